@@ -1,0 +1,106 @@
+//! Extraction and search, with synthetic pictures.
+//!
+//! `cargo bench -p same-image --bench features`. Drawn pictures of a fixed seed; the library is
+//! synthetic (see `examples/evaluate/distractors.rs`). For a library of real pictures and 500,000
+//! distractors run the example `evaluate`.
+
+#![allow(
+    missing_docs,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a command for developers"
+)]
+
+#[path = "../examples/evaluate/distractors.rs"]
+mod distractors;
+#[path = "../tests/support/draw.rs"]
+mod draw;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use image::{DynamicImage, GrayImage};
+use same_image::features::{self, Feature, Features, GreyView, Word};
+use same_image::index::{Index, SearchOptions};
+
+use distractors::{Distractors, Donor};
+
+const DONORS: u64 = 60;
+const DISTRACTORS: u64 = 20_000;
+const WITH_LOGO: u64 = 100_000;
+const LOGO_FEATURES: usize = 50;
+const SEED: u64 = 7;
+const WIDTH: u32 = 640;
+const HEIGHT: u32 = 480;
+
+fn drawn(seed: u64) -> GrayImage {
+    DynamicImage::ImageRgb8(draw::picture(seed, WIDTH, HEIGHT)).into_luma8()
+}
+
+fn view(picture: &GrayImage) -> GreyView<'_> {
+    GreyView::new(picture.as_raw(), picture.width(), picture.height())
+        .expect("a drawn picture has pixels")
+}
+
+fn extraction(criterion: &mut Criterion) {
+    let picture = drawn(SEED);
+    criterion.bench_function("extract, library", |b| {
+        b.iter(|| features::extract(black_box(&view(&picture))))
+    });
+    criterion.bench_function("extract, query", |b| {
+        b.iter(|| features::extract_query(black_box(&view(&picture))))
+    });
+}
+
+fn search(criterion: &mut Criterion) {
+    let donors = (0..DONORS)
+        .map(|donor| Donor::new(&view(&drawn(1000 + donor))))
+        .collect();
+    let mut distractors = Distractors::new(donors, SEED);
+    let mut index = Index::new();
+    for id in 0..DISTRACTORS {
+        index.insert(id, &distractors.make());
+    }
+    let query = features::extract_query(&view(&drawn(SEED)));
+    criterion.bench_function("search 20,000 synthetic pictures", |b| {
+        b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &|_| true));
+    });
+}
+
+/// The worst case: every picture shares features with the query, so that no distance test helps.
+fn same_logo(criterion: &mut Criterion) {
+    let picture = drawn(SEED);
+    let features = features::extract(&view(&picture)).features;
+    let mut index = Index::new();
+    for id in 0..WITH_LOGO {
+        // A few bits differ, as in real copies.
+        let flips = 1u64 << (id % 64) | 1 << (id / 64 % 64);
+        let logo = features.iter().take(LOGO_FEATURES).map(|feature| Feature {
+            word: Word {
+                signature: feature.word.signature ^ flips,
+                ..feature.word
+            },
+            ..*feature
+        });
+        index.insert(
+            id,
+            &Features {
+                width: 640,
+                height: 480,
+                features: logo.collect(),
+            },
+        );
+    }
+    let query = features::extract_query(&view(&picture));
+    criterion.bench_function("search 100,000 pictures with one logo", |b| {
+        b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &|_| true));
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10);
+    targets = extraction, search, same_logo
+}
+criterion_main!(benches);

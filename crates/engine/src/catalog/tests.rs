@@ -1,0 +1,196 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::draw::Chance;
+use crate::tags::TagLogic;
+
+fn random_hash(chance: &mut Chance) -> Hash {
+    Hash([0; 4].map(|_: u64| chance.next()))
+}
+
+/// Flips exactly `bits` different bits.
+fn flip(hash: Hash, bits: u32, chance: &mut Chance) -> Hash {
+    let mut flipped = hash;
+    while flipped.distance(&hash) < bits {
+        let bit = chance.below(256) as usize;
+        let mask = 1 << (bit % 64);
+        if (flipped.0[bit / 64] ^ hash.0[bit / 64]) & mask == 0 {
+            flipped.0[bit / 64] ^= mask;
+        }
+    }
+    flipped
+}
+
+fn entry(id: PictureId, hash: Hash) -> Entry {
+    Entry {
+        id,
+        hash,
+        quality: 100,
+        tags: Tags::default(),
+    }
+}
+
+fn everything() -> TagFilter {
+    TagFilter::default()
+}
+
+#[test]
+fn a_hash_is_near_up_to_31_bits_of_any_of_the_eight() {
+    let mut chance = Chance::new(1);
+    let query = [0; 8].map(|_: u8| random_hash(&mut chance));
+    let mut catalog = Catalog::default();
+    for bits in 0..40 {
+        let stored = flip(query[bits as usize % 8], bits, &mut chance);
+        catalog.apply(Change::Add(entry(bits, stored)));
+    }
+
+    let near = catalog.near(&query, &everything());
+
+    let expected: Vec<Near> = (0..=31)
+        .map(|bits| Near {
+            id: bits,
+            distance: bits,
+        })
+        .collect();
+    assert_eq!(near, expected);
+}
+
+#[test]
+fn a_picture_of_low_quality_is_listed_but_never_near() {
+    let hash = random_hash(&mut Chance::new(2));
+    let mut catalog = Catalog::default();
+    catalog.apply(Change::Add(Entry {
+        quality: 49,
+        ..entry(0, hash)
+    }));
+    catalog.apply(Change::Add(Entry {
+        quality: 50,
+        ..entry(1, hash)
+    }));
+
+    assert_eq!(
+        catalog.near(&[hash; 8], &everything()),
+        [Near { id: 1, distance: 0 }]
+    );
+    assert_eq!(catalog.page(None, 9, &everything()), [0, 1]);
+}
+
+#[test]
+fn removed_pictures_stay_gone_through_compaction() {
+    let mut chance = Chance::new(3);
+    let hashes: Vec<Hash> = (0..4000).map(|_| random_hash(&mut chance)).collect();
+    let mut catalog = Catalog::default();
+    for (id, hash) in (0..).zip(&hashes) {
+        catalog.apply(Change::Add(entry(id, *hash)));
+    }
+    for id in (0..4000).filter(|id| id % 5 != 0) {
+        catalog.apply(Change::Remove(id));
+        catalog.apply(Change::Remove(id));
+    }
+
+    assert_eq!(catalog.len(), 800);
+    assert!(catalog.ids.len() < 4000, "the dead rows are still there");
+    for (id, hash) in (0..).zip(&hashes) {
+        let found: Vec<_> = catalog
+            .near(&[*hash; 8], &everything())
+            .iter()
+            .map(|near| near.id)
+            .collect();
+        assert_eq!(found, if id % 5 == 0 { vec![id] } else { vec![] });
+        assert_eq!(catalog.tags(id).is_some(), id % 5 == 0);
+    }
+    assert_eq!(
+        catalog.page(Some(1990), 3, &everything()),
+        [1995, 2000, 2005]
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Add(Vec<u16>, u32),
+    Tag(prop::sample::Index, Vec<u16>),
+    Remove(prop::sample::Index),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let tags = || prop::collection::vec(1..4_u16, 0..=2);
+    prop_oneof![
+        3 => (tags(), 0..50_u32).prop_map(|(tags, bits)| Step::Add(tags, bits)),
+        1 => (any::<prop::sample::Index>(), tags()).prop_map(|(index, tags)| Step::Tag(index, tags)),
+        1 => any::<prop::sample::Index>().prop_map(Step::Remove),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_catalog_answers_as_a_plain_list_does(
+        steps in prop::collection::vec(any_step(), 1..200),
+        wanted in prop::collection::vec(1..4_u16, 0..=2),
+        any_tag: bool,
+        seed: u64,
+    ) {
+        let mut chance = Chance::new(seed);
+        let query = random_hash(&mut chance);
+        let mut catalog = Catalog::default();
+        let mut list: Vec<(PictureId, Tags, u32)> = Vec::new();
+        for (id, step) in (0..).zip(steps) {
+            match step {
+                Step::Add(tags, bits) => {
+                    let tags = Tags::new(&tags).unwrap();
+                    let hash = flip(query, bits, &mut chance);
+                    catalog.apply(Change::Add(Entry { tags, ..entry(id, hash) }));
+                    list.push((id, tags, bits));
+                }
+                Step::Tag(index, tags) if !list.is_empty() => {
+                    let row = index.index(list.len());
+                    list[row].1 = Tags::new(&tags).unwrap();
+                    catalog.apply(Change::Tag(list[row].0, list[row].1));
+                }
+                Step::Remove(index) if !list.is_empty() => {
+                    let (id, ..) = list.remove(index.index(list.len()));
+                    catalog.apply(Change::Remove(id));
+                }
+                Step::Tag(..) | Step::Remove(_) => {}
+            }
+        }
+        let logic = if any_tag { TagLogic::Or } else { TagLogic::And };
+        let filter = TagFilter { tags: wanted, logic };
+        list.retain(|(_, tags, _)| filter.admits(*tags));
+
+        let near: Vec<_> = list
+            .iter()
+            .filter(|(.., bits)| *bits <= pdq::MAX_DISTANCE)
+            .map(|(id, _, bits)| Near { id: *id, distance: *bits })
+            .collect();
+        prop_assert_eq!(catalog.near(&[query; 8], &filter), near);
+        let ids: Vec<_> = list.iter().map(|(id, ..)| *id).collect();
+        prop_assert_eq!(catalog.page(None, usize::MAX, &filter), ids);
+    }
+}
+
+/// Prints what one search costs; run it with
+/// `cargo test --release -p same-image --lib -- --ignored --nocapture measure_scan`.
+#[expect(clippy::print_stdout, reason = "its purpose")]
+#[test]
+#[ignore = "a measurement"]
+fn measure_scan_of_half_a_million_pictures() {
+    const PICTURES: u32 = 500_000;
+    const SEARCHES: u32 = 20;
+    let mut chance = Chance::new(4);
+    let mut catalog = Catalog::default();
+    for id in 0..PICTURES {
+        catalog.apply(Change::Add(entry(id, random_hash(&mut chance))));
+    }
+
+    let searches = (0..SEARCHES).map(|_| {
+        let query = [0; 8].map(|_: u8| random_hash(&mut chance));
+        let start = std::time::Instant::now();
+        assert!(catalog.near(&query, &everything()).is_empty());
+        start.elapsed()
+    });
+
+    println!(
+        "{PICTURES} pictures: the fastest of {SEARCHES} scans took {:?}",
+        searches.min().unwrap()
+    );
+}

@@ -1,0 +1,279 @@
+//! Step 3: gives keypoints their directions and describes what surrounds them.
+//!
+//! Per keypoint: sample an upright square patch → histogram of gradient directions → up to two
+//! directions → per direction sample a rotated 26 × 26 patch → 4 × 4 cells of 8 directions with
+//! constant weights → RootSIFT. Sources: Lowe 2004, sections 5 and 6.1; Arandjelović & Zisserman
+//! 2012, section 2. Deviation: both windows are sampled on a fixed grid in the keypoint's own frame
+//! instead of looping over the picture's pixels, so that all weights are constants (5 times faster
+//! at equal recall, measured by the prototype). Cost: about 1,000 bilinear samples and as many arc
+//! tangents per feature.
+
+use std::f32::consts::{FRAC_PI_2, PI, TAU};
+use std::sync::LazyLock;
+
+use super::detect::Keypoint;
+use super::plane::Plane;
+
+/// Numbers in a descriptor: 4 rows × 4 columns × 8 directions, in this order.
+pub const DESCRIPTOR: usize = CELLS * CELLS * DIRECTIONS;
+
+/// Describes the surroundings of a feature; its Euclidean length is 1, no number is negative.
+pub type Descriptor = [f32; DESCRIPTOR];
+
+/// Cells along a side of the window (Lowe 2004, section 6.2).
+pub(crate) const CELLS: usize = 4;
+/// Directions told apart in a cell (Lowe 2004, section 6.2).
+pub(crate) const DIRECTIONS: usize = 8;
+/// Gradients along a side of the descriptor's window.
+const WINDOW: usize = 24;
+/// Samples along a side of the largest patch: the window and one more on each side for the
+/// differences.
+const PATCH: usize = WINDOW + 2;
+/// Width of a cell in units of the keypoint's sigma (OpenCV `SIFT_DESCR_SCL_FCTR`).
+const CELL_WIDTH: f32 = 3.0;
+/// Distance of samples in sigmas: the window spans the cells and half a cell on each side.
+const SPACING: f32 = CELL_WIDTH * (CELLS as f32 + 1.0) / WINDOW as f32;
+/// Part of the length that a single number may have before the second normalisation (Lowe 2004,
+/// section 6.1).
+const CLIP: f32 = 0.2;
+
+/// Gradients along a side of the direction window.
+const UPRIGHT_WINDOW: usize = 16;
+/// Reach of the direction window in sigmas: 3 × 1.5 (Lowe 2004, section 5; OpenCV
+/// `SIFT_ORI_RADIUS`).
+const UPRIGHT_REACH: f32 = 4.5;
+/// Blur of the direction window in sigmas (Lowe 2004, section 5).
+const UPRIGHT_BLUR: f32 = 1.5;
+/// Bins of the direction histogram (Lowe 2004, section 5).
+const BINS: usize = 36;
+/// A second direction needs this part of the strongest (Lowe 2004, section 5).
+const SECOND_PEAK: f32 = 0.8;
+/// Directions kept per keypoint (engine design, section 2).
+const MOST_DIRECTIONS: usize = 2;
+
+static CELL_WEIGHTS: LazyLock<[[f32; CELLS]; WINDOW]> = LazyLock::new(cell_weights);
+static UPRIGHT_WEIGHTS: LazyLock<[f32; UPRIGHT_WINDOW]> = LazyLock::new(upright_weights);
+
+/// Returns the dominant gradient directions in radians, the strongest first; `image` is the
+/// keypoint's layer.
+pub(crate) fn directions(image: &Plane, keypoint: &Keypoint) -> impl Iterator<Item = f32> {
+    let spacing = 2.0 * UPRIGHT_REACH / UPRIGHT_WINDOW as f32;
+    let gradients = Gradients::<UPRIGHT_WINDOW>::around(image, keypoint, 0.0, spacing, BINS as f32);
+    let mut histogram = [0.0; BINS];
+    for (y, (lengths, bins)) in gradients.lengths.iter().zip(&gradients.bins).enumerate() {
+        for (x, (length, bin)) in lengths.iter().zip(bins).enumerate() {
+            let weight = length * UPRIGHT_WEIGHTS[x] * UPRIGHT_WEIGHTS[y];
+            let lower = *bin as usize;
+            let share = bin - lower as f32;
+            histogram[lower % BINS] += weight * (1.0 - share);
+            histogram[(lower + 1) % BINS] += weight * share;
+        }
+    }
+    peaks(&smoothed(&histogram)).into_iter().flatten()
+}
+
+/// Describes the window around a keypoint, turned by `direction`.
+pub(crate) fn descriptor(image: &Plane, keypoint: &Keypoint, direction: f32) -> Descriptor {
+    let gradients =
+        Gradients::<WINDOW>::around(image, keypoint, direction, SPACING, DIRECTIONS as f32);
+    let weights = &*CELL_WEIGHTS;
+    let mut cells = [[[0.0; DIRECTIONS]; CELLS]; CELLS];
+    for (y, (lengths, bins)) in gradients.lengths.iter().zip(&gradients.bins).enumerate() {
+        let row = row_histograms(lengths, bins, weights);
+        for (cell_row, weight) in cells.iter_mut().zip(weights[y]) {
+            if weight > 0.0 {
+                let sums = cell_row.as_flattened_mut().iter_mut();
+                sums.zip(row.as_flattened())
+                    .for_each(|(sum, value)| *sum += weight * value);
+            }
+        }
+    }
+    root_sift(cells.as_flattened().as_flattened())
+}
+
+/// Sums one row of gradients into its four columns of cells.
+fn row_histograms(
+    lengths: &[f32; WINDOW],
+    bins: &[f32; WINDOW],
+    weights: &[[f32; CELLS]; WINDOW],
+) -> [[f32; DIRECTIONS]; CELLS] {
+    let mut row = [[0.0; DIRECTIONS]; CELLS];
+    for (x, (length, bin)) in lengths.iter().zip(bins).enumerate() {
+        let lower = *bin as usize;
+        let share = (bin - lower as f32) * length;
+        let rest = length - share;
+        for (cell, weight) in row.iter_mut().zip(weights[x]) {
+            cell[lower % DIRECTIONS] += weight * rest;
+            cell[(lower + 1) % DIRECTIONS] += weight * share;
+        }
+    }
+    row
+}
+
+/// Normalises as SIFT does (length 1, clip, length 1), then takes the roots of the shares.
+fn root_sift(raw: &[f32]) -> Descriptor {
+    let limit = CLIP * raw.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let mut descriptor = [0.0; DESCRIPTOR];
+    for (value, raw) in descriptor.iter_mut().zip(raw) {
+        *value = raw.min(limit);
+    }
+    let total: f32 = descriptor.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    descriptor
+        .iter_mut()
+        .for_each(|value| *value = (*value / total).sqrt());
+    descriptor
+}
+
+/// Lengths and directions of the gradients of a sampled window; directions in bins, in [0, bins].
+struct Gradients<const N: usize> {
+    lengths: [[f32; N]; N],
+    bins: [[f32; N]; N],
+}
+
+impl<const N: usize> Gradients<N> {
+    fn around(image: &Plane, keypoint: &Keypoint, direction: f32, spacing: f32, bins: f32) -> Self {
+        let mut gradients = Self {
+            lengths: [[0.0; N]; N],
+            bins: [[0.0; N]; N],
+        };
+        let (sine, cosine) = direction.sin_cos();
+        let step = spacing * keypoint.sigma;
+        let grid = Grid {
+            image,
+            x: keypoint.x,
+            y: keypoint.y,
+            cosine: cosine * step,
+            sine: sine * step,
+        };
+        // Central differences need one sample more on every side.
+        let mut rows = [[0.0; PATCH]; PATCH];
+        grid.sample(&mut rows[..N + 2]);
+        for y in 0..N {
+            let (above, here, below) = (&rows[y], &rows[y + 1], &rows[y + 2]);
+            for x in 0..N {
+                let across = here[x + 2] - here[x];
+                let down = below[x + 1] - above[x + 1];
+                gradients.lengths[y][x] = (across * across + down * down).sqrt();
+                gradients.bins[y][x] = turn(down, across) * bins;
+            }
+        }
+        gradients
+    }
+}
+
+/// A square grid of sample points, turned and scaled, around a point of an image.
+struct Grid<'a> {
+    image: &'a Plane,
+    x: f32,
+    y: f32,
+    cosine: f32,
+    sine: f32,
+}
+
+impl Grid<'_> {
+    /// Samples as many points in each row as there are rows; outside the image its border is
+    /// repeated.
+    fn sample(&self, rows: &mut [[f32; PATCH]]) {
+        let side = rows.len();
+        let half = (side as f32 - 1.0) / 2.0;
+        let reach = half * (self.cosine.abs() + self.sine.abs());
+        let (width, height) = (self.image.width as f32, self.image.height as f32);
+        let inside = self.x - reach >= 0.0
+            && self.y - reach >= 0.0
+            && self.x + reach < width - 1.0
+            && self.y + reach < height - 1.0;
+        for (v, row) in rows.iter_mut().enumerate() {
+            let v = v as f32 - half;
+            for (u, sample) in row[..side].iter_mut().enumerate() {
+                let u = u as f32 - half;
+                let x = self.x + u * self.cosine - v * self.sine;
+                let y = self.y + u * self.sine + v * self.cosine;
+                *sample = if inside {
+                    self.bilinear(x, y)
+                } else {
+                    self.bilinear(x.clamp(0.0, width - 1.001), y.clamp(0.0, height - 1.001))
+                };
+            }
+        }
+    }
+
+    fn bilinear(&self, x: f32, y: f32) -> f32 {
+        let (left, top) = (x as usize, y as usize);
+        let (right_share, low_share) = (x - left as f32, y - top as f32);
+        let at = top * self.image.width + left;
+        let upper = &self.image.data[at..at + 2];
+        let lower = &self.image.data[at + self.image.width..at + self.image.width + 2];
+        let high = upper[0] + right_share * (upper[1] - upper[0]);
+        let low = lower[0] + right_share * (lower[1] - lower[0]);
+        high + low_share * (low - high)
+    }
+}
+
+/// Returns the direction of a vector as a part of a full turn in [0, 1], to 10⁻⁴ radians.
+///
+/// Branch-free, so that whole rows are computed at once. Polynomial: Abramowitz & Stegun 1964,
+/// formula 4.4.49 shortened.
+fn turn(y: f32, x: f32) -> f32 {
+    let (longer, shorter) = (x.abs().max(y.abs()), x.abs().min(y.abs()));
+    let ratio = shorter / (longer + 1e-20);
+    let square = ratio * ratio;
+    let octant =
+        ((-0.046_496_47 * square + 0.159_314_22) * square - 0.327_622_76) * square * ratio + ratio;
+    let quadrant = if y.abs() > x.abs() {
+        FRAC_PI_2 - octant
+    } else {
+        octant
+    };
+    let half = if x < 0.0 { PI - quadrant } else { quadrant };
+    let full = if y < 0.0 { TAU - half } else { half };
+    full * (1.0 / TAU)
+}
+
+/// Blurs the circular histogram with 1 4 6 4 1 (OpenCV `calcOrientationHist`).
+fn smoothed(histogram: &[f32; BINS]) -> [f32; BINS] {
+    let at = |bin: usize| histogram[bin % BINS];
+    std::array::from_fn(|bin| {
+        let outer = at(bin + BINS - 2) + at(bin + 2);
+        let inner = at(bin + BINS - 1) + at(bin + 1);
+        (outer + 4.0 * inner + 6.0 * at(bin)) / 16.0
+    })
+}
+
+/// Finds the strongest local maxima and refines each with a parabola (Lowe 2004, section 5).
+fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MOST_DIRECTIONS] {
+    let strongest = histogram.iter().copied().fold(0.0, f32::max);
+    let mut found: Vec<(f32, f32)> = Vec::new();
+    for bin in 0..BINS {
+        let (before, here, after) = (
+            histogram[(bin + BINS - 1) % BINS],
+            histogram[bin],
+            histogram[(bin + 1) % BINS],
+        );
+        if here > before && here > after && here >= SECOND_PEAK * strongest {
+            let offset = 0.5 * (before - after) / (before - 2.0 * here + after);
+            let part = (bin as f32 + offset) / BINS as f32;
+            found.push((here, (part * TAU).rem_euclid(TAU)));
+        }
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    std::array::from_fn(|rank| found.get(rank).map(|peak| peak.1))
+}
+
+/// Returns how much a sample in a given row (or column) counts for each row (or column) of cells:
+/// the bilinear share times a Gaussian of half the window (Lowe 2004, section 6.1).
+fn cell_weights() -> [[f32; CELLS]; WINDOW] {
+    std::array::from_fn(|sample| {
+        let middle = (CELLS as f32 - 1.0) / 2.0;
+        let at = (sample as f32 - (WINDOW as f32 - 1.0) / 2.0) * SPACING / CELL_WIDTH;
+        let gauss = (-at * at / (0.5 * (CELLS * CELLS) as f32)).exp();
+        std::array::from_fn(|cell| gauss * (1.0 - (at + middle - cell as f32).abs()).max(0.0))
+    })
+}
+
+fn upright_weights() -> [f32; UPRIGHT_WINDOW] {
+    std::array::from_fn(|sample| {
+        let spacing = 2.0 * UPRIGHT_REACH / UPRIGHT_WINDOW as f32;
+        let at = (sample as f32 - (UPRIGHT_WINDOW as f32 - 1.0) / 2.0) * spacing / UPRIGHT_BLUR;
+        (-0.5 * at * at).exp()
+    })
+}

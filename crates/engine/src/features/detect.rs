@@ -1,0 +1,298 @@
+//! Step 2: finds scale-space extrema of the difference of Gaussians.
+//!
+//! Per octave: subtract neighbouring blurs → compare each pixel with its 26 neighbours → fit a
+//! parabola through the neighbourhood, moving to the next pixel when the top lies there → drop weak
+//! contrast and edges. Source: Lowe 2004, sections 3.1, 4 and 4.1. Knows nothing of orientations
+//! and descriptors. Cost: one comparison per pixel and layer, the fit only for the few extrema.
+
+use super::plane::Plane;
+use super::scale::{LAYERS, Octave, layer_sigma};
+
+/// Least contrast of an extremum times [`LAYERS`]; low, because the strongest are chosen later
+/// (engine design, section 2).
+const CONTRAST: f32 = 0.012;
+/// Largest ratio of the principal curvatures (Lowe 2004, section 4.1, has 10; engine design: 12).
+const EDGE_RATIO: f32 = 12.0;
+/// Pixels at the border without extrema.
+const BORDER: usize = 4;
+/// Moves before an extremum that never settles is dropped.
+const MOVES: usize = 5;
+
+/// Describes a place of the scale space where the difference of Gaussians is extreme.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keypoint {
+    /// Octave; its pixels are 2^octave pixels of the picture.
+    pub(crate) octave: usize,
+    /// The blurred image nearest in scale, 1 to [`LAYERS`].
+    pub(crate) layer: usize,
+    /// Position in pixels of the octave; pixel centres are whole numbers.
+    pub(crate) x: f32,
+    pub(crate) y: f32,
+    /// Scale in pixels of the octave.
+    pub(crate) sigma: f32,
+    /// Absolute contrast at the extremum.
+    pub(crate) response: f32,
+}
+
+/// Finds all extrema of all octaves, in the order of octaves, layers and rows.
+pub(crate) fn keypoints(octaves: &[Octave]) -> Vec<Keypoint> {
+    let mut found = Vec::new();
+    let mut differences = Vec::new();
+    for (octave, images) in octaves.iter().enumerate() {
+        subtract(&images.blurred, &mut differences);
+        let space = Differences {
+            planes: &differences,
+            width: images.blurred[0].width,
+            height: images.blurred[0].height,
+        };
+        for layer in 1..=LAYERS {
+            space.scan(octave, layer, &mut found);
+        }
+    }
+    found
+}
+
+/// Fills `differences` with the planes between neighbouring blurs, reusing their memory.
+fn subtract(blurred: &[Plane], differences: &mut Vec<Vec<f32>>) {
+    differences.resize_with(LAYERS + 2, Vec::new);
+    for (difference, pair) in differences.iter_mut().zip(blurred.windows(2)) {
+        difference.clear();
+        difference.extend(
+            pair[1]
+                .data
+                .iter()
+                .zip(&pair[0].data)
+                .map(|(after, before)| after - before),
+        );
+    }
+}
+
+struct Differences<'a> {
+    planes: &'a [Vec<f32>],
+    width: usize,
+    height: usize,
+}
+
+/// First and second derivatives at one pixel, in the order x, y, layer.
+struct Derivatives {
+    first: [f32; 3],
+    xx: f32,
+    yy: f32,
+    ss: f32,
+    xy: f32,
+    xs: f32,
+    ys: f32,
+}
+
+impl Differences<'_> {
+    fn scan(&self, octave: usize, layer: usize, found: &mut Vec<Keypoint>) {
+        let mut peaks = vec![0u8; self.width];
+        for y in BORDER..self.height.saturating_sub(BORDER) {
+            self.mark_row_peaks(layer, y, &mut peaks);
+            let inner = self.width.saturating_sub(BORDER);
+            for (x, peak) in peaks.iter().enumerate().take(inner).skip(BORDER) {
+                if *peak != 0 && self.is_extreme(layer, x, y) {
+                    found.extend(self.refine(octave, layer, x, y));
+                }
+            }
+        }
+    }
+
+    /// Marks the pixels of a row that have contrast and beat their four neighbours; branch-free,
+    /// several at once.
+    fn mark_row_peaks(&self, layer: usize, y: usize, peaks: &mut [u8]) {
+        let threshold = 0.5 * CONTRAST / LAYERS as f32;
+        let inner = self.width - 2;
+        let at = y * self.width + 1;
+        let span = |start: usize| &self.planes[layer][start..start + inner];
+        let (here, left, right) = (span(at), span(at - 1), span(at + 1));
+        let (above, below) = (span(at - self.width), span(at + self.width));
+        let peaks = &mut peaks[1..=inner];
+        for x in 0..inner {
+            let value = here[x];
+            let highest = left[x].max(right[x]).max(above[x].max(below[x]));
+            let lowest = left[x].min(right[x]).min(above[x].min(below[x]));
+            let top = (value > threshold) & (value >= highest);
+            let bottom = (value < -threshold) & (value <= lowest);
+            peaks[x] = u8::from(top | bottom);
+        }
+    }
+
+    fn is_extreme(&self, layer: usize, x: usize, y: usize) -> bool {
+        let at = y * self.width + x;
+        let value = self.planes[layer][at];
+        for layer in [layer, layer - 1, layer + 1] {
+            for start in [at - 1, at - 1 - self.width, at - 1 + self.width] {
+                let row = &self.planes[layer][start..start + 3];
+                let beaten = if value > 0.0 {
+                    row[0] > value || row[1] > value || row[2] > value
+                } else {
+                    row[0] < value || row[1] < value || row[2] < value
+                };
+                if beaten {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn refine(&self, octave: usize, layer: usize, x: usize, y: usize) -> Option<Keypoint> {
+        let (mut layer, mut x, mut y) = (layer, x, y);
+        for _ in 0..MOVES {
+            let slopes = self.derivatives(layer, x, y);
+            let offset = slopes.extremum()?;
+            if offset.iter().all(|part| part.abs() < 0.5) {
+                return self.keypoint(octave, [layer, x, y], &slopes, offset);
+            }
+            if offset.iter().any(|part| part.abs() > 1e6) {
+                return None;
+            }
+            x = moved(x, offset[0], BORDER, self.width.checked_sub(BORDER + 1)?)?;
+            y = moved(y, offset[1], BORDER, self.height.checked_sub(BORDER + 1)?)?;
+            layer = moved(layer, offset[2], 1, LAYERS)?;
+        }
+        None
+    }
+
+    fn keypoint(
+        &self,
+        octave: usize,
+        at: [usize; 3],
+        slopes: &Derivatives,
+        offset: [f32; 3],
+    ) -> Option<Keypoint> {
+        let [layer, x, y] = at;
+        let rise: f32 = slopes
+            .first
+            .iter()
+            .zip(offset)
+            .map(|(slope, part)| slope * part)
+            .sum();
+        let response = (self.planes[layer][y * self.width + x] + 0.5 * rise).abs();
+        if response * (LAYERS as f32) < CONTRAST || slopes.is_edge() {
+            return None;
+        }
+        let fractional = layer as f32 + offset[2];
+        Some(Keypoint {
+            octave,
+            layer,
+            x: x as f32 + offset[0],
+            y: y as f32 + offset[1],
+            sigma: layer_sigma(fractional),
+            response,
+        })
+    }
+
+    fn derivatives(&self, layer: usize, x: usize, y: usize) -> Derivatives {
+        let at = y * self.width + x;
+        let (below, here, above) = (
+            &self.planes[layer - 1],
+            &self.planes[layer],
+            &self.planes[layer + 1],
+        );
+        let row = self.width;
+        let centre = 2.0 * here[at];
+        Derivatives {
+            first: [
+                0.5 * (here[at + 1] - here[at - 1]),
+                0.5 * (here[at + row] - here[at - row]),
+                0.5 * (above[at] - below[at]),
+            ],
+            xx: here[at + 1] + here[at - 1] - centre,
+            yy: here[at + row] + here[at - row] - centre,
+            ss: above[at] + below[at] - centre,
+            xy: 0.25
+                * (here[at + row + 1] - here[at + row - 1] - here[at - row + 1]
+                    + here[at - row - 1]),
+            xs: 0.25 * (above[at + 1] - above[at - 1] - below[at + 1] + below[at - 1]),
+            ys: 0.25 * (above[at + row] - above[at - row] - below[at + row] + below[at - row]),
+        }
+    }
+}
+
+impl Derivatives {
+    /// Solves Hessian · offset = −gradient by Cramer's rule (Lowe 2004, equation 3).
+    fn extremum(&self) -> Option<[f32; 3]> {
+        let [gx, gy, gs] = self.first;
+        let cofactor_x = self.yy * self.ss - self.ys * self.ys;
+        let cofactor_y = self.xs * self.ys - self.xy * self.ss;
+        let cofactor_s = self.xy * self.ys - self.yy * self.xs;
+        let determinant = self.xx * cofactor_x + self.xy * cofactor_y + self.xs * cofactor_s;
+        if determinant.abs() < 1e-20 {
+            return None;
+        }
+        let middle = self.xx * self.ss - self.xs * self.xs;
+        let cross = self.xy * self.xs - self.xx * self.ys;
+        let last = self.xx * self.yy - self.xy * self.xy;
+        Some([
+            -(cofactor_x * gx + cofactor_y * gy + cofactor_s * gs) / determinant,
+            -(cofactor_y * gx + middle * gy + cross * gs) / determinant,
+            -(cofactor_s * gx + cross * gy + last * gs) / determinant,
+        ])
+    }
+
+    /// Tells whether one principal curvature is far larger than the other (Lowe 2004, section 4.1).
+    fn is_edge(&self) -> bool {
+        let trace = self.xx + self.yy;
+        let determinant = self.xx * self.yy - self.xy * self.xy;
+        determinant <= 0.0 || trace * trace * EDGE_RATIO >= (EDGE_RATIO + 1.0).powi(2) * determinant
+    }
+}
+
+/// Moves a whole coordinate by a rounded offset; `None` when it leaves `first..=last`.
+fn moved(from: usize, offset: f32, first: usize, last: usize) -> Option<usize> {
+    let target = from as i64 + offset.round() as i64;
+    usize::try_from(target)
+        .ok()
+        .filter(|at| (first..=last).contains(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scale;
+    use super::*;
+
+    #[test]
+    fn a_blob_is_found_once_at_its_centre_and_scale() {
+        let mut picture = Plane::new(128, 96);
+        let (centre_x, centre_y, radius) = (60.3f32, 44.7f32, 6.0f32);
+        for y in 0..96 {
+            for x in 0..128 {
+                let distance = (x as f32 - centre_x).powi(2) + (y as f32 - centre_y).powi(2);
+                picture.data[y * 128 + x] = 0.2 + 0.6 * (-distance / (2.0 * radius * radius)).exp();
+            }
+        }
+
+        let found = keypoints(&scale::octaves(&picture, 1.0));
+
+        let best = found
+            .iter()
+            .max_by(|a, b| a.response.total_cmp(&b.response))
+            .unwrap();
+        let unit = (best.octave as f32).exp2();
+        assert!(
+            (best.x * unit - centre_x).abs() < 0.3 && (best.y * unit - centre_y).abs() < 0.3,
+            "{best:?}"
+        );
+        // The difference of Gaussians of a Gaussian blob is extreme near the blob's own width.
+        assert!((best.sigma * unit / radius - 1.0).abs() < 0.25, "{best:?}");
+    }
+
+    #[test]
+    fn a_straight_edge_has_no_keypoint() {
+        let mut picture = Plane::new(96, 96);
+        for y in 0..96 {
+            for x in 0..96 {
+                picture.data[y * 96 + x] = if x + y / 3 < 60 { 0.1 } else { 0.9 };
+            }
+        }
+
+        let inner = keypoints(&scale::octaves(&picture, 1.0))
+            .into_iter()
+            .filter(|k| k.octave == 0 && (20.0..76.0).contains(&k.y))
+            .count();
+
+        assert_eq!(inner, 0);
+    }
+}

@@ -1,0 +1,164 @@
+//! Step 4: turns a descriptor into words: a cell of the inverted multi-index and a signature inside
+//! the cell.
+//!
+//! Project to two halves of 32 dimensions → measure all 1024 centroids of each half → combine the
+//! nearest pairs → take the signs of the residual against its median. Sources: Babenko & Lempitsky
+//! 2012, sections 3 and 3.2 (the pairs are found by sorting the few that can be among the nearest,
+//! not by a heap); Jégou, Douze & Schmid 2008, section 3 (signature). Cost: 8,192 multiplications
+//! for the projection, 65,536 for the centroids.
+
+use super::codebook::{Block, CENTROIDS, Codebook, HALF, HalfCodebook, LANES, PROJECTED};
+use super::describe::Descriptor;
+
+/// Names a visual word: which cell, and where in the cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Number of the cell, below 2^20.
+    pub cell: u32,
+    /// One bit per dimension: is the residual above its median?
+    pub signature: u64,
+}
+
+/// A descriptor after the projection.
+pub type Projected = [f32; PROJECTED];
+
+/// Projects a descriptor onto the principal components, dealt to two rotated halves.
+pub fn project(codebook: &Codebook, descriptor: &Descriptor) -> Projected {
+    let mut projected = [0.0; PROJECTED];
+    for (value, offset) in projected.iter_mut().zip(&codebook.offset) {
+        *value = -offset;
+    }
+    for (value, row) in descriptor.iter().zip(&codebook.projection) {
+        projected
+            .iter_mut()
+            .zip(row)
+            .for_each(|(sum, weight)| *sum += value * weight);
+    }
+    projected
+}
+
+/// Returns the word of the nearest cell.
+pub(crate) fn nearest_word(codebook: &Codebook, descriptor: &Descriptor) -> Word {
+    nearest_words::<1>(codebook, descriptor)[0]
+}
+
+/// Returns the words of the `T` nearest cells, the nearest first.
+pub fn nearest_words<const T: usize>(codebook: &Codebook, descriptor: &Descriptor) -> [Word; T] {
+    let projected = project(codebook, descriptor);
+    let (left, right) = projected.split_at(HALF);
+    let lefts = nearest_centroids::<T>(&codebook.halves[0], left);
+    let rights = nearest_centroids::<T>(&codebook.halves[1], right);
+    // A pair of ranks (i, j), counted from 1, has i·j pairs that are at least as near: more than T
+    // cannot be among T.
+    let mut pairs: Vec<(f32, usize, usize)> = Vec::with_capacity(T * 3);
+    for (i, left) in lefts.iter().enumerate() {
+        for (j, right) in rights.iter().enumerate().take(T / (i + 1)) {
+            pairs.push((left.distance + right.distance, i, j));
+        }
+    }
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    std::array::from_fn(|rank| {
+        let (_, i, j) = pairs[rank];
+        Word {
+            cell: lefts[i].centroid as u32 * CENTROIDS as u32 + rights[j].centroid as u32,
+            signature: u64::from(lefts[i].signature) | u64::from(rights[j].signature) << 32,
+        }
+    })
+}
+
+/// One of the nearest centroids of a half.
+#[derive(Clone, Copy)]
+struct Near {
+    distance: f32,
+    centroid: usize,
+    signature: u32,
+}
+
+fn nearest_centroids<const T: usize>(half: &HalfCodebook, point: &[f32]) -> [Near; T] {
+    let mut nearest = [(f32::INFINITY, 0); T];
+    for (number, block) in half.blocks().iter().enumerate() {
+        let distances = distances(block, point);
+        // Most blocks hold nothing near; one comparison of all lanes says so.
+        let worst = nearest[T - 1].0;
+        if !distances
+            .iter()
+            .fold(false, |any, distance| any | (*distance < worst))
+        {
+            continue;
+        }
+        for (lane, &distance) in distances.iter().enumerate() {
+            insert(&mut nearest, distance, number * LANES + lane);
+        }
+    }
+    nearest.map(|(distance, centroid)| Near {
+        distance,
+        centroid,
+        signature: half.signature(point, centroid),
+    })
+}
+
+/// Puts a centroid into the sorted list of the nearest when it belongs there.
+fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
+    let mut rank = nearest.len();
+    while rank > 0 && distance < nearest[rank - 1].0 {
+        rank -= 1;
+        if rank + 1 < nearest.len() {
+            nearest[rank + 1] = nearest[rank];
+        }
+        nearest[rank] = (distance, centroid);
+    }
+}
+
+/// Measures half the squared distance to each centroid, less half the squared length of the point
+/// itself.
+fn distances(block: &Block, point: &[f32]) -> [f32; LANES] {
+    let mut sums = block.half_norms;
+    for (value, dimension) in point.iter().zip(&block.dimensions) {
+        for lane in 0..LANES {
+            sums[lane] -= value * dimension[lane];
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codebook::CELL_COUNT;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_descriptor() -> impl Strategy<Value = Descriptor> {
+        prop::collection::vec(0.0f32..1.0, 128).prop_map(|values| {
+            let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+            std::array::from_fn(|at| values[at] / length)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+
+        #[test]
+        fn the_nearest_cells_are_those_of_an_exhaustive_search(descriptor in any_descriptor()) {
+            let codebook = Codebook::embedded();
+            let projected = project(codebook, &descriptor);
+            let halves: Vec<Vec<f32>> = (0..2)
+                .map(|half| {
+                    let point = &projected[half * HALF..(half + 1) * HALF];
+                    codebook.halves[half].blocks().iter().flat_map(|block| distances(block, point)).collect()
+                })
+                .collect();
+            let distance = |cell: usize| halves[0][cell / CENTROIDS] + halves[1][cell % CENTROIDS];
+            let mut cells: Vec<usize> = (0..CELL_COUNT).collect();
+            cells.select_nth_unstable_by(8, |&a, &b| distance(a).total_cmp(&distance(b)));
+            cells.truncate(8);
+            cells.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+
+            let words = nearest_words::<8>(codebook, &descriptor);
+
+            for (word, cell) in words.iter().zip(cells) {
+                prop_assert!((distance(word.cell as usize) - distance(cell)).abs() < 1e-6);
+            }
+            prop_assert_eq!(nearest_word(codebook, &descriptor), words[0]);
+        }
+    }
+}

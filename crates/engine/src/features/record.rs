@@ -1,0 +1,177 @@
+//! The bytes that the store keeps of a picture's features.
+//!
+//! ```text
+//! offset  bytes   content (little endian)
+//! 0       1       format version, 1
+//! 1       1       0
+//! 2       2       number of features n
+//! 4       4       id of the codebook
+//! 8       2       width of the picture in pixels
+//! 10      2       height of the picture in pixels
+//! 12      16 · n  features, the strongest first:
+//!                   8  signature
+//!                   4  place (see `place`)
+//!                   4  cell in the low 20 bits, 0 above
+//! ```
+
+use super::codebook::{CELL_COUNT, Codebook};
+use super::place::PackedPlace;
+use super::quantise::Word;
+use super::{Feature, Features};
+
+const VERSION: u8 = 1;
+const HEADER: usize = 12;
+const FEATURE: usize = 16;
+
+/// Says why stored features cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The bytes are not what the format says: too short, too long or with values out of range.
+    #[error("the stored features are damaged")]
+    Damaged,
+    /// The format is of another version.
+    #[error("stored features of version {0} are unknown")]
+    Version(u8),
+    /// The words are of another codebook; the features must be extracted again.
+    #[error("the stored features are of the codebook {0:08x}")]
+    Codebook(u32),
+}
+
+impl Features {
+    /// Writes the features as bytes: 12 and 16 for each feature.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER + FEATURE * self.features.len());
+        bytes.extend([VERSION, 0]);
+        bytes.extend((self.features.len() as u16).to_le_bytes());
+        bytes.extend(Codebook::embedded().id().to_le_bytes());
+        bytes.extend(self.width.to_le_bytes());
+        bytes.extend(self.height.to_le_bytes());
+        for feature in &self.features {
+            bytes.extend(feature.word.signature.to_le_bytes());
+            bytes.extend(feature.place.0.to_le_bytes());
+            bytes.extend(feature.word.cell.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads what [`Features::encode`] wrote; never panics on any bytes.
+    ///
+    /// # Errors
+    ///
+    /// `Version` and `Codebook` for bytes of another release, `Damaged` for everything else that is
+    /// wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (header, body) = bytes
+            .split_first_chunk::<HEADER>()
+            .ok_or(RecordError::Damaged)?;
+        if header[0] != VERSION {
+            return Err(RecordError::Version(header[0]));
+        }
+        let codebook = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        if codebook != Codebook::embedded().id() {
+            return Err(RecordError::Codebook(codebook));
+        }
+        let pair = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+        let (width, height) = (pair(8), pair(10));
+        if header[1] != 0
+            || width == 0
+            || height == 0
+            || body.len() != FEATURE * usize::from(pair(2))
+        {
+            return Err(RecordError::Damaged);
+        }
+        let (features, _) = body.as_chunks::<FEATURE>();
+        let features = features.iter().map(feature).collect::<Result<_, _>>()?;
+        Ok(Self {
+            width,
+            height,
+            features,
+        })
+    }
+}
+
+fn feature(bytes: &[u8; FEATURE]) -> Result<Feature, RecordError> {
+    let (low, high) = bytes.split_at(8);
+    let signature = u64::from_le_bytes(low.try_into().map_err(|_| RecordError::Damaged)?);
+    let place = u32::from_le_bytes([high[0], high[1], high[2], high[3]]);
+    let cell = u32::from_le_bytes([high[4], high[5], high[6], high[7]]);
+    if cell as usize >= CELL_COUNT {
+        return Err(RecordError::Damaged);
+    }
+    Ok(Feature {
+        word: Word { cell, signature },
+        place: PackedPlace(place),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_features() -> impl Strategy<Value = Features> {
+        let feature = (0..CELL_COUNT as u32, any::<u64>(), any::<u32>()).prop_map(
+            |(cell, signature, place)| Feature {
+                word: Word { cell, signature },
+                place: PackedPlace(place),
+            },
+        );
+        (
+            1..=u16::MAX,
+            1..=u16::MAX,
+            prop::collection::vec(feature, 0..50),
+        )
+            .prop_map(|(width, height, features)| Features {
+                width,
+                height,
+                features,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_gives_back_what_was_encoded(features in any_features()) {
+            let bytes = features.encode();
+
+            prop_assert_eq!(bytes.len(), 12 + 16 * features.features.len());
+            prop_assert_eq!(Features::decode(&bytes), Ok(features));
+        }
+
+        #[test]
+        fn cut_or_lengthened_bytes_are_refused(features in any_features(), cut in 1usize..40) {
+            let bytes = features.encode();
+            let shorter = &bytes[..bytes.len().saturating_sub(cut)];
+            let longer = [bytes.clone(), vec![0; cut]].concat();
+
+            prop_assert_eq!(Features::decode(shorter), Err(RecordError::Damaged));
+            prop_assert_eq!(Features::decode(&longer), Err(RecordError::Damaged));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read_without_a_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            if let Ok(features) = Features::decode(&bytes) {
+                prop_assert_eq!(features.encode(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn features_of_another_release_are_told_from_damaged_ones() {
+        let bytes = Features {
+            width: 5,
+            height: 6,
+            features: Vec::new(),
+        }
+        .encode();
+        let mut later = bytes.clone();
+        later[0] = 2;
+        let mut other = bytes;
+        other[4..8].copy_from_slice(&7u32.to_le_bytes());
+
+        assert_eq!(Features::decode(&later), Err(RecordError::Version(2)));
+        assert_eq!(Features::decode(&other), Err(RecordError::Codebook(7)));
+    }
+}

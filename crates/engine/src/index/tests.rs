@@ -1,0 +1,306 @@
+//! The index against a naive model, and segment files against damage.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::votes::{LARGEST_DISTANCE, LIMITS, Limits};
+use super::*;
+use crate::features::codebook::Codebook;
+use crate::features::quantise::nearest_words;
+use crate::features::{Described, Descriptor, Feature, PackedPlace, Place, Word, mirrored};
+
+/// A descriptor that looks like none of another number.
+fn descriptor(number: u32) -> Descriptor {
+    let value = |at: u32| {
+        (number.wrapping_mul(2_654_435_761) ^ at.wrapping_mul(40_503)).wrapping_mul(2_246_822_519)
+            >> 20
+    };
+    let values: Descriptor = std::array::from_fn(|at| value(at as u32) as f32);
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    values.map(|value| value / length)
+}
+
+fn place(number: u32) -> Place {
+    let part = |step: f32| (0.5 + number as f32 * step).fract();
+    Place {
+        x: part(0.754_877_7),
+        y: part(0.569_840_3) * 0.75,
+        sigma: 0.005,
+        angle: 1.0,
+    }
+}
+
+fn query(numbers: impl Iterator<Item = u32>) -> QueryFeatures {
+    let features = numbers
+        .map(|number| Described {
+            place: place(number),
+            descriptor: descriptor(number),
+        })
+        .collect();
+    QueryFeatures {
+        width: 640,
+        height: 480,
+        features,
+    }
+}
+
+/// A library picture that shows the features of these numbers, with bits of their signatures
+/// flipped.
+fn picture(numbers: impl Iterator<Item = u32>, flips: u64) -> Features {
+    let feature = |number| {
+        let mut word = nearest_words::<1>(Codebook::embedded(), &descriptor(number))[0];
+        word.signature ^= flips;
+        Feature {
+            word,
+            place: place(number).pack(),
+        }
+    };
+    Features {
+        width: 640,
+        height: 480,
+        features: numbers.map(feature).collect(),
+    }
+}
+
+fn ids(found: &[Candidate]) -> Vec<u64> {
+    found.iter().map(|candidate| candidate.id).collect()
+}
+
+fn search(index: &Index, numbers: std::ops::Range<u32>) -> Vec<u64> {
+    ids(&index.search(&query(numbers), &SearchOptions::default(), &|_| true))
+}
+
+fn seal(index: &mut Index, folder: &tempfile::TempDir, name: &str, keep: &dyn Fn(u64) -> bool) {
+    let merge = index.plan_merge().unwrap();
+    let segment = merge.write(&folder.path().join(name), keep).unwrap();
+    for old in index.replace(&merge, segment) {
+        fs::remove_file(old).unwrap();
+    }
+}
+
+#[test]
+fn an_added_picture_is_found_by_the_next_search_and_a_filtered_one_is_not() {
+    let mut index = Index::new();
+    index.insert(7, &picture(0..30, 0));
+    index.insert(8, &picture(20..50, 0));
+
+    assert_eq!(search(&index, 0..50), [7, 8]);
+    let allowed = index.search(&query(0..50), &SearchOptions::default(), &|id| id == 8);
+    assert_eq!(ids(&allowed), [8]);
+    assert!(search(&index, 100..150).is_empty());
+}
+
+#[test]
+fn an_inverted_copy_is_found_when_nothing_else_is() {
+    let mut index = Index::new();
+    index.insert(7, &picture(0..30, 0));
+    let mut copy = query(0..30);
+    for feature in &mut copy.features {
+        feature.descriptor = crate::features::inverted(&feature.descriptor);
+        feature.place.angle += std::f32::consts::PI;
+    }
+
+    let found = index.search(&copy, &SearchOptions::default(), &|_| true);
+
+    assert_eq!(ids(&found), [7]);
+    assert!(found[0].alignment.form.inverted);
+}
+
+#[test]
+fn sealing_and_merging_change_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = Index::new();
+    for id in 0..5 {
+        index.insert(id, &picture(id as u32 * 10..id as u32 * 10 + 30, 0b1011));
+    }
+    let before = index.search(&query(0..70), &SearchOptions::default(), &|_| true);
+
+    seal(&mut index, &folder, "a", &|_| true);
+    assert_eq!(index.unsealed(), 0);
+    assert_eq!(
+        index.search(&query(0..70), &SearchOptions::default(), &|_| true),
+        before
+    );
+
+    index.insert(5, &picture(50..80, 0));
+    index.insert(6, &picture(500..530, 0));
+    index.insert(7, &picture(600..630, 0));
+    let before = index.search(&query(0..90), &SearchOptions::default(), &|_| true);
+    seal(&mut index, &folder, "b", &|_| true);
+    assert_eq!(
+        index.search(&query(0..90), &SearchOptions::default(), &|_| true),
+        before
+    );
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "the merged file is gone"
+    );
+}
+
+#[test]
+fn merging_leaves_out_deleted_pictures_and_repeated_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = Index::new();
+    index.insert(1, &picture(0..30, 0));
+    index.insert(2, &picture(100..130, 0));
+    index.insert(1, &picture(0..30, 0));
+
+    assert_eq!(search(&index, 0..30), [1]);
+    seal(&mut index, &folder, "a", &|id| id != 2);
+
+    let segment = Segment::open(&folder.path().join("a")).unwrap();
+    assert_eq!(segment.ids().collect::<Vec<_>>(), [1]);
+    assert_eq!(search(&index, 0..30), [1]);
+    assert!(search(&index, 100..130).is_empty());
+}
+
+#[test]
+fn a_search_while_a_segment_is_written_finds_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = Index::new();
+    index.insert(1, &picture(0..30, 0));
+
+    let merge = index.plan_merge().unwrap();
+    index.insert(2, &picture(100..130, 0));
+    assert_eq!(search(&index, 0..30), [1]);
+    let segment = merge.write(&folder.path().join("a"), &|_| true).unwrap();
+    index.replace(&merge, segment);
+
+    assert_eq!(search(&index, 0..30), [1]);
+    assert_eq!(search(&index, 100..130), [2]);
+    assert_eq!(index.unsealed(), 1);
+}
+
+#[test]
+fn a_failed_write_leaves_no_file_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut index = Index::new();
+    index.insert(1, &picture(0..30, 0));
+    let merge = index.plan_merge().unwrap();
+
+    let written = merge.write(&folder.path().join("missing/a"), &|_| true);
+
+    assert!(matches!(written, Err(SegmentError::Io(_))));
+    assert_eq!(search(&index, 0..30), [1]);
+    assert!(
+        index.plan_merge().is_some(),
+        "the next attempt takes the same pictures"
+    );
+}
+
+#[test]
+fn the_rare_words_are_read_first_when_not_all_can_be() {
+    let mut table = Table::new();
+    for id in 0..1000 {
+        table.insert(id, &picture(0..10, 0));
+    }
+    table.insert(5000, &picture(50..60, 0));
+    let logo_and_more = query((0..10).chain(50..60));
+    let limits = Limits {
+        read: 2500,
+        matches: 100_000,
+    };
+
+    let matches = votes::matches(&[&table], &logo_and_more, false, &limits);
+
+    assert!(matches.len() <= 2500);
+    let rare = votes::best(&matches, 2000, |voted| voted.picture == 1000);
+    assert!(rare.iter().any(|voted| voted.matches.len() >= 10));
+}
+
+/// About 16 of 64 bits, so that distances lie on both sides of the largest one allowed.
+fn few_bits() -> impl Strategy<Value = u64> {
+    (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a & b)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn matches_are_those_of_a_naive_comparison(
+        pictures in prop::collection::vec((0u32..40, 1u32..12, few_bits()), 1..12),
+        first in 0u32..40,
+        sealed in 0usize..12,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let library: Vec<Features> =
+            pictures.iter().map(|(start, count, flips)| picture(*start..start + count, *flips)).collect();
+        let mut index = Index::new();
+        for (id, features) in library.iter().enumerate() {
+            if id == sealed && id > 0 {
+                seal(&mut index, &folder, "a", &|_| true);
+            }
+            index.insert(id as u64, features);
+        }
+        let query = query(first..first + 10);
+
+        let mut parts: Vec<Part<'_>> = index.sealed.iter().map(|part| part.postings()).collect();
+        parts.push(&index.table);
+        let matches = votes::matches(&parts, &query, false, &LIMITS);
+        let mut found = BTreeSet::new();
+        for voted in votes::best(&matches, usize::MAX, |_| true) {
+            let id = parts[voted.part].picture(voted.picture).unwrap().id;
+            for found_match in voted.matches {
+                let votes::Match { feature, distance, place, .. } = *found_match;
+                found.insert((id, voted.mirrored, feature, distance, place.0));
+            }
+        }
+
+        prop_assert_eq!(found, naive(&library, &query));
+    }
+
+    #[test]
+    fn a_changed_byte_anywhere_is_noticed(position: prop::sample::Index, bit in 0u32..8) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut index = Index::new();
+        index.insert(1, &picture(0..30, 0));
+        seal(&mut index, &folder, "a", &|_| true);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = position.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        // A fresh file: the old one is still mapped.
+        let damaged = folder.path().join("b");
+        fs::write(&damaged, &bytes).unwrap();
+
+        prop_assert!(Segment::open(&damaged).is_err());
+        fs::write(&damaged, &bytes[..at]).unwrap();
+        prop_assert!(Segment::open(&damaged).is_err());
+    }
+}
+
+/// Compares every query word with every feature of every picture.
+fn naive(library: &[Features], query: &QueryFeatures) -> BTreeSet<(u64, bool, u16, u8, u32)> {
+    let mut expected = HashSet::new();
+    for (number, feature) in query.features.iter().enumerate() {
+        for (is_mirrored, descriptor) in [
+            (false, feature.descriptor),
+            (true, mirrored(&feature.descriptor)),
+        ] {
+            for word in nearest_words::<8>(Codebook::embedded(), &descriptor) {
+                for (id, features) in library.iter().enumerate() {
+                    for Feature {
+                        word: Word { cell, signature },
+                        place: PackedPlace(place),
+                    } in &features.features
+                    {
+                        let distance = (signature ^ word.signature).count_ones();
+                        if *cell == word.cell && distance <= LARGEST_DISTANCE {
+                            expected.insert((
+                                id as u64,
+                                is_mirrored,
+                                number as u16,
+                                distance as u8,
+                                *place,
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    expected.into_iter().collect()
+}

@@ -1,0 +1,88 @@
+//! What is checked before any pixel is decoded, and how a decoder's refusal is told.
+
+use image::ImageFormat;
+use image::error::ImageError;
+
+use crate::picture::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, PictureError};
+
+/// Tells the format by the first bytes; the name of a file says nothing here.
+pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
+    if bytes.is_empty() {
+        return Err(PictureError::Empty);
+    }
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(PictureError::FileTooLarge { bytes: bytes.len() });
+    }
+    match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp)) => Ok(format),
+        _ => Err(PictureError::UnknownFormat),
+    }
+}
+
+/// Checks the sides as the header states them; orientation may swap them later.
+pub(super) fn sides(width: u32, height: u32) -> Result<(), PictureError> {
+    if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
+        return Err(PictureError::Sides { width, height });
+    }
+    Ok(())
+}
+
+/// Refuses a JPEG without its end marker.
+///
+/// The JPEG decoder paints what is missing grey and reports success, so a half-sent upload would
+/// be stored as a picture. PNG and BMP decoders notice by themselves.
+pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), PictureError> {
+    if format != ImageFormat::Jpeg {
+        return Ok(());
+    }
+    let scan = jpeg_scan_start(bytes).ok_or(PictureError::Truncated)?;
+    // In entropy-coded data a 0xFF byte is always followed by 0x00 or a restart marker (ITU-T T.81
+    // section B.1.1.5), so these two bytes are the end of the image; what follows them is free.
+    if !bytes[scan..].windows(2).any(|pair| pair == [0xff, 0xd9]) {
+        return Err(PictureError::Truncated);
+    }
+    Ok(())
+}
+
+/// Walks the marker segments up to the first scan, past an EXIF thumbnail with its own end marker.
+fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
+    const START_OF_SCAN: u8 = 0xda;
+    let mut at = 2;
+    loop {
+        // Any number of fill bytes may stand before a marker (T.81 section B.1.1.2); bytes that
+        // are no marker at all are skipped as decoders do.
+        while *bytes.get(at)? != 0xff || matches!(bytes.get(at + 1)?, 0x00 | 0xff) {
+            at += 1;
+        }
+        let marker = *bytes.get(at + 1)?;
+        at += 2;
+        let standalone = matches!(marker, 0x01 | 0xd0..=0xd8);
+        if standalone {
+            continue;
+        }
+        let length = u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]);
+        at += usize::from(length);
+        if marker == START_OF_SCAN {
+            return (at <= bytes.len()).then_some(at);
+        }
+    }
+}
+
+/// Names the reason of a decoder's refusal in our own terms.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as a plain function in `map_err`"
+)]
+pub(super) fn refusal(error: ImageError) -> PictureError {
+    if let ImageError::Limits(_) = error {
+        return PictureError::TooMuchMemory;
+    }
+    if let ImageError::IoError(error) = &error
+        && error.kind() == std::io::ErrorKind::UnexpectedEof
+    {
+        return PictureError::Truncated;
+    }
+    PictureError::Broken {
+        reason: error.to_string(),
+    }
+}

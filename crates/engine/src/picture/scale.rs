@@ -1,0 +1,40 @@
+//! Making pictures smaller.
+//!
+//! Always a box (area) filter: every source pixel counts once, so that thin lines and text do not
+//! vanish, and the result of scaling a scaled copy stays close to that of the original.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::RgbImage;
+
+/// Returns the sides that fit a picture into a square, never larger than it is.
+pub(super) fn fit((width, height): (u32, u32), side: u32) -> (u32, u32) {
+    let longest = width.max(height);
+    if longest <= side {
+        return (width, height);
+    }
+    let scaled = |length: u32| ((length * side + longest / 2) / longest).max(1);
+    (scaled(width), scaled(height))
+}
+
+/// Scales a colour picture to exactly the given sides, in pixels.
+#[expect(clippy::expect_used, reason = "each message says why it cannot happen")]
+pub(super) fn rgb(source: &RgbImage, width: u32, height: u32) -> RgbImage {
+    if source.dimensions() == (width, height) {
+        return source.clone();
+    }
+    let pixels = ImageRef::new(
+        source.width(),
+        source.height(),
+        source.as_raw(),
+        PixelType::U8x3,
+    )
+    .expect("an image buffer holds as many bytes as its sides say");
+    let mut target = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    Resizer::new()
+        .resize(&pixels, &mut target, &options)
+        .expect("source and target have the same pixel type");
+    RgbImage::from_vec(width, height, target.into_vec())
+        .expect("the resizer fills what was asked for")
+}

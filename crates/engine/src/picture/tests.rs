@@ -1,0 +1,253 @@
+use image::{DynamicImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, imageops};
+use proptest::prelude::*;
+
+use super::*;
+use crate::draw;
+
+/// The colours of the four quarters of the test picture, from the top left, row by row.
+const QUARTERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 40], [40, 40, 200], [240, 240, 240]];
+
+fn quarters() -> RgbImage {
+    RgbImage::from_fn(96, 64, |x, y| {
+        Rgb(QUARTERS[usize::from(x >= 48) + 2 * usize::from(y >= 32)])
+    })
+}
+
+/// Checks that a file decodes to the upright test picture, up to what compression does to it.
+fn assert_quarters(file: &[u8], tolerance: u8) {
+    let picture = Picture::decode(file).unwrap();
+
+    assert_eq!((picture.width(), picture.height()), (96, 64));
+    for (place, expected) in [(24, 16), (72, 16), (24, 48), (72, 48)]
+        .into_iter()
+        .zip(QUARTERS)
+    {
+        let shown = picture.pixels.get_pixel(place.0, place.1).0;
+        for (value, expected) in shown.into_iter().zip(expected) {
+            assert!(
+                value.abs_diff(expected) <= tolerance,
+                "{place:?}: {shown:?}"
+            );
+        }
+    }
+}
+
+/// Puts an EXIF block with nothing but an orientation behind the start marker of a JPEG.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
+    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
+    let mut file = jpeg[..2].to_vec();
+    file.extend([0xff, 0xe1]);
+    file.extend(u16::try_from(exif.len() + 2).unwrap().to_be_bytes());
+    file.extend(exif);
+    file.extend(&jpeg[2..]);
+    file
+}
+
+#[test]
+fn every_allowed_kind_of_file_decodes_to_the_same_picture() {
+    let plain = DynamicImage::ImageRgb8(quarters());
+
+    assert_quarters(&draw::encode(&plain, ImageFormat::Png), 0);
+    assert_quarters(&draw::encode(&plain, ImageFormat::Bmp), 0);
+    assert_quarters(&draw::jpeg(&quarters(), 90), 12);
+    assert_quarters(&draw::encode(&plain.to_rgb16().into(), ImageFormat::Png), 0);
+    assert_quarters(&draw::encode(&plain.to_rgba8().into(), ImageFormat::Png), 0);
+    // Drawn with Pillow, since the `image` crate cannot write these kinds.
+    assert_quarters(include_bytes!("../../tests/data/progressive.jpg"), 12);
+    assert_quarters(include_bytes!("../../tests/data/cmyk.jpg"), 12);
+    assert_quarters(include_bytes!("../../tests/data/palette.png"), 4);
+    assert_quarters(include_bytes!("../../tests/data/palette.bmp"), 4);
+    // The first frame shows the quarters, the others are black.
+    assert_quarters(include_bytes!("../../tests/data/animated.png"), 0);
+}
+
+#[test]
+fn grey_files_of_both_depths_keep_their_brightness() {
+    let bright = GrayImage::from_pixel(60, 60, Luma([180]));
+    let deep = ImageBuffer::from_pixel(60, 60, Luma([180_u16 * 257]));
+
+    for image in [
+        DynamicImage::ImageLuma8(bright),
+        DynamicImage::ImageLuma16(deep),
+    ] {
+        let picture = Picture::decode(&draw::encode(&image, ImageFormat::Png)).unwrap();
+        assert!(picture.grey().iter().all(|value| *value == 180));
+    }
+}
+
+#[test]
+fn transparency_is_laid_on_white() {
+    let glass = ImageBuffer::from_fn(60, 60, |x, _| LumaA([0_u8, if x < 30 { 0 } else { 128 }]));
+
+    let file = draw::encode(&DynamicImage::ImageLumaA8(glass), ImageFormat::Png);
+    let picture = Picture::decode(&file).unwrap();
+
+    assert_eq!(picture.pixels.get_pixel(10, 10).0, [255; 3]);
+    assert_eq!(picture.pixels.get_pixel(50, 10).0, [127; 3]);
+}
+
+#[test]
+fn each_exif_orientation_is_turned_upright() {
+    let upright = quarters();
+    // What a camera stores so that the orientation, applied, gives the upright picture.
+    let stored: [(u8, RgbImage); 8] = [
+        (1, upright.clone()),
+        (2, imageops::flip_horizontal(&upright)),
+        (3, imageops::rotate180(&upright)),
+        (4, imageops::flip_vertical(&upright)),
+        (5, imageops::rotate270(&imageops::flip_horizontal(&upright))),
+        (6, imageops::rotate270(&upright)),
+        (7, imageops::rotate90(&imageops::flip_horizontal(&upright))),
+        (8, imageops::rotate90(&upright)),
+    ];
+
+    for (orientation, picture) in stored {
+        assert_quarters(
+            &with_orientation(&draw::jpeg(&picture, 90), orientation),
+            12,
+        );
+    }
+}
+
+#[test]
+fn a_nonsense_orientation_leaves_the_picture_as_it_lies() {
+    assert_quarters(&with_orientation(&draw::jpeg(&quarters(), 90), 77), 12);
+}
+
+#[test]
+fn sides_are_accepted_from_50_to_4096_pixels() {
+    let sides = |width, height| {
+        let file = draw::png(&RgbImage::new(width, height));
+        Picture::decode(&file).map(|picture| (picture.width(), picture.height()))
+    };
+
+    assert_eq!(sides(50, 4096), Ok((50, 4096)));
+    assert_eq!(
+        sides(49, 60),
+        Err(PictureError::Sides {
+            width: 49,
+            height: 60
+        })
+    );
+    assert_eq!(
+        sides(60, 49),
+        Err(PictureError::Sides {
+            width: 60,
+            height: 49
+        })
+    );
+    assert_eq!(
+        sides(4097, 60),
+        Err(PictureError::Sides {
+            width: 4097,
+            height: 60
+        })
+    );
+}
+
+#[test]
+fn huge_sides_are_refused_by_the_header_alone() {
+    let mut jpeg = draw::jpeg(&quarters(), 90);
+    let frame = jpeg
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xc0])
+        .unwrap();
+    jpeg[frame + 5..frame + 9].fill(0xff);
+
+    let refused = Picture::decode(&jpeg).err();
+
+    assert_eq!(
+        refused,
+        Some(PictureError::Sides {
+            width: 65535,
+            height: 65535
+        })
+    );
+}
+
+#[test]
+fn what_is_no_jpg_png_or_bmp_is_refused() {
+    assert_eq!(Picture::decode(b"").err(), Some(PictureError::Empty));
+    for bytes in [
+        &b"hello"[..],
+        b"GIF89a\x01\0\x01\0",
+        b"RIFF....WEBPVP8 ",
+        b"%PDF-1.4",
+        &[0; 100],
+    ] {
+        assert_eq!(
+            Picture::decode(bytes).err(),
+            Some(PictureError::UnknownFormat)
+        );
+    }
+}
+
+#[test]
+fn a_file_beyond_the_size_limit_is_refused_unread() {
+    let mut file = draw::png(&quarters());
+    file.resize(MAX_FILE_BYTES, 0);
+    assert!(Picture::decode(&file).is_ok());
+
+    file.push(0);
+
+    let bytes = MAX_FILE_BYTES + 1;
+    assert_eq!(
+        Picture::decode(&file).err(),
+        Some(PictureError::FileTooLarge { bytes })
+    );
+}
+
+#[test]
+fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
+    let picture = Picture::decode(&draw::png(&draw::picture(1, 800, 200))).unwrap();
+
+    let thumbnail = picture.thumbnail().unwrap();
+
+    assert_eq!(image::guess_format(&thumbnail).unwrap(), ImageFormat::Jpeg);
+    let shown = image::load_from_memory(&thumbnail).unwrap();
+    assert_eq!((shown.width(), shown.height()), (256, 64));
+}
+
+#[test]
+fn a_picture_smaller_than_a_thumbnail_is_not_enlarged() {
+    let picture = Picture::decode(&draw::png(&draw::picture(1, 60, 50))).unwrap();
+
+    let shown = image::load_from_memory(&picture.thumbnail().unwrap()).unwrap();
+
+    assert_eq!((shown.width(), shown.height()), (60, 50));
+}
+
+/// One file of each format and of each way to be laid out inside.
+fn files() -> Vec<Vec<u8>> {
+    let picture = draw::picture(2, 70, 50);
+    vec![
+        draw::png(&picture),
+        draw::jpeg(&picture, 85),
+        with_orientation(&draw::jpeg(&picture, 85), 6),
+        draw::encode(&DynamicImage::ImageRgb8(picture), ImageFormat::Bmp),
+        include_bytes!("../../tests/data/progressive.jpg").to_vec(),
+        include_bytes!("../../tests/data/palette.png").to_vec(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_cut_off_file_is_never_taken_for_a_picture(file in prop::sample::select(files()), cut: prop::sample::Index) {
+        let cut = cut.index(file.len() - 16);
+
+        prop_assert!(Picture::decode(&file[..cut]).is_err());
+    }
+
+    #[test]
+    fn damaged_files_never_panic(
+        mut file in prop::sample::select(files()),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        for (place, value) in damage {
+            let place = place.index(file.len());
+            file[place] = value;
+        }
+        let _ = Picture::decode(&file);
+    }
+}

@@ -1,0 +1,184 @@
+//! Behaviour of the verification on pairs made from known maps.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const QUERY: Frame = Frame {
+    width: 1.0,
+    height: 0.75,
+};
+const LIBRARY: Frame = Frame {
+    width: 0.8,
+    height: 1.0,
+};
+const PLAIN: Form = Form {
+    mirrored: false,
+    inverted: false,
+};
+
+/// Spreads places over the query without a grid (golden ratio, R2 sequence).
+fn places(count: usize) -> Vec<Place> {
+    let part = |at: usize, step: f32| (0.5 + at as f32 * step).fract();
+    let place = |at: usize| Place {
+        x: part(at, 0.754_877_7) * QUERY.width,
+        y: part(at, 0.569_840_3) * QUERY.height,
+        sigma: 0.004 * (1.0 + part(at, 0.31)),
+        angle: TAU * part(at, 0.17),
+    };
+    (0..count).map(place).collect()
+}
+
+/// Moves places by a map, as a feature would move.
+fn moved(places: &[Place], map: &Affine) -> Vec<Pair> {
+    let pair = |(at, place): (usize, &Place)| {
+        let (x, y) = map.apply(place.x, place.y);
+        let sigma = place.sigma * map.determinant().abs().sqrt();
+        let library = Place {
+            x,
+            y,
+            sigma,
+            angle: place.angle + map.turn(),
+        };
+        Pair {
+            feature: at as u16,
+            distance: 8,
+            query: *place,
+            library,
+            closeness: 0.78,
+        }
+    };
+    places.iter().enumerate().map(pair).collect()
+}
+
+/// Pairs that agree on nothing: each query feature with the library place of another.
+fn scattered(count: usize) -> Vec<Pair> {
+    let true_pairs = moved(&places(count), &Affine([0.8, 0.0, 0.0, 0.0, 0.8, 0.1]));
+    let pair = |at: usize| {
+        let other = true_pairs[(at * 37 + 11) % count].library;
+        let library = Place {
+            angle: at as f32 * 2.4,
+            ..other
+        };
+        Pair {
+            feature: (500 + at) as u16,
+            library,
+            ..true_pairs[at]
+        }
+    };
+    (0..count).map(pair).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_known_map_is_recovered_among_twice_as_many_wrong_pairs(
+        scale in 0.4f32..1.4,
+        turn in 0.0f32..TAU,
+        stretch in 0.8f32..1.25,
+        x in -0.3f32..0.3,
+        y in -0.3f32..0.3,
+    ) {
+        let (sine, cosine) = turn.sin_cos();
+        let linear = [scale * stretch * cosine, -scale * sine, scale * stretch * sine, scale * cosine];
+        let map = Affine([linear[0], linear[1], x, linear[2], linear[3], y]);
+        let mut pairs = moved(&places(40), &map);
+        pairs.extend(scattered(80));
+
+        let Some(found) = align(&pairs, QUERY, LIBRARY, PLAIN) else {
+            // Laid aside the library picture, nothing is shared.
+            prop_assert!(Overlap::new(&map, QUERY, LIBRARY).is_none(), "not found");
+            return Ok(());
+        };
+
+        prop_assert!(found.inliers >= 36, "{} inliers", found.inliers);
+        for place in places(40) {
+            let ((u, v), (x, y)) = (found.affine.apply(place.x, place.y), map.apply(place.x, place.y));
+            prop_assert!((u - x).hypot(v - y) < 0.01);
+        }
+    }
+
+    #[test]
+    fn an_inverse_map_undoes_the_map(
+        values in prop::array::uniform6(-2.0f32..2.0),
+        x in -1.0f32..1.0,
+        y in -1.0f32..1.0,
+    ) {
+        let map = Affine(values);
+        prop_assume!(map.determinant().abs() > 0.1);
+
+        let (u, v) = map.apply(x, y);
+        let (back_x, back_y) = map.inverse().unwrap().apply(u, v);
+
+        prop_assert!((back_x - x).abs() < 1e-3 && (back_y - y).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn pairs_that_agree_on_nothing_give_too_little_evidence() {
+    let found = align(&scattered(200), QUERY, LIBRARY, PLAIN);
+
+    assert!(found.is_none_or(|found| found.evidence < 5.0));
+}
+
+#[test]
+fn a_feature_matched_many_times_counts_once() {
+    let map = Affine([0.7, 0.0, 0.05, 0.0, 0.7, 0.1]);
+    let mut pairs = moved(&places(3), &map);
+    pairs = pairs.iter().flat_map(|pair| [*pair; 10]).collect();
+
+    let found = align(&pairs, QUERY, LIBRARY, PLAIN).unwrap();
+
+    assert_eq!(found.inliers, 3);
+}
+
+#[test]
+fn a_mirrored_query_gives_a_map_that_mirrors() {
+    let form = Form {
+        mirrored: true,
+        inverted: false,
+    };
+    let map = Affine([0.8, 0.0, 0.0, 0.0, 0.8, 0.2]);
+    let mut pairs = moved(&places(30), &map);
+    // What the camera saw is the mirror of the compared form.
+    let seen: Vec<Place> = pairs
+        .iter()
+        .map(|pair| form.place(pair.query, QUERY))
+        .collect();
+    for (pair, seen) in pairs.iter_mut().zip(&seen) {
+        pair.query = form.place(*seen, QUERY);
+    }
+
+    let found = align(&pairs, QUERY, LIBRARY, form).unwrap();
+
+    assert!(found.affine.determinant() < 0.0);
+    let (x, y) = found.affine.apply(QUERY.width, 0.0);
+    assert!(x.abs() < 0.01 && (y - 0.2).abs() < 0.01);
+}
+
+#[test]
+fn the_overlap_names_the_same_corners_in_both_pictures() {
+    // The query shows the left half of the library picture at the same scale, below a title.
+    let library = Frame {
+        width: 1.0,
+        height: 0.5,
+    };
+    let query = Frame {
+        width: 0.5,
+        height: 1.0,
+    };
+    let map = Affine([1.0, 0.0, 0.0, 0.0, 1.0, -0.25]);
+
+    let overlap = Overlap::new(&map, query, library).unwrap();
+
+    assert_eq!(
+        overlap.in_library,
+        [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]
+    );
+    assert_eq!(
+        overlap.in_query,
+        [[0.0, 0.25], [1.0, 0.25], [1.0, 0.75], [0.0, 0.75]]
+    );
+    assert!((overlap.of_library - 0.5).abs() < 1e-6 && (overlap.of_query - 0.5).abs() < 1e-6);
+}

@@ -1,0 +1,294 @@
+//! Kills a writing process and checks what it left behind.
+//!
+//! The parent starts this test binary again as a child (the ignored test `child_process`), which
+//! sends writes to the engine and prints each answer. The parent kills it with SIGKILL after some
+//! answers, opens the library itself and compares it with a model. Writes are done in the order they
+//! are queued, so the library must hold exactly the first `k` of them, `k` being at least the number
+//! of answers: then no answered write is lost, and no deleted picture returns. The next child goes
+//! on with the same library.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the child answers on it, the parent tells its seeds"
+)]
+
+#[path = "support/draw.rs"]
+mod draw;
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+use draw::Chance;
+use same_image::{
+    Change, ContentHash, Engine, NewRecord, Options, Query, TagFilter, Target, WriteError,
+};
+
+/// How often a child is killed.
+const ROUNDS: u64 = 30;
+
+/// The pictures that writes are about.
+const PICTURES: u32 = 12;
+
+/// Writes of one child; more than it lives to do.
+const WRITES: u64 = 5000;
+
+/// Writes a child has queued and not yet printed the answer of, at most: enough to form groups.
+const IN_FLIGHT: usize = 24;
+
+/// The most answers to wait for before a kill.
+const ANSWERS: u32 = 120;
+
+/// One write, about pictures by their index.
+#[derive(Clone, Debug)]
+enum Op {
+    Add(u32, String, u16),
+    Update(u32, String),
+    Delete(Vec<u32>),
+}
+
+/// What the library should hold: brief and tag by picture.
+type Model = BTreeMap<u32, (String, u16)>;
+
+#[test]
+fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_micros();
+    let seed = u64::try_from(seed).unwrap();
+    println!("seed {seed}");
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = pictures();
+    let mut chance = Chance::new(seed);
+    let mut model = Model::new();
+
+    for round in 0..ROUNDS {
+        let seed = chance.next();
+        let answers = run_and_kill(dir.path(), seed, chance.below(ANSWERS));
+
+        let engine = Engine::open(dir.path(), Options::default()).unwrap();
+        let done = surviving_writes(&engine, &pictures, &mut model, seed, &answers);
+
+        println!(
+            "round {round} seed {seed}: {} answered, {done} done",
+            answers.len()
+        );
+    }
+}
+
+/// Starts a child, waits for some answers, kills it, and returns all answers it gave.
+fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
+    let mut child = spawn(dir, seed);
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut answers = Vec::new();
+    while answers.len() <= wanted as usize {
+        let mut line = String::new();
+        assert!(
+            lines.read_line(&mut line).unwrap() > 0,
+            "the child ended by itself"
+        );
+        answers.extend(
+            line.strip_prefix("answer ")
+                .map(|answer| answer.trim_end().to_owned()),
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // What it printed before it died counts as answered, too; a half line does not.
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
+    answers.extend(
+        whole
+            .lines()
+            .filter_map(|line| line.strip_prefix("answer "))
+            .map(str::to_owned),
+    );
+    answers
+}
+
+fn spawn(dir: &Path, seed: u64) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_process", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{}\n{seed}", dir.display()).unwrap();
+    child
+}
+
+/// Finds the number of writes that are in the library, carries the model there, and checks that it
+/// covers every answer and that the answers were true.
+fn surviving_writes(
+    engine: &Engine,
+    pictures: &[Vec<u8>],
+    model: &mut Model,
+    seed: u64,
+    answers: &[String],
+) -> usize {
+    let held = read_back(engine, pictures);
+    let mut done = 0;
+    for op in ops(seed) {
+        if done >= answers.len() && *model == held {
+            break;
+        }
+        let outcome = apply(model, &op);
+        if let Some(answer) = answers.get(done) {
+            assert_eq!(*answer, outcome, "answer {done} of seed {seed}: {op:?}");
+        }
+        done += 1;
+        assert!(
+            done <= answers.len() + 2 * IN_FLIGHT,
+            "seed {seed}: no number of writes gives {held:?}"
+        );
+    }
+    done
+}
+
+/// Reads the library through every way it can be asked, which must agree.
+fn read_back(engine: &Engine, pictures: &[Vec<u8>]) -> Model {
+    let mut held = Model::new();
+    for (index, bytes) in (0..).zip(pictures) {
+        let sign = engine.find_exact(bytes).unwrap();
+        let query = engine.prepare_query(bytes).unwrap();
+        let hits = engine.search(&query, &Query::default()).unwrap().matches;
+        assert_eq!(
+            hits.iter().map(|hit| hit.sign).collect::<Vec<_>>(),
+            Vec::from_iter(sign)
+        );
+        let Some(sign) = sign else { continue };
+        let stored = engine.get(sign).unwrap().unwrap();
+        assert!(image::load_from_memory(&stored.thumbnail).is_ok());
+        held.insert(index, (stored.record.brief, stored.record.tags[0]));
+    }
+    let listed = engine
+        .list(None, usize::MAX, &TagFilter::default())
+        .unwrap()
+        .records;
+    assert_eq!(listed.len(), held.len());
+    assert_eq!(engine.stats().unwrap().pictures, held.len() as u64);
+    held
+}
+
+/// The writes of one child, the same for parent and child.
+fn ops(seed: u64) -> impl Iterator<Item = Op> {
+    let mut chance = Chance::new(seed);
+    (0..WRITES).map(move |number| {
+        let picture = chance.below(PICTURES);
+        let brief = format!("{seed} {number}");
+        match chance.below(10) {
+            0..5 => Op::Add(picture, brief, 1 + u16::try_from(chance.below(9)).unwrap()),
+            5..8 => Op::Update(picture, brief),
+            _ => Op::Delete(
+                (0..=chance.below(3))
+                    .map(|_| chance.below(PICTURES))
+                    .collect(),
+            ),
+        }
+    })
+}
+
+/// Does a write to the model and returns what the engine should answer.
+fn apply(model: &mut Model, op: &Op) -> String {
+    match op {
+        Op::Add(picture, brief, tag) => {
+            let existed = model.contains_key(picture);
+            model
+                .entry(*picture)
+                .or_insert_with(|| (brief.clone(), *tag));
+            format!("add {existed}")
+        }
+        Op::Update(picture, brief) => {
+            let record = model.get_mut(picture);
+            let found = record.is_some();
+            if let Some(record) = record {
+                record.0.clone_from(brief);
+            }
+            format!("update {found}")
+        }
+        Op::Delete(pictures) => {
+            let found: Vec<bool> = pictures
+                .iter()
+                .map(|picture| model.remove(picture).is_some())
+                .collect();
+            format!("delete {found:?}")
+        }
+    }
+}
+
+fn pictures() -> Vec<Vec<u8>> {
+    (0..PICTURES)
+        .map(|seed| draw::png(&draw::picture(u64::from(seed), 64, 64)))
+        .collect()
+}
+
+/// Not a test of its own: what the parent starts and kills. Without a parent it has nothing to read
+/// and ends.
+#[test]
+#[ignore = "started by the test above"]
+fn child_process() {
+    let mut input = io::stdin().lines();
+    let (Some(dir), Some(seed)) = (input.next(), input.next()) else {
+        return;
+    };
+    let engine = Engine::open(Path::new(&dir.unwrap()), Options::default()).unwrap();
+    let pictures = pictures();
+    let (answered, answers) = mpsc::channel();
+
+    let mut in_flight = 0;
+    for op in ops(seed.unwrap().parse().unwrap()) {
+        if in_flight == IN_FLIGHT {
+            println!("answer {}", answers.recv().unwrap());
+            in_flight -= 1;
+        }
+        queue(&engine, &pictures, op, answered.clone());
+        in_flight += 1;
+    }
+}
+
+/// Queues one write whose answer goes into the channel, in the model's words.
+fn queue(engine: &Engine, pictures: &[Vec<u8>], op: Op, answered: mpsc::Sender<String>) {
+    let target = |picture: u32| Target::Content(ContentHash::of(&pictures[picture as usize]));
+    match op {
+        Op::Add(picture, brief, tag) => {
+            let prepared = engine.prepare(&pictures[picture as usize]).unwrap();
+            let record = NewRecord {
+                brief,
+                tags: vec![tag],
+            };
+            engine.add(prepared, record, move |added| {
+                answered
+                    .send(format!("add {}", added.unwrap().existed))
+                    .unwrap();
+            });
+        }
+        Op::Update(picture, brief) => {
+            let change = Change {
+                brief: Some(brief),
+                tags: None,
+            };
+            engine.update(target(picture), change, move |updated| {
+                let found = match updated {
+                    Ok(_) => true,
+                    Err(WriteError::NotFound) => false,
+                    Err(error) => panic!("{error}"),
+                };
+                answered.send(format!("update {found}")).unwrap();
+            });
+        }
+        Op::Delete(deleted) => {
+            let targets = deleted.into_iter().map(target).collect();
+            engine.delete(targets, move |deleted| {
+                let found: Vec<bool> = deleted.unwrap().iter().map(Option::is_some).collect();
+                answered.send(format!("delete {found:?}")).unwrap();
+            });
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Pictures that share a part with a stored one, through the engine's public face.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/draw.rs"]
+mod draw;
+#[path = "support/library.rs"]
+mod library;
+
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+use library::Library;
+use same_image::{Change, Geometry, Sign, TagLogic, Target};
+
+const WIDTH: u32 = 640;
+const HEIGHT: u32 = 480;
+
+/// How far a corner may lie from its place, in pixels of the query: 2 % of a stored picture's width.
+const NEAR: f32 = 13.0;
+
+/// A library of a few pictures; the sign is that of the picture that queries are made of.
+fn library() -> (Library, RgbImage, Sign) {
+    let library = Library::new();
+    for seed in 101..105 {
+        let other = draw::png(&draw::picture(seed, WIDTH, HEIGHT));
+        library.add(&other, "other", &[]).unwrap();
+    }
+    let picture = draw::picture(100, WIDTH, HEIGHT);
+    let added = library.add(&draw::png(&picture), "wanted", &[1]).unwrap();
+    (library, picture, added.sign)
+}
+
+/// Expects the wanted picture and no other, with a geometry that agrees with `map` from pixels of
+/// the stored picture to pixels of the query.
+fn expect_found(query: &RgbImage, overlap: f32, map: impl Fn(f32, f32) -> (f32, f32)) {
+    let (library, _, sign) = library();
+
+    let answer = library.search(&draw::jpeg(query, 85));
+
+    assert_eq!(answer.matches.len(), 1);
+    let hit = &answer.matches[0];
+    assert_eq!((hit.sign, hit.brief.as_str()), (sign, "wanted"));
+    assert!((0.5..=1.0).contains(&hit.score), "score {}", hit.score);
+    let Geometry {
+        query: corners,
+        stored,
+        overlap: found,
+    } = hit.geometry.unwrap();
+    assert!(
+        (found - overlap).abs() < 0.05,
+        "overlap {found} for {overlap}"
+    );
+    for (corner, stored) in corners.iter().zip(stored) {
+        let (x, y) = map(stored[0] * WIDTH as f32, stored[1] * HEIGHT as f32);
+        let (across, down) = (query.width() as f32, query.height() as f32);
+        let off = (corner[0] * across - x).hypot(corner[1] * down - y);
+        assert!(
+            off < NEAR,
+            "{stored:?} lies at {corner:?}, {off} pixels off"
+        );
+    }
+}
+
+fn wanted() -> RgbImage {
+    draw::picture(100, WIDTH, HEIGHT)
+}
+
+/// Turns a picture about its middle on a grey ground, keeping its sides.
+fn turned(picture: &RgbImage, degrees: f32) -> RgbImage {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
+    RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+        let (dx, dy) = (x as f32 + 0.5 - middle_x, y as f32 + 0.5 - middle_y);
+        let x = middle_x + cos * dx + sin * dy - 0.5;
+        let y = middle_y - sin * dx + cos * dy - 0.5;
+        imageops::interpolate_bilinear(picture, x, y).unwrap_or(Rgb([128; 3]))
+    })
+}
+
+#[test]
+fn half_of_a_picture_is_found_where_it_was_cut_out() {
+    let left = WIDTH / 4;
+    let part = imageops::crop_imm(&wanted(), left, 0, WIDTH / 2, HEIGHT).to_image();
+
+    expect_found(&part, 0.5, |x, y| (x - left as f32, y));
+}
+
+#[test]
+fn a_picture_turned_by_15_degrees_is_found_with_its_turn() {
+    let (sin, cos) = 15f32.to_radians().sin_cos();
+    let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
+
+    // 0.88: what the frame leaves of a 4:3 picture turned by 15 degrees.
+    expect_found(&turned(&wanted(), 15.0), 0.88, |x, y| {
+        let (dx, dy) = (x - middle_x, y - middle_y);
+        (
+            middle_x + cos * dx - sin * dy,
+            middle_y + sin * dx + cos * dy,
+        )
+    });
+}
+
+#[test]
+fn a_picture_turned_by_a_right_angle_is_found_with_its_turn() {
+    let turned = imageops::rotate90(&wanted());
+
+    expect_found(&turned, 1.0, |x, y| (HEIGHT as f32 - y, x));
+}
+
+#[test]
+fn a_mirrored_picture_is_found_with_its_corners_exchanged() {
+    let mirrored = imageops::flip_horizontal(&wanted());
+
+    expect_found(&mirrored, 1.0, |x, y| (WIDTH as f32 - x, y));
+}
+
+#[test]
+fn a_picture_of_half_the_size_is_found() {
+    let small = imageops::resize(&wanted(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
+
+    expect_found(&small, 1.0, |x, y| (x / 2.0, y / 2.0));
+}
+
+#[test]
+fn a_picture_covered_by_half_is_found() {
+    let mut covered = wanted();
+    let cover = draw::picture(200, WIDTH / 2, HEIGHT);
+    imageops::replace(&mut covered, &cover, i64::from(WIDTH / 2), 0);
+
+    expect_found(&covered, 1.0, |x, y| (x, y));
+}
+
+#[test]
+fn a_picture_in_a_collage_is_found_where_it_lies() {
+    let mut collage = draw::picture(201, 960, 720);
+    let small = imageops::resize(&wanted(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
+    imageops::replace(&mut collage, &small, 500, 300);
+
+    expect_found(&collage, 1.0, |x, y| (500.0 + x / 2.0, 300.0 + y / 2.0));
+}
+
+#[test]
+fn a_part_with_inverted_colours_is_found() {
+    let mut part = imageops::crop_imm(&wanted(), 0, 0, WIDTH * 3 / 4, HEIGHT).to_image();
+    imageops::invert(&mut part);
+
+    expect_found(&part, 0.75, |x, y| (x, y));
+}
+
+#[test]
+fn parts_of_pictures_that_are_not_stored_are_not_found() {
+    let (library, _, _) = library();
+
+    for seed in 300..310 {
+        let picture = draw::picture(seed, WIDTH, HEIGHT);
+        let part = imageops::crop_imm(&picture, 0, 0, WIDTH / 2, HEIGHT).to_image();
+        assert!(library.signs(&draw::png(&picture)).is_empty());
+        assert!(library.signs(&draw::png(&part)).is_empty());
+    }
+}
+
+#[test]
+fn a_part_follows_deletes_updates_tags_and_reopening() {
+    let (library, picture, sign) = library();
+    let part = draw::png(&imageops::crop_imm(&picture, 0, 0, WIDTH / 2, HEIGHT).to_image());
+    assert_eq!(library.signs_with(&part, &[1], TagLogic::And), [sign]);
+    assert!(library.signs_with(&part, &[2], TagLogic::And).is_empty());
+
+    let change = Change {
+        brief: Some("renamed".to_owned()),
+        tags: Some(vec![2]),
+    };
+    library.update(Target::Sign(sign), change).unwrap();
+    assert!(library.signs_with(&part, &[1], TagLogic::And).is_empty());
+    assert_eq!(library.signs_with(&part, &[2], TagLogic::And), [sign]);
+
+    let library = library.reopen();
+    let found = library.search(&part).matches;
+    assert_eq!((found.len(), found[0].brief.as_str()), (1, "renamed"));
+    assert_eq!(library.engine.stats().unwrap().unindexed, 0);
+
+    library.delete(vec![Target::Sign(sign)]).unwrap();
+    assert!(library.signs(&part).is_empty());
+    assert!(library.reopen().signs(&part).is_empty());
+}
+
+#[test]
+fn a_picture_added_again_after_its_delete_is_found_once() {
+    let (library, picture, sign) = library();
+    library.delete(vec![Target::Sign(sign)]).unwrap();
+    library.add(&draw::png(&picture), "again", &[]).unwrap();
+    let part = draw::png(&imageops::crop_imm(&picture, 0, 0, WIDTH / 2, HEIGHT).to_image());
+
+    let found = library.search(&part).matches;
+
+    assert_eq!((found.len(), found[0].brief.as_str()), (1, "again"));
+}
+
+#[test]
+fn the_same_bytes_are_a_whole_match_whatever_else_agrees() {
+    let (library, picture, sign) = library();
+
+    let found = library.search(&draw::png(&picture)).matches;
+
+    assert_eq!((found.len(), found[0].sign), (1, sign));
+    assert_eq!(found[0].score, 1.0);
+    assert_eq!(found[0].geometry, Some(Geometry::WHOLE));
+}
+
+#[test]
+fn pictures_without_usable_features_are_found_by_their_bytes() {
+    let library = Library::new();
+    let mut chance = draw::Chance::new(9);
+    let mut noise = |width, height| {
+        RgbImage::from_fn(width, height, |_, _| {
+            Rgb([0; 3].map(|_: u8| u8::try_from(chance.below(256)).unwrap()))
+        })
+    };
+    let pictures = [
+        RgbImage::from_pixel(300, 200, Rgb([90, 120, 150])),
+        RgbImage::from_pixel(50, 50, Rgb([0; 3])),
+        noise(300, 200),
+        noise(50, 50),
+        draw::picture(400, 50, 50),
+        draw::picture(401, 4096, 50),
+        draw::picture(402, 50, 4096),
+    ];
+
+    for picture in &pictures {
+        let bytes = draw::png(picture);
+        let sign = library.add(&bytes, "", &[]).unwrap().sign;
+        let best = &library.search(&bytes).matches[0];
+        assert_eq!((best.sign, best.score), (sign, 1.0));
+    }
+}

@@ -1,0 +1,105 @@
+//! A library in a directory of its own, with calls that wait for their answer.
+
+#![allow(dead_code, reason = "each test crate calls what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::Path;
+use std::sync::mpsc;
+
+use same_image::{
+    Added, Answer, Change, Engine, NewRecord, Options, Query, Sign, TagFilter, TagLogic, Target,
+    WriteError,
+};
+use tempfile::TempDir;
+
+pub struct Library {
+    pub engine: Engine,
+    dir: TempDir,
+}
+
+impl Library {
+    pub fn new() -> Self {
+        Self::with_capacity(Options::default().capacity)
+    }
+
+    pub fn with_capacity(capacity: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            capacity,
+            ..Options::default()
+        };
+        Self {
+            engine: Engine::open(dir.path(), options).unwrap(),
+            dir,
+        }
+    }
+
+    /// Closes the engine and opens another one on the same directory.
+    pub fn reopen(self) -> Self {
+        let Self { engine, dir } = self;
+        drop(engine);
+        Self {
+            engine: Engine::open(dir.path(), Options::default()).unwrap(),
+            dir,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn add(&self, bytes: &[u8], brief: &str, tags: &[u16]) -> Result<Added, WriteError> {
+        let picture = self.engine.prepare(bytes).unwrap();
+        let record = NewRecord {
+            brief: brief.to_owned(),
+            tags: tags.to_vec(),
+        };
+        let (done, answer) = mpsc::channel();
+        self.engine
+            .add(picture, record, move |added| done.send(added).unwrap());
+        answer.recv().unwrap()
+    }
+
+    pub fn update(&self, target: Target, change: Change) -> Result<Sign, WriteError> {
+        let (done, answer) = mpsc::channel();
+        self.engine
+            .update(target, change, move |updated| done.send(updated).unwrap());
+        answer.recv().unwrap()
+    }
+
+    pub fn delete(&self, targets: Vec<Target>) -> Result<Vec<Option<Sign>>, WriteError> {
+        let (done, answer) = mpsc::channel();
+        self.engine
+            .delete(targets, move |deleted| done.send(deleted).unwrap());
+        answer.recv().unwrap()
+    }
+
+    pub fn search(&self, bytes: &[u8]) -> Answer {
+        let picture = self.engine.prepare_query(bytes).unwrap();
+        self.engine.search(&picture, &Query::default()).unwrap()
+    }
+
+    /// Searches and returns only the names of what was found.
+    pub fn signs(&self, bytes: &[u8]) -> Vec<Sign> {
+        self.signs_with(bytes, &[], TagLogic::And)
+    }
+
+    pub fn signs_with(&self, bytes: &[u8], tags: &[u16], logic: TagLogic) -> Vec<Sign> {
+        let picture = self.engine.prepare_query(bytes).unwrap();
+        let filter = TagFilter {
+            tags: tags.to_vec(),
+            logic,
+        };
+        let answer = self
+            .engine
+            .search(
+                &picture,
+                &Query {
+                    filter,
+                    ..Query::default()
+                },
+            )
+            .unwrap();
+        answer.matches.into_iter().map(|hit| hit.sign).collect()
+    }
+}
