@@ -1,0 +1,61 @@
+# The only entry points: people and CI call these, and nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+CARGO ?= cargo
+PYTHON := PYTHONPATH=.tools/python python3
+NODE_CLIENT := tests/clients/node
+BUF := $(NODE_CLIENT)/node_modules/.bin/buf
+
+.PHONY: help run test check rust clients lint doc deny bench
+
+help: ## Lists the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## Runs the gateway with the default configuration
+	$(CARGO) run --release -- serve
+
+test: lint rust clients ## Installs what the tests need, and passes them all
+
+check: lint doc rust ## What a commit must pass: all but the foreign clients
+
+# `-D warnings` reaches only this workspace, so dependencies are not built
+# again for it.
+lint: .tools/node ## Formatting, clippy, the protobuf contract
+	$(CARGO) fmt --all --check
+	$(BUF) lint
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+rust: ## Unit, integration and doc tests
+	$(CARGO) test --workspace
+
+# `cargo test` builds the binary too. `cargo build` would resolve features
+# without the dev-dependencies, and build half of everything again.
+clients: .tools/python .tools/node ## Clients that we did not write, against a started gateway
+	$(CARGO) test --workspace --no-run
+	$(PYTHON) tests/clients/run.py target/debug/samegate
+
+doc: ## API documentation, private items too; a broken link fails
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
+
+deny: ## Licences, sources and duplicates of dependencies (builds cargo-deny)
+	test -x .tools/bin/cargo-deny || $(CARGO) install --locked --root .tools cargo-deny
+	.tools/bin/cargo-deny check bans licenses sources
+
+bench: ## Benchmarks of the engine and of the gateway end to end
+	$(CARGO) bench --workspace
+
+# `--target` needs neither the venv package nor a writable system Python.
+.tools/python: tests/clients/python/requirements.txt
+	rm -rf $@
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--target $@ -r $<
+	touch $@
+
+# Not `npm ci`: it refuses a lock file that lacks the binaries of buf for
+# systems other than the one it was written on.
+.tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
+	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
+	mkdir -p .tools && touch $@

@@ -1,0 +1,29 @@
+//! Compiles the public protobuf contract without protoc.
+//!
+//! Generated code goes to `OUT_DIR` and is never committed; the descriptor set
+//! beside it feeds server reflection.
+
+use std::path::PathBuf;
+use std::{env, error::Error, fs};
+
+use prost::Message;
+
+const PROTO: &str = "proto/samegate/v1/same_image.proto";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // tonic-prost-build accepts `emit_rerun_if_changed` and ignores it.
+    println!("cargo:rerun-if-changed={PROTO}");
+
+    let descriptors = protox::compile([PROTO], ["proto"])?;
+    let out = env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
+    fs::write(
+        PathBuf::from(out).join("descriptors.bin"),
+        descriptors.encode_to_vec(),
+    )?;
+
+    tonic_prost_build::configure()
+        // Pictures stay views into the received frames instead of copies.
+        .bytes(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! The command line: what can be typed, and the client commands behind it.
+//!
+//! [`parse`] answers for `--help`, `--version` and usage errors (status 2) by
+//! itself. `serve` and `config …` belong to the caller; every other command is
+//! a [`ClientCommand`] for [`run`]. Client commands know the gateway by its
+//! public contract only, so they work against any gateway that speaks it.
+
+mod add;
+mod client;
+mod delete;
+mod failure;
+mod health;
+mod import;
+mod output;
+mod picture;
+mod records;
+mod search;
+mod update;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use tokio_util::sync::CancellationToken;
+
+pub use output::Output;
+
+const EXIT_CODES: &str = "\
+Exit status:
+  0    done; a search without a match, too
+  1    the operation failed, or one of its items did
+  2    the command line is wrong
+  130  an import was interrupted";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  samegate serve
+  samegate serve --data /var/lib/samegate --grpc 0.0.0.0:50051
+  samegate serve --config /etc/samegate.toml";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  samegate completions bash > ~/.local/share/bash-completion/completions/samegate
+  samegate completions zsh  > \"${fpath[1]}/_samegate\"";
+
+/// A gRPC gateway for same-image search, and its client.
+#[derive(Debug, Parser)]
+#[command(name = "samegate", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `samegate` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs the gateway.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Checks a configuration file, or prints the default one.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// A command for [`run`].
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// Flags of `samegate serve`; each overrides the configuration file.
+#[derive(Args, Clone, Debug)]
+pub struct Serve {
+    /// Configuration file; none: an embedded library in ./samegate-data.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the embedded library `default`.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address of the gRPC door [default: 127.0.0.1:50051].
+    #[arg(long, value_name = "ADDR")]
+    pub grpc: Option<SocketAddr>,
+    /// Address of the REST door [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub rest: Option<SocketAddr>,
+    /// Address of the probes [default: 127.0.0.1:9090].
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// What `samegate config` can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Names every fault of a configuration file with its key.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Prints the commented default configuration.
+    Default,
+}
+
+/// The commands that are clients of a running gateway.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Adds pictures to a library.
+    #[command(after_help = add::EXAMPLES)]
+    Add(add::Add),
+    /// Finds the stored pictures that are the same as one picture.
+    #[command(after_help = search::EXAMPLES)]
+    Search(search::Search),
+    /// Changes the brief or the tags of a stored picture.
+    #[command(after_help = update::EXAMPLES)]
+    Update(update::Update),
+    /// Deletes pictures from a library.
+    #[command(after_help = delete::EXAMPLES)]
+    Delete(delete::Delete),
+    /// Lists the pictures of a library, oldest first (embedded libraries).
+    #[command(after_help = records::LIST_EXAMPLES)]
+    List(records::List),
+    /// Shows one stored record (embedded libraries).
+    #[command(after_help = records::GET_EXAMPLES)]
+    Get(records::Get),
+    /// Shows the size and capacity of a library (embedded libraries).
+    Library(records::Library),
+    /// Adds many pictures over one stream, and goes on where it stopped.
+    #[command(after_help = import::EXAMPLES)]
+    Import(Box<import::Import>),
+    /// Asks whether the gateway is ready, for probes.
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::Health),
+    /// Prints the completion script of a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done.
+    Done = 0,
+    /// The operation failed, or one of its items did.
+    Failed = 1,
+    /// The user stopped it: 128 + SIGINT, as shells report it.
+    Interrupted = 130,
+}
+
+/// Reads the command line; ends the process on `--help` and usage errors.
+pub fn parse() -> Cli {
+    Cli::parse()
+}
+
+/// Runs a client command with the standard streams; Ctrl-C stops an import
+/// in good order.
+pub async fn run(command: ClientCommand) -> ExitCode {
+    let interrupt = CancellationToken::new();
+    if matches!(command, ClientCommand::Import(_)) {
+        tokio::spawn(listen_for_ctrl_c(interrupt.clone()));
+    }
+    let exit = run_with(command, &mut Output::standard(), interrupt).await;
+    ExitCode::from(exit as u8)
+}
+
+/// Runs a client command with the given streams; cancelling `interrupt` does
+/// what Ctrl-C does.
+pub async fn run_with(
+    command: ClientCommand,
+    output: &mut Output,
+    interrupt: CancellationToken,
+) -> Exit {
+    let json = command.json();
+    let result = match command {
+        ClientCommand::Add(add) => add::run(add, output).await,
+        ClientCommand::Search(search) => search::run(search, output).await,
+        ClientCommand::Update(update) => update::run(update, output).await,
+        ClientCommand::Delete(delete) => delete::run(delete, output).await,
+        ClientCommand::List(list) => records::list(list, output).await,
+        ClientCommand::Get(get) => records::get(get, output).await,
+        ClientCommand::Library(library) => records::library(library, output).await,
+        ClientCommand::Import(import) => import::run(*import, output, interrupt).await,
+        ClientCommand::Health(health) => health::run(health, output).await,
+        ClientCommand::Completions { shell } => {
+            output.line(&completions(shell));
+            Ok(Exit::Done)
+        }
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        output.failure(&failure, json);
+        Exit::Failed
+    });
+    if output.is_faulty() {
+        output.explain_fault();
+        return Exit::Failed;
+    }
+    exit
+}
+
+fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "samegate", &mut script);
+    String::from_utf8_lossy(&script).trim_end().to_owned()
+}
+
+/// The first Ctrl-C asks the import to stop; the second one does not wait.
+async fn listen_for_ctrl_c(interrupt: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    interrupt.cancel();
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(i32::from(Exit::Interrupted as u8));
+    }
+}
+
+// === impl ClientCommand ===
+
+impl ClientCommand {
+    fn json(&self) -> bool {
+        match self {
+            ClientCommand::Add(add) => add.target.connection.json,
+            ClientCommand::Search(search) => search.target.connection.json,
+            ClientCommand::Update(update) => update.target.connection.json,
+            ClientCommand::Delete(delete) => delete.target.connection.json,
+            ClientCommand::List(list) => list.target.connection.json,
+            ClientCommand::Get(get) => get.target.connection.json,
+            ClientCommand::Library(library) => library.target.connection.json,
+            ClientCommand::Import(import) => import.target.connection.json,
+            ClientCommand::Health(health) => health.connection.json,
+            ClientCommand::Completions { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, clap::error::ErrorKind> {
+        Cli::try_parse_from(line.split_whitespace())
+            .map(|cli| cli.command)
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_and_config_are_told_from_client_commands() {
+        assert!(matches!(
+            parsed("samegate serve --grpc 127.0.0.1:0"),
+            Ok(Command::Serve(_))
+        ));
+        assert!(matches!(
+            parsed("samegate config check a.toml"),
+            Ok(Command::Config(ConfigCommand::Check { .. }))
+        ));
+        assert!(matches!(
+            parsed("samegate add a.jpg b.jpg --tag 7 --tag 8"),
+            Ok(Command::Client(ClientCommand::Add(_)))
+        ));
+    }
+
+    #[test]
+    fn contradictory_and_incomplete_lines_are_usage_errors() {
+        for line in [
+            "samegate add",
+            "samegate add a.jpg --tag 0",
+            "samegate add a.jpg --tag 65536",
+            "samegate update --sign s",
+            "samegate update a.jpg --sign s --brief x",
+            "samegate update a.jpg --tag 1 --no-tags",
+            "samegate delete",
+            "samegate delete s --file a.jpg",
+            "samegate import",
+            "samegate import a --manifest m.jsonl",
+            "samegate import a --in-flight 0",
+            "samegate import a --in-flight 257",
+            "samegate search a.jpg --limit 1001",
+            "samegate search a.jpg --min-score 1.5",
+            "samegate health --timeout soon",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_not_shown_by_debug() {
+        let command = parsed("samegate health --api-key canary-4711").unwrap();
+
+        assert!(!format!("{command:?}").contains("canary-4711"));
+    }
+
+    #[test]
+    fn every_shell_gets_a_script_that_knows_the_commands() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell] {
+            assert!(completions(shell).contains("import"), "{shell}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `samegate add`: one call per picture, and on after a failure.
+
+use clap::{Args, ValueEnum, value_parser};
+use serde_json::json;
+
+use super::Exit;
+use super::client::{Client, Target};
+use super::failure::Failure;
+use super::output::Output;
+use super::picture::{Picture, PictureArg};
+use crate::proto::v1;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  samegate add cat.jpg dog.png
+  samegate add cat.jpg --brief cat-4711 --tag 7
+  curl -s https://example.com/cat.jpg | samegate add - --brief cat
+  samegate add https://example.com/cat.jpg --json
+
+For many pictures, `samegate import` is faster and can be resumed.";
+
+/// Flags of `samegate add`.
+#[derive(Args, Debug)]
+pub struct Add {
+    /// Pictures: files, URLs, or - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PictureArg>,
+    /// Text returned with each match [default: the FILE as given].
+    #[arg(long, value_name = "TEXT")]
+    brief: Option<String>,
+    /// Number to filter searches by, 1 to 65535; at most two.
+    #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
+    tags: Vec<u32>,
+    /// What to do with a picture that is stored already.
+    #[arg(long, value_enum, default_value_t = OnDuplicate::Accept)]
+    on_duplicate: OnDuplicate,
+    /// Print failures only.
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// What to do with a picture that is stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnDuplicate {
+    /// Take it as done.
+    Accept,
+    /// Count it as a failure.
+    Reject,
+}
+
+/// Adds each picture; a failure of one is shown, and the next one follows.
+pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure> {
+    let mut client = args.target.connection.client().await?;
+    let mut exit = Exit::Done;
+    for file in &args.files {
+        let result = add_one(&args, &mut client, file).await;
+        if result.is_err() {
+            exit = Exit::Failed;
+        }
+        show(&args, file, result, output);
+    }
+    Ok(exit)
+}
+
+async fn add_one(
+    args: &Add,
+    client: &mut Client,
+    file: &PictureArg,
+) -> Result<v1::AddImageResponse, Failure> {
+    use v1::add_image_request::Source;
+
+    let source = match file.read()? {
+        Picture::Content(content) => Source::Content(content),
+        Picture::Url(url) => Source::Url(url),
+    };
+    let brief = args.brief.clone();
+    let request = v1::AddImageRequest {
+        library: args.target.library.clone(),
+        source: Some(source),
+        brief: brief.unwrap_or_else(|| file.default_brief()),
+        tags: args.tags.clone(),
+        on_duplicate: args.on_duplicate.to_proto().into(),
+    };
+    let request = args.target.connection.request(request);
+    Ok(client.add_image(request).await?.into_inner())
+}
+
+fn show(
+    args: &Add,
+    file: &PictureArg,
+    result: Result<v1::AddImageResponse, Failure>,
+    output: &mut Output,
+) {
+    let json = args.target.connection.json;
+    let name = file.to_string();
+    match result {
+        Err(failure) if json => output.json(&json!({ "file": name, "error": failure.to_json() })),
+        Err(failure) => output.note(&format!("error: `{name}`: {failure}")),
+        Ok(_) if args.quiet => {}
+        Ok(added) if json => output.json(&json!({
+            "file": name,
+            "cont_sign": added.cont_sign,
+            "existed": added.existed,
+            "log_id": added.log_id,
+        })),
+        Ok(added) => {
+            let remark = if added.existed {
+                "  (already there)"
+            } else {
+                ""
+            };
+            output.line(&format!("{}  {name}{remark}", added.cont_sign));
+        }
+    }
+}
+
+// === impl OnDuplicate ===
+
+impl OnDuplicate {
+    pub(super) fn to_proto(self) -> v1::OnDuplicate {
+        match self {
+            OnDuplicate::Accept => v1::OnDuplicate::Accept,
+            OnDuplicate::Reject => v1::OnDuplicate::Reject,
+        }
+    }
+}

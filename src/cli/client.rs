@@ -1,0 +1,198 @@
+//! The connection to a gateway: address, key, time limit.
+//!
+//! The key travels as `authorization: Bearer …` and is marked sensitive, so
+//! that no layer below prints it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use super::failure::{Failure, last_cause};
+use crate::proto::v1::same_image_service_client::SameImageServiceClient;
+
+/// Longest time for a TCP connection to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A silent connection is probed after the first and given up after the second
+/// time; without it an import would wait for ever behind a dead NAT entry.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// A client that sends the key with every call.
+pub(super) type Client = SameImageServiceClient<Wire>;
+/// A channel that sends the key with every call.
+pub(super) type Wire = InterceptedService<Channel, Bearer>;
+
+/// How to reach a gateway.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Connection")]
+pub struct Connection {
+    /// Address of the gateway's gRPC door.
+    #[arg(
+        long,
+        env = "SAMEGATE_ENDPOINT",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL"
+    )]
+    pub(super) endpoint: String,
+    /// Key of the tenant; the variable keeps it out of the process list.
+    #[arg(
+        long,
+        env = "SAMEGATE_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        value_parser = secret
+    )]
+    api_key: Option<SecretString>,
+    /// File with the key; goes before --api-key.
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// Longest time for one call: 500ms, 30s, 2m.
+    #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME")]
+    timeout: Duration,
+    /// Print one JSON object per line, failures as well.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which library of which gateway.
+#[derive(Args, Clone, Debug)]
+pub struct Target {
+    #[command(flatten)]
+    pub(super) connection: Connection,
+    /// Library to work on; none: the tenant's first.
+    #[arg(
+        long,
+        short,
+        env = "SAMEGATE_LIBRARY",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "NAME",
+        help_heading = "Connection"
+    )]
+    pub(super) library: String,
+}
+
+/// Adds the key to each call.
+#[derive(Clone)]
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+
+// === impl Connection ===
+
+impl Connection {
+    /// Connects and makes the client of the gateway's own service.
+    pub(super) async fn client(&self) -> Result<Client, Failure> {
+        Ok(SameImageServiceClient::new(self.wire().await?))
+    }
+
+    /// Connects.
+    pub(super) async fn wire(&self) -> Result<Wire, Failure> {
+        let bearer = Bearer(self.authorization()?);
+        let channel = self.transport()?.connect().await.map_err(|error| {
+            let cause = last_cause(&error);
+            Failure::from(Status::unavailable(format!(
+                "cannot reach {}: {cause}",
+                self.endpoint
+            )))
+        })?;
+        Ok(InterceptedService::new(channel, bearer))
+    }
+
+    /// Wraps a message into a request with the time limit.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        request
+    }
+
+    fn transport(&self) -> Result<Endpoint, Failure> {
+        let address = match self.endpoint.split_once("://") {
+            None => format!("http://{}", self.endpoint),
+            Some(("http", _)) => self.endpoint.clone(),
+            Some((scheme, _)) => {
+                let message = format!("--endpoint: `{scheme}` is not supported");
+                return Err(Failure::local(message).advise("give http://HOST:PORT"));
+            }
+        };
+        let endpoint = Endpoint::from_shared(address).map_err(|_| {
+            Failure::local(format!("--endpoint: `{}` is not a URL", self.endpoint))
+                .advise("give http://HOST:PORT")
+        })?;
+        Ok(endpoint
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
+            .http2_keep_alive_interval(KEEP_ALIVE.0)
+            .keep_alive_timeout(KEEP_ALIVE.1))
+    }
+
+    fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
+        let key = match &self.api_key_file {
+            Some(file) => Some(SecretString::from(std::fs::read_to_string(file).map_err(
+                |error| Failure::local(format!("cannot read `{}`: {error}", file.display())),
+            )?)),
+            None => self.api_key.clone(),
+        };
+        let Some(key) = key else {
+            return Ok(None);
+        };
+        let text = format!("Bearer {}", key.expose_secret().trim());
+        let mut value = MetadataValue::try_from(text)
+            .map_err(|_| Failure::local("the API key has characters that a header cannot carry"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+// === impl Bearer ===
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(authorization) = &self.0 {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", authorization.clone());
+        }
+        Ok(request)
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the signature that clap asks of a value parser"
+)]
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Reads `500ms`, `30s`, `2m`, or a bare number of seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "a whole number with ms, s or m, as in `30s`".to_owned())?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        unit => Err(format!("unknown unit `{unit}`: use ms, s or m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "s", "1h", "1.5s", "-1s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `samegate delete`: any number of signs, or one picture.
+
+use clap::{ArgGroup, Args};
+use serde_json::json;
+
+use super::Exit;
+use super::client::Target;
+use super::failure::Failure;
+use super::output::Output;
+use super::picture::{Picture, PictureArg};
+use crate::proto::v1;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  samegate delete 1122334455,66778899 2233445566,77889900
+  samegate delete --file cat.jpg
+  samegate list --json | jq -r .cont_sign | xargs samegate delete
+
+Exit status 1 when one of the signs was not deleted.";
+
+/// Flags of `samegate delete`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("target_picture").required(true).args(["signs", "file"])))]
+pub struct Delete {
+    /// Signs of stored pictures.
+    #[arg(value_name = "SIGN")]
+    signs: Vec<String>,
+    /// The stored picture itself: a file, a URL, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PictureArg>,
+    /// Print failures only.
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Deletes, and shows what became of each sign.
+pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failure> {
+    use v1::delete_images_request::Target;
+
+    let (target, name) = match &args.file {
+        None => {
+            let values = args.signs.clone();
+            (
+                Target::ContSigns(v1::ContSignList { values }),
+                String::new(),
+            )
+        }
+        Some(file) => match file.read()? {
+            Picture::Content(content) => (Target::Content(content), file.to_string()),
+            Picture::Url(url) => (Target::Url(url), file.to_string()),
+        },
+    };
+    let request = v1::DeleteImagesRequest {
+        library: args.target.library.clone(),
+        target: Some(target),
+    };
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let deleted = client.delete_images(connection.request(request)).await?;
+
+    let mut exit = Exit::Done;
+    for result in deleted.into_inner().results {
+        let status = result.status.unwrap_or_default();
+        if status.code != 0 {
+            exit = Exit::Failed;
+        }
+        show(&args, &name, &result.cont_sign, status, output);
+    }
+    Ok(exit)
+}
+
+fn show(args: &Delete, file: &str, sign: &str, status: v1::Status, output: &mut Output) {
+    let is_deleted = status.code == 0;
+    let failure = Failure::from(status);
+    let name = if sign.is_empty() { file } else { sign };
+    match (is_deleted, args.target.connection.json) {
+        (true, _) if args.quiet => {}
+        (true, true) => output.json(&json!({ "cont_sign": sign, "deleted": true })),
+        (true, false) => output.line(&format!("deleted  {name}")),
+        (false, true) => output.json(&json!({
+            "cont_sign": sign,
+            "deleted": false,
+            "error": failure.to_json(),
+        })),
+        (false, false) => output.note(&format!("error: `{name}`: {failure}")),
+    }
+}

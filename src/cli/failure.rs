@@ -1,0 +1,259 @@
+//! Why a command or one of its items failed, for people and for programs.
+//!
+//! A server's status is unpacked once: code, reason, faults of the request,
+//! wait. What to do about it is told where that is known.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::error::Kind;
+use crate::proto::v1;
+
+/// A failed operation of the command line.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    message: String,
+    details: Box<Details>,
+}
+
+/// What a [`Failure`] carries beside its message.
+#[derive(Clone, Debug, Default)]
+struct Details {
+    code: Option<Code>,
+    reason: String,
+    violations: Vec<(String, String)>,
+    retry_after: Option<Duration>,
+    metadata: BTreeMap<String, String>,
+    advice: Option<String>,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// Makes a failure that no server was needed for.
+    pub(super) fn local(message: impl Into<String>) -> Self {
+        Failure {
+            message: message.into(),
+            details: Box::default(),
+        }
+    }
+
+    /// Makes the failure that the gateway would answer with for this kind.
+    pub(super) fn of_kind(kind: Kind, message: impl Into<String>) -> Self {
+        let mut failure = Failure::local(message);
+        failure.details.code = Some(kind.code());
+        failure.details.reason = kind.reason().to_owned();
+        failure
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.details.advice = Some(advice.into());
+        self
+    }
+
+    /// Code of the server's answer; none for a local failure.
+    pub(super) fn code(&self) -> Option<Code> {
+        self.details.code
+    }
+
+    /// What happened, without the advice.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How long the server asks to wait before a repeat.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.details.retry_after
+    }
+
+    /// The kind of the gateway's error table, where the reason names one.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        Kind::all().find(|kind| kind.reason() == self.details.reason)
+    }
+
+    /// Writes the failure with stable field names; absent ones are left out.
+    pub(super) fn to_json(&self) -> Value {
+        let mut object = json!({ "message": self.message });
+        if let Some(code) = self.details.code {
+            object["code"] = json!(upper_snake(code));
+        }
+        if !self.details.reason.is_empty() {
+            object["reason"] = json!(self.details.reason);
+        }
+        if !self.details.violations.is_empty() {
+            let violations = self.details.violations.iter();
+            object["violations"] = violations
+                .map(|(field, description)| json!({ "field": field, "description": description }))
+                .collect();
+        }
+        if let Some(wait) = self.details.retry_after {
+            object["retry_after_seconds"] = json!(wait.as_secs_f64());
+        }
+        if !self.details.metadata.is_empty() {
+            object["metadata"] = json!(self.details.metadata);
+        }
+        object
+    }
+
+    fn advice_for_code(&self) -> Option<&'static str> {
+        if self.details.reason == Kind::LibraryNotFound.reason() {
+            return Some("check --library");
+        }
+        if self.details.reason == Kind::ImageAlreadyExists.reason() {
+            return Some("--on-duplicate accept takes it as done");
+        }
+        let code = self.details.code?;
+        if code == Code::Unauthenticated {
+            return Some("give a valid key with SAMEGATE_API_KEY or --api-key-file");
+        }
+        // Only a gateway names a reason; without one nobody answered.
+        if code == Code::Unavailable && self.details.reason.is_empty() {
+            return Some("is `samegate serve` running? is --endpoint right?");
+        }
+        None
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let details = status.get_error_details();
+        let mut failure = Failure::local(message_of(&status));
+        failure.details.code = Some(status.code());
+        if let Some(info) = details.error_info() {
+            failure.details.reason.clone_from(&info.reason);
+            failure.details.metadata = info.metadata.clone().into_iter().collect();
+        }
+        if let Some(request) = details.bad_request() {
+            for violation in &request.field_violations {
+                let fault = (violation.field.clone(), violation.description.clone());
+                failure.details.violations.push(fault);
+            }
+        }
+        failure.details.retry_after = details.retry_info().and_then(|info| info.retry_delay);
+        failure
+    }
+}
+
+impl From<v1::Status> for Failure {
+    fn from(status: v1::Status) -> Self {
+        let mut failure = Failure::local(status.message);
+        failure.details.code = Some(Code::from_i32(status.code));
+        failure.details.reason = status.reason;
+        failure.details.metadata = status.metadata.into_iter().collect();
+        failure
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match (self.details.code, self.details.reason.as_str()) {
+            (_, reason) if !reason.is_empty() => write!(f, " [{reason}]")?,
+            (Some(code), _) => write!(f, " [{}]", upper_snake(code))?,
+            (None, _) => {}
+        }
+        // The gateway's message may name the faults already.
+        let unnamed = self.details.violations.iter();
+        for (field, fault) in unnamed.filter(|(_, fault)| !self.message.contains(fault.as_str())) {
+            write!(f, "\n  {field}: {fault}")?;
+        }
+        if let Some(wait) = self.details.retry_after {
+            write!(f, "\n  try again in {:.1} s", wait.as_secs_f64())?;
+        }
+        match self.details.advice.as_deref().or(self.advice_for_code()) {
+            Some(advice) => write!(f, "\n  {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Takes the message of a status; a broken transport's is in its causes.
+fn message_of(status: &Status) -> String {
+    // tonic's own limit on a call answers CANCELLED with this text.
+    if status.code() == Code::Cancelled && status.message() == "Timeout expired" {
+        return "no answer within --timeout".to_owned();
+    }
+    match std::error::Error::source(status) {
+        Some(source) => last_cause(source),
+        None => status.message().to_owned(),
+    }
+}
+
+/// Follows the causes of an error to the one that says what happened.
+pub(super) fn last_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string().to_lowercase()
+}
+
+/// Writes a code as the gRPC specification does.
+fn upper_snake(code: Code) -> String {
+    let mut name = String::new();
+    for c in format!("{code:?}").chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn refused() -> Failure {
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info("PARAMETER_TOO_LONG", "samegate", [])
+            .add_bad_request_violation("brief", "257 bytes; at most 256")
+            .add_bad_request_violation("tags", "3 tags; at most 2")
+            .set_retry_info(Some(Duration::from_millis(1500)));
+        let code = Code::InvalidArgument;
+        Status::with_error_details(code, "the request is faulty", details).into()
+    }
+
+    #[test]
+    fn people_read_reason_faults_and_wait() {
+        assert_eq!(
+            refused().to_string(),
+            "the request is faulty [PARAMETER_TOO_LONG]\n  brief: 257 bytes; at most 256\n  \
+             tags: 3 tags; at most 2\n  try again in 1.5 s"
+        );
+    }
+
+    #[test]
+    fn programs_read_stable_fields() {
+        assert_eq!(
+            refused().to_json(),
+            json!({
+                "code": "INVALID_ARGUMENT",
+                "reason": "PARAMETER_TOO_LONG",
+                "message": "the request is faulty",
+                "violations": [
+                    { "field": "brief", "description": "257 bytes; at most 256" },
+                    { "field": "tags", "description": "3 tags; at most 2" },
+                ],
+                "retry_after_seconds": 1.5,
+            })
+        );
+    }
+
+    #[test]
+    fn an_unavailable_gateway_comes_with_advice() {
+        let failure = Failure::from(Status::unavailable("tcp connect error"));
+
+        assert!(failure.to_string().contains("is `samegate serve` running?"));
+    }
+}

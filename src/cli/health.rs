@@ -1,0 +1,48 @@
+//! `samegate health`: asks `grpc.health.v1`, for probes and scripts.
+
+use clap::Args;
+use serde_json::json;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::Exit;
+use super::client::Connection;
+use super::failure::Failure;
+use super::output::Output;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  samegate health
+  samegate health --service samegate.v1.SameImageService --timeout 2s
+
+Exit status 0 when the answer is SERVING, else 1.";
+
+/// Flags of `samegate health`.
+#[derive(Args, Debug)]
+pub struct Health {
+    /// Full name of a service; empty: the gateway as a whole.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    service: String,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Asks once.
+pub(super) async fn run(args: Health, output: &mut Output) -> Result<Exit, Failure> {
+    let mut client = HealthClient::new(args.connection.wire().await?);
+    let service = args.service;
+    let request = args.connection.request(HealthCheckRequest { service });
+    let status = client.check(request).await?.into_inner().status();
+
+    let name = status.as_str_name();
+    if args.connection.json {
+        output.json(&json!({ "status": name }));
+    } else {
+        output.line(name);
+    }
+    if status == ServingStatus::Serving {
+        return Ok(Exit::Done);
+    }
+    Ok(Exit::Failed)
+}

@@ -1,0 +1,155 @@
+//! The manifest: one JSON object per line, each naming one picture.
+//!
+//! Every faulty line is reported before anything is sent.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::source::{Item, Origin, Plan};
+use crate::cli::failure::Failure;
+use crate::cli::picture::fit_brief;
+
+/// Faults shown of a manifest that has more.
+const MAX_FAULTS: usize = 10;
+
+/// One line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    path: Option<String>,
+    url: Option<String>,
+    brief: Option<String>,
+    #[serde(default)]
+    tags: Vec<u32>,
+    key: Option<String>,
+}
+
+/// Reads a manifest; `tags` are for lines that name none.
+///
+/// # Errors
+///
+/// When the file cannot be read, or for the faulty lines, all together.
+pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::local(format!(
+            "cannot read the manifest `{}`: {error}",
+            path.display()
+        ))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+
+    let mut plan = Plan::default();
+    let mut faults = Vec::new();
+    let mut lines_by_key = HashMap::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let number = index + 1;
+        let item = match parse(line, folder, tags) {
+            Ok(item) => item,
+            Err(fault) => {
+                faults.push(format!("line {number}: {fault}"));
+                continue;
+            }
+        };
+        if let Some(first) = lines_by_key.insert(item.key.clone(), number) {
+            faults.push(format!(
+                "line {number}: key `{}` is that of line {first}",
+                item.key
+            ));
+            continue;
+        }
+        plan.push(item);
+    }
+    if faults.is_empty() {
+        return Ok(plan);
+    }
+    Err(too_faulty(path, &faults))
+}
+
+fn parse(line: &str, folder: &Path, tags: &[u32]) -> Result<Item, String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| {
+        // The parser sees one line; its own count of lines would mislead.
+        error.to_string().replace(" at line 1 column", " at column")
+    })?;
+    let (origin, name) = match (line.path, line.url) {
+        (Some(path), None) => (Origin::File(folder.join(&path)), path),
+        (None, Some(url)) => (Origin::Url(url.clone()), url),
+        _ => return Err("give either `path` or `url`".to_owned()),
+    };
+    let tags = if line.tags.is_empty() {
+        tags.to_vec()
+    } else {
+        line.tags
+    };
+    Ok(Item {
+        brief: line.brief.unwrap_or_else(|| fit_brief(&name)),
+        key: line.key.unwrap_or(name).into(),
+        origin,
+        tags,
+    })
+}
+
+fn too_faulty(path: &Path, faults: &[String]) -> Failure {
+    let mut message = format!("the manifest `{}` is faulty", path.display());
+    for fault in faults.iter().take(MAX_FAULTS) {
+        message.push_str(&format!("\n  {fault}"));
+    }
+    if faults.len() > MAX_FAULTS {
+        message.push_str(&format!("\n  and {} more", faults.len() - MAX_FAULTS));
+    }
+    Failure::local(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan_of(text: &str) -> Result<Plan, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.jsonl");
+        std::fs::write(&path, text).unwrap();
+        read(&path, &[9]).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn lines_take_their_defaults_from_the_path_and_the_flags() {
+        let plan = plan_of(
+            "{\"path\":\"sub/a.jpg\"}\n\n\
+             {\"url\":\"http://h/b.png\",\"brief\":\"b\",\"tags\":[1,2],\"key\":\"k\"}\n",
+        )
+        .unwrap();
+
+        let [first, second] = &plan.items[..] else {
+            panic!("{} items", plan.items.len())
+        };
+        assert_eq!((&*first.key, &*first.brief), ("sub/a.jpg", "sub/a.jpg"));
+        assert_eq!(first.tags, [9]);
+        assert!(matches!(&first.origin, Origin::File(path) if path.ends_with("sub/a.jpg")));
+        assert_eq!((&*second.key, &*second.brief), ("k", "b"));
+        assert_eq!(second.tags, [1, 2]);
+        assert!(matches!(&second.origin, Origin::Url(url) if url == "http://h/b.png"));
+    }
+
+    #[test]
+    fn every_faulty_line_is_named() {
+        let fault = plan_of(
+            "{\"path\":\"a\",\"url\":\"http://h/a\"}\n{}\n{\"path\":\"a\",\"breif\":\"x\"}\n\
+             {\"path\":\"b\"}\n{\"path\":\"b\"}\n",
+        )
+        .unwrap_err();
+
+        for line in [
+            "line 1: give",
+            "line 2: give",
+            "line 3: unknown field",
+            "line 5: key `b`",
+        ] {
+            assert!(fault.contains(line), "{line} in {fault}");
+        }
+        assert!(!fault.contains("line 4:"), "{fault}");
+    }
+}

@@ -1,0 +1,194 @@
+//! Where a command writes: results to `out`, everything else to `err`.
+//!
+//! Text from outside (briefs, messages of a server) may hold control
+//! characters that move the cursor or recolour a terminal, so no line goes out
+//! without [`printable`]. A reader that went away (`samegate list | head`) ends
+//! the command instead of making each writer handle it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+
+/// The two streams of a command.
+pub struct Output {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    /// Whether a progress bar makes sense on `err`.
+    is_terminal: bool,
+    /// The first write that failed.
+    fault: Option<io::Error>,
+}
+
+// === impl Output ===
+
+impl Output {
+    /// Uses the streams of the process.
+    pub fn standard() -> Self {
+        let mut output = Output::new(io::stdout(), io::stderr());
+        output.is_terminal = io::stderr().is_terminal();
+        output
+    }
+
+    /// Uses any two streams; neither is taken for a terminal.
+    pub fn new(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
+        Output {
+            out: Box::new(out),
+            err: Box::new(err),
+            is_terminal: false,
+            fault: None,
+        }
+    }
+
+    /// Writes lines of a result.
+    pub fn line(&mut self, text: &str) {
+        let written = writeln!(self.out, "{}", printable(text)).and_then(|()| self.out.flush());
+        self.check(written);
+    }
+
+    /// Writes a result for a program: one object on one line.
+    pub fn json(&mut self, value: &Value) {
+        // Not `line`: JSON escapes control characters by itself.
+        let written = writeln!(self.out, "{value}").and_then(|()| self.out.flush());
+        self.check(written);
+    }
+
+    /// Writes lines about the work, beside the result.
+    pub fn note(&mut self, text: &str) {
+        let written = writeln!(self.err, "{}", printable(text));
+        self.check(written);
+    }
+
+    /// Writes why the command failed.
+    pub(super) fn failure(&mut self, failure: &Failure, json: bool) {
+        if json {
+            self.json(&json!({ "error": failure.to_json() }));
+        } else {
+            self.note(&format!("error: {failure}"));
+        }
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Whether a write failed, as a rule because the reader went away.
+    pub(super) fn is_faulty(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    /// Says why a write failed; a reader that went away knows by itself.
+    pub(super) fn explain_fault(&mut self) {
+        let Some(fault) = &self.fault else {
+            return;
+        };
+        if fault.kind() != ErrorKind::BrokenPipe {
+            let text = format!("error: cannot write the output: {fault}");
+            self.note(&text.to_lowercase());
+        }
+    }
+
+    fn check(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.fault.get_or_insert(error);
+        }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
+}
+
+/// Replaces control characters, except line ends and tabs, by their escapes.
+fn printable(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Lays out rows in columns of the width of their widest cell, two apart.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut widths = vec![0; columns];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.join("\n")
+}
+
+/// Writes tags as `7,8`.
+pub(super) fn tags(tags: &[u32]) -> String {
+    let texts: Vec<String> = tags.iter().map(u32::to_string).collect();
+    texts.join(",")
+}
+
+/// Writes a size in the decimal units of SI.
+pub(super) fn bytes(size: u64) -> String {
+    let mut value = size;
+    let mut rest = 0;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 1000 {
+            return match unit {
+                "B" => format!("{value} B"),
+                _ => format!("{value}.{} {unit}", rest / 100),
+            };
+        }
+        rest = value % 1000;
+        value /= 1000;
+    }
+    format!("{value}.{} TB", rest / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_never_reach_a_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\r\u{9b}"), "a\\u{1b}[31mb\\r\\u{9b}");
+        assert_eq!(printable("图片\tone\ntwo"), "图片\tone\ntwo");
+    }
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_trailing_spaces() {
+        let rows = [
+            vec!["SIGN".to_owned(), "TAGS".to_owned()],
+            vec!["0123456".to_owned(), String::new()],
+        ];
+
+        assert_eq!(table(&rows), "SIGN     TAGS\n0123456");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_250), "1.2 kB");
+        assert_eq!(bytes(3_145_728), "3.1 MB");
+        assert_eq!(bytes(7_900_000_000_000), "7.9 TB");
+    }
+}

@@ -1,0 +1,192 @@
+//! `samegate list`, `get` and `library`: what an embedded library holds.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::client::Target;
+use super::failure::Failure;
+use super::output::{self, Output};
+use crate::proto::v1;
+
+pub(super) const LIST_EXAMPLES: &str = "\
+Examples:
+  samegate list
+  samegate list --limit 20
+  samegate list --json | jq -r .cont_sign";
+
+pub(super) const GET_EXAMPLES: &str = "\
+Examples:
+  samegate get 1122334455,66778899
+  samegate get 1122334455,66778899 --thumbnail small.jpg";
+
+/// Largest page that the contract allows (`ListImagesRequest.page_size`).
+const PAGE: u32 = 1000;
+
+/// Flags of `samegate list`.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Most pictures to list; none: all.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Flags of `samegate get`.
+#[derive(Args, Debug)]
+pub struct Get {
+    /// Sign of the picture.
+    #[arg(value_name = "SIGN")]
+    sign: String,
+    /// Write the picture's thumbnail, a JPEG, to this file.
+    #[arg(long, value_name = "OUT")]
+    thumbnail: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Flags of `samegate library`.
+#[derive(Args, Debug)]
+pub struct Library {
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Lists the library page by page, so that memory does not grow with it.
+pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failure> {
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut page_token = String::new();
+    let mut is_first = true;
+    while left > 0 && !output.is_faulty() {
+        let request = v1::ListImagesRequest {
+            library: args.target.library.clone(),
+            page_size: u32::try_from(left).map_or(PAGE, |left| left.min(PAGE)),
+            page_token,
+        };
+        let page = client.list_images(connection.request(request)).await?;
+        let page = page.into_inner();
+        left = left.saturating_sub(page.images.len());
+        if connection.json {
+            for image in &page.images {
+                output.json(&to_json(image));
+            }
+        } else {
+            show_page(&page.images, is_first, output);
+        }
+        is_first = false;
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows one record.
+pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure> {
+    let connection = &args.target.connection;
+    let request = v1::GetImageRequest {
+        library: args.target.library.clone(),
+        cont_sign: args.sign,
+    };
+    let mut client = connection.client().await?;
+    let answer = client.get_image(connection.request(request)).await?;
+    let image = answer.into_inner().image.unwrap_or_default();
+
+    if let Some(path) = args.thumbnail {
+        std::fs::write(&path, &image.thumbnail_jpeg).map_err(|error| {
+            Failure::local(format!("cannot write `{}`: {error}", path.display()))
+        })?;
+    }
+    if connection.json {
+        output.json(&to_json(&image));
+        return Ok(Exit::Done);
+    }
+    let rows = [
+        ("sign", image.cont_sign.clone()),
+        ("brief", image.brief.clone()),
+        ("tags", output::tags(&image.tags)),
+        ("pixels", format!("{} x {}", image.width, image.height)),
+        ("size", output::bytes(image.size_bytes)),
+        ("added", added(&image)),
+    ];
+    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
+    output.line(&output::table(&rows));
+    Ok(Exit::Done)
+}
+
+/// Shows the size and capacity of the library.
+pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, Failure> {
+    let connection = &args.target.connection;
+    let request = v1::GetLibraryRequest {
+        library: args.target.library.clone(),
+    };
+    let mut client = connection.client().await?;
+    let library = client.get_library(connection.request(request)).await?;
+    let library = library.into_inner();
+
+    if connection.json {
+        output.json(&json!({
+            "library": library.library,
+            "image_count": library.image_count,
+            "image_capacity": library.image_capacity,
+            "size_bytes": library.size_bytes,
+        }));
+        return Ok(Exit::Done);
+    }
+    let rows = [
+        ("library", library.library),
+        ("pictures", library.image_count.to_string()),
+        ("capacity", library.image_capacity.to_string()),
+        ("size", output::bytes(library.size_bytes)),
+    ];
+    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
+    output.line(&output::table(&rows));
+    Ok(Exit::Done)
+}
+
+fn show_page(images: &[v1::Image], with_heads: bool, output: &mut Output) {
+    let mut rows = Vec::with_capacity(images.len() + 1);
+    if with_heads {
+        let heads = ["SIGN", "PIXELS", "SIZE", "ADDED", "TAGS", "BRIEF"];
+        rows.push(heads.map(str::to_owned).to_vec());
+    }
+    for image in images {
+        rows.push(vec![
+            image.cont_sign.clone(),
+            format!("{}x{}", image.width, image.height),
+            output::bytes(image.size_bytes),
+            added(image),
+            output::tags(&image.tags),
+            image.brief.clone(),
+        ]);
+    }
+    if !rows.is_empty() {
+        output.line(&output::table(&rows));
+    }
+}
+
+fn to_json(image: &v1::Image) -> Value {
+    json!({
+        "cont_sign": image.cont_sign,
+        "brief": image.brief,
+        "tags": image.tags,
+        "width": image.width,
+        "height": image.height,
+        "size_bytes": image.size_bytes,
+        "add_time": added(image),
+    })
+}
+
+/// When the picture was added, as RFC 3339 in UTC; empty when unknown.
+fn added(image: &v1::Image) -> String {
+    image
+        .add_time
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string)
+}

@@ -1,0 +1,141 @@
+//! `samegate search`: one query, its matches by falling score.
+
+use clap::{Args, value_parser};
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::client::Target;
+use super::failure::Failure;
+use super::output::{self, Output};
+use super::picture::{Picture, PictureArg};
+use crate::proto::v1;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  samegate search query.jpg
+  samegate search query.jpg --tag 7 --tag 8 --any-tag --min-score 0.8
+  samegate search - < query.jpg
+  samegate search query.jpg --json | jq -r '.matches[].cont_sign'
+
+Exit status 0 also when nothing matches.";
+
+/// Flags of `samegate search`.
+#[derive(Args, Debug)]
+pub struct Search {
+    /// The query picture: a file, a URL, or - for standard input.
+    #[arg(value_name = "FILE")]
+    file: PictureArg,
+    /// Only pictures with this tag, 1 to 65535; at most two.
+    #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
+    tags: Vec<u32>,
+    /// One of the tags is enough.
+    #[arg(long, requires = "tags")]
+    any_tag: bool,
+    /// Best matches to skip, 0 to 999.
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(0..=999))]
+    offset: u32,
+    /// Most matches to show, 1 to 1000.
+    #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Least score, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_parser = score)]
+    min_score: f64,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Searches and shows the matches.
+pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failure> {
+    use v1::search_images_request::Source;
+
+    let source = match args.file.read()? {
+        Picture::Content(content) => Source::Content(content),
+        Picture::Url(url) => Source::Url(url),
+    };
+    let logic = if args.any_tag {
+        v1::TagLogic::Or
+    } else {
+        v1::TagLogic::And
+    };
+    let request = v1::SearchImagesRequest {
+        library: args.target.library.clone(),
+        source: Some(source),
+        tags: args.tags,
+        tag_logic: logic.into(),
+        offset: args.offset,
+        limit: args.limit,
+        min_score: args.min_score,
+    };
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let found = client.search_images(connection.request(request)).await?;
+    let found = found.into_inner();
+
+    if connection.json {
+        output.json(&to_json(&found));
+    } else {
+        show(&found, args.offset, output);
+    }
+    Ok(Exit::Done)
+}
+
+fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
+    if found.matches.is_empty() {
+        output.note("no match");
+        return;
+    }
+    let mut rows = vec![
+        ["SCORE", "SIGN", "TAGS", "BRIEF"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for hit in &found.matches {
+        rows.push(vec![
+            format!("{:.1} %", hit.score * 100.0),
+            hit.cont_sign.clone(),
+            output::tags(&hit.tags),
+            hit.brief.clone(),
+        ]);
+    }
+    output.line(&output::table(&rows));
+    if found.has_more {
+        let next = offset as usize + found.matches.len();
+        output.note(&format!("there are more: --offset {next}"));
+    }
+}
+
+fn to_json(found: &v1::SearchImagesResponse) -> Value {
+    let matches: Vec<Value> = found.matches.iter().map(match_to_json).collect();
+    json!({ "matches": matches, "has_more": found.has_more, "log_id": found.log_id })
+}
+
+fn match_to_json(hit: &v1::Match) -> Value {
+    let mut object = json!({
+        "cont_sign": hit.cont_sign,
+        "score": hit.score,
+        "brief": hit.brief,
+        "tags": hit.tags,
+    });
+    if let Some(geometry) = &hit.geometry {
+        object["geometry"] = json!({
+            "query": corners(geometry.query.as_ref()),
+            "stored": corners(geometry.stored.as_ref()),
+            "overlap": geometry.overlap,
+        });
+    }
+    object
+}
+
+/// Corners as `[[x, y], …]`.
+fn corners(shape: Option<&v1::Quadrilateral>) -> Vec<[f64; 2]> {
+    let points = shape.map(|shape| shape.corners.as_slice());
+    let points = points.unwrap_or_default().iter();
+    points.map(|point| [point.x, point.y]).collect()
+}
+
+fn score(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
+        _ => Err("a number from 0 to 1".to_owned()),
+    }
+}

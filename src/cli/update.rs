@@ -1,0 +1,89 @@
+//! `samegate update`: a new brief and/or new tags for one stored picture.
+
+use clap::{ArgGroup, Args, value_parser};
+use serde_json::json;
+
+use super::Exit;
+use super::client::Target;
+use super::failure::Failure;
+use super::output::Output;
+use super::picture::{Picture, PictureArg};
+use crate::proto::v1;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  samegate update --sign 1122334455,66778899 --brief cat-4712
+  samegate update cat.jpg --tag 7 --tag 8
+  samegate update cat.jpg --no-tags";
+
+/// Flags of `samegate update`.
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("target_picture").required(true).args(["sign", "file"])))]
+#[command(group(
+    ArgGroup::new("change").required(true).multiple(true).args(["brief", "tags", "no_tags"])
+))]
+pub struct Update {
+    /// The stored picture: a file, a URL, or - for standard input.
+    #[arg(value_name = "FILE")]
+    file: Option<PictureArg>,
+    /// The stored picture by its sign.
+    #[arg(long, value_name = "SIGN")]
+    sign: Option<String>,
+    /// New text.
+    #[arg(long, value_name = "TEXT")]
+    brief: Option<String>,
+    /// New tag, 1 to 65535, at most two; they replace the stored ones.
+    #[arg(
+        long = "tag",
+        value_parser = value_parser!(u32).range(1..=65_535),
+        value_name = "N",
+        conflicts_with = "no_tags"
+    )]
+    tags: Vec<u32>,
+    /// Remove the stored tags.
+    #[arg(long)]
+    no_tags: bool,
+    /// Print nothing on success.
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Changes the record; what is not named stays.
+pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failure> {
+    let picture = target_picture(&args)?;
+    let changes_tags = args.no_tags || !args.tags.is_empty();
+    let request = v1::UpdateImageRequest {
+        library: args.target.library.clone(),
+        target: picture,
+        brief: args.brief,
+        tags: changes_tags.then_some(v1::TagList { values: args.tags }),
+    };
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let updated = client.update_image(connection.request(request)).await?;
+
+    match (args.quiet, connection.json) {
+        (true, _) => {}
+        (false, true) => output.json(&json!({ "log_id": updated.into_inner().log_id })),
+        (false, false) => output.line("updated"),
+    }
+    Ok(Exit::Done)
+}
+
+fn target_picture(args: &Update) -> Result<Option<v1::update_image_request::Target>, Failure> {
+    use v1::update_image_request::Target;
+
+    if let Some(sign) = &args.sign {
+        return Ok(Some(Target::ContSign(sign.clone())));
+    }
+    // clap demands one of the two; without either the gateway says so.
+    let Some(file) = &args.file else {
+        return Ok(None);
+    };
+    Ok(Some(match file.read()? {
+        Picture::Content(content) => Target::Content(content),
+        Picture::Url(url) => Target::Url(url),
+    }))
+}

@@ -1,0 +1,140 @@
+//! The configuration: defaults, file, environment, command line, as a whole.
+//!
+//! One struct per concern, and each part of the gateway gets only its own.
+//! `config/default.toml` documents every key and holds the defaults. Order of
+//! events: [`source`] lays the layers over each other into one tree that knows
+//! where each value came from; each concern reads and checks its own part of
+//! the tree; [`checks`] holds the rules between concerns. Nothing stops at the
+//! first fault: the user gets all of them at once.
+
+mod auth;
+mod checks;
+mod faults;
+mod libraries;
+mod limits;
+mod listen;
+mod section;
+mod source;
+mod telemetry;
+mod text;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use auth::{Auth, RestKey, Tenant};
+pub use faults::Faults;
+pub use libraries::{Credential, Embedded, Library, Rest, Service};
+pub use limits::Limits;
+pub use listen::Listen;
+pub use telemetry::{LogFormat, Telemetry};
+
+use faults::Collector;
+use section::Section;
+
+/// The default configuration: commented TOML that documents every key.
+pub const DEFAULT: &str = include_str!("../config/default.toml");
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses of the doors.
+    pub listen: Listen,
+    /// Libraries by name; at least one.
+    pub libraries: BTreeMap<String, Library>,
+    /// Callers by name; at least one.
+    pub tenants: BTreeMap<String, Tenant>,
+    /// How callers prove who they are.
+    pub auth: Auth,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Logs.
+    pub telemetry: Telemetry,
+}
+
+/// Settings from the command line; they beat every other layer.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Data folder of the only embedded library.
+    pub data: Option<PathBuf>,
+    /// Address of the gRPC door.
+    pub grpc: Option<SocketAddr>,
+    /// Address of the REST door.
+    pub rest: Option<SocketAddr>,
+    /// Address of the probes.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Reads the variables of this process whose names begin with `SAMEGATE_`.
+///
+/// The only place that looks at the process environment; [`load`] takes the
+/// result as a map, so that tests pass their own. Variables that are not UTF-8
+/// are left out.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with(source::VARIABLE_PREFIX))
+        .collect()
+}
+
+/// Reads and checks the configuration.
+///
+/// The layers are the compiled-in defaults, `file`, `variables` and
+/// `overrides`, each beating those before it. Only variables with `__` in the
+/// name are settings; others (`SAMEGATE_CONFIG`) belong to somebody else.
+///
+/// # Errors
+///
+/// Every fault of every layer, each with its key and where it stands. Faults
+/// in the TOML syntax come alone, since nothing can be read past them.
+pub fn load(
+    file: Option<&Path>,
+    variables: &BTreeMap<String, String>,
+    overrides: &Overrides,
+) -> Result<Config, Faults> {
+    let text = file.map(source::read_file).transpose()?;
+    let text = text
+        .as_ref()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let mut tree = source::layered(text, variables)?;
+    source::overlay_overrides(&mut tree, overrides)?;
+
+    let faults = Collector::new(source::origins(&tree));
+    let config = read(Section::root(tree, &faults), &faults);
+    faults.verdict(config)
+}
+
+fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
+    let listen = listen::read(root.section("listen"));
+    let libraries = root.children("libraries", libraries::read);
+    let tenants = root.children("tenants", auth::read_tenant);
+    let auth = auth::read(root.section("auth"));
+    let limits = limits::read(root.section("limits"));
+    let telemetry = telemetry::read(root.section("telemetry"));
+    root.finish();
+
+    checks::libraries(&libraries, faults);
+    checks::tenants(&tenants, &libraries, faults);
+    if let (Some(listen), Some(auth)) = (&listen, &auth) {
+        checks::doors(listen, auth, &tenants, faults);
+    }
+    Some(Config {
+        listen: listen?,
+        libraries: whole(libraries)?,
+        tenants: whole(tenants)?,
+        auth: auth?,
+        limits: limits?,
+        telemetry: telemetry?,
+    })
+}
+
+/// Entries by name; `None` stands for one with faults of its own.
+type Entries<T> = BTreeMap<String, Option<T>>;
+
+fn whole<T>(entries: Entries<T>) -> Option<BTreeMap<String, T>> {
+    let entries = entries.into_iter();
+    entries.map(|(name, entry)| Some((name, entry?))).collect()
+}
+
+#[cfg(test)]
+mod tests;

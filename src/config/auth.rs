@@ -1,0 +1,108 @@
+//! `[auth]` and `[tenants.NAME]`: who may call, and what each may reach.
+
+use std::fmt;
+
+use secrecy::SecretString;
+
+use super::section::Section;
+use super::text;
+
+/// How callers prove who they are.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether gRPC calls without credentials are taken, as the first tenant,
+    /// also on addresses other than loopback. Default: false.
+    pub anonymous: bool,
+}
+
+/// One caller.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Libraries that it may use; the first is its default.
+    pub libraries: Vec<String>,
+    /// SHA-256 of its API keys for the gRPC door, as `sha256:` and 64 lower
+    /// case hex digits. None at all: the tenant needs no credentials there.
+    pub api_keys: Vec<[u8; 32]>,
+    /// Key pairs for the REST door.
+    pub rest_keys: Vec<RestKey>,
+}
+
+/// A key pair for the REST door's token endpoint.
+#[derive(Clone)]
+pub struct RestKey {
+    /// `client_id` of the token request.
+    pub api_key: String,
+    /// `client_secret` of the token request.
+    pub secret_key: SecretString,
+}
+
+impl fmt::Debug for RestKey {
+    /// Tells that there is a pair of keys and neither of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestKey").finish_non_exhaustive()
+    }
+}
+
+/// How the hash of an API key begins.
+const HASH_PREFIX: &str = "sha256:";
+
+pub(super) fn read(mut section: Section<'_>) -> Option<Auth> {
+    let anonymous = section.value("anonymous", text::truth);
+    section.finish();
+    Some(Auth {
+        anonymous: anonymous?,
+    })
+}
+
+pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
+    let libraries = section.list("libraries");
+    let api_keys = section.list("api_keys");
+    let rest_keys = section.tables("rest_keys", read_rest_key);
+    if libraries.as_ref().is_some_and(Vec::is_empty) {
+        section.fault("libraries", "must name at least one library");
+    }
+    let mut digests = Vec::new();
+    for (index, hash) in api_keys.iter().flatten().enumerate() {
+        match digest(hash) {
+            Some(digest) => digests.push(digest),
+            // The value is not shown: it may be a key that was not hashed.
+            None => section.fault(
+                &format!("api_keys[{index}]"),
+                "must be `sha256:` and the 64 hex digits of the key's SHA-256",
+            ),
+        }
+    }
+    section.finish();
+    Some(Tenant {
+        libraries: libraries?,
+        api_keys: digests,
+        rest_keys: rest_keys?,
+    })
+}
+
+fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {
+    let api_key = section.value("api_key", text::filled);
+    let secret_key = section.secret_key();
+    section.finish();
+    Some(RestKey {
+        api_key: api_key?,
+        secret_key: secret_key?,
+    })
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix(HASH_PREFIX)?.as_bytes();
+    let mut digest = [0; 32];
+    if digits.len() != 2 * digest.len() {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        let value = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|value| u8::try_from(value).ok())
+        };
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(digest)
+}

@@ -1,0 +1,122 @@
+//! Rules that hold between parts of the configuration.
+//!
+//! Entries with faults of their own are `None`: they count as there, so that
+//! one slip is not reported twice.
+
+use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
+
+use secrecy::ExposeSecret;
+
+use super::faults::Collector;
+use super::{Auth, Entries, Library, Listen, RestKey, Tenant};
+
+/// Both halves of the REST key pair of the default configuration.
+const WELL_KNOWN: &str = "local";
+
+/// At least one library; no folder belongs to two.
+pub(super) fn libraries(libraries: &Entries<Library>, faults: &Collector) {
+    if libraries.is_empty() {
+        faults.add("libraries", "must hold at least one library");
+    }
+    let mut owners: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    for (name, library) in libraries {
+        let Some(Library::Embedded(library)) = library else {
+            continue;
+        };
+        // `./x` and `x` are the same folder.
+        let parts = library.data_dir.components();
+        let folder = parts.filter(|part| *part != Component::CurDir).collect();
+        if let Some(owner) = owners.insert(folder, name) {
+            let key = format!("libraries.{name}.data_dir");
+            faults.add(&key, format!("is the folder of library `{owner}` too"));
+        }
+    }
+}
+
+/// At least one tenant; their libraries exist; no key belongs to two.
+pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, faults: &Collector) {
+    if tenants.is_empty() {
+        faults.add("tenants", "must hold at least one tenant");
+    }
+    let mut owners: BTreeMap<&[u8], &str> = BTreeMap::new();
+    for (name, tenant) in tenants {
+        let Some(tenant) = tenant else {
+            continue;
+        };
+        for (index, library) in tenant.libraries.iter().enumerate() {
+            let key = format!("tenants.{name}.libraries[{index}]");
+            check_library(&key, library, libraries, faults);
+        }
+        let hashes = tenant.api_keys.iter().enumerate();
+        let hashes = hashes.map(|(i, hash)| (format!("api_keys[{i}]"), &hash[..]));
+        let pairs = tenant.rest_keys.iter().enumerate();
+        let pairs =
+            pairs.map(|(i, pair)| (format!("rest_keys[{i}].api_key"), pair.api_key.as_bytes()));
+        for (key, value) in hashes.chain(pairs) {
+            // Two pairs of one tenant may share a key while its secret changes.
+            if let Some(owner) = owners.insert(value, name).filter(|owner| owner != name) {
+                let key = format!("tenants.{name}.{key}");
+                faults.add(&key, format!("is a key of tenant `{owner}` already"));
+            }
+        }
+    }
+}
+
+/// Each door on its own address; beyond loopback none stands open.
+pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, faults: &Collector) {
+    let doors = [
+        ("grpc", listen.grpc),
+        ("rest", listen.rest),
+        ("admin", listen.admin),
+    ];
+    for (index, (door, address)) in doors.iter().enumerate() {
+        // Port 0 is a free port, another one each time.
+        let taken = |(_, other): &&(&str, _)| other == address && address.port() != 0;
+        if let Some((other, _)) = doors[..index].iter().find(taken) {
+            faults.add(
+                &format!("listen.{door}"),
+                format!("is the address of `listen.{other}` too"),
+            );
+        }
+    }
+    for (name, tenant) in tenants {
+        let Some(tenant) = tenant else {
+            continue;
+        };
+        let open = tenant.api_keys.is_empty() && !auth.anonymous;
+        if open && !listen.grpc.ip().is_loopback() {
+            faults.add(
+                "listen.grpc",
+                format!(
+                    "is not loopback while tenant `{name}` needs no credentials; give \
+                     `tenants.{name}.api_keys`, or set `auth.anonymous = true`"
+                ),
+            );
+        }
+        if tenant.rest_keys.iter().any(is_well_known) && !listen.rest.ip().is_loopback() {
+            faults.add(
+                "listen.rest",
+                format!(
+                    "is not loopback while tenant `{name}` has the well-known key pair \
+                     {WELL_KNOWN}/{WELL_KNOWN}; give other `tenants.{name}.rest_keys`"
+                ),
+            );
+        }
+    }
+}
+
+fn check_library(key: &str, name: &str, libraries: &Entries<Library>, faults: &Collector) {
+    if !libraries.contains_key(name) {
+        let known: Vec<&str> = libraries.keys().map(String::as_str).collect();
+        let known = known.join(", ");
+        faults.add(
+            key,
+            format!("no library is named `{name}`; there are: {known}"),
+        );
+    }
+}
+
+fn is_well_known(pair: &RestKey) -> bool {
+    pair.api_key == WELL_KNOWN && pair.secret_key.expose_secret() == WELL_KNOWN
+}

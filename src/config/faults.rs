@@ -1,0 +1,113 @@
+//! Faults of a configuration, gathered until all of it was read.
+//!
+//! A fault names its key; where the key stands is looked up in the origins of
+//! the tree, so that the readers need not carry positions around. No value is
+//! ever part of a fault unless its reader put it there, and readers of secrets
+//! do not.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::source::Origin;
+
+/// Everything that is wrong with a configuration, one line each.
+#[derive(Debug)]
+pub struct Faults(Vec<Fault>);
+
+/// One thing that is wrong.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fault {
+    origin: Origin,
+    key: String,
+    message: String,
+}
+
+/// Takes faults while the configuration is read.
+#[derive(Debug)]
+pub(super) struct Collector {
+    origins: BTreeMap<String, Origin>,
+    faults: RefCell<Vec<Fault>>,
+}
+
+// === impl Faults ===
+
+impl Faults {
+    /// Makes the report of a fault that stands alone.
+    pub(super) fn one(origin: Origin, key: &str, message: impl Into<String>) -> Self {
+        let (key, message) = (key.to_owned(), message.into());
+        Faults(vec![Fault {
+            origin,
+            key,
+            message,
+        }])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if !self.key.is_empty() {
+            write!(f, "`{}`: ", self.key)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+// === impl Collector ===
+
+impl Collector {
+    pub(super) fn new(origins: BTreeMap<String, Origin>) -> Self {
+        Collector {
+            origins,
+            faults: RefCell::default(),
+        }
+    }
+
+    /// Notes a fault of a key.
+    pub(super) fn add(&self, key: &str, message: impl Into<String>) {
+        self.faults.borrow_mut().push(Fault {
+            origin: self.origin(key),
+            key: key.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// Ends the reading: the result, or the faults in order of place.
+    pub(super) fn verdict<T>(self, result: Option<T>) -> Result<T, Faults> {
+        let mut faults = self.faults.into_inner();
+        faults.sort();
+        match result {
+            Some(result) if faults.is_empty() => Ok(result),
+            _ => Err(Faults(faults)),
+        }
+    }
+
+    /// Finds where a key stands: itself, or the nearest table around it.
+    fn origin(&self, key: &str) -> Origin {
+        let mut key = key;
+        loop {
+            if let Some(origin) = self.origins.get(key) {
+                return origin.clone();
+            }
+            let Some(end) = key.rfind(['.', '[']) else {
+                return Origin::Default;
+            };
+            key = &key[..end];
+        }
+    }
+}

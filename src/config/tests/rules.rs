@@ -1,0 +1,224 @@
+//! Every rule of the configuration, broken once.
+
+use super::{CLOUD, from_file};
+
+const HASH: &str = "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90";
+
+#[test]
+fn every_rule_about_libraries_is_kept() {
+    let embedded = "backend = \"embedded\"";
+    refused("[libraries]", "`libraries`: must hold at least one");
+    refused(
+        "[libraries.a]\nbackend = \"cloud\"",
+        "`libraries.a.backend`: must be embedded or rest",
+    );
+    refused("[libraries.a]", "`libraries.a.backend`: is missing");
+    refused("[libraries]\na = 1", "`libraries.a`: must be a table");
+    refused(
+        &format!("[libraries.\"a b\"]\n{embedded}"),
+        "`libraries.a b`: a name is 1 to 64",
+    );
+    refused(
+        &format!("[libraries.a]\n{embedded}"),
+        "`libraries.a.data_dir`: is missing",
+    );
+    refused(
+        &format!("[libraries.a]\n{embedded}\ndata_dir = \"\""),
+        "`libraries.a.data_dir`: is empty",
+    );
+    refused(
+        &format!(
+            "[libraries.a]\n{embedded}\ndata_dir = \"x\"\n[libraries.b]\n{embedded}\ndata_dir = \"./x/\"\n"
+        ),
+        "`libraries.b.data_dir`: is the folder of library `a` too",
+    );
+    for capacity in ["0", "100000001", "-1", "\"many\""] {
+        refused(
+            &format!("[libraries.a]\n{embedded}\ncapacity = {capacity}"),
+            "`libraries.a.capacity`: must be a number from 1 to 100000000",
+        );
+    }
+    refused(
+        &format!("[libraries.a]\n{embedded}\nfetch_private = \"yes\""),
+        "`libraries.a.fetch_private`: must be true or false",
+    );
+    refused(
+        &format!("[libraries.a]\n{embedded}\nservice = \"same_hq\""),
+        "`libraries.a.service`: unknown key",
+    );
+}
+
+#[test]
+fn every_rule_about_rest_libraries_is_kept() {
+    for url in [
+        "ftp://h",
+        "http://h?q=1",
+        "http://h/#f",
+        "http://u:p@h",
+        "h",
+    ] {
+        refused(
+            &format!("{CLOUD}base_url = \"{url}\""),
+            "`libraries.cloud.base_url`: must be an http or https URL",
+        );
+    }
+    refused(
+        &format!("{CLOUD}service = \"dish\""),
+        "`libraries.cloud.service`: must be same_hq",
+    );
+    refused(
+        &format!("{CLOUD}timeout = \"0s\""),
+        "`libraries.cloud.timeout`: must be from 1ms to 1h",
+    );
+    refused(
+        &format!("{CLOUD}capacity = 1"),
+        "`libraries.cloud.capacity`: unknown key",
+    );
+    let keys = "`libraries.cloud.credentials`: must hold exactly one pair";
+    let rest = "[libraries.cloud]\nbackend = \"rest\"";
+    refused(rest, keys);
+    refused(&format!("{rest}\ncredentials = []"), keys);
+    let pair = "{ api_key = \"a\", secret_key = \"b\" }";
+    refused(&format!("{rest}\ncredentials = [{pair}, {pair}]"), keys);
+    refused(
+        &format!("{rest}\ncredentials = \"key\""),
+        "`libraries.cloud.credentials`: must be a list of tables",
+    );
+    refused(
+        &format!("{rest}\ncredentials = [{{ api_key = \"\" }}]"),
+        "`libraries.cloud.credentials[0].api_key`: is empty",
+    );
+    refused(
+        &format!("{rest}\ncredentials = [{{ api_key = \"a\" }}]"),
+        "`libraries.cloud.credentials[0].secret_key`: is missing; give it or `secret_key_file`",
+    );
+    refused(
+        &format!(
+            "{rest}\ncredentials = [{{ api_key = \"a\", secret_key = \"canary-secret\", secret_key_file = \"c\" }}]"
+        ),
+        "`libraries.cloud.credentials[0].secret_key_file`: stands beside `secret_key`",
+    );
+    refused(
+        &format!(
+            "{rest}\ncredentials = [{{ api_key = \"a\", secret_key_file = \"/nowhere/key\" }}]"
+        ),
+        "`libraries.cloud.credentials[0].secret_key_file`: cannot be read",
+    );
+}
+
+#[test]
+fn every_rule_about_tenants_is_kept() {
+    let tenant = "[tenants.a]\nlibraries = [\"default\"]";
+    refused("[tenants]", "`tenants`: must hold at least one");
+    refused(
+        "[tenants.a]",
+        "`tenants.a.libraries`: must name at least one",
+    );
+    refused(
+        "[tenants.a]\nlibraries = [[]]",
+        "`tenants.a.libraries`: must be a list of texts",
+    );
+    refused(
+        &format!("{tenant}\napi_keys = [\"canary-secret\"]"),
+        "`tenants.a.api_keys[0]`: must be `sha256:`",
+    );
+    refused(
+        &format!(
+            "{tenant}\napi_keys = [\"{HASH}\"]\n[tenants.b]\nlibraries = [\"default\"]\napi_keys = [\"{HASH}\"]"
+        ),
+        "`tenants.b.api_keys[0]`: is a key of tenant `a` already",
+    );
+    let pair = "rest_keys = [{ api_key = \"k\", secret_key = \"canary-secret\" }]";
+    refused(
+        &format!("{tenant}\n{pair}\n[tenants.b]\nlibraries = [\"default\"]\n{pair}"),
+        "`tenants.b.rest_keys[0].api_key`: is a key of tenant `a` already",
+    );
+    refused(
+        &format!("{tenant}\nquota = 1"),
+        "`tenants.a.quota`: unknown key; known here: libraries",
+    );
+}
+
+#[test]
+fn every_rule_about_limits_and_logs_is_kept() {
+    for size in ["\"63KiB\"", "\"65MiB\"", "0"] {
+        refused(
+            &format!("[limits]\nmax_message_bytes = {size}"),
+            "`limits.max_message_bytes`: must be from 64KiB to 64MiB",
+        );
+    }
+    refused(
+        "[limits]\nmax_message_bytes = true",
+        "`limits.max_message_bytes`: must be a size",
+    );
+    refused(
+        "[limits]\nmax_deadline = \"25h\"",
+        "`limits.max_deadline`: must be from 1ms to 24h",
+    );
+    refused(
+        "[limits]\ndefault_deadline = \"0s\"",
+        "`limits.default_deadline`: must be from 1ms",
+    );
+    refused(
+        "[limits]\ndrain = \"2h\"",
+        "`limits.drain`: must be from 0s to 1h",
+    );
+    refused(
+        "[limits]\ndrain = [1]",
+        "`limits.drain`: must be a single value",
+    );
+    refused(
+        "[telemetry]\nlog = \"xml\"",
+        "`telemetry.log`: must be text or json",
+    );
+    for level in ["loud", "", "samegate=", "=info", "info,,"] {
+        refused(
+            &format!("[telemetry]\nlevel = \"{level}\""),
+            "`telemetry.level`: must be one of",
+        );
+    }
+    refused("auth = 1", "`auth`: must be a table");
+    refused(
+        "[colour]",
+        "`colour`: unknown key; known here: listen, libraries",
+    );
+}
+
+#[test]
+fn a_door_beyond_loopback_wants_credentials() {
+    let open = "[listen]\ngrpc = \"0.0.0.0:1\"\n[tenants.a]\nlibraries = [\"default\"]";
+    let keys = format!("api_keys = [\"{HASH}\"]");
+    refused(
+        open,
+        "`listen.grpc`: is not loopback while tenant `a` needs no credentials",
+    );
+    from_file(&format!("{open}\n{keys}")).unwrap();
+    from_file(&format!("{open}\n[auth]\nanonymous = true")).unwrap();
+
+    let open = "[listen]\nrest = \"[::]:1\"";
+    let pair = "[tenants.a]\nlibraries = [\"default\"]\nrest_keys = [{ api_key = \"local\", secret_key = \"SECRET\" }]";
+    refused(
+        open,
+        "`listen.rest`: is not loopback while tenant `local` has the well-known key pair",
+    );
+    refused(
+        &format!("{open}\n{}", pair.replace("SECRET", "local")),
+        "`listen.rest`: is not loopback",
+    );
+    from_file(&format!("{open}\n{pair}")).unwrap();
+}
+
+#[test]
+fn two_doors_cannot_share_an_address() {
+    refused(
+        "[listen]\nadmin = \"127.0.0.1:8080\"",
+        "`listen.admin`: is the address of `listen.rest` too",
+    );
+    from_file("[listen]\ngrpc = \"127.0.0.1:0\"\nrest = \"127.0.0.1:0\"").unwrap();
+}
+
+fn refused(text: &str, message: &str) {
+    let faults = from_file(text).expect_err(text);
+    assert!(faults.contains(message), "{text}\n---\n{faults}");
+    assert!(!faults.contains("canary"), "{faults}");
+}

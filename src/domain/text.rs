@@ -1,0 +1,234 @@
+//! Checked texts and numbers: brief, tags, sign, address.
+
+use std::fmt;
+
+use crate::error::{Kind, Violation};
+
+/// Most bytes of a brief (vendor's limit).
+const MAX_BRIEF_BYTES: usize = 256;
+/// Most tags of a picture (vendor's limit).
+const MAX_TAGS: usize = 2;
+/// Most bytes of an address (vendor's limit).
+const MAX_URL_BYTES: usize = 1024;
+/// Most bytes of a sign: ours, six times the longest seen from the vendor.
+const MAX_SIGN_BYTES: usize = 128;
+
+/// Text stored with a picture and returned with each match; up to 256 bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brief(String);
+
+/// Numbers to filter searches by; up to 2, each in 1..=65535.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(Vec<u16>);
+
+/// Name that a backend gave to a stored picture: opaque text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContSign(String);
+
+/// Address of a picture: http or https, up to 1024 bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PictureUrl(url::Url);
+
+// === impl Brief ===
+
+impl Brief {
+    /// Checks the length.
+    ///
+    /// # Errors
+    ///
+    /// `ParameterTooLong` past 256 bytes; a character that crosses the border
+    /// counts as too long, nothing is cut.
+    pub fn new(text: String) -> Result<Self, Violation> {
+        if text.len() > MAX_BRIEF_BYTES {
+            let message = format!("{} bytes; at most {MAX_BRIEF_BYTES}", text.len());
+            return Err(Violation::new("brief", Kind::ParameterTooLong, message));
+        }
+        Ok(Brief(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, owned.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+// === impl Tags ===
+
+impl Tags {
+    /// Checks count and range; equal tags are legal.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` for more than 2 tags, a 0, or one past 65535.
+    pub fn new(tags: &[u32]) -> Result<Self, Violation> {
+        let fault = |message| Violation::new("tags", Kind::InvalidParameter, message);
+        if tags.len() > MAX_TAGS {
+            return Err(fault(format!("{} tags; at most {MAX_TAGS}", tags.len())));
+        }
+        let checked = tags.iter().map(|tag| match u16::try_from(*tag) {
+            Ok(tag @ 1..) => Ok(tag),
+            Ok(0) | Err(_) => Err(fault(format!("{tag}; each must be 1 to 65535"))),
+        });
+        Ok(Tags(checked.collect::<Result<_, _>>()?))
+    }
+
+    /// The numbers, in the caller's order.
+    pub fn as_slice(&self) -> &[u16] {
+        &self.0
+    }
+}
+
+// === impl ContSign ===
+
+impl ContSign {
+    /// Takes a sign as a backend gave it, without white space around it.
+    ///
+    /// # Errors
+    ///
+    /// `MissingParameter` when empty, `ParameterTooLong` past 128 bytes,
+    /// `InvalidParameter` when it holds a `;`, which separates signs in the
+    /// same_hq wire format, or a control character.
+    pub fn new(text: &str) -> Result<Self, Violation> {
+        let fault = |kind, message: String| Err(Violation::new("cont_sign", kind, message));
+        let text = text.trim();
+        if text.is_empty() {
+            return fault(Kind::MissingParameter, "the sign is empty".to_owned());
+        }
+        if text.len() > MAX_SIGN_BYTES {
+            return fault(
+                Kind::ParameterTooLong,
+                format!("{} bytes; at most {MAX_SIGN_BYTES}", text.len()),
+            );
+        }
+        if text.contains(|c: char| c == ';' || c.is_control()) {
+            return fault(
+                Kind::InvalidParameter,
+                "a sign holds no `;` and no control character".to_owned(),
+            );
+        }
+        Ok(ContSign(text.to_owned()))
+    }
+
+    /// The sign as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContSign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// === impl PictureUrl ===
+
+impl PictureUrl {
+    /// Checks length, form and scheme. Whether the address may be fetched is
+    /// the business of whoever fetches it.
+    ///
+    /// # Errors
+    ///
+    /// `UrlSize` when empty or past 1024 bytes, `UrlFormat` when it is no
+    /// absolute http or https address.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, Violation> {
+        let fault = |kind, message: String| Err(Violation::new("url", kind, message));
+        let text = text.as_ref();
+        if text.is_empty() || text.len() > MAX_URL_BYTES {
+            return fault(
+                Kind::UrlSize,
+                format!("{} bytes; 1 to {MAX_URL_BYTES}", text.len()),
+            );
+        }
+        match url::Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(PictureUrl(url))
+            }
+            Ok(_) | Err(_) => fault(
+                Kind::UrlFormat,
+                "not an absolute http or https address".to_owned(),
+            ),
+        }
+    }
+
+    /// The parsed address.
+    pub fn as_url(&self) -> &url::Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PictureUrl {
+    /// Tells the host only: path and query may hold a caller's secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PictureUrl({})", self.0.host_str().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brief_is_measured_in_bytes_also_where_a_character_crosses_the_border() {
+        Brief::new("x".repeat(256)).unwrap();
+        Brief::new(format!("{}图", "x".repeat(253))).unwrap();
+
+        for text in ["x".repeat(257), format!("{}图", "x".repeat(254))] {
+            assert_eq!(Brief::new(text).unwrap_err().kind, Kind::ParameterTooLong);
+        }
+    }
+
+    #[test]
+    fn two_tags_from_1_to_65535_are_taken_also_when_equal() {
+        for tags in [&[][..], &[1], &[1, 1], &[1, 65_535]] {
+            assert_eq!(Tags::new(tags).unwrap().as_slice().len(), tags.len());
+        }
+        for tags in [&[0][..], &[65_536], &[1, 2, 3], &[1, u32::MAX]] {
+            assert_eq!(Tags::new(tags).unwrap_err().kind, Kind::InvalidParameter);
+        }
+    }
+
+    #[test]
+    fn a_sign_is_trimmed_and_cannot_smuggle_a_second_one() {
+        assert_eq!(ContSign::new(" 1,2\n").unwrap().as_str(), "1,2");
+        assert_eq!(
+            ContSign::new("1,2;3,4").unwrap_err().kind,
+            Kind::InvalidParameter
+        );
+        assert_eq!(
+            ContSign::new("  ").unwrap_err().kind,
+            Kind::MissingParameter
+        );
+        assert_eq!(
+            ContSign::new(&"1".repeat(129)).unwrap_err().kind,
+            Kind::ParameterTooLong
+        );
+    }
+
+    #[test]
+    fn only_absolute_web_addresses_are_taken() {
+        PictureUrl::new("https://example.org/a.jpg?x=1").unwrap();
+
+        for text in [
+            "a.jpg",
+            "ftp://example.org/a",
+            "file:///etc/passwd",
+            "http://",
+            "data:image/png;base64,",
+        ] {
+            assert_eq!(
+                PictureUrl::new(text).unwrap_err().kind,
+                Kind::UrlFormat,
+                "{text}"
+            );
+        }
+        for text in [String::new(), format!("http://a/{}", "x".repeat(1024))] {
+            assert_eq!(PictureUrl::new(text).unwrap_err().kind, Kind::UrlSize);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Gives an error its gRPC face: code, message, and google.rpc details.
+//!
+//! Everything goes into HTTP headers, and clients built on gRPC's C core break
+//! at 8 KiB of them, so texts are cut: message and details stay under 6 KiB
+//! together, whatever the error holds.
+
+use std::collections::HashMap;
+
+use tonic::Status;
+use tonic::metadata::MetadataValue;
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::error::{Error, Kind};
+use crate::proto::v1;
+
+/// Domain of every reason, as google.rpc.ErrorInfo wants it.
+const DOMAIN: &str = "samegate";
+/// Longest message; percent-escaped it can take three times as much.
+const MAX_MESSAGE_BYTES: usize = 700;
+/// Longest description of one field violation.
+const MAX_VIOLATION_BYTES: usize = 100;
+/// Longest value in the metadata of a reason.
+const MAX_METADATA_BYTES: usize = 128;
+/// How servers tell gRPC clients when to retry (gRFC A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// Gives an error its gRPC face.
+pub(super) fn status(error: &Error) -> Status {
+    let kind = error.kind();
+    let mut details = ErrorDetails::with_error_info(kind.reason(), DOMAIN, metadata(error));
+    for fault in error.violations() {
+        details.add_bad_request_violation(
+            cut(&fault.field, 32),
+            cut(&fault.message, MAX_VIOLATION_BYTES),
+        );
+    }
+    if let Some(subject) = quota(kind) {
+        details.add_quota_failure_violation(subject, cut(error.message(), MAX_VIOLATION_BYTES));
+    }
+    if let Some(wait) = error.retry_after() {
+        details.set_retry_info(Some(wait));
+    }
+    let mut status = Status::with_error_details(
+        kind.code(),
+        cut(error.message(), MAX_MESSAGE_BYTES),
+        details,
+    );
+    if let Some(wait) = error.retry_after() {
+        let milliseconds = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        status
+            .metadata_mut()
+            .insert(PUSHBACK, MetadataValue::from(milliseconds));
+    }
+    status
+}
+
+/// Answers a call that no handler saw.
+pub fn refuse<B: Default>(error: &Error) -> http::Response<B> {
+    status(error).into_http()
+}
+
+/// The same face for one item of a stream or batch.
+pub(super) fn item(error: &Error) -> v1::Status {
+    v1::Status {
+        code: error.kind().code() as i32,
+        message: cut(error.message(), MAX_MESSAGE_BYTES).to_owned(),
+        reason: error.kind().reason().to_owned(),
+        metadata: metadata(error),
+    }
+}
+
+fn metadata(error: &Error) -> HashMap<String, String> {
+    let vendor = error.vendor_code();
+    let entries = [
+        ("vendor_code", vendor.map(|vendor| vendor.code.to_string())),
+        (
+            "vendor_log_id",
+            vendor
+                .and_then(|vendor| vendor.log_id)
+                .map(|id| id.to_string()),
+        ),
+        (
+            "cont_sign",
+            error
+                .cont_sign()
+                .map(|sign| cut(sign, MAX_METADATA_BYTES).to_owned()),
+        ),
+    ];
+    let known = entries
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    known.collect()
+}
+
+fn quota(kind: Kind) -> Option<&'static str> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "quotas are few, and a new kind is none by default"
+    )]
+    match kind {
+        Kind::RateLimited => Some("queries_per_second"),
+        Kind::DailyQuotaExceeded => Some("requests_per_day"),
+        Kind::TotalQuotaExceeded => Some("requests"),
+        Kind::LibraryFull => Some("library_capacity"),
+        _ => None,
+    }
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tonic::Code;
+
+    use super::*;
+    use crate::error::Violation;
+
+    fn size(status: Status) -> usize {
+        let response: http::Response<tonic::body::Body> = status.into_http();
+        response
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum()
+    }
+
+    proptest! {
+        #[test]
+        fn message_and_details_stay_under_6_kib(
+            message in "\\PC{0,3000}",
+            faults in prop::collection::vec("\\PC{0,400}", 0..16),
+            index in 0..Kind::all().count(),
+        ) {
+            let kind = Kind::all().nth(index).unwrap();
+            let faults: Vec<_> = faults.iter().map(|text| Violation::new("content", kind, text)).collect();
+            let plain = Error::new(kind, &message).with_cont_sign("签".repeat(500));
+            let invalid = Error::invalid(faults);
+
+            prop_assert!(size(status(&plain)) < 6 * 1024);
+            prop_assert!(size(status(&invalid)) < 6 * 1024);
+        }
+    }
+
+    #[test]
+    fn a_vendor_refusal_carries_reason_code_log_id_and_wait() {
+        let status = status(&Error::vendor(
+            18,
+            "Open api qps request limit reached",
+            Some(7),
+        ));
+
+        let info = status.get_error_details();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(info.error_info().unwrap().reason, "RATE_LIMITED");
+        assert_eq!(info.error_info().unwrap().metadata["vendor_code"], "18");
+        assert_eq!(info.error_info().unwrap().metadata["vendor_log_id"], "7");
+        assert!(info.retry_info().unwrap().retry_delay.is_some());
+        assert!(info.quota_failure().is_some());
+        assert_eq!(status.metadata().get(PUSHBACK).unwrap(), "1000");
+    }
+}

@@ -1,0 +1,24 @@
+//! samegate: a gRPC gateway for same-image search.
+//!
+//! Modules in the order in which a request meets them: [`proto`] is the
+//! promise; [`server`] accepts the connection; [`middleware`] names, times and
+//! authenticates the call; [`grpc`] or [`rest`] reads it into the checked types
+//! of [`domain`]; [`library`] answers, through [`wire`] and the vendor or from
+//! the embedded engine; [`error`] gives a failure its faces. [`config`],
+//! [`telemetry`] and [`admin`] stand beside that way, [`app`] puts everything
+//! together, and [`cli`] is a client of the result.
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod grpc;
+pub mod library;
+pub mod middleware;
+pub mod proto;
+pub mod rest;
+pub mod server;
+pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,108 @@
+//! The contract of a picture library, kept by every backend.
+//!
+//! A library takes checked requests and owns everything behind them: storage
+//! or a vendor, its tokens, its pace. Rules that every backend keeps, and that
+//! one suite of tests holds against each:
+//!
+//! - content decides identity: the same bytes get the same sign, and adding
+//!   them again changes nothing and says so;
+//! - an answered change is durable, and visible to the next call as far as the
+//!   backend promises it (the vendor needs hours for deletions);
+//! - a call that cannot be done before `call.deadline` fails with
+//!   `DeadlineExceeded`, and dropping the future frees what it held at once;
+//! - errors are classified, and hold no secret and no picture bytes.
+
+pub mod embedded;
+mod observed;
+pub mod rest;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    Add, Added, Call, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Tenant,
+    Update, Updated,
+};
+use crate::error::{Error, Kind, Result};
+
+pub use self::observed::Observed;
+pub use self::rest::Rest;
+
+/// One library of pictures.
+#[async_trait]
+pub trait Library: Send + Sync + fmt::Debug {
+    /// Adds a picture; one that is stored already answers `existed`.
+    async fn add(&self, call: &Call, request: Add) -> Result<Added>;
+
+    /// Finds the pictures that are the same as the query, best first.
+    async fn search(&self, call: &Call, query: Query) -> Result<Page>;
+
+    /// Changes the brief and/or tags of a stored picture.
+    async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
+
+    /// Deletes pictures; signs have an outcome each, so a missing one does not
+    /// fail the call.
+    async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
+
+    /// Tells the size of the library.
+    async fn stats(&self, _call: &Call) -> Result<Stats> {
+        Err(unsupported("tell its size"))
+    }
+
+    /// Pages through the library.
+    async fn list(&self, _call: &Call, _request: List) -> Result<Listing> {
+        Err(unsupported("list its pictures"))
+    }
+
+    /// Reads one record with its thumbnail.
+    async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
+        Err(unsupported("show a stored picture"))
+    }
+}
+
+/// Every library of the gateway, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Libraries(Arc<BTreeMap<String, Arc<dyn Library>>>);
+
+// === impl Libraries ===
+
+impl Libraries {
+    /// Gathers opened libraries.
+    pub fn new(libraries: impl IntoIterator<Item = (String, Arc<dyn Library>)>) -> Self {
+        Libraries(Arc::new(libraries.into_iter().collect()))
+    }
+
+    /// Finds the library that a tenant means; an empty name means its first.
+    ///
+    /// # Errors
+    ///
+    /// `LibraryNotFound`, the same for a library that does not exist and for
+    /// one of another tenant.
+    pub fn resolve<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        name: &'a str,
+    ) -> Result<(&'a str, &'a Arc<dyn Library>)> {
+        let name = match (name, tenant.libraries.first()) {
+            ("", Some(first)) => first,
+            (name, _) => name,
+        };
+        let allowed = tenant.libraries.iter().any(|library| library == name);
+        let library = self.0.get(name).filter(|_| allowed);
+        library.map(|library| (name, library)).ok_or_else(|| {
+            let shown: String = name.chars().take(64).collect();
+            Error::new(
+                Kind::LibraryNotFound,
+                format!("no library `{shown}` for this caller"),
+            )
+        })
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    let message = format!("the vendor's API cannot {what}; only an embedded library can");
+    Error::new(Kind::OperationUnsupported, message)
+}

@@ -1,0 +1,402 @@
+//! A library in the gateway's own engine, on this machine's disk.
+//!
+//! The engine is synchronous: decoding and searching run on the bounded CPU
+//! pool, and writes are queued to the engine's writer, which groups them and
+//! answers once they are durable. An add that is a duplicate costs one hash
+//! and one look-up; its picture is never decoded.
+
+mod cpu;
+mod fetch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use same_image as engine;
+use tokio::sync::oneshot;
+
+use self::cpu::CpuPool;
+use self::fetch::{Fetcher, Reach};
+use crate::config;
+use crate::domain::{
+    Add, Added, Call, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageSource, List,
+    Listing, Match, Page, Picture, Query, Record, Stats, TagLogic, Target, Update, Updated,
+};
+use crate::error::{Error, Kind, Result, Violation, chain};
+use crate::library::Library;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Embedded {
+    engine: Arc<engine::Engine>,
+    cpu: CpuPool,
+    fetcher: Fetcher,
+}
+
+// === impl Embedded ===
+
+impl Embedded {
+    /// Opens the library's folder, or makes it; takes seconds when it is large.
+    ///
+    /// # Errors
+    ///
+    /// `Storage` when the folder is in use by another process, written by
+    /// another version, or cannot be used; the message says which.
+    pub fn open(config: &config::Embedded) -> Result<Self> {
+        let options = engine::Options {
+            capacity: config.capacity,
+            ..engine::Options::default()
+        };
+        let engine = engine::Engine::open(&config.data_dir, options).map_err(|error| {
+            let message = chain(&error);
+            Error::new(Kind::Storage, message).with_source(error)
+        })?;
+        let reach = if config.fetch_private {
+            Reach::Any
+        } else {
+            Reach::Public
+        };
+        Ok(Embedded {
+            engine: Arc::new(engine),
+            cpu: CpuPool::new(),
+            fetcher: Fetcher::new(reach)?,
+        })
+    }
+
+    /// Finishes queued writes and closes the files. Blocks until it is done.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    /// Runs a job on the CPU pool with the engine.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&engine::Engine) -> T + Send + 'static,
+    ) -> Result<T> {
+        let engine = Arc::clone(&self.engine);
+        self.cpu.run(move || job(&engine)).await
+    }
+
+    async fn picture(&self, call: &Call, source: ImageSource) -> Result<Picture> {
+        match source {
+            ImageSource::Content(picture) => Ok(picture),
+            ImageSource::Url(url) => self.fetcher.fetch(call, &url).await,
+        }
+    }
+
+    /// Finds what a target means: a picture means the stored one with the same
+    /// bytes, a text that no sign of ours looks like means nothing.
+    async fn target(&self, call: &Call, target: Target) -> Result<engine::Target> {
+        match target {
+            Target::Sign(sign) => named(&sign).ok_or_else(not_found),
+            Target::Source(source) => {
+                let picture = self.picture(call, source).await?;
+                self.run(move |_| engine::Target::Content(engine::ContentHash::of(picture.bytes())))
+                    .await
+            }
+        }
+    }
+
+    async fn delete_all(&self, targets: Vec<engine::Target>) -> Result<Vec<Result<()>>> {
+        let deleted = write(|done| self.engine.delete(targets, done)).await?;
+        Ok(deleted
+            .into_iter()
+            .map(|sign| sign.map(drop).ok_or_else(not_found))
+            .collect())
+    }
+}
+
+#[async_trait]
+impl Library for Embedded {
+    async fn add(&self, call: &Call, request: Add) -> Result<Added> {
+        let picture = self.picture(call, request.source).await?;
+        let prepared = self.run(move |engine| prepare(engine, &picture)).await??;
+        let (sign, existed) = match prepared {
+            Prepared::Stored(sign) => (sign, true),
+            Prepared::New(prepared) => {
+                let record = engine::NewRecord {
+                    brief: request.brief.into_string(),
+                    tags: request.tags.as_slice().to_vec(),
+                };
+                let added = write(|done| self.engine.add(*prepared, record, done)).await?;
+                (added.sign, added.existed)
+            }
+        };
+        Ok(Added {
+            cont_sign: cont_sign(sign)?,
+            existed,
+            log_id: log_id(),
+        })
+    }
+
+    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+        let wanted = engine::Query {
+            filter: filter(&query),
+            offset: query.offset as usize,
+            limit: query.limit as usize,
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "scores are single precision"
+            )]
+            min_score: query.min_score as f32,
+        };
+        let picture = self.picture(call, query.source).await?;
+        let answer = self.run(move |engine| {
+            let prepared = engine
+                .prepare_query(picture.bytes())
+                .map_err(|error| unusable(&error))?;
+            engine
+                .search(&prepared, &wanted)
+                .map_err(|error| storage(&error))
+        });
+        let answer = answer.await??;
+        let matches = answer
+            .matches
+            .into_iter()
+            .map(matched)
+            .collect::<Result<_>>()?;
+        Ok(Page {
+            matches,
+            has_more: answer.has_more,
+            log_id: log_id(),
+        })
+    }
+
+    async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
+        let target = self.target(call, request.target).await?;
+        let change = engine::Change {
+            brief: request.brief.map(crate::domain::Brief::into_string),
+            tags: request.tags.map(|tags| tags.as_slice().to_vec()),
+        };
+        write(|done| self.engine.update(target, change, done)).await?;
+        Ok(Updated { log_id: log_id() })
+    }
+
+    async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
+        let outcomes = match request.target {
+            DeleteTarget::Source(source) => {
+                let target = self.target(call, Target::Source(source)).await?;
+                self.delete_all(vec![target]).await?
+            }
+            DeleteTarget::Signs(signs) => {
+                let known = signs.iter().filter_map(named).collect();
+                let mut deleted = self.delete_all(known).await?.into_iter();
+                // A text that no sign of ours looks like names no picture.
+                let outcome = |sign| {
+                    named(sign)
+                        .and_then(|_| deleted.next())
+                        .unwrap_or_else(|| Err(not_found()))
+                };
+                signs.iter().map(outcome).collect()
+            }
+        };
+        Ok(Deleted {
+            outcomes,
+            log_ids: vec![log_id()],
+        })
+    }
+
+    async fn stats(&self, _call: &Call) -> Result<Stats> {
+        let stats = self
+            .run(|engine| engine.stats().map_err(|error| storage(&error)))
+            .await??;
+        Ok(Stats {
+            pictures: stats.pictures,
+            capacity: stats.capacity,
+            size_bytes: stats.disk_bytes,
+        })
+    }
+
+    async fn list(&self, _call: &Call, request: List) -> Result<Listing> {
+        let after = cursor(&request.page_token)?;
+        let limit = request.page_size as usize;
+        let everything = engine::TagFilter::default();
+        let page = self.run(move |engine| {
+            engine
+                .list(after, limit, &everything)
+                .map_err(|error| storage(&error))
+        });
+        let page = page.await??;
+        let records = page
+            .records
+            .into_iter()
+            .map(|found| record(found, Vec::new()))
+            .collect::<Result<_>>()?;
+        Ok(Listing {
+            records,
+            next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
+        })
+    }
+
+    async fn get(&self, _call: &Call, cont_sign: ContSign) -> Result<Record> {
+        let sign = engine::Sign::parse(cont_sign.as_str()).ok_or_else(not_found)?;
+        let found = self
+            .run(move |engine| engine.get(sign).map_err(|error| storage(&error)))
+            .await??;
+        let found = found.ok_or_else(not_found)?;
+        record(found.record, found.thumbnail)
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}
+
+/// What an add comes to before anything is written.
+enum Prepared {
+    Stored(engine::Sign),
+    New(Box<engine::Prepared>),
+}
+
+fn prepare(engine: &engine::Engine, picture: &Picture) -> Result<Prepared> {
+    if let Some(sign) = engine
+        .find_exact(picture.bytes())
+        .map_err(|error| storage(&error))?
+    {
+        return Ok(Prepared::Stored(sign));
+    }
+    let prepared = engine
+        .prepare(picture.bytes())
+        .map_err(|error| unusable(&error))?;
+    Ok(Prepared::New(Box::new(prepared)))
+}
+
+/// Queues a write and waits until it is durable. A write whose caller goes away
+/// is done all the same: it may be on its way to the disk.
+async fn write<T: Send + 'static>(
+    queue: impl FnOnce(Box<dyn FnOnce(Result<T, engine::WriteError>) + Send>),
+) -> Result<T> {
+    let (done, answer) = oneshot::channel();
+    queue(Box::new(move |result| {
+        // The caller may have gone away; the write is done nevertheless.
+        let _ = done.send(result);
+    }));
+    let answer = answer.await.map_err(|_| shut_down())?;
+    answer.map_err(|error| refused(&error))
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine's errors may grow; a new one is its storage's"
+)]
+fn refused(error: &engine::WriteError) -> Error {
+    match error {
+        engine::WriteError::Full { capacity } => {
+            let message = format!("the library holds {capacity} pictures, its capacity");
+            Error::new(Kind::LibraryFull, message)
+        }
+        engine::WriteError::NotFound => not_found(),
+        engine::WriteError::Closed => shut_down(),
+        other => storage(other),
+    }
+}
+
+fn storage(error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::new(Kind::Storage, chain(error))
+}
+
+fn shut_down() -> Error {
+    Error::new(
+        Kind::ShuttingDown,
+        "the library is closed: the gateway is shutting down",
+    )
+}
+
+fn not_found() -> Error {
+    Error::new(Kind::ImageNotFound, "no such picture in the library")
+}
+
+/// Classifies a picture that passed the header check and cannot be decoded.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine's errors may grow; a new one is the picture's"
+)]
+fn unusable(error: &engine::PictureError) -> Error {
+    let kind = match error {
+        engine::PictureError::Empty => Kind::ImageEmpty,
+        engine::PictureError::UnknownFormat => Kind::ImageFormat,
+        engine::PictureError::FileTooLarge { .. } | engine::PictureError::Sides { .. } => {
+            Kind::ImageSize
+        }
+        _ => Kind::ImageMalformed,
+    };
+    Error::invalid(vec![Violation::new("content", kind, error.to_string())])
+}
+
+fn named(sign: &ContSign) -> Option<engine::Target> {
+    engine::Sign::parse(sign.as_str()).map(engine::Target::Sign)
+}
+
+fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
+    ContSign::new(&sign.to_string()).map_err(|fault| Error::invalid(vec![fault]))
+}
+
+fn filter(query: &Query) -> engine::TagFilter {
+    let logic = match query.tag_logic {
+        TagLogic::And => engine::TagLogic::And,
+        TagLogic::Or => engine::TagLogic::Or,
+    };
+    engine::TagFilter {
+        tags: query.tags.as_slice().to_vec(),
+        logic,
+    }
+}
+
+fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let fault = |_| {
+        let message = "not the `next_page_token` of an earlier page";
+        Error::invalid(vec![Violation::new(
+            "page_token",
+            Kind::InvalidParameter,
+            message,
+        )])
+    };
+    token.parse().map(Some).map_err(fault)
+}
+
+fn matched(hit: engine::Hit) -> Result<Match> {
+    Ok(Match {
+        cont_sign: cont_sign(hit.sign)?,
+        score: f64::from(hit.score),
+        brief: hit.brief,
+        tags: hit.tags,
+        geometry: hit.geometry.map(|found| Geometry {
+            query: found.query,
+            stored: found.stored,
+            overlap: found.overlap,
+        }),
+    })
+}
+
+fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
+    Ok(Record {
+        cont_sign: cont_sign(found.sign)?,
+        brief: found.brief,
+        tags: found.tags,
+        width: found.width,
+        height: found.height,
+        size_bytes: found.size_bytes,
+        added_at_ms: found.added_at_ms,
+        thumbnail: thumbnail.into(),
+    })
+}
+
+/// A number for the operation, rising and unique in this process: microseconds
+/// since 1970 and a count, 19 digits like the vendor's own.
+fn log_id() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
+    micros
+        .wrapping_mul(1000)
+        .wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed) % 1000)
+}

@@ -1,0 +1,282 @@
+//! Fetches the picture of a `url` source, and never from inside the network.
+//!
+//! A caller chooses the address, so the gateway must not become its way to
+//! services that only the gateway can reach (server-side request forgery,
+//! OWASP A10:2021). Addresses are judged where the connection is made: names
+//! are resolved by a resolver of our own that hands out public addresses only,
+//! so a name cannot change its mind between check and use, and addresses
+//! written as numbers are judged before each request, redirects included.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::{Attempt, Policy};
+use url::Host;
+
+use crate::domain::{Call, MAX_IMAGE_BYTES, Picture, PictureUrl};
+use crate::error::{Error, Kind, Result};
+
+/// Longest time for one picture, redirects included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Most redirects that are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// Fetches pictures; clones share connections.
+#[derive(Clone, Debug)]
+pub(super) struct Fetcher {
+    client: reqwest::Client,
+    reach: Reach,
+}
+
+/// Which addresses may be fetched from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Public addresses only.
+    Public,
+    /// Any address: the operator trusts the callers.
+    Any,
+}
+
+/// A name has no address that may be fetched from.
+#[derive(Debug, thiserror::Error)]
+#[error("no public address")]
+struct NotPublic;
+
+// === impl Fetcher ===
+
+impl Fetcher {
+    /// Makes the HTTP client.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` when the TLS library cannot be set up.
+    pub(super) fn new(reach: Reach) -> Result<Self> {
+        let redirects = Policy::custom(move |attempt| redirect(attempt, reach));
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(redirects)
+            .dns_resolver(Arc::new(Resolver(reach)))
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(|error| {
+                Error::new(Kind::Internal, "cannot make an HTTP client").with_source(error)
+            })?;
+        Ok(Fetcher { client, reach })
+    }
+
+    /// Fetches and checks a picture within the call's deadline.
+    ///
+    /// # Errors
+    ///
+    /// `UrlUnreachable` (refused address, failed connection, status other
+    /// than 200), `UrlTimeout`, and every fault of the picture itself.
+    pub(super) async fn fetch(&self, call: &Call, url: &PictureUrl) -> Result<Picture> {
+        if !allowed(url.as_url(), self.reach) {
+            return Err(Error::new(
+                Kind::UrlUnreachable,
+                "the address is not public",
+            ));
+        }
+        let answer = self
+            .client
+            .get(url.as_url().clone())
+            .timeout(call.remaining().min(TIMEOUT))
+            .send()
+            .await;
+        let answer = answer.map_err(classify)?;
+        if answer.status() != reqwest::StatusCode::OK {
+            let message = format!("the picture's host answered {}", answer.status().as_u16());
+            return Err(Error::new(Kind::UrlUnreachable, message));
+        }
+        let body = read_body(answer).await?;
+        Picture::new(body).map_err(|fault| Error::invalid(vec![fault]))
+    }
+}
+
+/// Reads at most one byte more than a picture may have, enough to refuse it.
+async fn read_body(mut answer: reqwest::Response) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    while body.len() <= MAX_IMAGE_BYTES {
+        let Some(chunk) = answer.chunk().await.map_err(classify)? else {
+            break;
+        };
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn classify(error: reqwest::Error) -> Error {
+    let (kind, message) = if error.is_timeout() {
+        (Kind::UrlTimeout, "the picture's host was too slow")
+    } else if error.is_redirect() {
+        (
+            Kind::UrlUnreachable,
+            "the picture's host redirects too often, or to an address that is not public",
+        )
+    } else {
+        (Kind::UrlUnreachable, "the picture's host cannot be reached")
+    };
+    Error::new(kind, message).with_source(error.without_url())
+}
+
+fn redirect(attempt: Attempt<'_>, reach: Reach) -> reqwest::redirect::Action {
+    if attempt.previous().len() > MAX_REDIRECTS || !allowed(attempt.url(), reach) {
+        return attempt.error(NotPublic);
+    }
+    attempt.follow()
+}
+
+/// Judges what can be judged before a name is resolved.
+fn allowed(url: &url::Url, reach: Reach) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => reach.includes(address.into()),
+        Some(Host::Ipv6(address)) => reach.includes(address.into()),
+        Some(Host::Domain(_)) => matches!(url.scheme(), "http" | "https"),
+        None => false,
+    }
+}
+
+// === impl Reach ===
+
+impl Reach {
+    fn includes(self, address: IpAddr) -> bool {
+        match (self, address) {
+            (Reach::Any, _) => true,
+            (Reach::Public, IpAddr::V4(address)) => is_public_v4(address),
+            (Reach::Public, IpAddr::V6(address)) => is_public_v6(address),
+        }
+    }
+}
+
+/// Whether an address is globally reachable, by the IANA IPv4 Special-Purpose
+/// Address Registry (RFC 6890 and later entries).
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = matches!(
+        (a, b, c),
+        (0 | 10 | 127, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18..=19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+            | (224..=255, _, _)
+    );
+    !special
+}
+
+/// The same for IPv6. Only `2000::/3` is global unicast; within it, prefixes that
+/// embed an IPv4 address (6to4, Teredo) could name an inner one and are out.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return is_public_v4(mapped);
+    }
+    match address.segments() {
+        // NAT64 (RFC 6052) carries the IPv4 address in its last 32 bits.
+        [0x64, 0xff9b, 0, 0, 0, 0, _, _] => {
+            let [.., a, b, c, d] = address.octets();
+            is_public_v4(Ipv4Addr::new(a, b, c, d))
+        }
+        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..0x1000, ..] => {
+            false
+        }
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
+}
+
+/// Resolves names with the system's resolver, minus what is out of reach.
+struct Resolver(Reach);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = self.0;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let addresses: Vec<SocketAddr> = found
+                .filter(|address| reach.includes(address.ip()))
+                .collect();
+            if addresses.is_empty() {
+                return Err(NotPublic.into());
+            }
+            let addresses: Addrs = Box::new(addresses.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn public(address: &str) -> bool {
+        Reach::Public.includes(address.parse().unwrap())
+    }
+
+    #[test]
+    fn inner_addresses_are_out_of_reach_in_every_notation() {
+        for address in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "64:ff9b::10.0.0.1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
+        ] {
+            assert!(!public(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_are_within_reach() {
+        for address in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+        ] {
+            assert!(public(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_written_as_numbers_are_judged_before_the_request() {
+        for url in [
+            "http://127.0.0.1/a",
+            "http://2130706433/a",
+            "http://0x7f.1/a",
+            "http://[::1]:80/a",
+        ] {
+            assert!(!allowed(&url.parse().unwrap(), Reach::Public), "{url}");
+        }
+        assert!(allowed(&"http://127.0.0.1/a".parse().unwrap(), Reach::Any));
+        assert!(allowed(
+            &"https://example.org/a".parse().unwrap(),
+            Reach::Public
+        ));
+    }
+}

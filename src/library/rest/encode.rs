@@ -1,0 +1,324 @@
+//! The body of a call: a picture as `image=<base64, escaped>`, then fields.
+//!
+//! Escaping, not base64, is what costs time, so both happen in one step: every
+//! 12 bits of the picture choose an entry of a table that holds their two
+//! characters already escaped, and one 8-byte store writes it. The escapes are
+//! counted first (an order of magnitude faster than encoding), so that the
+//! buffer is allocated once, at its final size, and a text over the vendor's
+//! limit is refused before anything is allocated. Nothing here knows HTTP.
+
+use bytes::Bytes;
+
+use crate::error::{Error, Kind, Result};
+use crate::wire::MAX_ENCODED_BYTES;
+
+const PREFIX: &[u8] = b"image=";
+/// Bytes of the picture that one turn of the loop encodes.
+const BLOCK: usize = 12;
+/// Greatest text of a block, and how far its stores reach: 8 entries of up to
+/// 6 characters, written 8 bytes at a time; a power of two for the compiler.
+const WINDOW: usize = 64;
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const PADDING: &[u8] = b"%3D";
+
+/// Writes a form: the picture first where there is one, then the fields in
+/// their order.
+///
+/// Time is linear; measured 1.5 GB/s of picture bytes
+/// (`cargo bench --bench encode`). Memory is the returned body and nothing else.
+///
+/// # Errors
+///
+/// `ImageSize` when the encoded picture is longer than the vendor takes.
+pub fn form(picture: Option<&[u8]>, fields: &[(&str, String)]) -> Result<Bytes> {
+    let fields = urlencoded(fields);
+    let Some(picture) = picture else {
+        return Ok(fields.into());
+    };
+    let size = encoded_size(picture);
+    if size > MAX_ENCODED_BYTES {
+        let message =
+            format!("the picture has {size} bytes when encoded; at most {MAX_ENCODED_BYTES}");
+        return Err(Error::new(Kind::ImageSize, message));
+    }
+    // The last block's stores reach past its text, into the fields' place.
+    let mut body = vec![0; PREFIX.len() + size + WINDOW.max(fields.len() + 1)];
+    body[..PREFIX.len()].copy_from_slice(PREFIX);
+    let end = PREFIX.len() + encode(picture, &mut body[PREFIX.len()..]);
+    body.truncate(end);
+    if !fields.is_empty() {
+        body.push(b'&');
+        body.extend_from_slice(fields.as_bytes());
+    }
+    Ok(body.into())
+}
+
+fn urlencoded(fields: &[(&str, String)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish()
+}
+
+/// Length of the base64 text of a picture, escaped as a form value.
+fn encoded_size(picture: &[u8]) -> usize {
+    let padding = (3 - picture.len() % 3) % 3;
+    picture.len().div_ceil(3) * 4 + 2 * (padding + count_escapes(picture))
+}
+
+/// Writes the text and returns its length; `out` is `WINDOW` bytes longer.
+fn encode(picture: &[u8], out: &mut [u8]) -> usize {
+    let (blocks, rest) = picture.as_chunks::<BLOCK>();
+    let mut end = 0;
+    for block in blocks {
+        // The compiler proves every store of a block to lie in its window, so
+        // this is the only check of bounds.
+        let Some(window) = out[end..].first_chunk_mut::<WINDOW>() else {
+            unreachable!("the buffer is a window longer than the counted text");
+        };
+        end += encode_block(block, window);
+    }
+    for group in rest.chunks(3) {
+        end += encode_group(group, &mut out[end..]);
+    }
+    end
+}
+
+#[inline(always)]
+fn encode_block(block: &[u8; BLOCK], window: &mut [u8; WINDOW]) -> usize {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *block;
+    let head = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 16;
+    let tail = u64::from_be_bytes([0, 0, g, h, i, j, k, l]);
+    let mut end = 0;
+    for bits in [
+        head >> 36,
+        head >> 24,
+        head >> 12,
+        head,
+        tail >> 36,
+        tail >> 24,
+        tail >> 12,
+        tail,
+    ] {
+        let pair = PAIRS[(bits & 0xfff) as usize];
+        window[end..end + 8].copy_from_slice(&pair.to_le_bytes());
+        end += (pair >> LENGTH_SHIFT) as usize;
+    }
+    end
+}
+
+/// Encodes the last one, two or three bytes of a group.
+fn encode_group(group: &[u8], out: &mut [u8]) -> usize {
+    let mut text = Vec::with_capacity(12);
+    let bits = group_bits(group);
+    for index in 0..4 {
+        let sextet = (bits >> (18 - 6 * index)) as usize & 63;
+        match ALPHABET[sextet] {
+            _ if index > group.len() => text.extend_from_slice(PADDING),
+            b'+' => text.extend_from_slice(b"%2B"),
+            b'/' => text.extend_from_slice(b"%2F"),
+            plain => text.push(plain),
+        }
+    }
+    out[..text.len()].copy_from_slice(&text);
+    text.len()
+}
+
+fn group_bits(group: &[u8]) -> u32 {
+    let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
+    byte(0) << 16 | byte(1) << 8 | byte(2)
+}
+
+/// Bits of an entry above this one hold the length of its text, 2 to 6.
+const LENGTH_SHIFT: u32 = 61;
+
+/// The escaped text of every 12 bits, first character in the lowest byte.
+///
+/// 32 KiB, the whole of a first-level cache; measured nonetheless faster than
+/// 64 entries of one character, and than merging two entries into one store.
+static PAIRS: [u64; 4096] = pairs();
+
+const fn pairs() -> [u64; 4096] {
+    let mut table = [0; 4096];
+    let mut index = 0;
+    while index < table.len() {
+        let (first, length) = append(0, 0, ALPHABET[index >> 6]);
+        let (both, length) = append(first, length, ALPHABET[index & 63]);
+        table[index] = both | (length as u64) << LENGTH_SHIFT;
+        index += 1;
+    }
+    table
+}
+
+const fn append(text: u64, length: u32, character: u8) -> (u64, u32) {
+    let (escaped, added) = match character {
+        b'+' => (u64::from_le_bytes(*b"%2B\0\0\0\0\0"), 3),
+        b'/' => (u64::from_le_bytes(*b"%2F\0\0\0\0\0"), 3),
+        plain => (plain as u64, 1),
+    };
+    (text | escaped << (8 * length), length + added)
+}
+
+/// Bytes that are looked at together: three vectors of SSE2, 16 groups.
+const LANES: usize = 48;
+
+/// What to look for at a byte, by its place in its group of three.
+struct Pattern {
+    /// A sextet that begins in the byte before and ends in this one (or, at
+    /// the first place, begins here) is 62 or 63 when `own | this` and
+    /// `before | that` are both all ones.
+    own: [u8; LANES],
+    before: [u8; LANES],
+    /// The sextet that lies wholly in the third byte is 62 or 63 when
+    /// `own & mask == value`; elsewhere this never holds.
+    mask: [u8; LANES],
+    value: [u8; LANES],
+}
+
+const PATTERN: Pattern = {
+    let mut pattern = Pattern {
+        own: [0; LANES],
+        before: [0; LANES],
+        mask: [0; LANES],
+        value: [0; LANES],
+    };
+    let mut lane = 0;
+    while lane < LANES {
+        let (own, before, mask, value) = match lane % 3 {
+            0 => (0x07, 0xff, 0, 1),
+            1 => (0x1f, 0xfc, 0, 1),
+            _ => (0x7f, 0xf0, 0x3e, 0x3e),
+        };
+        pattern.own[lane] = own;
+        pattern.before[lane] = before;
+        pattern.mask[lane] = mask;
+        pattern.value[lane] = value;
+        lane += 1;
+    }
+    pattern
+};
+
+/// Counts the sextets 62 and 63, which are written as `%2B` and `%2F`.
+///
+/// Plain loops over arrays that the compiler turns into vector code: 21 GB/s,
+/// measured with SSE2 alone.
+fn count_escapes(picture: &[u8]) -> usize {
+    let Some((first, rest)) = picture.split_first_chunk::<3>() else {
+        return count_in_groups(picture);
+    };
+    let mut count = count_in_groups(first);
+    let (own, tail) = rest.as_chunks::<LANES>();
+    let (before, _) = picture[2..].as_chunks::<LANES>();
+    // A lane gains at most 2 a round, so 120 rounds fit its byte.
+    for (own, before) in own.chunks(120).zip(before.chunks(120)) {
+        let mut lanes = [0_u8; LANES];
+        for (own, before) in own.iter().zip(before) {
+            for lane in 0..LANES {
+                let spanning =
+                    (own[lane] | PATTERN.own[lane]) & (before[lane] | PATTERN.before[lane]);
+                lanes[lane] += u8::from(spanning == 0xff)
+                    + u8::from(own[lane] & PATTERN.mask[lane] == PATTERN.value[lane]);
+            }
+        }
+        count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
+    }
+    count + count_in_groups(tail)
+}
+
+fn count_in_groups(bytes: &[u8]) -> usize {
+    let escaped = |group: &[u8]| {
+        let bits = group_bits(group);
+        (0..4)
+            .filter(|sextet| bits >> (6 * sextet) & 63 >= 62)
+            .count()
+    };
+    bytes.chunks(3).map(escaped).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn expected(picture: &[u8], fields: &[(&str, String)]) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("image", &STANDARD.encode(picture))
+            .extend_pairs(fields)
+            .finish()
+    }
+
+    /// Reproducible bytes without a pattern.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn every_length_is_encoded_like_base64_and_form_urlencoded() {
+        let noise = noise(4096);
+        for length in 0..=noise.len() {
+            for picture in [&noise[..length], &vec![0xff; length], &vec![0; length]] {
+                let body = form(Some(picture), &[]).unwrap();
+
+                assert!(body == expected(picture, &[]), "{length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_has_the_size_that_was_counted() {
+        for picture in [noise(300_001), vec![0xfb; 100_000]] {
+            let text = form(Some(&picture), &[]).unwrap().len() - PREFIX.len();
+
+            assert_eq!(encoded_size(&picture), text);
+        }
+    }
+
+    #[test]
+    fn a_text_of_the_greatest_length_is_taken_and_a_longer_one_is_not() {
+        // Zeros have no escapes: 4 characters for 3 bytes.
+        let picture = vec![0; MAX_ENCODED_BYTES / 4 * 3];
+        let body = form(Some(&picture), &[("brief", "b".repeat(256))]).unwrap();
+        assert_eq!(
+            body.len(),
+            PREFIX.len() + MAX_ENCODED_BYTES + "&brief=".len() + 256
+        );
+
+        let picture = vec![0; picture.len() + 1];
+        assert_eq!(
+            form(Some(&picture), &[]).unwrap_err().kind(),
+            Kind::ImageSize
+        );
+        // Fewer bytes, yet three characters for each of theirs.
+        let picture = vec![0xff; MAX_ENCODED_BYTES / 12 * 3];
+        form(Some(&picture), &[]).unwrap();
+        let picture = vec![0xff; MAX_ENCODED_BYTES / 12 * 3 + 3];
+        assert_eq!(
+            form(Some(&picture), &[]).unwrap_err().kind(),
+            Kind::ImageSize
+        );
+    }
+
+    #[test]
+    fn a_form_without_a_picture_holds_only_its_fields() {
+        let body = form(None, &[("cont_sign", "1,2;3,4".to_owned())]).unwrap();
+
+        assert_eq!(body, "cont_sign=1%2C2%3B3%2C4");
+    }
+
+    proptest! {
+        #[test]
+        fn any_picture_and_brief_are_encoded_like_base64_and_form_urlencoded(
+            picture in prop::collection::vec(any::<u8>(), 0..2000),
+            brief in any::<String>(),
+        ) {
+            let fields = [("brief", brief)];
+            let body = form(Some(&picture), &fields).unwrap();
+
+            prop_assert!(body == expected(&picture, &fields));
+        }
+    }
+}

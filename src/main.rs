@@ -1,0 +1,133 @@
+//! samegate: arguments → configuration → logging → run until a signal → drain.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use samegate::app::{Addresses, App};
+use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
+use samegate::config::{self, Config, Faults, Overrides};
+use samegate::error::{Error, Kind, Result};
+use samegate::telemetry;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The configuration is wrong: nothing was started (as clap's usage errors).
+const EXIT_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start threads: {error}")),
+    };
+    match cli::parse().command {
+        Command::Serve(serve) => match load(&serve) {
+            Ok(config) => runtime.block_on(run(&serve, &config)),
+            Err(faults) => misconfigured(&faults),
+        },
+        Command::Config(ConfigCommand::Check { file }) => check(&file),
+        Command::Config(ConfigCommand::Default) => {
+            Output::standard().line(config::DEFAULT.trim_end());
+            ExitCode::SUCCESS
+        }
+        Command::Client(command) => runtime.block_on(cli::run(command)),
+    }
+}
+
+fn load(serve: &Serve) -> std::result::Result<Config, Faults> {
+    let Serve {
+        config,
+        data,
+        grpc,
+        rest,
+        admin,
+    } = serve.clone();
+    let overrides = Overrides {
+        data,
+        grpc,
+        rest,
+        admin,
+    };
+    config::load(config.as_deref(), &config::environment(), &overrides)
+}
+
+async fn run(serve: &Serve, config: &Config) -> ExitCode {
+    if let Err(error) = telemetry::start(&config.telemetry) {
+        return failed(&error.to_string());
+    }
+    match start(config).await {
+        Ok((app, shutdown)) => {
+            greet(serve, config, app.addresses());
+            app.run(shutdown).await;
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+/// Binds the gateway before it waits for signals, so that one that comes
+/// during a long start ends the process at once.
+async fn start(config: &Config) -> Result<(App, impl Future<Output = ()>)> {
+    let app = App::bind(config).await?;
+    let listen = |kind| {
+        signal(kind).map_err(|error| Error::new(Kind::Internal, format!("no signals: {error}")))
+    };
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
+    let shutdown = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // A second Ctrl-C means: now.
+        tokio::spawn(async move {
+            interrupt.recv().await;
+            std::process::exit(130);
+        });
+    };
+    Ok((app, shutdown))
+}
+
+/// Says where the gateway listens and what to try first.
+fn greet(serve: &Serve, config: &Config, addresses: Addresses) {
+    let Addresses { grpc, rest, admin } = addresses;
+    let libraries: Vec<_> = config.libraries.keys().map(String::as_str).collect();
+    let from = serve
+        .config
+        .as_ref()
+        .map_or("the built-in configuration".to_owned(), |file| {
+            file.display().to_string()
+        });
+    Output::standard().line(&format!(
+        "samegate {version} is running with {from}\n\
+         \x20 gRPC       {grpc}\n\
+         \x20 REST       http://{rest}\n\
+         \x20 probes     http://{admin}/readyz\n\
+         \x20 libraries  {libraries}\n\
+         Try it from another terminal:\n\
+         \x20 samegate add PICTURE.jpg --endpoint http://{grpc}\n\
+         \x20 samegate search COPY.jpg --endpoint http://{grpc}",
+        version = env!("CARGO_PKG_VERSION"),
+        libraries = libraries.join(", "),
+    ));
+}
+
+fn check(file: &Path) -> ExitCode {
+    match config::load(Some(file), &config::environment(), &Overrides::default()) {
+        Ok(_) => {
+            Output::standard().line(&format!("{}: no faults", file.display()));
+            ExitCode::SUCCESS
+        }
+        Err(faults) => misconfigured(&faults),
+    }
+}
+
+fn misconfigured(faults: &Faults) -> ExitCode {
+    Output::standard().note(&faults.to_string());
+    ExitCode::from(EXIT_CONFIG)
+}
+
+fn failed(message: &str) -> ExitCode {
+    Output::standard().note(&format!("error: {message}"));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,231 @@
+//! The same_hq REST contract: paths, field names, bodies.
+//!
+//! The REST door writes these types and the rest backend reads them, so both
+//! share one statement of the format; recorded samples of real answers keep
+//! them from sharing one misreading. Reading is lenient where answers of the
+//! vendor vary (numbers as strings, a boolean as a string, unknown fields);
+//! writing is strict.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::{Error, Kind};
+
+/// Path of the token endpoint.
+pub const TOKEN_PATH: &str = "/oauth/2.0/token";
+/// Path before the operation's name.
+pub const SAME_HQ_PATH: &str = "/rest/2.0/realtime_search/same_hq";
+/// Separates the signs of a batch deletion.
+pub const SIGN_SEPARATOR: char = ';';
+/// Most signs of one batch deletion.
+pub const MAX_SIGNS_PER_CALL: usize = 100;
+/// Most characters of the base64 text, escaped as a form value.
+pub const MAX_ENCODED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most characters of the vendor's words that an error repeats; ours, so that
+/// a gRPC status stays small. The longest documented message has 52.
+const MAX_ERROR_WORDS: usize = 200;
+
+/// A granted access token.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TokenGrant {
+    /// Sent as `access_token` in the query of every call.
+    pub access_token: String,
+    /// Life of the token in seconds.
+    #[serde(deserialize_with = "lenient_u64")]
+    pub expires_in: u64,
+    /// Never used by any known client; SDKs expect it to be there.
+    #[serde(default)]
+    pub refresh_token: String,
+    /// Rights, separated by spaces; SDKs look for the word `brain_all_scope`.
+    #[serde(default)]
+    pub scope: String,
+    /// Never used by any known client.
+    #[serde(default)]
+    pub session_key: String,
+    /// Never used by any known client.
+    #[serde(default)]
+    pub session_secret: String,
+}
+
+/// A refused token request (HTTP 401).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TokenRefusal {
+    /// `invalid_client` and the like.
+    pub error: String,
+    /// The reason in words.
+    #[serde(default)]
+    pub error_description: String,
+}
+
+/// A refused call (HTTP 200).
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// Number by which to decide.
+    #[serde(deserialize_with = "lenient_i64")]
+    pub error_code: i64,
+    /// Words that vary; never to decide by.
+    #[serde(default)]
+    pub error_msg: String,
+    /// Number of the operation in the service's logs.
+    #[serde(
+        default,
+        deserialize_with = "lenient_option_u64",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub log_id: Option<u64>,
+    /// Sign of the stored picture; with code 216681 only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cont_sign: Option<String>,
+}
+
+/// Answer to `add`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddAnswer {
+    /// Number of the operation in the service's logs.
+    #[serde(default, deserialize_with = "lenient_u64")]
+    pub log_id: u64,
+    /// Sign of the stored picture.
+    pub cont_sign: String,
+}
+
+/// Answer to `update` and `delete`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogAnswer {
+    /// Number of the operation in the service's logs.
+    #[serde(deserialize_with = "lenient_u64")]
+    pub log_id: u64,
+}
+
+/// Answer to `search`.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchAnswer {
+    /// Number of the operation in the service's logs.
+    #[serde(deserialize_with = "lenient_u64")]
+    pub log_id: u64,
+    /// Matches in this answer.
+    #[serde(default, deserialize_with = "lenient_u64")]
+    pub result_num: u64,
+    /// Matches by falling score.
+    #[serde(default)]
+    pub result: Vec<SearchHit>,
+    /// Whether more lie behind this window.
+    #[serde(default, deserialize_with = "lenient_bool")]
+    pub has_more: bool,
+}
+
+/// One match of a search.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchHit {
+    /// Sign of the stored picture.
+    pub cont_sign: String,
+    /// How sure the match is, in [0, 1].
+    #[serde(deserialize_with = "lenient_f64")]
+    pub score: f64,
+    /// Brief of the stored picture.
+    #[serde(default)]
+    pub brief: String,
+}
+
+/// Reads the answer to a call: the success that is asked for, or the error
+/// that the body tells of. The HTTP status says nothing.
+///
+/// # Errors
+///
+/// The vendor's own error, or `VendorProtocol` for a body that is neither.
+pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+    // An error body never lacks its code, and a success body never has one.
+    if let Ok(refusal) = serde_json::from_slice::<ApiError>(body) {
+        let words = refusal.error_msg.chars().filter(|c| !c.is_control());
+        let words: String = words.take(MAX_ERROR_WORDS).collect();
+        let error = Error::vendor(refusal.error_code, &words, refusal.log_id);
+        return Err(match refusal.cont_sign {
+            Some(sign) => error.with_cont_sign(sign.trim()),
+            None => error,
+        });
+    }
+    // The body is not quoted, and neither is serde's message, which may quote it.
+    let unreadable = || {
+        Error::new(
+            Kind::VendorProtocol,
+            "the vendor's answer is not what its API promises",
+        )
+    };
+    match serde_json::from_slice::<CodeProbe>(body) {
+        // A refusal whose code cannot be read must not pass for a success.
+        Ok(CodeProbe {
+            error_code: Some(_),
+        })
+        | Err(_) => Err(unreadable()),
+        Ok(CodeProbe { error_code: None }) => {
+            serde_json::from_slice(body).map_err(|_| unreadable())
+        }
+    }
+}
+
+/// Whether a body names an error at all, readable or not.
+#[derive(Deserialize)]
+struct CodeProbe {
+    error_code: Option<serde::de::IgnoredAny>,
+}
+
+// === impl TokenGrant ===
+
+impl std::fmt::Debug for TokenGrant {
+    /// Tells the life of the token and nothing of its text.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenGrant")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A scalar that answers write with or without quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Bool(bool),
+    Text(String),
+}
+
+impl Scalar {
+    fn into_text(self) -> String {
+        match self {
+            Scalar::Unsigned(value) => value.to_string(),
+            Scalar::Signed(value) => value.to_string(),
+            Scalar::Float(value) => value.to_string(),
+            Scalar::Bool(value) => value.to_string(),
+            Scalar::Text(text) => text.trim().to_ascii_lowercase(),
+        }
+    }
+}
+
+fn lenient<'de, D: Deserializer<'de>, T: std::str::FromStr>(reader: D) -> Result<T, D::Error> {
+    let text = Scalar::deserialize(reader)?.into_text();
+    text.parse()
+        .map_err(|_| serde::de::Error::custom("not the expected kind of value"))
+}
+
+fn lenient_u64<'de, D: Deserializer<'de>>(reader: D) -> Result<u64, D::Error> {
+    lenient(reader)
+}
+
+fn lenient_i64<'de, D: Deserializer<'de>>(reader: D) -> Result<i64, D::Error> {
+    lenient(reader)
+}
+
+fn lenient_f64<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
+    lenient(reader)
+}
+
+fn lenient_bool<'de, D: Deserializer<'de>>(reader: D) -> Result<bool, D::Error> {
+    lenient(reader)
+}
+
+fn lenient_option_u64<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {
+    let scalar = Option::<Scalar>::deserialize(reader)?;
+    // A log id that cannot be read is not worth losing the error for.
+    Ok(scalar.and_then(|scalar| scalar.into_text().parse().ok()))
+}

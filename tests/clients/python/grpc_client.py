@@ -1,0 +1,350 @@
+"""Google's Python client, from the .proto file alone.
+
+Usage: grpc_client.py HOST:PORT PROTO_FOLDER
+
+Every rpc is called, each kind of error detail read with grpcio-status, and
+health and reflection with Google's own stubs. The library starts empty, and
+is left empty: later clients count on it.
+"""
+
+import pathlib
+import sys
+import tempfile
+import threading
+
+import grpc
+import grpc_tools
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from grpc_status import rpc_status
+from grpc_tools import protoc
+
+import pictures
+from checks import check, run
+
+SERVICE = "samegate.v1.SameImageService"
+RPCS = {
+    "AddImage",
+    "AddImages",
+    "SearchImages",
+    "UpdateImage",
+    "DeleteImages",
+    "GetLibrary",
+    "ListImages",
+    "GetImage",
+}
+TIMEOUT_S = 30
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+
+
+class Client:
+    """The stub, its messages, and what earlier checks found out."""
+
+    def __init__(self, target, pb, stub_type):
+        self.channel = grpc.insecure_channel(target)
+        self.pb = pb
+        self.stub = stub_type(self.channel)
+        self.signs = []
+
+    def call(self, name, **fields):
+        request = getattr(self.pb, f"{name}Request")(**fields)
+        return getattr(self.stub, name)(request, timeout=TIMEOUT_S)
+
+    def refused(self, code, name, **fields):
+        """Calls, wants a refusal, and returns its message and details."""
+        try:
+            self.call(name, **fields)
+        except grpc.RpcError as error:
+            equal(error.code(), code)
+            return error.details(), details(error)
+        raise AssertionError(f"{name} was not refused")
+
+
+@check
+def health_tells_serving(client):
+    health = health_pb2_grpc.HealthStub(client.channel)
+    for service in ("", SERVICE):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S)
+        equal(answer.status, health_pb2.HealthCheckResponse.SERVING)
+
+
+@check
+def reflection_describes_every_rpc(client):
+    database = ProtoReflectionDescriptorDatabase(client.channel)
+    assert SERVICE in database.get_services(), database.get_services()
+    described = database.FindFileContainingSymbol(SERVICE)
+    (service,) = described.service
+    equal({method.name for method in service.method}, RPCS)
+
+
+@check
+def add_image_stores_a_picture(client):
+    answer = client.call("AddImage", content=pictures.png(100), brief="shop/100", tags=[1, 2])
+    assert answer.cont_sign and not answer.existed, answer
+    client.signs.append(answer.cont_sign)
+
+
+@check
+def add_image_refuses_the_same_bytes_and_tells_their_sign(client):
+    same = {"content": pictures.png(100), "brief": "again"}
+    _, found = client.refused(grpc.StatusCode.ALREADY_EXISTS, "AddImage", **same)
+    info = found["ErrorInfo"]
+    equal((info.domain, info.reason), ("samegate", "IMAGE_ALREADY_EXISTS"))
+    equal(info.metadata["cont_sign"], client.signs[0])
+
+
+@check
+def add_image_accepts_the_same_bytes_when_asked(client):
+    accept = client.pb.ON_DUPLICATE_ACCEPT
+    answer = client.call("AddImage", content=pictures.png(100), brief="again", on_duplicate=accept)
+    equal((answer.existed, answer.cont_sign), (True, client.signs[0]))
+
+
+@check
+def a_faulty_request_names_all_its_fields(client):
+    faulty = {"content": pictures.png(101), "brief": "b" * 257, "tags": [1, 2, 3]}
+    _, found = client.refused(grpc.StatusCode.INVALID_ARGUMENT, "AddImage", **faulty)
+    fields = {fault.field for fault in found["BadRequest"].field_violations}
+    equal(fields, {"brief", "tags"})
+    equal(found["ErrorInfo"].domain, "samegate")
+
+
+@check
+def a_missing_picture_is_a_faulty_request(client):
+    _, found = client.refused(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages")
+    assert found["BadRequest"].field_violations, found
+
+
+@check
+def an_unknown_library_is_not_found(client):
+    unknown = {"content": pictures.png(100), "library": "nowhere"}
+    _, found = client.refused(grpc.StatusCode.NOT_FOUND, "SearchImages", **unknown)
+    equal(found["ErrorInfo"].reason, "LIBRARY_NOT_FOUND")
+
+
+@check
+def add_images_answers_each_item_and_sums_up(client):
+    pb = client.pb
+    items = {f"key-{seed}": pictures.png(seed) for seed in range(101, 109)}
+    items["key-bad"] = b"this is no picture"
+    results, summary = stream(client, items)
+
+    equal(set(results), set(items))
+    bad = results.pop("key-bad").status
+    equal(bad.code, grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    equal(bad.reason, "IMAGE_FORMAT")
+    for key, result in results.items():
+        equal((key, result.status.code, result.existed), (key, 0, False))
+        client.signs.append(result.cont_sign)
+    equal(summary, pb.AddImagesCounts(received=9, added=8, failed=1))
+
+
+@check
+def add_images_may_be_sent_again(client):
+    again = {f"key-{seed}": pictures.png(seed) for seed in range(107, 110)}
+    results, summary = stream(client, again, client.pb.ON_DUPLICATE_ACCEPT)
+
+    existed = {key for key, result in results.items() if result.existed}
+    equal(existed, {"key-107", "key-108"})
+    equal(summary, client.pb.AddImagesCounts(received=3, added=1, existed=2))
+    client.signs.append(results["key-109"].cont_sign)
+
+
+@check
+def add_images_answers_while_the_client_still_sends(client):
+    pb = client.pb
+    answered = threading.Event()
+
+    def requests():
+        yield pb.AddImagesRequest(options=pb.AddImagesOptions())
+        yield pb.AddImagesRequest(item=pb.AddImagesItem(key="only", content=b"no picture"))
+        assert answered.wait(TIMEOUT_S), "no answer before the end of the requests"
+
+    answers = client.stub.AddImages(requests(), timeout=TIMEOUT_S)
+    equal(next(answers).result.key, "only")
+    answered.set()
+    (summary,) = answers
+    equal(summary.summary, pb.AddImagesCounts(received=1, failed=1))
+
+
+@check
+def search_images_finds_the_same_bytes_with_score_1(client):
+    answer = client.call("SearchImages", content=pictures.png(100))
+    best = answer.matches[0]
+    equal((best.cont_sign, best.brief, best.score), (client.signs[0], "shop/100", 1.0))
+    equal(list(best.tags), [1, 2])
+
+
+@check
+def search_images_finds_the_same_picture_in_another_format(client):
+    answer = client.call("SearchImages", content=pictures.bmp(100))
+    equal(answer.matches[0].cont_sign, client.signs[0])
+
+
+@check
+def search_images_filters_by_tag_and_window(client):
+    query = {"content": pictures.png(100)}
+    equal(len(client.call("SearchImages", tags=[7], **query).matches), 0)
+    both = client.call("SearchImages", tags=[7, 1], tag_logic=client.pb.TAG_LOGIC_OR, **query)
+    equal(both.matches[0].cont_sign, client.signs[0])
+    one = client.call("SearchImages", limit=1, **query)
+    equal(len(one.matches), 1)
+    signs = [match.cont_sign for match in client.call("SearchImages", offset=1, **query).matches]
+    assert client.signs[0] not in signs, signs
+
+
+@check
+def search_images_misses_an_unknown_picture(client):
+    equal(len(client.call("SearchImages", content=pictures.png(999)).matches), 0)
+
+
+@check
+def update_image_changes_only_what_is_named(client):
+    client.call("UpdateImage", cont_sign=client.signs[0], brief="new")
+    image = client.call("GetImage", cont_sign=client.signs[0]).image
+    equal((image.brief, list(image.tags)), ("new", [1, 2]))
+    client.call("UpdateImage", content=pictures.png(100), tags=client.pb.TagList(values=[9]))
+    image = client.call("GetImage", cont_sign=client.signs[0]).image
+    equal((image.brief, list(image.tags)), ("new", [9]))
+
+
+@check
+def get_image_shows_record_and_thumbnail(client):
+    image = client.call("GetImage", cont_sign=client.signs[0]).image
+    equal((image.width, image.height), (pictures.WIDTH, pictures.HEIGHT))
+    equal(image.size_bytes, len(pictures.png(100)))
+    assert image.thumbnail_jpeg.startswith(b"\xff\xd8"), image.thumbnail_jpeg[:4]
+    assert image.add_time.seconds > 1_700_000_000, image.add_time
+
+
+@check
+def get_image_misses_an_unknown_sign(client):
+    _, found = client.refused(grpc.StatusCode.NOT_FOUND, "GetImage", cont_sign="1,1")
+    equal(found["ErrorInfo"].reason, "IMAGE_NOT_FOUND")
+
+
+@check
+def get_library_counts(client):
+    library = client.call("GetLibrary")
+    equal((library.library, library.image_count), ("default", len(client.signs)))
+    equal(library.image_capacity, 500_000)
+
+
+@check
+def list_images_pages_through_all(client):
+    listed, token = [], ""
+    while True:
+        page = client.call("ListImages", page_size=4, page_token=token)
+        assert 0 < len(page.images) <= 4, len(page.images)
+        listed += [image.cont_sign for image in page.images]
+        token = page.next_page_token
+        if not token:
+            break
+    equal(len(listed), len(client.signs))
+    equal(set(listed), set(client.signs))
+
+
+@check
+def a_message_over_the_limit_is_resource_exhausted(client):
+    huge = {"content": b"\0" * (MAX_MESSAGE_BYTES + 1)}
+    client.refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "SearchImages", **huge)
+
+
+@check
+def a_picture_over_the_limit_is_a_faulty_request(client):
+    large = {"content": pictures.png(100) + b"\0" * (3 * 1024 * 1024)}
+    _, found = client.refused(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages", **large)
+    equal(found["ErrorInfo"].reason, "IMAGE_SIZE")
+
+
+@check
+def an_expired_deadline_is_deadline_exceeded(client):
+    request = client.pb.SearchImagesRequest(content=pictures.png(100))
+    try:
+        client.stub.SearchImages(request, timeout=0.000001)
+    except grpc.RpcError as error:
+        equal(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+    else:
+        raise AssertionError("was answered")
+
+
+@check
+def delete_images_tells_an_outcome_for_each_sign(client):
+    signs = [*client.signs[1:], "1,1"]
+    answer = client.call("DeleteImages", cont_signs=client.pb.ContSignList(values=signs))
+    equal([result.cont_sign for result in answer.results], signs)
+    codes = [result.status.code for result in answer.results]
+    equal(codes[:-1], [0] * (len(signs) - 1))
+    equal(codes[-1], grpc.StatusCode.NOT_FOUND.value[0])
+
+
+@check
+def delete_images_takes_the_picture_itself(client):
+    answer = client.call("DeleteImages", content=pictures.png(100))
+    equal([result.status.code for result in answer.results], [0])
+    gone = {"content": pictures.png(100)}
+    client.refused(grpc.StatusCode.NOT_FOUND, "DeleteImages", **gone)
+    equal(client.call("GetLibrary").image_count, 0)
+
+
+def stream(client, items, on_duplicate=0):
+    """Loads items; returns the results by key, and the summary."""
+    pb = client.pb
+
+    def requests():
+        options = pb.AddImagesOptions(on_duplicate=on_duplicate, max_in_flight=2)
+        yield pb.AddImagesRequest(options=options)
+        for key, content in items.items():
+            item = pb.AddImagesItem(key=key, content=content, brief=key)
+            yield pb.AddImagesRequest(item=item)
+
+    *events, last = client.stub.AddImages(requests(), timeout=TIMEOUT_S)
+    equal(last.WhichOneof("event"), "summary")
+    results = [event.result for event in events if event.WhichOneof("event") == "result"]
+    by_key = {result.key: result for result in results}
+    equal(len(by_key), len(results))
+    return by_key, last.summary
+
+
+def details(error):
+    """Details of a refusal by their type's name."""
+    status = rpc_status.from_call(error)
+    found = {}
+    for packed in status.details if status else ():
+        name = packed.TypeName().rsplit(".", 1)[-1]
+        message = getattr(error_details_pb2, name)()
+        assert packed.Unpack(message), name
+        found[name] = message
+    return found
+
+
+def equal(left, right):
+    assert left == right, f"{left!r} is not {right!r}"
+
+
+def stubs(proto):
+    """Compiles the contract in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory() as out:
+        file = "samegate/v1/same_image.proto"
+        # google/protobuf/timestamp.proto comes with the compiler.
+        well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+        options = [f"-I{proto}", f"-I{well_known}"]
+        options += [f"--python_out={out}", f"--grpc_python_out={out}"]
+        if protoc.main(["protoc", *options, str(pathlib.Path(proto) / file)]) != 0:
+            raise SystemExit("the contract does not compile")
+        sys.path.insert(0, out)
+        from samegate.v1 import same_image_pb2, same_image_pb2_grpc
+
+        return same_image_pb2, same_image_pb2_grpc.SameImageServiceStub
+
+
+def main(target, proto):
+    pb, stub = stubs(proto)
+    run(Client(target, pb, stub))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,125 @@
+"""Starts the gateway and runs clients against it that we did not write.
+
+Usage: run.py GATEWAY_BINARY
+
+Each client is a program of its own that prints a line `ok NAME` or
+`FAILED NAME: REASON` for every check, and fails when one does. The gateway runs in a folder that is
+thrown away, on free ports; how it stops is the last check.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "python"))
+import pictures  # noqa: E402
+
+CLIENTS = pathlib.Path(__file__).resolve().parent
+PROTO = CLIENTS.parent.parent / "proto"
+START_LIMIT_S = 30
+STOP_LIMIT_S = 40
+CLIENT_LIMIT_S = 300
+
+
+def main(binary):
+    with tempfile.TemporaryDirectory(prefix="samegate-clients-") as folder:
+        folder = pathlib.Path(folder)
+        drawn = folder / "pictures"
+        drawn.mkdir()
+        for seed in range(6):
+            (drawn / f"picture-{seed}.png").write_bytes(pictures.png(seed))
+
+        grpc, rest, admin = (f"127.0.0.1:{port}" for port in free_ports(3))
+        log = folder / "gateway.log"
+        gateway = start(binary, folder, log, grpc, rest, admin)
+        try:
+            wait_until_ready(gateway, admin)
+            passed, failed = run_clients(grpc, rest, drawn)
+            stopped = stop(gateway)
+        finally:
+            gateway.kill()
+        print("ok gateway stops cleanly" if stopped else "FAILED gateway stops cleanly")
+        passed, failed = passed + stopped, failed + (not stopped)
+        if failed:
+            print("--- the gateway's log ---", log.read_text(), sep="\n")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def run_clients(grpc, rest, drawn):
+    python = CLIENTS / "python"
+    clients = {
+        "Python grpcio": [sys.executable, python / "grpc_client.py", grpc, PROTO],
+        "Node grpc-js": ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn],
+        "Python baidu-aip": [
+            *[sys.executable, python / "sdk_baidu_aip.py", "--base", f"http://{rest}"],
+            *["--key", "local", "--secret", "local", "--pictures", drawn],
+        ],
+    }
+    passed = failed = 0
+    for name, command in clients.items():
+        print(f"== {name}", flush=True)
+        command = [str(part) for part in command]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=CLIENT_LIMIT_S)
+        print(done.stdout, end="", flush=True)
+        lines = done.stdout.splitlines()
+        good = sum(line.startswith(("ok ", "ok:")) for line in lines)
+        bad = sum(line.startswith("FAILED ") for line in lines)
+        if bad == 0 and (done.returncode != 0 or good == 0):
+            print(f"FAILED {name}: exit status {done.returncode}, {good} checks")
+            bad = 1
+        passed, failed = passed + good, failed + bad
+    return passed, failed
+
+
+def start(binary, folder, log, grpc, rest, admin):
+    command = [str(pathlib.Path(binary).resolve()), "serve", "--data", str(folder / "data")]
+    command += ["--grpc", grpc, "--rest", rest, "--admin", admin]
+    # The SDK's script serves pictures on a loopback port of its own.
+    variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__FETCH_PRIVATE": "true"}
+    with log.open("w") as output:
+        return subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
+        )
+
+
+def wait_until_ready(gateway, admin):
+    limit = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < limit:
+        if gateway.poll() is not None:
+            raise SystemExit(f"the gateway ended with status {gateway.returncode}")
+        try:
+            with urllib.request.urlopen(f"http://{admin}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"the gateway was not ready within {START_LIMIT_S} s")
+
+
+def stop(gateway):
+    gateway.send_signal(signal.SIGTERM)
+    try:
+        return gateway.wait(STOP_LIMIT_S) == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def free_ports(count):
+    """Holds all sockets open until every port is known, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,425 @@
+//! The bulk stream through real sockets: every item is answered, whatever
+//! happens to the others or to the stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use samegate::proto::v1;
+use samegate::proto::v1::add_images_item::Source;
+use samegate::proto::v1::add_images_request::Payload;
+use samegate::proto::v1::add_images_response::Event;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+use crate::support::gateway::Gateway;
+use crate::support::pictures::png;
+use crate::support::vendor::{API_KEY, Fault, Gate, Operation, SECRET_KEY, Vendor};
+
+/// A stream with its sending half.
+struct Stream {
+    items: mpsc::Sender<v1::AddImagesRequest>,
+    events: Streaming<v1::AddImagesResponse>,
+}
+
+impl Stream {
+    async fn open(gateway: &Gateway, options: v1::AddImagesOptions) -> Self {
+        let (items, receiver) = mpsc::channel(4);
+        items
+            .send(v1::AddImagesRequest {
+                payload: Some(Payload::Options(options)),
+            })
+            .await
+            .unwrap();
+        let answer = gateway
+            .client()
+            .await
+            .add_images(ReceiverStream::new(receiver))
+            .await;
+        Stream {
+            items,
+            events: answer.unwrap().into_inner(),
+        }
+    }
+
+    async fn send(&self, key: &str, picture: bytes::Bytes) {
+        self.items.send(item(key, picture)).await.unwrap();
+    }
+
+    async fn event(&mut self) -> Event {
+        self.events
+            .message()
+            .await
+            .unwrap()
+            .expect("the stream goes on")
+            .event
+            .unwrap()
+    }
+}
+
+fn item(key: &str, picture: bytes::Bytes) -> v1::AddImagesRequest {
+    let item = v1::AddImagesItem {
+        key: key.to_owned(),
+        source: Some(Source::Content(picture)),
+        brief: key.to_owned(),
+        ..Default::default()
+    };
+    v1::AddImagesRequest {
+        payload: Some(Payload::Item(item)),
+    }
+}
+
+/// Codes by key, and the counts of the summary.
+async fn outcome(
+    mut events: Streaming<v1::AddImagesResponse>,
+) -> (BTreeMap<String, i32>, v1::AddImagesCounts) {
+    let (mut codes, mut summary) = (BTreeMap::new(), None);
+    while let Some(response) = events.message().await.unwrap() {
+        match response.event.unwrap() {
+            Event::Result(result) => {
+                let doubled = codes.insert(result.key, result.status.unwrap().code);
+                assert_eq!(doubled, None, "one result per item");
+            }
+            Event::Summary(counts) => summary = Some(counts),
+            Event::Progress(_) | Event::Drain(_) => {}
+        }
+    }
+    (codes, summary.expect("the summary comes last"))
+}
+
+async fn refusal(gateway: &Gateway, messages: Vec<v1::AddImagesRequest>) -> Status {
+    match gateway
+        .client()
+        .await
+        .add_images(tokio_stream::iter(messages))
+        .await
+    {
+        Err(status) => status,
+        Ok(answer) => {
+            let mut events = answer.into_inner();
+            loop {
+                if let Err(status) = events
+                    .message()
+                    .await
+                    .map(|event| assert!(event.is_some(), "ended well"))
+                {
+                    break status;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn three_bad_items_of_a_hundred_fail_alone() {
+    let gateway = Gateway::start().await;
+    let stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    let Stream { items, events } = stream;
+
+    let sending = tokio::spawn(async move {
+        for number in 0..100_u64 {
+            let picture = if number % 40 == 9 {
+                "bad".into()
+            } else {
+                png(number)
+            };
+            items
+                .send(item(&number.to_string(), picture))
+                .await
+                .unwrap();
+        }
+    });
+    let (codes, counts) = outcome(events).await;
+    sending.await.unwrap();
+
+    let failed: Vec<_> = codes
+        .iter()
+        .filter(|(_, code)| **code != 0)
+        .map(|(key, _)| key.as_str())
+        .collect();
+    assert_eq!(codes.len(), 100);
+    assert_eq!(failed, ["49", "89", "9"]);
+    assert_eq!(
+        counts,
+        v1::AddImagesCounts {
+            received: 100,
+            added: 97,
+            existed: 0,
+            failed: 3
+        }
+    );
+    let library = gateway
+        .client()
+        .await
+        .get_library(v1::GetLibraryRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(library.into_inner().image_count, 97);
+}
+
+#[tokio::test]
+async fn items_that_were_sent_before_are_told_or_accepted_as_wished() {
+    let gateway = Gateway::start().await;
+    for (wish, code, counts) in [
+        (v1::OnDuplicate::Accept, 0, (1, 1, 0)),
+        (v1::OnDuplicate::Accept, 0, (0, 2, 0)),
+        (
+            v1::OnDuplicate::Reject,
+            Code::AlreadyExists as i32,
+            (0, 0, 2),
+        ),
+    ] {
+        let options = v1::AddImagesOptions {
+            on_duplicate: wish.into(),
+            max_in_flight: 1,
+            ..Default::default()
+        };
+        let stream = Stream::open(&gateway, options).await;
+        stream.send("a", png(1)).await;
+        stream.send("b", png(1)).await;
+        drop(stream.items);
+
+        let (codes, summary) = outcome(stream.events).await;
+
+        assert_eq!(codes["b"], code);
+        assert_eq!((summary.added, summary.existed, summary.failed), counts);
+    }
+}
+
+#[tokio::test]
+async fn progress_is_told_every_hundred_results() {
+    let gateway = Gateway::start().await;
+    let Stream { items, mut events } =
+        Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    let sending = tokio::spawn(async move {
+        for number in 0..250 {
+            items
+                .send(item(&number.to_string(), "bad".into()))
+                .await
+                .unwrap();
+        }
+    });
+
+    let mut progress = Vec::new();
+    while let Some(response) = events.message().await.unwrap() {
+        if let Some(Event::Progress(counts)) = response.event {
+            progress.push(counts.failed);
+        }
+    }
+
+    sending.await.unwrap();
+    assert_eq!(progress, [100, 200]);
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_with_an_item_is_refused() {
+    let gateway = Gateway::start().await;
+
+    let refused = refusal(&gateway, vec![item("a", png(1))]).await;
+
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(
+        refused.message().contains("first message"),
+        "{}",
+        refused.message()
+    );
+}
+
+#[tokio::test]
+async fn second_options_end_the_stream_after_its_items_are_answered() {
+    let gateway = Gateway::start().await;
+    let options = || v1::AddImagesRequest {
+        payload: Some(Payload::Options(v1::AddImagesOptions::default())),
+    };
+
+    let refused = refusal(&gateway, vec![options(), item("a", png(1)), options()]).await;
+
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let library = gateway
+        .client()
+        .await
+        .get_library(v1::GetLibraryRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(library.into_inner().image_count, 1);
+}
+
+#[tokio::test]
+async fn too_many_items_in_flight_are_refused() {
+    let gateway = Gateway::start().await;
+    let options = v1::AddImagesOptions {
+        max_in_flight: 257,
+        ..Default::default()
+    };
+    let options = v1::AddImagesRequest {
+        payload: Some(Payload::Options(options)),
+    };
+
+    assert_eq!(
+        refusal(&gateway, vec![options]).await.code(),
+        Code::InvalidArgument
+    );
+}
+
+#[tokio::test]
+async fn a_drain_is_announced_and_everything_taken_in_is_answered() {
+    let gateway = Gateway::start().await;
+    let mut stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    stream.send("a", png(1)).await;
+    assert!(matches!(stream.event().await, Event::Result(_)));
+
+    let stopped = gateway.begin_to_stop();
+
+    assert!(matches!(stream.event().await, Event::Drain(_)));
+    let Event::Summary(counts) = stream.event().await else {
+        panic!("a summary ends the stream")
+    };
+    assert_eq!(counts.added, 1);
+    assert!(
+        stream.events.message().await.unwrap().is_none(),
+        "and it ends well"
+    );
+    drop(stream);
+    stopped.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_its_own_deadline() {
+    let gateway = Gateway::start().await;
+    let options = Payload::Options(v1::AddImagesOptions::default());
+    let (items, receiver) = mpsc::channel(1);
+    items
+        .send(v1::AddImagesRequest {
+            payload: Some(options),
+        })
+        .await
+        .unwrap();
+    let mut request = tonic::Request::new(ReceiverStream::new(receiver));
+    request
+        .metadata_mut()
+        .insert("grpc-timeout", "50m".parse().unwrap());
+
+    let mut events = gateway
+        .client()
+        .await
+        .add_images(request)
+        .await
+        .unwrap()
+        .into_inner();
+
+    assert_eq!(
+        events.message().await.unwrap_err().code(),
+        Code::DeadlineExceeded
+    );
+    drop(items);
+}
+
+#[tokio::test]
+async fn a_slow_library_stops_the_client_instead_of_filling_memory() {
+    let (vendor, gate) = (Vendor::start().await, Gate::closed());
+    vendor.always(Operation::Add, Fault::Head(gate.clone()));
+    let gateway = Gateway::with_config(&in_front_of(&vendor)).await;
+    let options = v1::AddImagesOptions {
+        max_in_flight: 4,
+        ..Default::default()
+    };
+    let Stream { items, events } = Stream::open(&gateway, options).await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let sending = tokio::spawn({
+        let sent = Arc::clone(&sent);
+        async move {
+            for number in 0..60 {
+                items
+                    .send(item(&number.to_string(), large(number)))
+                    .await
+                    .unwrap();
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+
+    vendor
+        .until("four items are held", || gate.held() == 4)
+        .await;
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+
+    // 4 in flight, and what fits into the windows: 8 MiB of 300 kB items for
+    // the connection at most, and 4 in the test's own channel.
+    assert!(sent.load(Ordering::Relaxed) < 40, "the client is stopped");
+    gate.open();
+    let (codes, counts) = outcome(events).await;
+    sending.await.unwrap();
+    assert_eq!((codes.len(), counts.added), (60, 60));
+    assert_eq!(vendor.max_concurrent(), 4);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_stream_frees_the_vendor_at_once() {
+    let (vendor, gate) = (Vendor::start().await, Gate::closed());
+    vendor.always(Operation::Add, Fault::Head(gate.clone()));
+    let gateway = Gateway::with_config(&in_front_of(&vendor)).await;
+    let stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    stream.send("a", png(1)).await;
+    vendor.until("the item is held", || gate.held() == 1).await;
+
+    drop(stream);
+
+    vendor
+        .until("its upstream call is aborted", || vendor.aborted() == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_results_holds_up_nobody_else() {
+    let gateway = Gateway::start().await;
+    let Stream { items, events } = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    let (key, picture) = ("k".repeat(1000), png(1));
+    let writing = tokio::spawn(async move {
+        for number in 0..u64::MAX {
+            // Results of 1 kB fill the client's window; pictures then wait for
+            // a core that they must not keep.
+            let picture = if number % 2 == 0 {
+                "bad".into()
+            } else {
+                picture.clone()
+            };
+            if items.send(item(&key, picture)).await.is_err() {
+                break;
+            }
+        }
+    });
+
+    for seed in 100..110 {
+        let source = Some(v1::add_image_request::Source::Content(png(seed)));
+        let mut request = tonic::Request::new(v1::AddImageRequest {
+            source,
+            ..Default::default()
+        });
+        request.set_timeout(std::time::Duration::from_secs(20));
+        gateway.client().await.add_image(request).await.unwrap();
+    }
+
+    writing.abort();
+    drop(events);
+}
+
+/// A configuration whose only library is the fake vendor.
+fn in_front_of(vendor: &Vendor) -> String {
+    format!(
+        "[libraries.cloud]\nbackend = \"rest\"\nbase_url = \"{}\"\n\
+         credentials = [{{ api_key = \"{API_KEY}\", secret_key = \"{SECRET_KEY}\" }}]\n\
+         [tenants.app]\nlibraries = [\"cloud\"]\n",
+        vendor.url()
+    )
+}
+
+/// A picture of 300 kB: a small one with its end far behind it.
+fn large(number: u64) -> bytes::Bytes {
+    let mut file = png(1).to_vec();
+    file.resize(300_000, 0);
+    file.extend(number.to_le_bytes());
+    file.into()
+}

@@ -1,0 +1,354 @@
+//! The contract of `trait Library`, held against every backend.
+//!
+//! A backend is added by one line at the end; there is no other way to test
+//! one, and no test here knows which it runs against.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use samegate::domain::{
+    Add, Added, Call, ContSign, Delete, Page, Query, RawSource, RawTarget, RequestId, TagLogic,
+    Tenant, Update,
+};
+use samegate::error::{Kind, Result};
+use samegate::library::Library;
+use tokio::time::Instant;
+
+use crate::support::pictures::{jpeg, png, variant};
+
+/// A library under test, and whatever must live as long as it does.
+pub struct Fixture {
+    pub library: Arc<dyn Library>,
+    pub _keep: Box<dyn Any + Send>,
+}
+
+// === Calls ===
+
+fn call() -> Call {
+    let tenant = Arc::new(Tenant {
+        name: "test".to_owned(),
+        libraries: Vec::new(),
+    });
+    let budget = Duration::from_secs(60);
+    let deadline = Instant::now() + budget;
+    Call {
+        tenant,
+        request_id: RequestId::default(),
+        deadline,
+        stream_deadline: None,
+        budget,
+    }
+}
+
+impl Fixture {
+    async fn try_add(&self, picture: Bytes, brief: &str, tags: &[u32]) -> Result<Added> {
+        let request = Add::new(RawSource::Content(picture), brief.to_owned(), tags).unwrap();
+        self.library.add(&call(), request).await
+    }
+
+    async fn add(&self, picture: Bytes, brief: &str, tags: &[u32]) -> ContSign {
+        let added = self.try_add(picture, brief, tags).await.unwrap();
+        assert!(!added.existed, "`{brief}` is new");
+        added.cont_sign
+    }
+
+    async fn search(&self, picture: Bytes, window: (u32, u32)) -> Page {
+        let query =
+            Query::new(RawSource::Content(picture), &[], TagLogic::And, window, 0.0).unwrap();
+        self.library.search(&call(), query).await.unwrap()
+    }
+
+    async fn briefs(&self, picture: Bytes, tags: &[u32], logic: TagLogic) -> Vec<String> {
+        let query = Query::new(RawSource::Content(picture), tags, logic, (0, 0), 0.0).unwrap();
+        let page = self.library.search(&call(), query).await.unwrap();
+        let mut briefs: Vec<_> = page.matches.into_iter().map(|found| found.brief).collect();
+        briefs.sort();
+        briefs
+    }
+
+    async fn update(
+        &self,
+        target: RawTarget,
+        brief: Option<&str>,
+        tags: Option<&[u32]>,
+    ) -> Result<()> {
+        let request = Update::new(target, brief.map(str::to_owned), tags).unwrap();
+        self.library.update(&call(), request).await.map(drop)
+    }
+
+    async fn delete(&self, target: RawTarget) -> Vec<Option<Kind>> {
+        let deleted = self
+            .library
+            .delete(&call(), Delete::new(target).unwrap())
+            .await
+            .unwrap();
+        deleted
+            .outcomes
+            .into_iter()
+            .map(|outcome| outcome.err().map(|error| error.kind()))
+            .collect()
+    }
+}
+
+fn signs(signs: &[&ContSign]) -> RawTarget {
+    RawTarget::Signs(signs.iter().map(ToString::to_string).collect())
+}
+
+fn shown(picture: Bytes) -> RawTarget {
+    RawTarget::Source(RawSource::Content(picture))
+}
+
+// === Behaviour ===
+
+async fn an_added_picture_is_found_with_its_brief(fixture: Fixture) {
+    let sign = fixture.add(png(1), "sunset", &[]).await;
+    fixture.add(png(2), "harbour", &[]).await;
+
+    let page = fixture.search(png(1), (0, 0)).await;
+
+    assert_eq!(page.matches.len(), 1);
+    assert_eq!(
+        (&page.matches[0].cont_sign, page.matches[0].brief.as_str()),
+        (&sign, "sunset")
+    );
+    assert_eq!(page.matches[0].score, 1.0);
+    assert!(!page.has_more);
+}
+
+async fn a_picture_that_was_never_added_is_not_found(fixture: Fixture) {
+    fixture.add(png(1), "sunset", &[]).await;
+
+    assert_eq!(fixture.search(png(3), (0, 0)).await.matches, []);
+}
+
+async fn adding_the_same_bytes_again_says_so_and_changes_nothing(fixture: Fixture) {
+    let sign = fixture.add(png(1), "first", &[7]).await;
+
+    let again = fixture.try_add(png(1), "second", &[8]).await.unwrap();
+
+    assert_eq!((again.cont_sign, again.existed), (sign, true));
+    assert_eq!(fixture.briefs(png(1), &[7], TagLogic::And).await, ["first"]);
+}
+
+async fn concurrent_adds_of_the_same_bytes_store_one_picture(fixture: Fixture) {
+    let adds = (0..8).map(|_| fixture.try_add(png(1), "one", &[]));
+
+    let added = futures_util::future::try_join_all(adds).await.unwrap();
+
+    assert_eq!(added.iter().filter(|added| !added.existed).count(), 1);
+    assert!(
+        added
+            .iter()
+            .all(|other| other.cont_sign == added[0].cont_sign)
+    );
+    assert_eq!(fixture.search(png(1), (0, 0)).await.matches.len(), 1);
+}
+
+async fn a_deleted_picture_is_gone_and_can_be_added_again(fixture: Fixture) {
+    let sign = fixture.add(png(1), "sunset", &[]).await;
+
+    assert_eq!(fixture.delete(signs(&[&sign])).await, [None]);
+
+    assert_eq!(fixture.search(png(1), (0, 0)).await.matches, []);
+    fixture.add(png(1), "sunset again", &[]).await;
+}
+
+async fn a_picture_can_be_deleted_by_showing_it(fixture: Fixture) {
+    fixture.add(png(1), "sunset", &[]).await;
+
+    assert_eq!(fixture.delete(shown(png(1))).await, [None]);
+
+    assert_eq!(
+        fixture.delete(shown(png(1))).await,
+        [Some(Kind::ImageNotFound)]
+    );
+}
+
+async fn each_sign_of_a_deletion_has_its_outcome(fixture: Fixture) {
+    let (one, two) = (
+        fixture.add(png(1), "1", &[]).await,
+        fixture.add(png(2), "2", &[]).await,
+    );
+    let (unknown, strange) = (
+        ContSign::new("4,4").unwrap(),
+        ContSign::new("no sign at all").unwrap(),
+    );
+
+    let outcomes = fixture
+        .delete(signs(&[&one, &unknown, &strange, &two]))
+        .await;
+
+    // The vendor answers a batch as a whole, so a sign that was never there
+    // may count as deleted beside others that were; one that was there must.
+    let absent = Some(Kind::ImageNotFound);
+    assert_eq!((outcomes.len(), outcomes[0], outcomes[3]), (4, None, None));
+    assert!(
+        outcomes[1..3]
+            .iter()
+            .all(|outcome| [None, absent].contains(outcome))
+    );
+    assert_eq!(
+        fixture.delete(signs(&[&one, &unknown, &two])).await,
+        [absent; 3]
+    );
+}
+
+async fn more_than_a_hundred_signs_are_deleted_in_one_request(fixture: Fixture) {
+    let mut added = Vec::new();
+    for number in 0..103 {
+        added.push(
+            fixture
+                .add(variant(1, number), &number.to_string(), &[])
+                .await,
+        );
+    }
+
+    let outcomes = fixture
+        .delete(signs(&added.iter().collect::<Vec<_>>()))
+        .await;
+
+    assert_eq!(outcomes, vec![None; 103]);
+    assert_eq!(fixture.search(variant(1, 0), (0, 0)).await.matches, []);
+}
+
+async fn an_update_changes_what_it_names_and_leaves_the_rest(fixture: Fixture) {
+    let sign = fixture.add(png(1), "old", &[1]).await;
+
+    fixture
+        .update(signs(&[&sign]), Some("new"), None)
+        .await
+        .unwrap();
+    assert_eq!(fixture.briefs(png(1), &[1], TagLogic::And).await, ["new"]);
+
+    fixture
+        .update(shown(png(1)), None, Some(&[2, 3]))
+        .await
+        .unwrap();
+    assert_eq!(fixture.briefs(png(1), &[1], TagLogic::And).await, [""; 0]);
+    assert_eq!(
+        fixture.briefs(png(1), &[2, 3], TagLogic::And).await,
+        ["new"]
+    );
+}
+
+async fn an_update_of_an_unknown_picture_is_not_found(fixture: Fixture) {
+    for target in [signs(&[&ContSign::new("4,4").unwrap()]), shown(png(1))] {
+        let refused = fixture.update(target, Some("new"), None).await.unwrap_err();
+        assert_eq!(refused.kind(), Kind::ImageNotFound);
+    }
+}
+
+async fn tags_filter_a_search_by_and_or_or(fixture: Fixture) {
+    fixture.add(variant(1, 0), "none", &[]).await;
+    fixture.add(variant(1, 1), "one", &[1]).await;
+    fixture.add(variant(1, 2), "both", &[1, 65_535]).await;
+
+    let found = |tags: &'static [u32], logic| fixture.briefs(variant(1, 0), tags, logic);
+
+    assert_eq!(found(&[], TagLogic::And).await, ["both", "none", "one"]);
+    assert_eq!(found(&[1], TagLogic::And).await, ["both", "one"]);
+    assert_eq!(found(&[1, 65_535], TagLogic::And).await, ["both"]);
+    assert_eq!(found(&[1, 65_535], TagLogic::Or).await, ["both", "one"]);
+    assert_eq!(found(&[2], TagLogic::Or).await, [""; 0]);
+}
+
+async fn a_search_is_read_page_by_page(fixture: Fixture) {
+    for number in 0..5 {
+        fixture
+            .add(variant(1, number), &number.to_string(), &[])
+            .await;
+    }
+
+    let mut seen = Vec::new();
+    for (offset, has_more) in [(0, true), (2, true), (4, false), (5, false)] {
+        let page = fixture.search(variant(1, 0), (offset, 2)).await;
+        assert_eq!(page.has_more, has_more, "at {offset}");
+        seen.extend(page.matches.into_iter().map(|found| found.brief));
+    }
+
+    seen.sort();
+    assert_eq!(seen, ["0", "1", "2", "3", "4"]);
+}
+
+async fn a_least_score_leaves_out_what_is_below(fixture: Fixture) {
+    fixture.add(png(1), "sunset", &[]).await;
+
+    let query = |least| {
+        Query::new(
+            RawSource::Content(jpeg(1)),
+            &[],
+            TagLogic::And,
+            (0, 0),
+            least,
+        )
+        .unwrap()
+    };
+
+    assert_eq!(
+        fixture
+            .library
+            .search(&call(), query(0.5))
+            .await
+            .unwrap()
+            .matches
+            .len(),
+        1
+    );
+    assert_eq!(
+        fixture
+            .library
+            .search(&call(), query(1.0))
+            .await
+            .unwrap()
+            .matches,
+        []
+    );
+}
+
+async fn texts_come_back_as_they_were_given(fixture: Fixture) {
+    for (seed, brief) in (1..).zip([
+        "图片 1 & 2",
+        "a=b;c+d%20e",
+        "\"quoted\"\\",
+        "line\nbreak",
+        &"x".repeat(256),
+    ]) {
+        fixture.add(png(seed), brief, &[]).await;
+        assert_eq!(fixture.briefs(png(seed), &[], TagLogic::And).await, [brief]);
+    }
+}
+
+macro_rules! contract {
+    ($backend:ident, $open:path) => {
+        contract!($backend, $open,
+            an_added_picture_is_found_with_its_brief,
+            a_picture_that_was_never_added_is_not_found,
+            adding_the_same_bytes_again_says_so_and_changes_nothing,
+            concurrent_adds_of_the_same_bytes_store_one_picture,
+            a_deleted_picture_is_gone_and_can_be_added_again,
+            a_picture_can_be_deleted_by_showing_it,
+            each_sign_of_a_deletion_has_its_outcome,
+            more_than_a_hundred_signs_are_deleted_in_one_request,
+            an_update_changes_what_it_names_and_leaves_the_rest,
+            an_update_of_an_unknown_picture_is_not_found,
+            tags_filter_a_search_by_and_or_or,
+            a_search_is_read_page_by_page,
+            a_least_score_leaves_out_what_is_below,
+            texts_come_back_as_they_were_given,
+        );
+    };
+    ($backend:ident, $open:path, $($behaviour:ident,)*) => {
+        mod $backend {
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour($open().await).await;
+            })*
+        }
+    };
+}
+
+contract!(embedded, crate::support::backends::embedded);
+contract!(rest_door, crate::support::backends::rest_to_own_door);
+contract!(vendor, crate::support::backends::rest_to_fake_vendor);

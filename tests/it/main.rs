@@ -1,0 +1,17 @@
+//! The integration tests, all in one binary: it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail the test"
+)]
+
+mod architecture;
+mod bulk;
+mod cli;
+mod contract;
+mod grpc_door;
+mod rest_backend;
+mod rest_door;
+mod support;
+mod vendor_itself;

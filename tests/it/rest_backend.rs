@@ -1,0 +1,266 @@
+//! The rest backend before the fake vendor, through real sockets.
+
+mod answers;
+mod deletions;
+mod secrets;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use samegate::config::{self, Credential, Service};
+use samegate::domain::{Add, Added, Call, Query, RawSource, RequestId, TagLogic, Tenant};
+use samegate::error::{Kind, Result};
+use samegate::library::{Library, Rest};
+use tokio::time::Instant;
+
+use crate::support::pictures::{png, variant};
+use crate::support::vendor::{API_KEY, Fault, Gate, Operation, SECRET_KEY, Vendor};
+
+fn call() -> Call {
+    call_within(Duration::from_secs(20))
+}
+
+fn call_within(budget: Duration) -> Call {
+    let tenant = Tenant {
+        name: "test".to_owned(),
+        libraries: Vec::new(),
+    };
+    Call {
+        tenant: Arc::new(tenant),
+        request_id: RequestId::default(),
+        deadline: Instant::now() + budget,
+        stream_deadline: None,
+        budget,
+    }
+}
+
+async fn add(library: &Rest, picture: Bytes, brief: &str) -> Result<Added> {
+    let request = Add::new(RawSource::Content(picture), brief.to_owned(), &[]).unwrap();
+    library.add(&call(), request).await
+}
+
+async fn search(library: &Rest, tags: &[u32], logic: TagLogic, least: f64) -> Result<Vec<f64>> {
+    let query = Query::new(RawSource::Content(png(1)), tags, logic, (0, 0), least).unwrap();
+    let page = library.search(&call(), query).await?;
+    Ok(page.matches.iter().map(|found| found.score).collect())
+}
+
+/// Moves the clock; sockets never wait on a paused one.
+async fn let_pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+fn config(vendor: &Vendor) -> config::Rest {
+    config::Rest {
+        base_url: vendor.url().parse().unwrap(),
+        service: Service::SameHq,
+        credentials: vec![Credential {
+            api_key: API_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned().into(),
+        }],
+        timeout: Duration::from_secs(30),
+    }
+}
+
+fn library(vendor: &Vendor) -> Rest {
+    Rest::connect(&config(vendor)).unwrap()
+}
+
+#[tokio::test]
+async fn pictures_arrive_byte_for_byte() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    for length in [0, 1, 2, 3, 47, 48, 1000, 30_000, 2_700_000] {
+        // Readers stop at a PNG's end; what follows makes every escape occur.
+        let mut picture = png(1).to_vec();
+        let end = picture.len();
+        picture.resize(end + length, 0);
+        blake3::Hasher::new()
+            .finalize_xof()
+            .fill(&mut picture[end..]);
+        let picture = Bytes::from(picture);
+
+        let added = add(&library, picture.clone(), "a").await.unwrap();
+
+        let arrived = vendor.calls_of(Operation::Add).pop().unwrap().picture;
+        assert!(!added.existed);
+        assert!(arrived == Some(picture), "{length} bytes more");
+    }
+}
+
+#[tokio::test]
+async fn a_picture_too_long_when_encoded_is_refused_before_it_is_sent() {
+    let vendor = Vendor::start().await;
+    // All `/` as base64, three characters each as a form value.
+    let mut picture = png(1).to_vec();
+    picture.resize(2_000_000, 0xff);
+
+    let error = add(&library(&vendor), picture.into(), "a")
+        .await
+        .unwrap_err();
+
+    assert_eq!(error.kind(), Kind::ImageSize);
+    assert_eq!(
+        (
+            vendor.calls_of(Operation::Add).len(),
+            vendor.token_requests()
+        ),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_url_is_handed_on_and_not_fetched() {
+    let vendor = Vendor::start().await;
+    let url = "https://pictures.invalid/a b.jpg?x=1&y=2";
+    vendor.publish("https://pictures.invalid/a%20b.jpg?x=1&y=2", png(1));
+    let request = Add::new(RawSource::Url(url.to_owned()), "a".to_owned(), &[]).unwrap();
+
+    library(&vendor).add(&call(), request).await.unwrap();
+
+    let form = vendor.calls_of(Operation::Add).pop().unwrap().fields;
+    assert_eq!(form["url"], "https://pictures.invalid/a%20b.jpg?x=1&y=2");
+}
+
+#[tokio::test]
+async fn the_form_of_a_search_says_window_tags_and_their_logic() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    let query = |tags, logic, window| {
+        Query::new(RawSource::Content(png(1)), tags, logic, window, 0.0).unwrap()
+    };
+
+    for (tags, logic, window, expected) in [
+        (&[][..], TagLogic::And, (0, 0), "pn=0 rn=300"),
+        (
+            &[1, 65_535],
+            TagLogic::And,
+            (10, 20),
+            "pn=10 rn=20 tag_logic=0 tags=1,65535",
+        ),
+        (
+            &[7],
+            TagLogic::Or,
+            (900, 500),
+            "pn=900 rn=100 tag_logic=1 tags=7",
+        ),
+    ] {
+        library
+            .search(&call(), query(tags, logic, window))
+            .await
+            .unwrap();
+
+        let fields = vendor.calls_of(Operation::Search).pop().unwrap().fields;
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, text)| format!("{name}={text}"))
+            .collect();
+        assert_eq!(fields.join(" "), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_least_score_ends_the_pages_behind_it() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    for number in 0..3 {
+        add(&library, variant(1, number), "a").await.unwrap();
+    }
+    let query = |least| {
+        Query::new(
+            RawSource::Content(variant(1, 0)),
+            &[],
+            TagLogic::And,
+            (0, 2),
+            least,
+        )
+        .unwrap()
+    };
+
+    let page = library.search(&call(), query(0.5)).await.unwrap();
+    assert_eq!((page.matches.len(), page.has_more), (2, true));
+
+    let page = library.search(&call(), query(1.0)).await.unwrap();
+    assert_eq!((page.matches.len(), page.has_more), (1, false));
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_ends_at_its_deadline() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    vendor.always(Operation::Add, Fault::Head(Gate::closed()));
+    let request = || Add::new(RawSource::Content(png(1)), "a".to_owned(), &[]).unwrap();
+
+    let add = async {
+        let call = call_within(Duration::from_secs(20));
+        library.add(&call, request()).await.unwrap_err()
+    };
+    let wait = async {
+        vendor
+            .until("the call", || vendor.calls_of(Operation::Add).len() == 1)
+            .await;
+        let_pass(Duration::from_secs(20)).await;
+    };
+    let (error, ()) = tokio::join!(add, wait);
+    assert_eq!(error.kind(), Kind::DeadlineExceeded);
+    vendor
+        .until("the aborted request", || vendor.aborted() == 1)
+        .await;
+
+    let sent = vendor.calls_of(Operation::Add).len();
+    let error = library
+        .add(&call_within(Duration::ZERO), request())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::DeadlineExceeded);
+    assert_eq!(
+        vendor.calls_of(Operation::Add).len(),
+        sent,
+        "nothing is sent in vain"
+    );
+}
+
+#[tokio::test]
+async fn a_vendor_slower_than_configured_is_unavailable() {
+    let vendor = Vendor::start().await;
+    let mut config = config(&vendor);
+    config.timeout = Duration::from_millis(200);
+    let library = Rest::connect(&config).unwrap();
+    vendor.always(Operation::Add, Fault::Head(Gate::closed()));
+
+    let error = add(&library, png(1), "a").await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::VendorUnavailable);
+}
+
+#[tokio::test]
+async fn a_dropped_call_aborts_its_upstream_request() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    vendor.always(Operation::Add, Fault::Head(Gate::closed()));
+    let task = tokio::spawn(async move { add(&library, png(1), "a").await });
+    vendor
+        .until("the call", || vendor.calls_of(Operation::Add).len() == 1)
+        .await;
+
+    task.abort();
+
+    vendor
+        .until("the aborted request", || vendor.aborted() == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn a_vendor_that_is_not_there_is_unavailable() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    drop(vendor);
+
+    let error = add(&library, png(1), "a").await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::VendorUnavailable);
+}

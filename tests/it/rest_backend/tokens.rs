@@ -1,0 +1,198 @@
+//! Tokens: fetched once, renewed in time, replaced when refused.
+
+use futures_util::future::join_all;
+
+use super::*;
+
+#[tokio::test]
+async fn concurrent_cold_calls_make_one_token_request() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+
+    let calls = (0..100).map(|_| add(&library, png(1), "a"));
+    let added = join_all(calls).await;
+
+    assert!(added.iter().all(Result::is_ok));
+    assert_eq!(vendor.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_token_request_outlives_the_call_that_began_it() {
+    let vendor = Vendor::start().await;
+    let library = Arc::new(library(&vendor));
+    let first = library.clone();
+    let first = tokio::spawn(async move { add(&first, png(1), "a").await });
+    vendor
+        .until("the token request", || vendor.token_requests() == 1)
+        .await;
+    first.abort();
+
+    add(&library, png(1), "a").await.unwrap();
+
+    assert_eq!(vendor.token_requests(), 1);
+}
+
+#[tokio::test]
+async fn an_old_token_is_renewed_behind_the_back_of_a_call() {
+    let vendor = Vendor::start().await;
+    vendor.set_token_life(1000);
+    let library = library(&vendor);
+    add(&library, png(1), "a").await.unwrap();
+
+    let_pass(Duration::from_secs(690)).await;
+    add(&library, png(1), "a").await.unwrap();
+    assert_eq!(vendor.token_requests(), 1);
+
+    let_pass(Duration::from_secs(165)).await;
+    add(&library, png(1), "a").await.unwrap();
+    vendor
+        .until("the renewal", || vendor.token_requests() == 2)
+        .await;
+
+    let_pass(Duration::from_secs(150)).await;
+    add(&library, png(1), "a").await.unwrap();
+    assert_eq!(
+        vendor.token_requests(),
+        2,
+        "the first token has expired, the second serves"
+    );
+}
+
+#[tokio::test]
+async fn an_expired_token_is_never_sent() {
+    let vendor = Vendor::start().await;
+    vendor.set_token_life(1000);
+    let library = library(&vendor);
+    add(&library, png(1), "a").await.unwrap();
+    vendor.always(Operation::Token, Fault::html(500));
+
+    let_pass(Duration::from_secs(999)).await;
+    add(&library, png(1), "a")
+        .await
+        .expect("the old token serves to its end");
+    let sent = vendor.calls_of(Operation::Add).len();
+
+    let_pass(Duration::from_secs(20)).await;
+    let error = add(&library, png(1), "a").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::VendorUnavailable);
+    assert_eq!(vendor.calls_of(Operation::Add).len(), sent);
+
+    let asked = vendor.token_requests();
+    let error = add(&library, png(1), "a").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::VendorUnavailable);
+    assert_eq!(
+        vendor.token_requests(),
+        asked,
+        "a fresh failure answers at once"
+    );
+
+    vendor.behave(Operation::Token);
+    let_pass(Duration::from_secs(10)).await;
+    add(&library, png(1), "a").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
+    for code in [13, 100, 110, 111] {
+        let vendor = Vendor::start().await;
+        let library = library(&vendor);
+        add(&library, png(1), "a").await.unwrap();
+        match code {
+            110 => vendor.revoke_tokens(),
+            111 => vendor.expire_tokens(),
+            _ => vendor.script(Operation::Add, Fault::code(code)),
+        }
+
+        let added = add(&library, png(2), "b").await.unwrap();
+
+        assert!(!added.existed);
+        let calls = vendor.calls_of(Operation::Add);
+        assert_eq!((vendor.token_requests(), calls.len()), (2, 3), "{code}");
+        assert_ne!(calls[1].token, calls[2].token, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_vendor_that_refuses_every_token_is_not_flooded_with_requests() {
+    let vendor = Vendor::start().await;
+    let library = library(&vendor);
+    vendor.always(Operation::Add, Fault::code(110));
+
+    let begin = Instant::now();
+    for _ in 0..10 {
+        let error = add(&library, png(1), "a").await.unwrap_err();
+        assert_eq!(error.kind(), Kind::VendorToken);
+    }
+
+    // The first token, one renewal, and one more for every second this took.
+    let renewals = usize::try_from(begin.elapsed().as_secs()).unwrap() + 1;
+    assert!(vendor.token_requests() <= 1 + renewals);
+    assert!(vendor.calls_of(Operation::Add).len() <= 10 + renewals);
+}
+
+#[tokio::test]
+async fn a_wrong_pair_of_keys_names_the_setting_and_never_the_key() {
+    let vendor = Vendor::start().await;
+    for (api_key, secret_key, setting) in [
+        ("wrong-canary", "secret", "check `api_key` of"),
+        ("key", "wrong-canary", "check `api_key` and `secret_key` of"),
+    ] {
+        let mut config = config(&vendor);
+        config.credentials = vec![Credential {
+            api_key: api_key.to_owned(),
+            secret_key: secret_key.to_owned().into(),
+        }];
+        let library = Rest::connect(&config).unwrap();
+
+        let error = add(&library, png(1), "a").await.unwrap_err();
+
+        assert_eq!(error.kind(), Kind::VendorSetup);
+        assert!(error.message().contains(setting), "{error}");
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+    assert_eq!(vendor.calls_of(Operation::Add).len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_fails_is_classified() {
+    let code = r#"{"error_code":4,"error_msg":"busy"}"#;
+    let lifeless = r#"{"access_token":"t","expires_in":0}"#;
+    for (fault, kind) in [
+        (Fault::html(500), Kind::VendorUnavailable),
+        (Fault::Reset, Kind::VendorUnavailable),
+        (Fault::HalfBody, Kind::VendorUnavailable),
+        (Fault::json("garbage"), Kind::VendorProtocol),
+        (Fault::json(lifeless), Kind::VendorProtocol),
+        (Fault::json(code), Kind::VendorBusy),
+    ] {
+        let vendor = Vendor::start().await;
+        vendor.always(Operation::Token, fault.clone());
+
+        let error = add(&library(&vendor), png(1), "a").await.unwrap_err();
+
+        assert_eq!(error.kind(), kind, "{fault:?}");
+        assert_eq!(vendor.calls_of(Operation::Add).len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_token_endpoint_costs_a_call_no_more_than_its_deadline() {
+    let vendor = Vendor::start().await;
+    vendor.always(Operation::Token, Fault::Head(Gate::closed()));
+    let request = Add::new(RawSource::Content(png(1)), "a".to_owned(), &[]).unwrap();
+
+    let library = library(&vendor);
+    let add = async {
+        let call = call_within(Duration::from_secs(20));
+        library.add(&call, request).await.unwrap_err()
+    };
+    let wait = async {
+        vendor
+            .until("the token request", || vendor.token_requests() == 1)
+            .await;
+        let_pass(Duration::from_secs(20)).await;
+    };
+    let (error, ()) = tokio::join!(add, wait);
+
+    assert_eq!(error.kind(), Kind::DeadlineExceeded);
+}

@@ -1,0 +1,154 @@
+//! What the four operations answer.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use samegate::error::Kind;
+use serde_json::json;
+
+use super::{CALLS, Door, FORM, assert_refused, assert_same_shape, error, escape, picture};
+use crate::support::memory::{LOG_ID, Memory, sign_of};
+
+#[tokio::test]
+async fn a_search_filters_pages_and_counts_its_own_matches() {
+    let door = Door::open().await;
+    for (number, tags) in [(1, "1"), (2, "1,2"), (3, "2")] {
+        let image = escape(&STANDARD.encode(picture(number)));
+        door.call("add", &format!("brief=p{number}&image={image}&tags={tags}"))
+            .await;
+    }
+    let image = escape(&STANDARD.encode(picture(2)));
+    let search = |rest: &str| {
+        let body = format!("image={image}{rest}");
+        let door = &door;
+        async move { door.call("search", &body).await }
+    };
+
+    let all = search("").await;
+    assert_same_shape(&all, "search.json");
+    assert_eq!(
+        (&all["result_num"], &all["has_more"]),
+        (&json!(3), &json!(false))
+    );
+    assert_eq!(all["log_id"], LOG_ID);
+    assert_eq!(
+        all["result"][0],
+        json!({"cont_sign": sign_of(&picture(2)), "score": 1.0, "brief": "p2"})
+    );
+    for (rest, count, more) in [
+        ("&tags=1,2", 1, false),
+        ("&tags=1,2&tag_logic=0", 1, false),
+        ("&tags=1,2&tag_logic=1", 3, false),
+        ("&tags=&tag_logic=&pn=&rn=", 3, false),
+        ("&tags=7", 0, false),
+        ("&rn=2", 2, true),
+        ("&pn=2&rn=1", 1, false),
+        ("&pn=999&rn=1000", 0, false),
+    ] {
+        let page = search(rest).await;
+        assert_eq!(
+            (&page["result_num"], &page["has_more"]),
+            (&json!(count), &json!(more)),
+            "{rest}"
+        );
+        assert_eq!(page["result"].as_array().unwrap().len(), count);
+    }
+}
+
+#[tokio::test]
+async fn an_update_changes_only_what_was_sent() {
+    let door = Door::open().await;
+    let url = "url=http://e.org/a";
+    door.call("add", &format!("{url}&brief=a&tags=1")).await;
+    let sign = sign_of(b"http://e.org/a");
+
+    let answer = door
+        .call("update", &format!("cont_sign={sign}&tags=2"))
+        .await;
+    assert_same_shape(&answer, "update.json");
+    let found = door.call("search", &format!("{url}&tags=2")).await;
+    assert_eq!(found["result"][0]["brief"], "a");
+
+    door.call("update", &format!("{url}&brief=")).await;
+    let found = door.call("search", &format!("{url}&tags=2")).await;
+    assert_eq!(found["result"][0]["brief"], "");
+}
+
+#[tokio::test]
+async fn a_second_add_answers_the_stored_sign_and_changes_nothing() {
+    let door = Door::open().await;
+    let first = door.call("add", "url=http://e.org/a&brief=a").await;
+
+    let second = door.call("add", "url=http://e.org/a&brief=b").await;
+
+    assert_same_shape(&second, "error_216681.json");
+    assert_refused(&second, 216_681, "item has existed");
+    assert_eq!(second["cont_sign"], first["cont_sign"]);
+    let found = door.call("search", "url=http://e.org/a").await;
+    assert_eq!(found["result"][0]["brief"], "a");
+}
+
+#[tokio::test]
+async fn a_batch_deletion_succeeds_when_any_sign_was_stored() {
+    let door = Door::open().await;
+    let mut signs = Vec::new();
+    for name in ["a", "b", "c"] {
+        let body = format!("url=http://e.org/{name}&brief={name}");
+        let added = door.call("add", &body).await;
+        signs.push(added["cont_sign"].as_str().unwrap().to_owned());
+    }
+    let delete = |signs: String| {
+        let door = &door;
+        async move {
+            door.call("delete", &format!("cont_sign={}", escape(&signs)))
+                .await
+        }
+    };
+
+    let both = delete(format!("{}; {};", signs[0], signs[1])).await;
+    assert_same_shape(&both, "delete.json");
+    let mixed = delete(format!("{};{}", signs[1], signs[2])).await;
+    assert_eq!(mixed, json!({"log_id": LOG_ID}));
+    for gone in [signs[0].clone(), signs.join(";")] {
+        assert_refused(&delete(gone).await, 216_680, "item not exist");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_deletion_that_failed_in_part_is_no_success() {
+    let door = Door::in_front_of(Memory::failing(Kind::Storage, "7,7")).await;
+    let added = door.call("add", "url=http://e.org/a&brief=a").await;
+    let sign = added["cont_sign"].as_str().unwrap();
+
+    let answer = door.call("delete", &format!("cont_sign={sign};7,7")).await;
+
+    assert_refused(&answer, 282_000, "internal error");
+}
+
+#[tokio::test]
+async fn the_platforms_codes_carry_no_log_id() {
+    let door = Door::in_front_of(Memory::failing(Kind::RateLimited, "")).await;
+
+    let answer = door.call("search", "url=http://e.org/a").await;
+
+    assert_same_shape(&answer, "error_18.json");
+    assert_eq!(answer, error(18, "Open api qps request limit reached"));
+}
+
+#[tokio::test]
+async fn a_caller_names_one_of_its_libraries_in_query_or_body() {
+    let door = Door::open().await;
+
+    for (number, query, body) in [(1, "&library=second", ""), (2, "", "&library=second")] {
+        let target = format!("{CALLS}/add?access_token={}{query}", door.token);
+        let body = format!("brief=a&url=http://e.org/{number}{body}");
+        let answer = door.send("POST", &target, FORM, body.as_bytes()).await;
+        assert_same_shape(&answer.json, "add.json");
+    }
+
+    let first = door.call("search", "url=http://e.org/a").await;
+    assert_eq!(first["result_num"], 0);
+    let second = door
+        .call("search", "url=http://e.org/a&library=second")
+        .await;
+    assert_eq!(second["result_num"], 2);
+}

@@ -1,0 +1,180 @@
+//! Calls byte for byte as clients send them.
+
+#![allow(clippy::too_many_lines, reason = "tables of cases are long")]
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::{
+    CALLS, Door, FORM, JSON, MAX_BODY_BYTES, NONE, assert_refused, assert_same_shape, error,
+    escape, picture,
+};
+use crate::support::memory::sign_of;
+
+#[tokio::test]
+async fn every_sdks_way_to_write_a_call_is_understood() {
+    let door = Door::open().await;
+    let base64 = STANDARD.encode(picture(1));
+    let escaped = escape(&base64);
+    assert!(base64.contains('+') && base64.contains('/'));
+
+    let python = format!(
+        "?access_token={}&aipSdk=python&aipVersion=4_15_13",
+        door.token
+    );
+    let node = format!("?access_token={}?aipSdk=node&aipVersion=2.0", door.token);
+    let plain = format!("?access_token={}", door.token);
+    let lines = base64
+        .as_bytes()
+        .chunks(76)
+        .collect::<Vec<_>>()
+        .join(&b"\r\n"[..]);
+    let lines = escape(std::str::from_utf8(&lines).unwrap());
+    for (client, query, header, body) in [
+        (
+            "python",
+            &python,
+            FORM,
+            format!("image={escaped}&brief=a+b&tags=1%2C2"),
+        ),
+        (
+            "node",
+            &node,
+            FORM,
+            format!("brief=a%20b&image={escaped}&tags=1%2C2"),
+        ),
+        (
+            "java",
+            &plain,
+            FORM,
+            format!("image={escaped}&brief=a%20b&tags=1%2C2&url&cont_sign"),
+        ),
+        (
+            "php",
+            &plain,
+            NONE,
+            format!("brief=a+b&tags=1%2C2&image={escaped}"),
+        ),
+        (
+            ".net",
+            &plain,
+            FORM,
+            format!("image={escaped}&brief=a%20b&tags=1,2"),
+        ),
+        (
+            "careless",
+            &plain,
+            FORM,
+            format!("image={base64}&brief=a b&tags= 1, 2"),
+        ),
+        (
+            "mime",
+            &plain,
+            FORM,
+            format!("image={lines}%0D%0A&brief=a+b&tags=1%2C2"),
+        ),
+    ] {
+        let target = format!("{CALLS}/add{query}");
+        let answer = door.send("POST", &target, header, body.as_bytes()).await;
+
+        assert_same_shape(&answer.json, "add.json");
+        assert_eq!(answer.json["cont_sign"], sign_of(&picture(1)), "{client}");
+        let found = door.call("search", "url=http://e.org/a&tags=1,2").await;
+        assert_eq!(found["result"][0]["brief"], "a b", "{client}");
+        door.call("delete", &format!("image={escaped}")).await;
+    }
+}
+
+#[tokio::test]
+async fn multipart_bodies_are_taken_with_the_text_as_it_is() {
+    let door = Door::open().await;
+    let target = format!("{CALLS}/add?access_token={}", door.token);
+    let header = "Content-Type: multipart/form-data; boundary=----x\r\n";
+    let part = |name: &str, value: &str| {
+        format!("------x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let image = STANDARD.encode(picture(1));
+    let parts = [
+        part("other", "%"),
+        part("image", &image),
+        part("brief", "50%+1"),
+    ];
+    let body = format!("{}------x--\r\n", parts.concat());
+
+    let answer = door.send("POST", &target, header, body.as_bytes()).await;
+    assert_eq!(answer.json["cont_sign"], sign_of(&picture(1)));
+    let found = door.call("search", "url=http://e.org/a").await;
+    assert_eq!(found["result"][0]["brief"], "50%+1");
+
+    for broken in [&body[..body.len() - 20], "no part at all"] {
+        let answer = door.send("POST", &target, header, broken.as_bytes()).await;
+        assert_eq!(answer.json["error_code"], 216_100);
+    }
+}
+
+#[tokio::test]
+async fn a_json_body_has_no_fields() {
+    let door = Door::open().await;
+    let target = format!("{CALLS}/add?access_token={}", door.token);
+    let body = json!({"image": STANDARD.encode(picture(1)), "brief": "a"}).to_string();
+
+    let answer = door.send("POST", &target, JSON, body.as_bytes()).await;
+
+    assert_refused(&answer.json, 216_101, "param brief not exist");
+}
+
+#[tokio::test]
+async fn a_body_is_taken_up_to_the_limit_and_refused_beyond_it() {
+    let door = Door::open().await;
+    let call = format!(
+        "brief=a&url=http://e.org/a&x={}",
+        "x".repeat(MAX_BODY_BYTES)
+    );
+
+    let most = door.call("add", &call[..MAX_BODY_BYTES]).await;
+    assert_same_shape(&most, "add.json");
+    for body in [&call[..=MAX_BODY_BYTES], &call.repeat(2)] {
+        assert_refused(&door.call("add", body).await, 216_202, "image size error");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sends_everything_before_it_reads_still_gets_its_refusal() {
+    let door = Door::open().await;
+    // More than the buffers of both ends of a connection hold.
+    let body = vec![b'x'; 16 * 1024 * 1024];
+
+    for (path, code) in [
+        (format!("{CALLS}/add?access_token={}", door.token), 216_202),
+        (format!("{CALLS}/add?access_token=x"), 110),
+        (format!("{CALLS}/list"), 3),
+    ] {
+        let answer = door.send("POST", &path, FORM, &body).await;
+        assert_eq!(answer.json["error_code"], code);
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_unsupported() {
+    let door = Door::open().await;
+
+    for (method, path) in [
+        ("POST", "/rest/2.0/realtime_search/same_hq/list"),
+        ("POST", "/rest/2.0/realtime_search/same_hq/add/"),
+        ("GET", "/rest/2.0/realtime_search/same_hq/add"),
+        ("PUT", "/oauth/2.0/token"),
+        ("GET", "/%ff"),
+        ("GET", "/"),
+    ] {
+        let answer = door.send(method, path, NONE, b"").await;
+
+        assert_eq!(answer.status, 200);
+        assert!(answer.head.contains("content-type: application/json"));
+        assert_eq!(
+            answer.json,
+            error(3, "Unsupported openapi method"),
+            "{method} {path}"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Who is let in: the token endpoint, and calls without a good token.
+
+use serde_json::json;
+
+use super::{CALLS, Door, FORM, JSON, NONE, assert_same_shape, error};
+
+#[tokio::test]
+async fn all_three_styles_of_token_requests_are_taken_with_any_content_type() {
+    let door = Door::open().await;
+    let keys = "grant_type=client_credentials&client_id=ann-key&client_secret=s%2Bt";
+    let query = format!("/oauth/2.0/token?{keys}");
+    let path = "/oauth/2.0/token";
+
+    for (method, target, header, body) in [
+        ("GET", query.as_str(), NONE, ""),
+        ("POST", &query, NONE, ""),
+        ("POST", &query, JSON, ""),
+        ("POST", &query, FORM, ""),
+        ("POST", path, NONE, keys),
+        ("POST", path, FORM, keys),
+        ("POST", path, "Content-Type: text/plain\r\n", keys),
+    ] {
+        let answer = door.send(method, target, header, body.as_bytes()).await;
+
+        assert_eq!(answer.status, 200, "{method} {target} {header}");
+        assert_same_shape(&answer.json, "token.json");
+        assert_eq!(answer.json["expires_in"], 2_592_000);
+        let scope = answer.json["scope"].as_str().unwrap();
+        assert!(scope.split(' ').any(|word| word == "brain_all_scope"));
+        assert!(answer.head.contains("cache-control: no-store"));
+    }
+}
+
+#[tokio::test]
+async fn wrong_keys_are_refused_as_oauth_refuses() {
+    let door = Door::open().await;
+
+    for (keys, description) in [
+        ("client_id=nobody&client_secret=x", "unknown client id"),
+        (
+            "client_id=ann-key&client_secret=x",
+            "Client authentication failed",
+        ),
+        ("client_id=ann-key", "Client authentication failed"),
+        ("x=y", "unknown client id"),
+    ] {
+        let target = format!("/oauth/2.0/token?grant_type=client_credentials&{keys}");
+        let answer = door.send("GET", &target, NONE, b"").await;
+
+        assert_eq!(answer.status, 401);
+        assert_same_shape(&answer.json, "token_refused.json");
+        assert_eq!(answer.json["error"], "invalid_client");
+        assert_eq!(answer.json["error_description"], description);
+    }
+}
+
+#[tokio::test]
+async fn other_grant_types_are_unsupported() {
+    let door = Door::open().await;
+
+    for query in [
+        "",
+        "?grant_type=refresh_token&refresh_token=25.x",
+        "?grant_type",
+    ] {
+        let target = format!("/oauth/2.0/token{query}");
+        let answer = door.send("POST", &target, FORM, b"").await;
+
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.json["error"], "unsupported_grant_type");
+    }
+    let flood = vec![b'x'; 16 * 1024 + 1];
+    let answer = door.send("POST", "/oauth/2.0/token", FORM, &flood).await;
+    assert_eq!(
+        (answer.status, &answer.json["error"]),
+        (400, &json!("invalid_request"))
+    );
+}
+
+#[tokio::test]
+async fn a_call_without_a_good_token_is_refused_in_the_platforms_words() {
+    let door = Door::open().await;
+    let foreign = format!("24.{}.2592000.9999999999.282335-1", "0".repeat(32));
+
+    for (query, header, error) in [
+        (String::new(), FORM, error(100, "Invalid parameter")),
+        (
+            "?access_token=".to_owned(),
+            FORM,
+            error(100, "Invalid parameter"),
+        ),
+        (
+            format!("?access_token={foreign}"),
+            FORM,
+            error(110, "Access token invalid or no longer valid"),
+        ),
+        (
+            "?aipSdk=python".to_owned(),
+            "Authorization: bce-auth-v1/ann-key/2026-01-01T00:00:00Z/1800/host/0\r\n",
+            error(14, "IAM Certification failed"),
+        ),
+    ] {
+        let target = format!("{CALLS}/search{query}");
+        let answer = door
+            .send("POST", &target, header, b"url=http://e.org/a")
+            .await;
+
+        assert_eq!((answer.status, answer.json), (200, error), "{query}");
+    }
+}

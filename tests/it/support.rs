@@ -1,0 +1,8 @@
+//! What the tests are built with.
+
+pub mod backends;
+pub mod gateway;
+pub mod grpc_double;
+pub mod memory;
+pub mod pictures;
+pub mod vendor;

@@ -1,0 +1,61 @@
+//! The backends that the contract is held against.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use samegate::config;
+use samegate::library::embedded::Embedded;
+use samegate::library::rest::Rest;
+
+use super::gateway::Gateway;
+use super::vendor::Vendor;
+use crate::contract::Fixture;
+
+/// The engine in a folder of its own.
+pub async fn embedded() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config::Embedded {
+        data_dir: folder.path().to_owned(),
+        capacity: 1000,
+        fetch_private: false,
+    };
+    let library = Embedded::open(&config).unwrap();
+    Fixture {
+        library: Arc::new(library),
+        _keep: Box::new(folder),
+    }
+}
+
+/// The rest backend in front of a whole gateway's REST door.
+pub async fn rest_to_own_door() -> Fixture {
+    let gateway = Gateway::start().await;
+    let library = rest(&gateway.rest_url(), "local", "local");
+    Fixture {
+        library: Arc::new(library),
+        _keep: Box::new(gateway),
+    }
+}
+
+/// The rest backend in front of the fake vendor.
+pub async fn rest_to_fake_vendor() -> Fixture {
+    let vendor = Vendor::start().await;
+    let library = rest(&vendor.url(), "key", "secret");
+    Fixture {
+        library: Arc::new(library),
+        _keep: Box::new(vendor),
+    }
+}
+
+fn rest(base_url: &str, api_key: &str, secret_key: &str) -> Rest {
+    let credential = config::Credential {
+        api_key: api_key.to_owned(),
+        secret_key: secret_key.to_owned().into(),
+    };
+    let config = config::Rest {
+        base_url: base_url.parse().unwrap(),
+        service: config::Service::SameHq,
+        credentials: vec![credential],
+        timeout: Duration::from_secs(30),
+    };
+    Rest::connect(&config).unwrap()
+}

@@ -1,0 +1,93 @@
+//! A whole gateway on free ports, in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use samegate::app::{Addresses, App};
+use samegate::config::{self, Overrides};
+use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+/// A running gateway; it drains and stops when told to, or when dropped.
+pub struct Gateway {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// Folder that holds its library and configuration.
+    pub folder: tempfile::TempDir,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts with the default configuration.
+    pub async fn start() -> Self {
+        Self::with_config("").await
+    }
+
+    /// Starts with a configuration file; ports are free ones whatever it says.
+    pub async fn with_config(toml: &str) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), toml).await
+    }
+
+    /// Starts in a folder that a gateway may have used before.
+    pub async fn in_folder(folder: tempfile::TempDir, toml: &str) -> Self {
+        let file = folder.path().join("samegate.toml");
+        std::fs::write(&file, toml).unwrap();
+        let config = config(&file, folder.path(), toml);
+        let app = App::bind(&config).await.unwrap();
+        let addresses = app.addresses();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(app.run(async {
+            // A dropped sender stops the gateway as well.
+            let _ = stopped.await;
+        }));
+        Gateway {
+            addresses,
+            folder,
+            stop,
+            running,
+        }
+    }
+
+    /// Drains, stops, and hands back the folder.
+    pub async fn stop(self) -> tempfile::TempDir {
+        let _ = self.stop.send(());
+        self.running.await.unwrap();
+        self.folder
+    }
+
+    /// Tells the gateway to stop and returns at once.
+    pub fn begin_to_stop(self) -> JoinHandle<()> {
+        let _ = self.stop.send(());
+        self.running
+    }
+
+    /// Connects a gRPC client.
+    pub async fn client(&self) -> SameImageServiceClient<Channel> {
+        let endpoint = format!("http://{}", self.addresses.grpc);
+        SameImageServiceClient::connect(endpoint)
+            .await
+            .unwrap()
+            .max_decoding_message_size(64 << 20)
+    }
+
+    /// Address of the REST door.
+    pub fn rest_url(&self) -> String {
+        format!("http://{}", self.addresses.rest)
+    }
+}
+
+fn config(file: &Path, folder: &Path, toml: &str) -> config::Config {
+    let free = Some("127.0.0.1:0".parse().unwrap());
+    // A file that names libraries says itself where they lie.
+    let data = (!toml.contains("[libraries.")).then(|| folder.join("data"));
+    let overrides = Overrides {
+        data,
+        grpc: free,
+        rest: free,
+        admin: free,
+    };
+    config::load(Some(file), &BTreeMap::new(), &overrides).unwrap()
+}

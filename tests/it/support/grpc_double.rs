@@ -1,0 +1,448 @@
+//! A small gateway that keeps its pictures in memory and fails on demand.
+//!
+//! It runs in a runtime of its own, so that [`Double::kill`] breaks every
+//! connection as a crash would. What it stores outlives it: hand the
+//! [`Store`] to the next one.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use samegate::proto::v1;
+use samegate::proto::v1::add_images_request::Payload;
+use samegate::proto::v1::add_images_response::Event;
+use samegate::proto::v1::same_image_service_server::{SameImageService, SameImageServiceServer};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// What a bulk stream does beside storing.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Breaks after this many acknowledgements; the next item is stored and
+    /// its acknowledgement lost.
+    BreakAfter(usize),
+    /// Announces that it goes away after this many acknowledgements, and takes
+    /// no further item.
+    DrainAfter(usize),
+    /// Cancels the token after this many acknowledgements, and goes on.
+    SignalAfter(usize, CancellationToken),
+    /// Cancels the token after this many acknowledgements, and hangs.
+    HangAfter(usize, CancellationToken),
+    /// Ends at once with this status.
+    Refuse(Status),
+}
+
+/// What the double was told and what it has seen.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Stored pictures in the order of their adding.
+    pub stored: Vec<v1::Image>,
+    /// Acts of the coming streams; without one a stream just stores.
+    pub acts: VecDeque<Act>,
+    /// Statuses that the item or picture with this brief gets before it is
+    /// stored.
+    pub faults: HashMap<String, VecDeque<v1::Status>>,
+    /// `authorization` that a call must carry.
+    pub authorization: Option<String>,
+    /// Options of the streams so far.
+    pub options: Vec<v1::AddImagesOptions>,
+    /// Number of items read from streams.
+    pub items_read: usize,
+}
+
+/// The double's memory, shared with the test.
+pub type Store = Arc<Mutex<State>>;
+
+/// A running double.
+#[derive(Debug)]
+pub struct Double {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it knows.
+    pub store: Store,
+    runtime: Option<Runtime>,
+}
+
+// === impl Double ===
+
+impl Double {
+    /// Starts one on a free port with an empty store.
+    pub fn start() -> Self {
+        Double::start_at((Ipv4Addr::LOCALHOST, 0).into(), Store::default())
+    }
+
+    /// Starts one at an address with the store of another.
+    pub fn start_at(address: SocketAddr, store: Store) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = Service(store.clone());
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let (health, health_service) = tonic_health::server::health_reporter();
+            health
+                .set_serving::<SameImageServiceServer<Service>>()
+                .await;
+            health
+                .set_service_status("stopping", tonic_health::ServingStatus::NotServing)
+                .await;
+            tonic::transport::Server::builder()
+                .add_service(health_service)
+                .add_service(SameImageServiceServer::new(service))
+                .serve_with_incoming(TcpListenerStream::new(listener))
+                .await
+        });
+        Double {
+            address,
+            store,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Address as the command line takes it.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Breaks every connection and frees the port.
+    pub fn kill(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        // A runtime may wait for its end on a thread that runs none itself.
+        let ended = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(10)));
+        ended.join().unwrap();
+    }
+
+    /// Briefs of the stored pictures, sorted.
+    pub fn briefs(&self) -> Vec<String> {
+        let state = self.store.lock().unwrap();
+        let mut briefs: Vec<String> = state.stored.iter().map(|i| i.brief.clone()).collect();
+        briefs.sort();
+        briefs
+    }
+
+    fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Makes the status of a failed item.
+pub fn fault(code: Code, reason: &str) -> v1::Status {
+    v1::Status {
+        code: code as i32,
+        message: format!("the double says {reason}"),
+        reason: reason.to_owned(),
+        metadata: HashMap::new(),
+    }
+}
+
+struct Service(Store);
+
+// === impl State ===
+
+impl State {
+    /// Stores a picture unless its content is there: sign and `existed`.
+    fn add(&mut self, content: &Bytes, brief: String, tags: Vec<u32>) -> (String, bool) {
+        let sign = format!("{},{}", content.len(), blake3::hash(content).to_hex());
+        if self.stored.iter().any(|image| image.cont_sign == sign) {
+            return (sign, true);
+        }
+        self.stored.push(v1::Image {
+            cont_sign: sign.clone(),
+            brief,
+            tags,
+            width: 64,
+            height: 48,
+            size_bytes: content.len() as u64,
+            add_time: None,
+            thumbnail_jpeg: Bytes::from_static(b"thumbnail"),
+        });
+        (sign, false)
+    }
+
+    fn next_fault(&mut self, brief: &str) -> Option<v1::Status> {
+        self.faults.get_mut(brief)?.pop_front()
+    }
+
+    fn take_item(&mut self, item: v1::AddImagesItem) -> v1::AddImagesResult {
+        use v1::add_images_item::Source;
+
+        self.items_read += 1;
+        let mut result = v1::AddImagesResult {
+            key: item.key,
+            ..v1::AddImagesResult::default()
+        };
+        if let Some(status) = self.next_fault(&item.brief) {
+            result.status = Some(status);
+            return result;
+        }
+        let content = match item.source {
+            Some(Source::Content(content)) => content,
+            Some(Source::Url(url)) => url.into(),
+            None => Bytes::new(),
+        };
+        (result.cont_sign, result.existed) = self.add(&content, item.brief, item.tags);
+        result
+    }
+}
+
+// === impl Service ===
+
+impl Service {
+    fn authorize<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        let expected = self.0.lock().unwrap().authorization.clone();
+        let given = request.metadata().get("authorization");
+        let given = given.and_then(|value| value.to_str().ok());
+        if expected.is_none() || given == expected.as_deref() {
+            return Ok(());
+        }
+        let details = ErrorDetails::with_error_info("CREDENTIALS_MISSING", "samegate", []);
+        let code = Code::Unauthenticated;
+        Err(Status::with_error_details(
+            code,
+            "no key was given",
+            details,
+        ))
+    }
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<v1::AddImagesResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl SameImageService for Service {
+    type AddImagesStream = Events;
+
+    async fn add_image(
+        &self,
+        request: Request<v1::AddImageRequest>,
+    ) -> Result<Response<v1::AddImageResponse>, Status> {
+        self.authorize(&request)?;
+        let request = request.into_inner();
+        let mut state = self.0.lock().unwrap();
+        if let Some(fault) = state.next_fault(&request.brief) {
+            let details = ErrorDetails::with_error_info(fault.reason, "samegate", []);
+            let code = Code::from_i32(fault.code);
+            return Err(Status::with_error_details(code, fault.message, details));
+        }
+        let content = match request.source {
+            Some(v1::add_image_request::Source::Content(content)) => content,
+            Some(v1::add_image_request::Source::Url(url)) => url.into(),
+            None => Bytes::new(),
+        };
+        let (cont_sign, existed) = state.add(&content, request.brief, request.tags);
+        Ok(Response::new(v1::AddImageResponse {
+            cont_sign,
+            existed,
+            log_id: 1,
+        }))
+    }
+
+    async fn add_images(
+        &self,
+        request: Request<Streaming<v1::AddImagesRequest>>,
+    ) -> Result<Response<Events>, Status> {
+        self.authorize(&request)?;
+        let act = self.0.lock().unwrap().acts.pop_front();
+        if let Some(Act::Refuse(status)) = act {
+            return Err(status);
+        }
+        let (events, receiver) = mpsc::channel(1);
+        tokio::spawn(bulk(self.0.clone(), request.into_inner(), act, events));
+        Ok(Response::new(ReceiverStream::new(receiver).boxed()))
+    }
+
+    async fn search_images(
+        &self,
+        request: Request<v1::SearchImagesRequest>,
+    ) -> Result<Response<v1::SearchImagesResponse>, Status> {
+        self.authorize(&request)?;
+        let state = self.0.lock().unwrap();
+        let stored = state.stored.iter();
+        let matches: Vec<v1::Match> = stored
+            .map(|image| v1::Match {
+                cont_sign: image.cont_sign.clone(),
+                score: 0.987,
+                brief: image.brief.clone(),
+                tags: image.tags.clone(),
+                geometry: None,
+            })
+            .collect();
+        Ok(Response::new(v1::SearchImagesResponse {
+            matches,
+            has_more: false,
+            log_id: 2,
+        }))
+    }
+
+    async fn update_image(
+        &self,
+        request: Request<v1::UpdateImageRequest>,
+    ) -> Result<Response<v1::UpdateImageResponse>, Status> {
+        let request = request.into_inner();
+        let Some(v1::update_image_request::Target::ContSign(sign)) = request.target else {
+            return Err(Status::invalid_argument("the double updates by sign"));
+        };
+        let mut state = self.0.lock().unwrap();
+        let mut stored = state.stored.iter_mut();
+        let Some(image) = stored.find(|image| image.cont_sign == sign) else {
+            return Err(Status::not_found("no such picture"));
+        };
+        if let Some(brief) = request.brief {
+            image.brief = brief;
+        }
+        if let Some(tags) = request.tags {
+            image.tags = tags.values;
+        }
+        Ok(Response::new(v1::UpdateImageResponse { log_id: 3 }))
+    }
+
+    async fn delete_images(
+        &self,
+        request: Request<v1::DeleteImagesRequest>,
+    ) -> Result<Response<v1::DeleteImagesResponse>, Status> {
+        let target = request.into_inner().target;
+        let Some(v1::delete_images_request::Target::ContSigns(signs)) = target else {
+            return Err(Status::invalid_argument("the double deletes by sign"));
+        };
+        let mut state = self.0.lock().unwrap();
+        let mut results = Vec::new();
+        for sign in signs.values {
+            let before = state.stored.len();
+            state.stored.retain(|image| image.cont_sign != sign);
+            let status = if state.stored.len() < before {
+                v1::Status::default()
+            } else {
+                fault(Code::NotFound, "IMAGE_NOT_FOUND")
+            };
+            results.push(v1::DeleteImagesResult {
+                cont_sign: sign,
+                status: Some(status),
+            });
+        }
+        let log_ids = vec![4];
+        Ok(Response::new(v1::DeleteImagesResponse { results, log_ids }))
+    }
+
+    async fn get_library(
+        &self,
+        _: Request<v1::GetLibraryRequest>,
+    ) -> Result<Response<v1::GetLibraryResponse>, Status> {
+        Ok(Response::new(v1::GetLibraryResponse {
+            library: "default".to_owned(),
+            image_count: self.0.lock().unwrap().stored.len() as u64,
+            image_capacity: 500_000,
+            size_bytes: 1_234_567,
+        }))
+    }
+
+    /// Pages of two at most, so that a listing takes several.
+    async fn list_images(
+        &self,
+        request: Request<v1::ListImagesRequest>,
+    ) -> Result<Response<v1::ListImagesResponse>, Status> {
+        let request = request.into_inner();
+        let start: usize = request.page_token.parse().unwrap_or(0);
+        let state = self.0.lock().unwrap();
+        let end = state
+            .stored
+            .len()
+            .min(start + (request.page_size as usize).min(2));
+        let is_last = end == state.stored.len();
+        Ok(Response::new(v1::ListImagesResponse {
+            images: state.stored[start..end].to_vec(),
+            next_page_token: if is_last {
+                String::new()
+            } else {
+                end.to_string()
+            },
+        }))
+    }
+
+    async fn get_image(
+        &self,
+        request: Request<v1::GetImageRequest>,
+    ) -> Result<Response<v1::GetImageResponse>, Status> {
+        let sign = request.into_inner().cont_sign;
+        let state = self.0.lock().unwrap();
+        let image = state.stored.iter().find(|image| image.cont_sign == sign);
+        let image = image.cloned();
+        if image.is_none() {
+            return Err(Status::not_found("no such picture"));
+        }
+        Ok(Response::new(v1::GetImageResponse { image }))
+    }
+}
+
+/// Answers item by item; a client that is gone ends it.
+async fn bulk(
+    store: Store,
+    mut requests: Streaming<v1::AddImagesRequest>,
+    act: Option<Act>,
+    events: mpsc::Sender<Result<v1::AddImagesResponse, Status>>,
+) {
+    let mut acknowledged = 0;
+    let mut counts = v1::AddImagesCounts::default();
+    loop {
+        match &act {
+            Some(Act::SignalAfter(after, token)) if acknowledged == *after => token.cancel(),
+            Some(Act::HangAfter(after, token)) if acknowledged == *after => {
+                token.cancel();
+                // Keeps the stream open until the client or the double ends.
+                events.closed().await;
+                return;
+            }
+            Some(Act::DrainAfter(after)) if acknowledged == *after => {
+                let message = "going away".to_owned();
+                let drain = v1::AddImagesDrain { message };
+                let _ = events.send(Ok(response(Event::Drain(drain)))).await;
+                break;
+            }
+            _ => {}
+        }
+        let payload = match requests.message().await {
+            Ok(Some(request)) => request.payload,
+            Ok(None) => break,
+            Err(_) => return,
+        };
+        let result = match payload {
+            Some(Payload::Options(options)) => {
+                store.lock().unwrap().options.push(options);
+                continue;
+            }
+            Some(Payload::Item(item)) => store.lock().unwrap().take_item(item),
+            None => continue,
+        };
+        if matches!(&act, Some(Act::BreakAfter(after)) if acknowledged == *after) {
+            let _ = events.send(Err(Status::unavailable("broken"))).await;
+            return;
+        }
+        counts.received += 1;
+        let _ = events.send(Ok(response(Event::Result(result)))).await;
+        acknowledged += 1;
+    }
+    let _ = events.send(Ok(response(Event::Summary(counts)))).await;
+}
+
+fn response(event: Event) -> v1::AddImagesResponse {
+    v1::AddImagesResponse { event: Some(event) }
+}

@@ -1,0 +1,152 @@
+//! A library in memory: exact copies only, no rule that the domain has.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use samegate::domain::{
+    Add, Added, Call, ContSign, Delete, DeleteTarget, Deleted, ImageSource, Match, Page, Query,
+    TagLogic, Target, Update, Updated,
+};
+use samegate::error::{Error, Kind, Result};
+use samegate::library::Library;
+
+/// Number of every answer; above 2^53, as the vendor's are.
+pub const LOG_ID: u64 = 1_820_640_012_355_862_497;
+
+/// The double.
+#[derive(Debug, Default)]
+pub struct Memory {
+    records: Mutex<BTreeMap<String, Record>>,
+    fault: Option<(Kind, &'static str)>,
+}
+
+#[derive(Clone, Debug)]
+struct Record {
+    brief: String,
+    tags: Vec<u16>,
+}
+
+/// Sign that a picture's bytes, or its address, get here.
+pub fn sign_of(content: &[u8]) -> String {
+    let digest = blake3::hash(content);
+    let (first, second) = digest.as_bytes().split_at(4);
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes[..4].try_into().unwrap());
+    format!("{},{}", number(first), number(second))
+}
+
+impl Memory {
+    /// A library whose every call fails so, or whose calls about one sign do.
+    pub fn failing(kind: Kind, sign: &'static str) -> Self {
+        Memory {
+            fault: Some((kind, sign)),
+            ..Memory::default()
+        }
+    }
+
+    fn check(&self, sign: &str) -> Result<()> {
+        match self.fault {
+            Some((kind, only)) if only.is_empty() || only == sign => {
+                Err(Error::new(kind, "on purpose"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Library for Memory {
+    async fn add(&self, _call: &Call, request: Add) -> Result<Added> {
+        let sign = sign(&request.source);
+        self.check(&sign)?;
+        let mut records = self.records.lock().unwrap();
+        let existed = records.contains_key(&sign);
+        records.entry(sign.clone()).or_insert(Record {
+            brief: request.brief.into_string(),
+            tags: request.tags.as_slice().to_vec(),
+        });
+        Ok(Added {
+            cont_sign: ContSign::new(&sign).unwrap(),
+            existed,
+            log_id: LOG_ID,
+        })
+    }
+
+    /// Every stored picture matches; the same one fully, others by half.
+    async fn search(&self, _call: &Call, query: Query) -> Result<Page> {
+        let sign = sign(&query.source);
+        self.check(&sign)?;
+        let records = self.records.lock().unwrap();
+        let wanted = records.iter().filter(|(_, record)| fits(record, &query));
+        let mut matches: Vec<_> = wanted
+            .map(|(stored, record)| Match {
+                cont_sign: ContSign::new(stored).unwrap(),
+                score: if *stored == sign { 1.0 } else { 0.5 },
+                brief: record.brief.clone(),
+                tags: record.tags.clone(),
+                geometry: None,
+            })
+            .collect();
+        matches.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let all = matches.len();
+        let (offset, limit) = (query.offset as usize, query.limit as usize);
+        Ok(Page {
+            matches: matches.into_iter().skip(offset).take(limit).collect(),
+            has_more: offset + limit < all,
+            log_id: LOG_ID,
+        })
+    }
+
+    async fn update(&self, _call: &Call, request: Update) -> Result<Updated> {
+        let sign = match &request.target {
+            Target::Source(source) => sign(source),
+            Target::Sign(sign) => sign.to_string(),
+        };
+        self.check(&sign)?;
+        let mut records = self.records.lock().unwrap();
+        let record = records.get_mut(&sign).ok_or_else(absent)?;
+        if let Some(brief) = request.brief {
+            record.brief = brief.into_string();
+        }
+        if let Some(tags) = request.tags {
+            record.tags = tags.as_slice().to_vec();
+        }
+        Ok(Updated { log_id: LOG_ID })
+    }
+
+    async fn delete(&self, _call: &Call, request: Delete) -> Result<Deleted> {
+        let signs = match request.target {
+            DeleteTarget::Source(source) => vec![sign(&source)],
+            DeleteTarget::Signs(signs) => signs.iter().map(ContSign::to_string).collect(),
+        };
+        let mut records = self.records.lock().unwrap();
+        let outcomes = signs.iter().map(|sign| {
+            self.check(sign)?;
+            records.remove(sign).map(drop).ok_or_else(absent)
+        });
+        Ok(Deleted {
+            outcomes: outcomes.collect(),
+            log_ids: vec![LOG_ID],
+        })
+    }
+}
+
+fn sign(source: &ImageSource) -> String {
+    match source {
+        ImageSource::Content(picture) => sign_of(picture.bytes()),
+        ImageSource::Url(url) => sign_of(url.as_url().as_str().as_bytes()),
+    }
+}
+
+fn fits(record: &Record, query: &Query) -> bool {
+    let mut wanted = query.tags.as_slice().iter();
+    match query.tag_logic {
+        TagLogic::And => wanted.all(|tag| record.tags.contains(tag)),
+        TagLogic::Or if wanted.len() == 0 => true,
+        TagLogic::Or => wanted.any(|tag| record.tags.contains(tag)),
+    }
+}
+
+fn absent() -> Error {
+    Error::new(Kind::ImageNotFound, "not stored")
+}

@@ -1,0 +1,81 @@
+//! Pictures that the tests draw themselves.
+
+use std::io::Cursor;
+
+use bytes::Bytes;
+use image::{ImageFormat, Rgb, RgbImage};
+
+/// A poster of coloured discs and bars on a gradient: the same for the same
+/// seed, and unlike that of any other seed.
+pub fn poster(seed: u64) -> RgbImage {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let (from, to) = (dice.colour(), dice.colour());
+    let mut canvas = RgbImage::from_fn(320, 240, |x, y| {
+        let blend =
+            |c: usize| (u32::from(from[c]) * (558 - x - y) + u32::from(to[c]) * (x + y)) / 558;
+        Rgb([0, 1, 2].map(|c| u8::try_from(blend(c)).expect("between two bytes lies a byte")))
+    });
+    for _ in 0..14 {
+        let (cx, cy, colour) = (dice.below(320), dice.below(240), Rgb(dice.colour()));
+        let (size, round) = (12 + dice.below(40), dice.below(2) == 0);
+        for (x, y, pixel) in canvas.enumerate_pixels_mut() {
+            let (dx, dy) = (i64::from(x) - cx, i64::from(y) - cy);
+            let inside = if round {
+                dx * dx + dy * dy < size * size
+            } else {
+                dx.abs() < size && dy.abs() * 2 < size
+            };
+            if inside {
+                *pixel = colour;
+            }
+        }
+    }
+    canvas
+}
+
+/// A poster as a PNG file.
+pub fn png(seed: u64) -> Bytes {
+    encoded(&poster(seed), ImageFormat::Png)
+}
+
+/// The same poster as a JPEG file: other bytes, the same picture.
+pub fn jpeg(seed: u64) -> Bytes {
+    encoded(&poster(seed), ImageFormat::Jpeg)
+}
+
+/// Other bytes for exactly the same pixels: PNG readers stop at the end chunk.
+pub fn variant(seed: u64, number: u8) -> Bytes {
+    let mut file = png(seed).to_vec();
+    file.push(number);
+    file.into()
+}
+
+fn encoded(picture: &RgbImage, format: ImageFormat) -> Bytes {
+    let mut file = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut file, format)
+        .expect("drawing into memory works");
+    file.into_inner().into()
+}
+
+/// Random numbers that are the same on every machine (xorshift64, Marsaglia
+/// 2003).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: i64) -> i64 {
+        (self.next() >> 16) as i64 % limit
+    }
+
+    fn colour(&mut self) -> [u8; 3] {
+        let [a, b, c, ..] = self.next().to_le_bytes();
+        [a, b, c]
+    }
+}
