@@ -139,16 +139,15 @@ where
         request.extensions_mut().insert(call);
         let answer = tokio::time::timeout_at(deadline, self.inner.call(request));
         async move {
-            let passed = || {
-                let message = "the call's deadline has passed";
-                Ok(refuse(&Error::new(Kind::DeadlineExceeded, message)))
-            };
             // A timeout polls the call before the clock, so a quick call would
             // be begun, and even answered, when its time is over already.
-            if deadline <= Instant::now() {
-                return passed();
+            if deadline > Instant::now()
+                && let Ok(answer) = answer.await
+            {
+                return answer;
             }
-            answer.await.unwrap_or_else(|_| passed())
+            let message = "the call's deadline has passed";
+            Ok(refuse(&Error::new(Kind::DeadlineExceeded, message)))
         }
         .boxed()
     }
