@@ -9,7 +9,7 @@ PYTHON := PYTHONPATH=.tools/python python3
 NODE_CLIENT := tests/clients/node
 BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 
-.PHONY: help run test check rust clients lint doc deny bench
+.PHONY: help run test check rust clients lint doc deny bench measure
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ deny: ## Licences, sources and duplicates of dependencies (builds cargo-deny)
 
 bench: ## Benchmarks of the engine and of the gateway end to end
 	$(CARGO) bench --workspace
+
+measure: ## Libraries of 50,000 to a million synthetic pictures (an hour, 20 GB of disk)
+	$(CARGO) test --release -p same-image --lib -- --ignored --nocapture measure_libraries
 
 # `--target` needs neither the venv package nor a writable system Python.
 .tools/python: tests/clients/python/requirements.txt

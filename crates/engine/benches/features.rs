@@ -58,7 +58,7 @@ fn search(criterion: &mut Criterion) {
         .map(|donor| Donor::new(&view(&drawn(1000 + donor))))
         .collect();
     let mut distractors = Distractors::new(donors, SEED);
-    let mut index = Index::new();
+    let index = Index::new();
     for id in 0..DISTRACTORS {
         index.insert(id, &distractors.make());
     }
@@ -72,7 +72,7 @@ fn search(criterion: &mut Criterion) {
 fn same_logo(criterion: &mut Criterion) {
     let picture = drawn(SEED);
     let features = features::extract(&view(&picture)).features;
-    let mut index = Index::new();
+    let index = Index::new();
     for id in 0..WITH_LOGO {
         // A few bits differ, as in real copies.
         let flips = 1u64 << (id % 64) | 1 << (id / 64 % 64);

@@ -4,6 +4,10 @@
 //! near postings of all parts (`votes`), verifies the geometry of the best pictures
 //! (`crate::verify`) and scores them. The index is a cache: it knows ids, not records, and forgets
 //! nothing by itself; deleted pictures are left out by the caller's filter.
+//!
+//! Concurrency: a search takes a list of the parts and then holds no lock but, one at a time and
+//! for the reading of one list, those inside the table. So searches, adds and merges wait for each
+//! other for microseconds, however long each takes.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -20,7 +24,7 @@ mod votes;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::features::{Features, QueryFeatures};
 use crate::verify::{self, Alignment, Frame, Pair};
@@ -30,13 +34,15 @@ use posting::Posting;
 use table::Table;
 use votes::Voted;
 
-pub use merge::Merge;
+pub use merge::{Extent, Merge, Terms};
 pub use segment::{Segment, SegmentError};
 
 /// Answers which pictures have a feature in a cell; implemented by the table and by segments.
 trait Postings {
-    /// Returns the postings of a cell, empty when there are none.
-    fn list(&self, cell: u32) -> &[Posting];
+    /// Returns the number of postings of a cell.
+    fn length(&self, cell: u32) -> usize;
+    /// Hands over the postings of a cell; `each` must be quick, the table is locked meanwhile.
+    fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting]));
     /// Returns what is known of a picture; `None` for a number that does not exist.
     fn picture(&self, number: u32) -> Option<Picture>;
     /// Returns the number of pictures.
@@ -44,22 +50,29 @@ trait Postings {
 }
 
 /// An immutable part: a segment, or a table that waits to become one.
+#[derive(Clone)]
 enum Sealed {
-    Table(Table),
-    Segment(Segment),
+    Table(Arc<Table>),
+    Segment(Arc<Segment>),
 }
 
 type Part<'a> = &'a dyn Postings;
 
-/// Holds the postings of a library.
+/// Holds the postings of a library; share it between threads as it is.
 ///
-/// Searching needs `&self`, adding `&mut self`: put it behind a lock that many readers may hold.
-/// Writing a segment needs neither: [`Index::plan_merge`] under the lock, [`Merge::write`] without,
-/// [`Index::replace`] under it again.
+/// A segment is written in three steps: [`Index::plan_merge`], [`Merge::write`],
+/// [`Index::replace`]; searches and adds go on meanwhile. One thread at a time may do that.
+#[derive(Default)]
 pub struct Index {
+    state: RwLock<State>,
+}
+
+/// The parts at one moment. Cloned by whoever reads them.
+#[derive(Clone, Default)]
+struct State {
     /// Oldest first.
-    sealed: Vec<Arc<Sealed>>,
-    table: Table,
+    sealed: Vec<Sealed>,
+    table: Arc<Table>,
 }
 
 /// Says how thoroughly to search.
@@ -91,109 +104,131 @@ const LEAST_INLIERS: usize = 5;
 impl Index {
     /// Makes an empty index.
     pub fn new() -> Self {
-        Self {
-            sealed: Vec::new(),
-            table: Table::new(),
-        }
+        Self::default()
     }
 
     /// Adds the pictures of a segment file.
-    pub fn add_segment(&mut self, segment: Segment) {
-        self.sealed.push(Arc::new(Sealed::Segment(segment)));
+    pub fn add_segment(&self, segment: Segment) {
+        self.change(|state| state.sealed.push(Sealed::Segment(Arc::new(segment))));
     }
 
     /// Adds a picture; the next search finds it.
     ///
     /// The same id may be there already with the same features (added, deleted, added again): it is
     /// found once.
-    pub fn insert(&mut self, id: u64, features: &Features) {
-        self.table.insert(id, features);
+    pub fn insert(&self, id: u64, features: &Features) {
+        // Held to the end, so that a table that is sealed meanwhile is complete.
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.table.insert(id, features);
     }
 
     /// Returns the number of pictures that are in no segment yet.
-    pub fn unsealed(&self) -> u32 {
-        let waiting = self
-            .sealed
-            .iter()
-            .filter(|part| matches!(***part, Sealed::Table(_)));
-        self.table.pictures() + waiting.map(|part| part.pictures()).sum::<u32>()
+    pub fn unsealed(&self) -> u64 {
+        let state = self.state();
+        let waiting = state.sealed.iter().filter(|part| part.segment().is_none());
+        let waiting = waiting.map(|part| u64::from(part.postings().pictures()));
+        u64::from(state.table.pictures()) + waiting.sum::<u64>()
     }
 
-    /// Seals the table and names the parts that should become one segment.
-    ///
-    /// Takes the newest part and every older one that is at most twice as large as all newer ones
-    /// together, so that the number of segments grows with the logarithm of the library, and each
-    /// posting is rewritten as often.
-    ///
-    /// Returns `None` when there is nothing to write.
-    pub fn plan_merge(&mut self) -> Option<Merge> {
-        if self.table.pictures() > 0 {
-            self.sealed.push(Arc::new(Sealed::Table(std::mem::replace(
-                &mut self.table,
-                Table::new(),
-            ))));
-        }
-        let mut parts: Vec<Arc<Sealed>> = Vec::new();
-        let mut together = 0;
-        for part in self.sealed.iter().rev() {
-            let is_segment = matches!(**part, Sealed::Segment(_));
-            if is_segment && u64::from(part.pictures()) > 2 * together {
-                break;
+    /// Returns the number of all pictures; one that stands in two parts, or that was deleted since,
+    /// counts in each.
+    pub fn pictures(&self) -> u64 {
+        let pictures = |part: Part<'_>| u64::from(part.pictures());
+        self.state().parts().into_iter().map(pictures).sum()
+    }
+
+    /// Returns the size of all segment files in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        let state = self.state();
+        let segments = state.sealed.iter().filter_map(Sealed::segment);
+        segments.map(Segment::size_bytes).sum()
+    }
+
+    /// Seals the table and names the parts that should become one segment; `None` when there is
+    /// nothing to write.
+    pub fn plan_merge(&self, extent: Extent) -> Option<Merge> {
+        self.change(|state| {
+            if state.table.pictures() > 0 {
+                let table = std::mem::take(&mut state.table);
+                state.sealed.push(Sealed::Table(table));
             }
-            together += u64::from(part.pictures());
-            parts.insert(0, Arc::clone(part));
-        }
-        (!parts.is_empty()).then_some(Merge { parts })
+            Merge::of(&state.sealed, extent)
+        })
     }
 
     /// Puts a written segment in the place of what it was made of; returns the files that can be
     /// deleted.
-    pub fn replace(&mut self, merge: &Merge, segment: Segment) -> Vec<PathBuf> {
-        let merged = |part: &Arc<Sealed>| merge.parts.iter().any(|other| Arc::ptr_eq(part, other));
-        let place = self
-            .sealed
-            .iter()
-            .position(merged)
-            .unwrap_or(self.sealed.len());
-        self.sealed.retain(|part| !merged(part));
-        self.sealed.insert(
-            place.min(self.sealed.len()),
-            Arc::new(Sealed::Segment(segment)),
-        );
-        let files = merge.parts.iter().filter_map(|part| match &**part {
-            Sealed::Segment(segment) => Some(segment.path().to_owned()),
-            Sealed::Table(_) => None,
+    pub fn replace(&self, merge: &Merge, segment: Segment) -> Vec<PathBuf> {
+        let merged = |part: &Sealed| merge.parts.iter().any(|other| other.is(part));
+        self.change(|state| {
+            let place = state.sealed.iter().position(merged);
+            let place = place.unwrap_or(state.sealed.len());
+            state.sealed.retain(|part| !merged(part));
+            state
+                .sealed
+                .insert(place, Sealed::Segment(Arc::new(segment)));
         });
-        files.collect()
+        let segments = merge.parts.iter().filter_map(Sealed::segment);
+        segments.map(|segment| segment.path().to_owned()).collect()
     }
 
     /// Finds the pictures that share a part with the query, the surest first.
     ///
     /// `filter` says whether a picture may be found (tags, deletions). When nothing is found, the
-    /// query is tried again with its colours inverted. Cost: see the module; no locks, no input or
-    /// output except page faults of segments.
+    /// query is tried again with its colours inverted. Cost: see `votes`; no input or output except
+    /// page faults of segments.
     pub fn search(
         &self,
         query: &QueryFeatures,
         options: &SearchOptions,
         filter: &dyn Fn(u64) -> bool,
     ) -> Vec<Candidate> {
-        let plain = self.search_form(query, options, false, filter);
+        let state = self.state();
+        let plain = state.search(query, options, false, filter);
         if plain.is_empty() {
-            return self.search_form(query, options, true, filter);
+            return state.search(query, options, true, filter);
         }
         plain
     }
 
-    fn search_form(
+    fn state(&self) -> State {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.clone()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.state();
+        write!(
+            f,
+            "Index({} sealed parts, {} pictures in the table)",
+            state.sealed.len(),
+            state.table.pictures()
+        )
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn parts(&self) -> Vec<Part<'_>> {
+        let sealed = self.sealed.iter().map(Sealed::postings);
+        sealed.chain([&*self.table as Part<'_>]).collect()
+    }
+
+    fn search(
         &self,
         query: &QueryFeatures,
         options: &SearchOptions,
         inverted: bool,
         filter: &dyn Fn(u64) -> bool,
     ) -> Vec<Candidate> {
-        let sealed = self.sealed.iter().map(|part| part.postings());
-        let parts: Vec<Part<'_>> = sealed.chain([&self.table as Part<'_>]).collect();
+        let parts = self.parts();
         let matches = votes::matches(&parts, query, inverted, &votes::LIMITS);
         let passes = |voted: &Voted<'_>| {
             let picture = parts[voted.part].picture(voted.picture);
@@ -210,43 +245,29 @@ impl Index {
     }
 }
 
-impl Default for Index {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Index {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Index({} sealed parts, {} pictures in the table)",
-            self.sealed.len(),
-            self.table.pictures()
-        )
-    }
-}
-
 // === impl Sealed ===
 
 impl Sealed {
     fn postings(&self) -> Part<'_> {
         match self {
-            Self::Table(table) => table,
-            Self::Segment(segment) => segment,
+            Self::Table(table) => &**table,
+            Self::Segment(segment) => &**segment,
         }
     }
 
-    fn list(&self, cell: u32) -> &[Posting] {
-        self.postings().list(cell)
+    fn segment(&self) -> Option<&Segment> {
+        match self {
+            Self::Table(_) => None,
+            Self::Segment(segment) => Some(segment),
+        }
     }
 
-    fn picture(&self, number: u32) -> Option<Picture> {
-        self.postings().picture(number)
-    }
-
-    fn pictures(&self) -> u32 {
-        self.postings().pictures()
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Table(a), Self::Table(b)) => Arc::ptr_eq(a, b),
+            (Self::Segment(a), Self::Segment(b)) => Arc::ptr_eq(a, b),
+            (Self::Table(_), Self::Segment(_)) | (Self::Segment(_), Self::Table(_)) => false,
+        }
     }
 }
 

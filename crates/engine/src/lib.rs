@@ -49,3 +49,7 @@ pub use tags::{MAX_TAGS, TagFilter, TagLogic};
 #[cfg(test)]
 #[path = "../tests/support/draw.rs"]
 mod draw;
+
+// So that code shared with examples and tests finds the crate under its name.
+#[cfg(test)]
+extern crate self as same_image;

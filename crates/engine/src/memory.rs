@@ -1,20 +1,31 @@
 //! What searches read: the catalog and the index of local features, in memory beside the store.
 //!
-//! Order of events: loaded from the store at open → carries every commit over, features before
-//! catalog entries → after a failed write it asks the store what is really on the disk. A picture is
-//! found only when the catalog has it, so deletes and new tags need no change of the index. Each
-//! part has a lock of its own: a search reads the index for tens of milliseconds, and listings must
-//! not wait for that.
+//! Order of events: loaded at open, from the segment files (`segments`) as far as they reach and from
+//! the store beyond → carries every commit over, features before catalog entries → the newest
+//! pictures become segments behind its back (`merger`) → after a failed write it asks the store what
+//! is really on the disk. A picture is found only when the catalog has it, so deletes and new tags
+//! need no change of the index.
 
+mod merger;
+mod segments;
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::catalog::{self, Catalog, PictureId};
 use crate::features::{Features, RecordError};
 use crate::index::Index;
 use crate::store::{Snapshot, Store, StoreError};
+use crate::tags::TagFilter;
 
-/// Below this many deleted pictures the index is not worth making anew.
-const MIN_DEAD: usize = 1024;
+pub(crate) use merger::{Merger, Wake};
+use segments::Segments;
+
+/// Folder of the segment files, in the library's own.
+const INDEX_FOLDER: &str = "index";
+/// Pictures indexed from the store between two lines in the log.
+const REPORT_EVERY: usize = 50_000;
 
 /// What a commit changed.
 #[derive(Debug, Default)]
@@ -26,24 +37,71 @@ pub(crate) struct Changes {
 }
 
 /// The catalog and the index of one library.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
     catalog: RwLock<Catalog>,
-    /// Holds deleted pictures too, until they are most of it.
-    index: RwLock<Index>,
+    /// Holds deleted pictures too, until a merge leaves them out.
+    index: Index,
+    segments: Segments,
+    /// How many pictures are worth a segment file.
+    segment_pictures: u64,
     unindexed: u64,
 }
 
 // === impl Memory ===
 
 impl Memory {
-    /// Reads all that the store holds, one record and the features of each picture.
-    pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
-        let mut memory = Self::default();
-        memory.reload(store)?;
-        let (stored, indexed) = (memory.catalog().len(), memory.index().unsealed());
-        memory.unindexed = (stored as u64).saturating_sub(u64::from(indexed));
-        Ok(memory)
+    /// Reads a record of each picture, the segment files in `dir`, and from the store the features
+    /// of the pictures that are in no usable segment.
+    pub(crate) fn load(
+        store: &Store,
+        dir: &Path,
+        segment_pictures: u64,
+    ) -> Result<Self, StoreError> {
+        store.read(|snapshot| {
+            let catalog = snapshot.catalog()?;
+            let segments = Segments::open(dir.join(INDEX_FOLDER), snapshot.library()?)?;
+            let known = |id| catalog.tags(id).is_some();
+            let found = segments.load(snapshot.next_id()?, known)?;
+            let mut missing = catalog.page(None, usize::MAX, &TagFilter::default());
+            missing.retain(|id| !found.covered.contains(id));
+
+            let mut memory = Self {
+                catalog: RwLock::new(catalog),
+                index: Index::new(),
+                segments,
+                segment_pictures,
+                unindexed: 0,
+            };
+            for segment in found.segments {
+                memory.index.add_segment(segment);
+            }
+            memory.unindexed = memory.index_again(snapshot, &missing)?;
+            Ok(memory)
+        })
+    }
+
+    /// Indexes pictures from the store; returns how many have no usable features.
+    fn index_again(&self, snapshot: &Snapshot, missing: &[PictureId]) -> Result<u64, StoreError> {
+        let mut unindexed = 0;
+        let mut can_write = true;
+        for (done, id) in missing.iter().enumerate() {
+            if done > 0 && done.is_multiple_of(REPORT_EVERY) {
+                let pictures = missing.len();
+                tracing::info!(done, pictures, "indexing the library again");
+            }
+            match snapshot.features(*id, |record| decode(*id, record))? {
+                Some(Some(features)) => self.index.insert(u64::from(*id), &features),
+                Some(None) | None => unindexed += 1,
+            }
+            // All of a large library at once would need gigabytes. Where segments cannot be written
+            // it has to: finding everything goes first.
+            if can_write && let Err(error) = merger::merge_due(self, &AtomicBool::new(false)) {
+                tracing::warn!(%error, "index segment not written: its pictures stay in memory");
+                can_write = false;
+            }
+        }
+        Ok(unindexed)
     }
 
     /// Follows a commit.
@@ -52,12 +110,9 @@ impl Memory {
         for (id, record) in &changes.features {
             decoded.extend(decode(*id, record)?.map(|features| (*id, features)));
         }
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for (id, features) in &decoded {
-            index.insert(u64::from(*id), features);
+            self.index.insert(u64::from(*id), features);
         }
-        drop(index);
-
         let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
         for change in &changes.catalog {
             catalog.apply(*change);
@@ -71,53 +126,44 @@ impl Memory {
         let known = self.catalog().last();
         store.read(|snapshot| {
             let catalog = snapshot.catalog()?;
-            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-            insert_after(&mut index, known, snapshot)?;
-            drop(index);
+            for id in catalog.page(known, usize::MAX, &TagFilter::default()) {
+                let features = snapshot.features(id, |record| decode(id, record))?;
+                if let Some(features) = features.flatten() {
+                    self.index.insert(u64::from(id), &features);
+                }
+            }
             *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
             Ok(())
         })
-    }
-
-    /// Makes the index anew from the store once deleted pictures are most of it; only the writer may
-    /// call this, between two commits. Searches go on with the old one meanwhile.
-    pub(crate) fn compact(&self, store: &Store) -> Result<(), StoreError> {
-        let (live, indexed) = (self.catalog().len(), self.index().unsealed() as usize);
-        if indexed < 2 * live + MIN_DEAD {
-            return Ok(());
-        }
-        let mut compacted = Index::new();
-        store.read(|snapshot| insert_after(&mut compacted, None, snapshot))?;
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = compacted;
-        Ok(())
     }
 
     pub(crate) fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {
         self.catalog.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Returns how many pictures had no usable features when the library was opened.
     pub(crate) fn unindexed(&self) -> u64 {
         self.unindexed
     }
-}
 
-/// Inserts the pictures above a number, all with `None`.
-fn insert_after(
-    index: &mut Index,
-    after: Option<PictureId>,
-    snapshot: &Snapshot,
-) -> Result<(), StoreError> {
-    snapshot.features_after(after, |id, record| {
-        if let Some(features) = decode(id, record)? {
-            index.insert(u64::from(id), &features);
-        }
-        Ok(())
-    })
+    /// Returns how many pictures are worth a segment file.
+    #[cfg(test)]
+    pub(crate) fn segment_pictures(&self) -> u64 {
+        self.segment_pictures
+    }
+
+    /// Says whether the index still needs a picture. One above all of the catalog has just been
+    /// added: its catalog entry comes after its features.
+    fn needs(&self, id: u64) -> bool {
+        let catalog = self.catalog();
+        PictureId::try_from(id).is_ok_and(|id| {
+            catalog.tags(id).is_some() || catalog.last().is_none_or(|last| id > last)
+        })
+    }
 }
 
 /// Reads stored features; `None` for those of another version or codebook, which only the picture's
@@ -131,3 +177,6 @@ fn decode(id: PictureId, record: &[u8]) -> Result<Option<Features>, StoreError> 
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

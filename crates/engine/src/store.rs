@@ -10,6 +10,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `meta` | `"format"` | 1 |
+//! | `meta` | `"library"` | a random number that tells this library's segment files from others |
 //! | `meta` | `"next_id"` | number of the next picture; numbers are never used twice |
 //! | `hashes` | BLAKE3 of the file, 32 bytes | number (u32) |
 //! | `signs` | sign (u64) | number (u32) |
@@ -27,6 +28,7 @@ mod snapshot;
 mod writer;
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -283,7 +285,10 @@ fn prepare_tables(database: &Database) -> Result<u64, StoreError> {
             .ok_or_else(|| StoreError::damaged("the library's format is missing"));
     }
     let write = database.begin_write()?;
-    write.open_table(META)?.insert("format", FORMAT)?;
+    let mut meta = write.open_table(META)?;
+    meta.insert("format", FORMAT)?;
+    meta.insert("library", random())?;
+    drop(meta);
     write.open_table(HASHES)?;
     write.open_table(SIGNS)?;
     write.open_table(RECORDS)?;
@@ -291,6 +296,11 @@ fn prepare_tables(database: &Database) -> Result<u64, StoreError> {
     write.open_table(THUMBNAILS)?;
     write.commit()?;
     Ok(FORMAT)
+}
+
+/// Draws a number from the system: the keys of the standard library's hasher are random.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 #[cfg(test)]

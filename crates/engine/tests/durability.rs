@@ -6,6 +6,9 @@
 //! are queued, so the library must hold exactly the first `k` of them, `k` being at least the number
 //! of answers: then no answered write is lost, and no deleted picture returns. The next child goes
 //! on with the same library.
+//!
+//! Meanwhile the child searches, and writes a segment of the index for every few pictures, so that
+//! kills fall into the writing of segments, too. Between two children the parent damages one.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(
@@ -17,10 +20,13 @@
 mod draw;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{self, Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use draw::Chance;
 use same_image::{
@@ -70,13 +76,41 @@ fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
         let seed = chance.next();
         let answers = run_and_kill(dir.path(), seed, chance.below(ANSWERS));
 
-        let engine = Engine::open(dir.path(), Options::default()).unwrap();
+        damage_a_segment(dir.path(), &mut chance);
+        let engine = Engine::open(dir.path(), options()).unwrap();
         let done = surviving_writes(&engine, &pictures, &mut model, seed, &answers);
 
         println!(
             "round {round} seed {seed}: {} answered, {done} done",
             answers.len()
         );
+    }
+}
+
+/// Segments of very few pictures, so that they are written all the time.
+fn options() -> Options {
+    Options {
+        segment_pictures: 3,
+        ..Options::default()
+    }
+}
+
+/// Flips a bit of a file of the index, cuts it, or takes it away; or does nothing.
+fn damage_a_segment(dir: &Path, chance: &mut Chance) {
+    let files = fs::read_dir(dir.join("index")).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let Some(file) = files.last() else { return };
+    let mut bytes = fs::read(file).unwrap();
+    let at = usize::try_from(chance.next() % bytes.len().max(1) as u64).unwrap();
+    match chance.below(4) {
+        0 => fs::remove_file(file).unwrap(),
+        1 => fs::write(file, &bytes[..at]).unwrap(),
+        2 if !bytes.is_empty() => {
+            bytes[at] ^= 1 << chance.below(8);
+            fs::write(file, bytes).unwrap();
+        }
+        _ => {}
     }
 }
 
@@ -238,9 +272,10 @@ fn child_process() {
     let (Some(dir), Some(seed)) = (input.next(), input.next()) else {
         return;
     };
-    let engine = Engine::open(Path::new(&dir.unwrap()), Options::default()).unwrap();
+    let engine = Arc::new(Engine::open(Path::new(&dir.unwrap()), options()).unwrap());
     let pictures = pictures();
     let (answered, answers) = mpsc::channel();
+    search_forever(Arc::clone(&engine), pictures.clone());
 
     let mut in_flight = 0;
     for op in ops(seed.unwrap().parse().unwrap()) {
@@ -251,6 +286,24 @@ fn child_process() {
         queue(&engine, &pictures, op, answered.clone());
         in_flight += 1;
     }
+}
+
+/// Searches beside the writes; a surprise ends the child, which the parent notices.
+fn search_forever(engine: Arc<Engine>, pictures: Vec<Vec<u8>>) {
+    let search = move |bytes: &Vec<u8>| {
+        let query = engine.prepare_query(bytes).unwrap();
+        let found = engine.search(&query, &Query::default()).unwrap().matches;
+        assert!(found.len() <= 1, "{found:?}");
+    };
+    thread::spawn(move || {
+        let rounds = || {
+            loop {
+                pictures.iter().for_each(&search);
+            }
+        };
+        let _: Result<(), _> = catch_unwind(AssertUnwindSafe(rounds));
+        process::exit(1);
+    });
 }
 
 /// Queues one write whose answer goes into the channel, in the model's words.

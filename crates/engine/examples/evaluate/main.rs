@@ -24,10 +24,11 @@ mod distractors;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use same_image::features::{self, GreyView};
-use same_image::index::{Candidate, Index, SearchOptions, Segment};
+use same_image::index::{Candidate, Extent, Index, SearchOptions, Segment, Terms};
 
 use distractors::{Distractors, Donor};
 
@@ -35,6 +36,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const FIRST_DISTRACTOR: u64 = 1 << 32;
 const SEGMENT: u64 = 50_000;
+/// Number of the library that is made here.
+const LIBRARY: u64 = 1;
 
 /// A copy made by an attack.
 struct Copy {
@@ -72,17 +75,17 @@ fn main() -> Result<()> {
         None => Vec::new(),
     };
 
-    let mut index = Index::new();
+    let index = Index::new();
     if let Some(count) = options.get("--distractors") {
         let donors = pictures(Path::new(
             options.get("--donors").ok_or("--donors is missing")?,
         ))?;
         let folder = Path::new(options.get("--segments").ok_or("--segments is missing")?);
-        add_distractors(&mut index, count.parse()?, &donors, folder)?;
+        add_distractors(&index, count.parse()?, &donors, folder)?;
     } else if let Some(folder) = options.get("--segments") {
-        open_segments(&mut index, Path::new(folder))?;
+        open_segments(&index, Path::new(folder))?;
     }
-    add_library(&mut index, &library)?;
+    add_library(&index, &library)?;
     let mut results = Results::default();
     for copy in &copies {
         if only.is_some_and(|only| *only != copy.attack) {
@@ -199,7 +202,7 @@ fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn add_library(index: &mut Index, library: &[PathBuf]) -> Result<()> {
+fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
     let (mut extraction, mut insertion, mut count) = (Duration::ZERO, Duration::ZERO, 0);
     for (id, path) in library.iter().enumerate() {
         let grey = grey(path)?;
@@ -222,7 +225,7 @@ fn add_library(index: &mut Index, library: &[PathBuf]) -> Result<()> {
 
 /// Adds synthetic pictures with ids from [`FIRST_DISTRACTOR`], a segment for every [`SEGMENT`] of
 /// them, merged as usual.
-fn add_distractors(index: &mut Index, count: u64, donors: &[PathBuf], folder: &Path) -> Result<()> {
+fn add_distractors(index: &Index, count: u64, donors: &[PathBuf], folder: &Path) -> Result<()> {
     let donors = donors
         .iter()
         .map(|path| Ok(Donor::new(&view(&grey(path)?)?)))
@@ -233,9 +236,14 @@ fn add_distractors(index: &mut Index, count: u64, donors: &[PathBuf], folder: &P
         if (number + 1) % SEGMENT != 0 && number + 1 != count {
             continue;
         }
-        if let Some(merge) = index.plan_merge() {
+        if let Some(merge) = index.plan_merge(Extent::Grown) {
             let started = cpu_time();
-            let segment = merge.write(&folder.join(format!("{number}.segment")), &|_| true)?;
+            let terms = Terms {
+                library: LIBRARY,
+                keep: &|_| true,
+                stop: &AtomicBool::new(false),
+            };
+            let segment = merge.write(&folder.join(format!("{number}.segment")), terms)?;
             println!(
                 "{segment:?} written and opened in {:.1} s",
                 (cpu_time() - started).as_secs_f64()
@@ -249,10 +257,10 @@ fn add_distractors(index: &mut Index, count: u64, donors: &[PathBuf], folder: &P
     Ok(())
 }
 
-fn open_segments(index: &mut Index, folder: &Path) -> Result<()> {
+fn open_segments(index: &Index, folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let started = cpu_time();
-        let segment = Segment::open(&entry?.path())?;
+        let segment = Segment::open(&entry?.path(), LIBRARY)?;
         println!(
             "{segment:?} opened in {:.1} s",
             (cpu_time() - started).as_secs_f64()

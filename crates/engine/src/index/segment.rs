@@ -6,14 +6,15 @@
 //! 8        4          id of the codebook
 //! 12       4          number of pictures p
 //! 16       8          number of postings n, below 2^32
-//! 24       16 · p     pictures (see `picture`)
+//! 24       8          the library's own number
+//! 32       16 · p     pictures (see `picture`)
 //! …        4·(2^20+1) for each cell where its postings start, counted in postings; the last is n
 //! …        16 · n     postings (see `posting`), cell by cell
 //! …        32         BLAKE3 of everything before
 //! ```
 //!
-//! A segment is a cache: one that is damaged or of another codebook is refused when it is opened,
-//! and is made again.
+//! A segment is a cache: one that is damaged, of another codebook or of another library is refused
+//! when it is opened, and is made again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use super::picture::{PICTURE, Picture};
 use super::posting::{POSTING, Posting};
 
 pub(super) const MAGIC: &[u8; 8] = b"SAMESG01";
-pub(super) const HEADER: usize = 24;
+pub(super) const HEADER: usize = 32;
 pub(super) const CHECKSUM: usize = 32;
 const OFFSET: usize = 4;
 
@@ -45,10 +46,10 @@ pub struct Segment {
 #[non_exhaustive]
 pub enum SegmentError {
     /// The file system refused.
-    #[error("the segment file cannot be read or written")]
-    Io(#[from] io::Error),
-    /// The file is not a segment, or one of another format or codebook.
-    #[error("the file is not a segment of this version")]
+    #[error("the segment file cannot be read or written: {0}")]
+    Io(io::Error),
+    /// The file is not a segment, or one of another format, codebook or library.
+    #[error("the file is not a segment of this version and library")]
     Foreign,
     /// The length, the checksum or the order of the cells is wrong.
     #[error("the segment file is damaged")]
@@ -56,6 +57,15 @@ pub enum SegmentError {
     /// More pictures or postings than a segment can number.
     #[error("the segment would be too large")]
     TooLarge,
+    /// The caller wanted it no longer.
+    #[error("the segment was given up")]
+    Stopped,
+}
+
+impl From<io::Error> for SegmentError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 // === impl Segment ===
@@ -67,9 +77,9 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// `Io` when it cannot be mapped, `Foreign` for another format or codebook, `Damaged` for
-    /// everything else.
-    pub fn open(path: &Path) -> Result<Self, SegmentError> {
+    /// `Io` when it cannot be mapped, `Foreign` for another format, codebook or library, `Damaged`
+    /// for everything else.
+    pub fn open(path: &Path, library: u64) -> Result<Self, SegmentError> {
         let map = mapped::map(path)?;
         let (header, _) = map
             .split_first_chunk::<HEADER>()
@@ -77,7 +87,8 @@ impl Segment {
         let word = |at: usize| {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
-        if header[..8] != *MAGIC || word(8) != Codebook::embedded().id() {
+        let of_library = header[24..] == library.to_le_bytes();
+        if header[..8] != *MAGIC || word(8) != Codebook::embedded().id() || !of_library {
             return Err(SegmentError::Foreign);
         }
         let (pictures, postings) = (word(12) as usize, word(16) as usize);
@@ -108,11 +119,24 @@ impl Segment {
         &self.path
     }
 
+    /// Returns the size of the file in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// Returns the ids of all pictures, those deleted since included.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
         self.picture_entries()
             .iter()
             .map(|bytes| Picture::from_bytes(bytes).id)
+    }
+
+    fn list(&self, cell: u32) -> &[Posting] {
+        let start = |cell: usize| u32::from_le_bytes(self.starts()[cell]) as usize;
+        // `get`, because a file changed under the map could turn the order round.
+        self.postings()
+            .get(start(cell as usize)..start(cell as usize + 1))
+            .unwrap_or(&[])
     }
 
     fn is_ordered(&self) -> bool {
@@ -145,12 +169,12 @@ impl Segment {
 }
 
 impl Postings for Segment {
-    fn list(&self, cell: u32) -> &[Posting] {
-        let start = |cell: usize| u32::from_le_bytes(self.starts()[cell]) as usize;
-        // `get`, because a file changed under the map could turn the order round.
-        self.postings()
-            .get(start(cell as usize)..start(cell as usize + 1))
-            .unwrap_or(&[])
+    fn length(&self, cell: u32) -> usize {
+        self.list(cell).len()
+    }
+
+    fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
+        each(self.list(cell));
     }
 
     fn picture(&self, number: u32) -> Option<Picture> {

@@ -2,7 +2,14 @@
 //!
 //! One growing list per cell. Adding is immediate: the next search finds the picture. Nothing is
 //! ever removed; deleted pictures are left out by the search's filter and are gone with the next
-//! segment. Memory: 24 MB for the empty lists, then 16 to 32 bytes per feature and 16 per picture.
+//! segment. Memory: up to 24 MB for empty lists, then 16 to 32 bytes per feature and 16 per
+//! picture.
+//!
+//! Lists are locked in groups, each for the reading or growing of one list. A search may thus see a
+//! picture with part of its features; callers show a picture to searches (their filter) only after
+//! `insert` has returned.
+
+use std::sync::{PoisonError, RwLock};
 
 use crate::features::Features;
 use crate::features::codebook::CELL_COUNT;
@@ -11,47 +18,71 @@ use super::Postings;
 use super::picture::Picture;
 use super::posting::{Posting, posting};
 
+/// Lists behind one lock: few enough that an add and a search rarely meet, and made at the first
+/// use, so that an empty table costs nothing.
+const GROUP: usize = 1024;
+
 /// Holds postings in memory.
 pub(crate) struct Table {
-    lists: Vec<Vec<Posting>>,
-    pictures: Vec<Picture>,
+    groups: Vec<RwLock<Vec<Vec<Posting>>>>,
+    pictures: RwLock<Vec<Picture>>,
 }
 
 // === impl Table ===
 
 impl Table {
-    /// Makes an empty table.
-    pub(crate) fn new() -> Self {
-        Self {
-            lists: vec![Vec::new(); CELL_COUNT],
-            pictures: Vec::new(),
+    /// Adds a picture.
+    pub(crate) fn insert(&self, id: u64, features: &Features) {
+        let mut pictures = self
+            .pictures
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let number = pictures.len() as u32;
+        pictures.push(Picture::new(id, features));
+        drop(pictures);
+        for feature in &features.features {
+            let cell = feature.word.cell as usize;
+            let group = self.groups[cell / GROUP].write();
+            let mut group = group.unwrap_or_else(PoisonError::into_inner);
+            if group.is_empty() {
+                group.resize(GROUP, Vec::new());
+            }
+            group[cell % GROUP].push(posting(feature.word, number, feature.place));
         }
     }
+}
 
-    /// Adds a picture.
-    pub(crate) fn insert(&mut self, id: u64, features: &Features) {
-        let number = self.pictures.len() as u32;
-        self.pictures.push(Picture::new(id, features));
-        for feature in &features.features {
-            self.lists[feature.word.cell as usize].push(posting(
-                feature.word,
-                number,
-                feature.place,
-            ));
+impl Default for Table {
+    fn default() -> Self {
+        let groups = std::iter::repeat_with(RwLock::default);
+        Self {
+            groups: groups.take(CELL_COUNT.div_ceil(GROUP)).collect(),
+            pictures: RwLock::default(),
         }
     }
 }
 
 impl Postings for Table {
-    fn list(&self, cell: u32) -> &[Posting] {
-        &self.lists[cell as usize]
+    fn length(&self, cell: u32) -> usize {
+        let mut length = 0;
+        self.read(cell, &mut |list| length = list.len());
+        length
+    }
+
+    fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
+        let cell = cell as usize;
+        let group = self.groups[cell / GROUP].read();
+        let group = group.unwrap_or_else(PoisonError::into_inner);
+        each(group.get(cell % GROUP).map_or(&[][..], Vec::as_slice));
     }
 
     fn picture(&self, number: u32) -> Option<Picture> {
-        self.pictures.get(number as usize).copied()
+        let pictures = self.pictures.read().unwrap_or_else(PoisonError::into_inner);
+        pictures.get(number as usize).copied()
     }
 
     fn pictures(&self) -> u32 {
-        self.pictures.len() as u32
+        let pictures = self.pictures.read().unwrap_or_else(PoisonError::into_inner);
+        pictures.len() as u32
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
 
@@ -72,9 +73,20 @@ fn search(index: &Index, numbers: std::ops::Range<u32>) -> Vec<u64> {
     ids(&index.search(&query(numbers), &SearchOptions::default(), &|_| true))
 }
 
-fn seal(index: &mut Index, folder: &tempfile::TempDir, name: &str, keep: &dyn Fn(u64) -> bool) {
-    let merge = index.plan_merge().unwrap();
-    let segment = merge.write(&folder.path().join(name), keep).unwrap();
+const LIBRARY: u64 = 7;
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+fn terms(keep: &dyn Fn(u64) -> bool) -> Terms<'_> {
+    Terms {
+        library: LIBRARY,
+        keep,
+        stop: &GO_ON,
+    }
+}
+
+fn seal(index: &Index, folder: &tempfile::TempDir, name: &str, keep: &dyn Fn(u64) -> bool) {
+    let merge = index.plan_merge(Extent::Grown).unwrap();
+    let segment = merge.write(&folder.path().join(name), terms(keep)).unwrap();
     for old in index.replace(&merge, segment) {
         fs::remove_file(old).unwrap();
     }
@@ -82,7 +94,7 @@ fn seal(index: &mut Index, folder: &tempfile::TempDir, name: &str, keep: &dyn Fn
 
 #[test]
 fn an_added_picture_is_found_by_the_next_search_and_a_filtered_one_is_not() {
-    let mut index = Index::new();
+    let index = Index::new();
     index.insert(7, &picture(0..30, 0));
     index.insert(8, &picture(20..50, 0));
 
@@ -94,7 +106,7 @@ fn an_added_picture_is_found_by_the_next_search_and_a_filtered_one_is_not() {
 
 #[test]
 fn an_inverted_copy_is_found_when_nothing_else_is() {
-    let mut index = Index::new();
+    let index = Index::new();
     index.insert(7, &picture(0..30, 0));
     let mut copy = query(0..30);
     for feature in &mut copy.features {
@@ -111,13 +123,13 @@ fn an_inverted_copy_is_found_when_nothing_else_is() {
 #[test]
 fn sealing_and_merging_change_no_answer() {
     let folder = tempfile::tempdir().unwrap();
-    let mut index = Index::new();
+    let index = Index::new();
     for id in 0..5 {
         index.insert(id, &picture(id as u32 * 10..id as u32 * 10 + 30, 0b1011));
     }
     let before = index.search(&query(0..70), &SearchOptions::default(), &|_| true);
 
-    seal(&mut index, &folder, "a", &|_| true);
+    seal(&index, &folder, "a", &|_| true);
     assert_eq!(index.unsealed(), 0);
     assert_eq!(
         index.search(&query(0..70), &SearchOptions::default(), &|_| true),
@@ -128,7 +140,7 @@ fn sealing_and_merging_change_no_answer() {
     index.insert(6, &picture(500..530, 0));
     index.insert(7, &picture(600..630, 0));
     let before = index.search(&query(0..90), &SearchOptions::default(), &|_| true);
-    seal(&mut index, &folder, "b", &|_| true);
+    seal(&index, &folder, "b", &|_| true);
     assert_eq!(
         index.search(&query(0..90), &SearchOptions::default(), &|_| true),
         before
@@ -143,15 +155,15 @@ fn sealing_and_merging_change_no_answer() {
 #[test]
 fn merging_leaves_out_deleted_pictures_and_repeated_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let mut index = Index::new();
+    let index = Index::new();
     index.insert(1, &picture(0..30, 0));
     index.insert(2, &picture(100..130, 0));
     index.insert(1, &picture(0..30, 0));
 
     assert_eq!(search(&index, 0..30), [1]);
-    seal(&mut index, &folder, "a", &|id| id != 2);
+    seal(&index, &folder, "a", &|id| id != 2);
 
-    let segment = Segment::open(&folder.path().join("a")).unwrap();
+    let segment = Segment::open(&folder.path().join("a"), LIBRARY).unwrap();
     assert_eq!(segment.ids().collect::<Vec<_>>(), [1]);
     assert_eq!(search(&index, 0..30), [1]);
     assert!(search(&index, 100..130).is_empty());
@@ -160,13 +172,15 @@ fn merging_leaves_out_deleted_pictures_and_repeated_ones() {
 #[test]
 fn a_search_while_a_segment_is_written_finds_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let mut index = Index::new();
+    let index = Index::new();
     index.insert(1, &picture(0..30, 0));
 
-    let merge = index.plan_merge().unwrap();
+    let merge = index.plan_merge(Extent::Grown).unwrap();
     index.insert(2, &picture(100..130, 0));
     assert_eq!(search(&index, 0..30), [1]);
-    let segment = merge.write(&folder.path().join("a"), &|_| true).unwrap();
+    let segment = merge
+        .write(&folder.path().join("a"), terms(&|_| true))
+        .unwrap();
     index.replace(&merge, segment);
 
     assert_eq!(search(&index, 0..30), [1]);
@@ -177,23 +191,53 @@ fn a_search_while_a_segment_is_written_finds_everything() {
 #[test]
 fn a_failed_write_leaves_no_file_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut index = Index::new();
+    let index = Index::new();
     index.insert(1, &picture(0..30, 0));
-    let merge = index.plan_merge().unwrap();
+    let merge = index.plan_merge(Extent::Grown).unwrap();
 
-    let written = merge.write(&folder.path().join("missing/a"), &|_| true);
+    let written = merge.write(&folder.path().join("missing/a"), terms(&|_| true));
 
     assert!(matches!(written, Err(SegmentError::Io(_))));
     assert_eq!(search(&index, 0..30), [1]);
     assert!(
-        index.plan_merge().is_some(),
+        index.plan_merge(Extent::Grown).is_some(),
         "the next attempt takes the same pictures"
     );
 }
 
 #[test]
+fn a_merge_that_is_stopped_leaves_no_file_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::new();
+    index.insert(1, &picture(0..30, 0));
+    let merge = index.plan_merge(Extent::All).unwrap();
+    let stopped = Terms {
+        stop: &AtomicBool::new(true),
+        ..terms(&|_| true)
+    };
+
+    let written = merge.write(&folder.path().join("a"), stopped);
+
+    assert!(matches!(written, Err(SegmentError::Stopped)));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(search(&index, 0..30), [1]);
+}
+
+#[test]
+fn a_segment_of_another_library_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::new();
+    index.insert(1, &picture(0..30, 0));
+    seal(&index, &folder, "a", &|_| true);
+
+    let opened = Segment::open(&folder.path().join("a"), LIBRARY + 1);
+
+    assert!(matches!(opened, Err(SegmentError::Foreign)));
+}
+
+#[test]
 fn the_rare_words_are_read_first_when_not_all_can_be() {
-    let mut table = Table::new();
+    let table = Table::default();
     for id in 0..1000 {
         table.insert(id, &picture(0..10, 0));
     }
@@ -228,17 +272,17 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let library: Vec<Features> =
             pictures.iter().map(|(start, count, flips)| picture(*start..start + count, *flips)).collect();
-        let mut index = Index::new();
+        let index = Index::new();
         for (id, features) in library.iter().enumerate() {
             if id == sealed && id > 0 {
-                seal(&mut index, &folder, "a", &|_| true);
+                seal(&index, &folder, "a", &|_| true);
             }
             index.insert(id as u64, features);
         }
         let query = query(first..first + 10);
 
-        let mut parts: Vec<Part<'_>> = index.sealed.iter().map(|part| part.postings()).collect();
-        parts.push(&index.table);
+        let state = index.state();
+        let parts = state.parts();
         let matches = votes::matches(&parts, &query, false, &LIMITS);
         let mut found = BTreeSet::new();
         for voted in votes::best(&matches, usize::MAX, |_| true) {
@@ -256,9 +300,9 @@ proptest! {
     fn a_changed_byte_anywhere_is_noticed(position: prop::sample::Index, bit in 0u32..8) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        let mut index = Index::new();
+        let index = Index::new();
         index.insert(1, &picture(0..30, 0));
-        seal(&mut index, &folder, "a", &|_| true);
+        seal(&index, &folder, "a", &|_| true);
         let mut bytes = fs::read(&path).unwrap();
         let at = position.index(bytes.len());
         bytes[at] ^= 1 << bit;
@@ -266,9 +310,9 @@ proptest! {
         let damaged = folder.path().join("b");
         fs::write(&damaged, &bytes).unwrap();
 
-        prop_assert!(Segment::open(&damaged).is_err());
+        prop_assert!(Segment::open(&damaged, LIBRARY).is_err());
         fs::write(&damaged, &bytes[..at]).unwrap();
-        prop_assert!(Segment::open(&damaged).is_err());
+        prop_assert!(Segment::open(&damaged, LIBRARY).is_err());
     }
 }
 

@@ -149,7 +149,7 @@ fn affordable(parts: &[Part<'_>], lookups: &[Lookup], most: usize) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (number, part) in parts.iter().enumerate() {
         for lookup in lookups {
-            let length = part.list(lookup.word.cell).len();
+            let length = part.length(lookup.word.cell);
             if length > 0 {
                 jobs.push(Job {
                     length,
@@ -173,19 +173,21 @@ fn affordable(parts: &[Part<'_>], lookups: &[Lookup], most: usize) -> Vec<Job> {
 fn scan(part: Part<'_>, job: &Job, matches: &mut Vec<Match>) {
     let Word { cell, signature } = job.lookup.word;
     let idf = Codebook::embedded().idf(cell);
-    for posting in part.list(cell) {
-        let distance = posting::hamming(posting, signature);
-        if distance <= LARGEST_DISTANCE {
-            let distance = distance as u8;
-            matches.push(Match {
-                group: Group::new(job.part, posting::picture(posting), job.lookup.mirrored),
-                feature: job.lookup.feature,
-                distance,
-                place: posting::place(posting),
-                weight: idf * closeness(distance),
-            });
+    part.read(cell, &mut |list| {
+        for posting in list {
+            let distance = posting::hamming(posting, signature);
+            if distance <= LARGEST_DISTANCE {
+                let distance = distance as u8;
+                matches.push(Match {
+                    group: Group::new(job.part, posting::picture(posting), job.lookup.mirrored),
+                    feature: job.lookup.feature,
+                    distance,
+                    place: posting::place(posting),
+                    weight: idf * closeness(distance),
+                });
+            }
         }
-    }
+    });
 }
 
 // === impl Group ===

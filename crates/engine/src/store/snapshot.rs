@@ -1,12 +1,10 @@
 //! Reading the last committed state of the library.
 
-use std::ops::Bound;
-
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
 use crate::catalog::{Catalog, Change, Entry, PictureId};
 use crate::identity::{ContentHash, Sign};
-use crate::store::{FEATURES, HASHES, RECORDS, SIGNS, StoreError, StoredRecord, THUMBNAILS};
+use crate::store::{FEATURES, HASHES, META, RECORDS, SIGNS, StoreError, StoredRecord, THUMBNAILS};
 
 /// One committed state; later writes do not show in it.
 pub(crate) struct Snapshot {
@@ -14,6 +12,8 @@ pub(crate) struct Snapshot {
     hashes: ReadOnlyTable<[u8; 32], u32>,
     signs: ReadOnlyTable<u64, u32>,
     records: ReadOnlyTable<u32, &'static [u8]>,
+    features: ReadOnlyTable<u32, &'static [u8]>,
+    meta: ReadOnlyTable<&'static str, u64>,
 }
 
 // === impl Snapshot ===
@@ -25,6 +25,8 @@ impl Snapshot {
             hashes: transaction.open_table(HASHES)?,
             signs: transaction.open_table(SIGNS)?,
             records: transaction.open_table(RECORDS)?,
+            features: transaction.open_table(FEATURES)?,
+            meta: transaction.open_table(META)?,
             transaction,
         })
     }
@@ -68,18 +70,24 @@ impl Snapshot {
         Ok(catalog)
     }
 
-    /// Hands over the stored features of every picture above `after`, by number; of all with `None`.
-    pub(crate) fn features_after(
+    /// Hands over the stored features of a picture; `None` when it has none.
+    pub(crate) fn features<T>(
         &self,
-        after: Option<PictureId>,
-        mut each: impl FnMut(PictureId, &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let features = self.transaction.open_table(FEATURES)?;
-        for row in features.range((start, Bound::Unbounded))? {
-            let (id, record) = row?;
-            each(id.value(), record.value())?;
-        }
-        Ok(())
+        id: PictureId,
+        read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let record = self.features.get(id)?;
+        record.map(|record| read(record.value())).transpose()
+    }
+
+    /// Returns the number of the next picture: no number up from it was ever given.
+    pub(crate) fn next_id(&self) -> Result<u64, StoreError> {
+        Ok(self.meta.get("next_id")?.map_or(0, |next| next.value()))
+    }
+
+    /// Returns the number that tells this library from others.
+    pub(crate) fn library(&self) -> Result<u64, StoreError> {
+        let library = self.meta.get("library")?.map(|library| library.value());
+        library.ok_or_else(|| StoreError::damaged("the library's own number is missing"))
     }
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use super::*;
-use crate::features::codebook::CELL_COUNT;
-use crate::features::{Feature, Features, PackedPlace, Word};
-use crate::identity::{ContentHash, Sign};
-use crate::memory::Memory;
+use crate::features::Features;
+use crate::identity::ContentHash;
+use crate::memory::{Memory, Merger};
 use crate::pdq::Hash;
 use crate::prepare::Prepared;
 use crate::tags::TagFilter;
@@ -212,8 +211,10 @@ fn reads_go_on_after_a_failed_write_while_the_disk_is_still_full() {
 fn after_a_failed_commit_the_memory_shows_what_the_disk_holds() {
     let disk = Disk::new();
     let store = Arc::new(disk.store());
-    let memory = Arc::new(Memory::default());
-    let writer = Writer::start(Arc::clone(&store), Arc::clone(&memory), CAPACITY).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Arc::new(Memory::load(&store, folder.path(), 8192).unwrap());
+    let (_merger, wake) = Merger::start(Arc::clone(&memory)).unwrap();
+    let writer = Writer::start(Arc::clone(&store), Arc::clone(&memory), wake, CAPACITY).unwrap();
     let add = |sign| {
         let (done, answer) = mpsc::channel();
         let picture = prepared(sign, 1);
@@ -244,134 +245,7 @@ fn after_a_failed_commit_the_memory_shows_what_the_disk_holds() {
                 .unwrap()
                 .page(None, usize::MAX, &TagFilter::default());
         assert_eq!(shown, held);
-        assert_eq!(memory.index().unsealed() as usize, held.len());
+        assert_eq!(memory.index().unsealed(), held.len() as u64);
     }
     assert!(failures >= 3);
-}
-
-#[test]
-fn deleted_pictures_leave_the_index_when_they_are_most_of_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir);
-    let memory = Memory::default();
-    let write = |write: &mut dyn FnMut(&mut Batch<'_>)| {
-        let write = |batch: &mut Batch<'_>| {
-            write(batch);
-            Ok(())
-        };
-        memory.apply(&store.write(5000, write).unwrap()).unwrap();
-        memory.compact(&store).unwrap();
-        memory.index().unsealed()
-    };
-    let indexed = write(&mut |batch| {
-        for sign in 0..2000 {
-            let added = batch.add(&prepared(sign, 1), &NewRecord::default());
-            assert!(!added.unwrap().existed);
-        }
-    });
-    assert_eq!(indexed, 2000);
-
-    let delete = |batch: &mut Batch<'_>, signs: std::ops::Range<u64>| {
-        for sign in signs {
-            let target = Target::Sign(Sign::from_raw(sign));
-            assert!(batch.delete(&target).unwrap().is_some());
-        }
-    };
-    assert_eq!(write(&mut |batch| delete(batch, 0..1000)), 2000);
-    assert_eq!(write(&mut |batch| delete(batch, 1000..1900)), 100);
-    assert_eq!(memory.catalog().len(), 100);
-}
-
-/// Prints what groups of adds and opening cost; run it with
-/// `cargo test --release -p same-image --lib -- --ignored --nocapture measure_library`: with debug
-/// assertions redb reads the whole file at every open.
-#[expect(clippy::print_stdout, reason = "its purpose")]
-#[test]
-#[ignore = "a measurement"]
-fn measure_library_of_50_000_pictures() {
-    const PICTURES: u64 = 50_000;
-    const GROUP: u64 = 100;
-    let mut chance = crate::draw::Chance::new(5);
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir);
-
-    let mut groups = Vec::new();
-    for _ in 0..PICTURES / GROUP {
-        let group: Vec<Prepared> = (0..GROUP)
-            .map(|_| Prepared {
-                features: features(&mut chance),
-                thumbnail: vec![5; 8000],
-                ..prepared(chance.next(), 1)
-            })
-            .collect();
-        let commit = std::time::Instant::now();
-        let added = store.write(PICTURES, |batch| {
-            for picture in &group {
-                batch.add(picture, &NewRecord::default()).unwrap();
-            }
-            Ok(())
-        });
-        assert_eq!(added.unwrap().catalog.len(), group.len());
-        groups.push(commit.elapsed());
-    }
-    groups.sort();
-    println!(
-        "a group of {GROUP} adds: median {:?}, at most {:?}",
-        groups[groups.len() / 2],
-        groups[groups.len() - 1]
-    );
-    let mut singles = Vec::new();
-    for _ in 0..50 {
-        let single = std::time::Instant::now();
-        let picture = prepared(chance.next(), 2);
-        let add = |batch: &mut Batch<'_>| {
-            batch.add(&picture, &NewRecord::default()).unwrap();
-            Ok(())
-        };
-        store.write(u64::MAX, add).unwrap();
-        singles.push(single.elapsed());
-    }
-    singles.sort();
-    println!("one add alone: median {:?}", singles[25]);
-
-    // What a killed process leaves: the file without the closing of its database.
-    let crashed = tempfile::tempdir().unwrap();
-    fs::copy(dir.path().join(FILE_NAME), crashed.path().join(FILE_NAME)).unwrap();
-    File::open(crashed.path().join(FILE_NAME))
-        .unwrap()
-        .sync_all()
-        .unwrap();
-    println!("file: {} bytes", store.size_bytes().unwrap());
-    drop(store);
-
-    print_opening("closed", &dir);
-    print_opening("crashed", &crashed);
-}
-
-/// The most features of a picture, anywhere.
-fn features(chance: &mut crate::draw::Chance) -> Vec<u8> {
-    let cells = u32::try_from(CELL_COUNT).unwrap();
-    let mut feature = || Feature {
-        word: Word {
-            cell: chance.below(cells),
-            signature: chance.next(),
-        },
-        place: PackedPlace(chance.below(u32::MAX)),
-    };
-    Features {
-        width: 640,
-        height: 480,
-        features: (0..400).map(|_| feature()).collect(),
-    }
-    .encode()
-}
-
-#[expect(clippy::print_stdout, reason = "its purpose")]
-fn print_opening(what: &str, dir: &tempfile::TempDir) {
-    let start = std::time::Instant::now();
-    let store = open(dir);
-    let opened = start.elapsed();
-    let pictures = Memory::load(&store).unwrap().catalog().len();
-    let read = start.elapsed();
-    println!("{what}: opened in {opened:?}, {pictures} pictures read by {read:?}");
 }

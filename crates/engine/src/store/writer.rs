@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::memory::Memory;
+use crate::memory::{Memory, Wake};
 use crate::store::{Batch, Store, StoreError, WriteError};
 
 /// The most writes in one transaction: bounds its memory (20 kB each) and how long the first of a
@@ -44,16 +44,17 @@ struct Write<T, Operation> {
 // === impl Writer ===
 
 impl Writer {
-    /// Starts the thread; it lives until [`Writer::close`].
+    /// Starts the thread; it lives until [`Writer::close`], and wakes the merger after every group.
     pub(crate) fn start(
         store: Arc<Store>,
         memory: Arc<Memory>,
+        wake: Wake,
         capacity: u64,
     ) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("same-image-writer".to_owned())
-            .spawn(move || run(&receiver, &store, &memory, capacity))?;
+            .spawn(move || run(&receiver, &store, &memory, &wake, capacity))?;
         Ok(Self {
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -97,7 +98,7 @@ impl Writer {
 }
 
 /// The life of the thread: one group after the other until the queue is closed and empty.
-fn run(queue: &Receiver<Box<dyn Job>>, store: &Store, memory: &Memory, capacity: u64) {
+fn run(queue: &Receiver<Box<dyn Job>>, store: &Store, memory: &Memory, wake: &Wake, capacity: u64) {
     let mut trusted = true;
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
@@ -115,8 +116,8 @@ fn run(queue: &Receiver<Box<dyn Job>>, store: &Store, memory: &Memory, capacity:
         for job in group {
             job.answer(commit.clone());
         }
-        // Only memory is at stake: after a failed read the next group tries again.
-        let _ = memory.compact(store);
+        // A merger that is at work or awake already looks again by itself.
+        let _ = wake.try_send(());
     }
 }
 

@@ -1,0 +1,229 @@
+//! Measures libraries of up to a million pictures: adds, searches, merges, memory, opening.
+//!
+//! ```text
+//! make measure [PICTURES="50000 500000 1000000"] [DONORS=DIR] [QUERIES=DIR]
+//! ```
+//!
+//! The pictures are synthetic (`examples/evaluate/distractors.rs`), made of the features of the
+//! donors; without a folder, donors and queries are drawn. Features are added as if they had just
+//! been extracted, with thumbnails of 1 kB, so that what is measured is the library and not the
+//! decoder. One library grows from size to size, in the system's folder for temporary files: 9 kB of
+//! disk a picture for the library and 6 for the index, twice that while the index is merged.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "drawn numbers and ranks of a measurement"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::draw::{self, Chance};
+use crate::features::Features;
+use crate::pdq::Hash;
+use crate::picture::Picture;
+
+#[path = "../../examples/evaluate/distractors.rs"]
+mod distractors;
+
+use distractors::{Distractors, Donor};
+
+/// Adds queued at once, as by a bulk load.
+const GROUP: u64 = 256;
+const SEED: u64 = 7;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is set up by variables"
+)]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[expect(clippy::print_stdout, reason = "its purpose")]
+#[test]
+#[ignore = "a measurement"]
+fn measure_libraries() {
+    let sizes = setting("PICTURES").unwrap_or_else(|| "50000 500000 1000000".to_owned());
+    let sizes = sizes.split_whitespace().map(|size| size.parse().unwrap());
+    let donors = files("DONORS", 1000..1060);
+    let donors = donors.iter().map(|file| {
+        let picture = Picture::decode(file).unwrap();
+        Donor::new(&picture.view())
+    });
+    let mut distractors = Distractors::new(donors.collect(), SEED);
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        capacity: u64::MAX,
+        ..Options::default()
+    };
+    let mut engine = Engine::open(dir.path(), options).unwrap();
+    let queries: Vec<PreparedQuery> = files("QUERIES", 0..40)
+        .iter()
+        .map(|file| engine.prepare_query(file).unwrap())
+        .collect();
+
+    for size in sizes {
+        let before = Instant::now();
+        let added = fill(&engine, &mut distractors, size, &queries[0]);
+        let filled = before.elapsed();
+        wait_for_merges(&engine);
+        println!(
+            "{size} pictures: {} added in {:.0} s, merged {:.0} s later",
+            added.pictures,
+            filled.as_secs_f64(),
+            (before.elapsed() - filled).as_secs_f64()
+        );
+        print_times("  group of 256 adds", added.groups);
+        print_times("  search while adding and merging", added.searches);
+        search_all(&engine, &queries);
+        let (index, all) = (
+            engine.memory.index().file_bytes(),
+            engine.stats().unwrap().disk_bytes,
+        );
+        println!(
+            "  disk: {:.2} GB, of it index {:.2}",
+            giga(all),
+            giga(index)
+        );
+        engine.close();
+        drop(engine);
+        let before = Instant::now();
+        engine = Engine::open(dir.path(), options).unwrap();
+        println!("  opened in {:.1} s", before.elapsed().as_secs_f64());
+        search_all(&engine, &queries);
+        println!("  memory: {}", memory());
+    }
+}
+
+struct Filled {
+    pictures: u64,
+    groups: Vec<Duration>,
+    searches: Vec<Duration>,
+}
+
+/// Adds until the library has `size` pictures, with a search after every few groups.
+fn fill(
+    engine: &Engine,
+    distractors: &mut Distractors,
+    size: u64,
+    query: &PreparedQuery,
+) -> Filled {
+    let mut filled = Filled {
+        pictures: 0,
+        groups: Vec::new(),
+        searches: Vec::new(),
+    };
+    let mut chance = Chance::new(SEED + size);
+    let mut left = size - engine.stats().unwrap().pictures;
+    while left > 0 {
+        let count = left.min(GROUP);
+        let pictures: Vec<Prepared> = (0..count)
+            .map(|_| prepared(&mut chance, &distractors.make()))
+            .collect();
+        let before = Instant::now();
+        let (done, answers) = mpsc::channel();
+        for picture in pictures {
+            let done = done.clone();
+            engine.add(picture, NewRecord::default(), move |added| {
+                done.send(added.unwrap().existed).unwrap();
+            });
+        }
+        drop(done);
+        assert!(answers.iter().all(|existed| !existed));
+        filled.groups.push(before.elapsed());
+        if filled.groups.len().is_multiple_of(16) {
+            let before = Instant::now();
+            engine.search(query, &Query::default()).unwrap();
+            filled.searches.push(before.elapsed());
+        }
+        filled.pictures += count;
+        left -= count;
+    }
+    filled
+}
+
+fn prepared(chance: &mut Chance, features: &Features) -> Prepared {
+    let mut content = [0; 32];
+    for word in content.chunks_exact_mut(8) {
+        word.copy_from_slice(&chance.next().to_le_bytes());
+    }
+    Prepared {
+        content: ContentHash::from_raw(content),
+        size_bytes: 100_000,
+        width: 640,
+        height: 480,
+        pdq: Hash([0; 4].map(|_: u64| chance.next())),
+        pdq_quality: 100,
+        features: features.encode(),
+        thumbnail: vec![5; 1000],
+    }
+}
+
+fn wait_for_merges(engine: &Engine) {
+    while engine.memory.index().unsealed() >= engine.memory.segment_pictures() {
+        std::thread::yield_now();
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "its purpose")]
+fn search_all(engine: &Engine, queries: &[PreparedQuery]) {
+    let started = cpu_time();
+    let times = queries.iter().map(|query| {
+        let before = Instant::now();
+        engine.search(query, &Query::default()).unwrap();
+        before.elapsed()
+    });
+    print_times("  search without extraction", times.collect());
+    let cpu = (cpu_time() - started).as_secs_f64() * 1e3 / queries.len() as f64;
+    println!("  CPU of it: {cpu:.1} ms each");
+}
+
+#[expect(clippy::print_stdout, reason = "its purpose")]
+fn print_times(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |part: f64| {
+        let rank = (times.len() as f64 * part) as usize;
+        let time = times.get(rank.min(times.len().saturating_sub(1)));
+        time.map_or(0.0, Duration::as_secs_f64) * 1e3
+    };
+    let (median, late, worst) = (at(0.5), at(0.95), at(1.0));
+    println!("{what}: median {median:.1} ms, p95 {late:.1}, worst {worst:.1}");
+}
+
+/// The pictures of the folder that a variable names, or drawn ones.
+fn files(variable: &str, seeds: std::ops::Range<u64>) -> Vec<Vec<u8>> {
+    let Some(folder) = setting(variable) else {
+        let drawn = seeds.map(|seed| draw::png(&draw::picture(seed, 640, 480)));
+        return drawn.collect();
+    };
+    let entries = std::fs::read_dir(Path::new(&folder)).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| std::fs::read(path).unwrap();
+    paths.into_iter().map(read).collect()
+}
+
+fn giga(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// What the process has in memory of its own, and of mapped files.
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let wanted = ["RssAnon", "RssFile"];
+    let lines = status
+        .lines()
+        .filter(|line| wanted.iter().any(|name| line.starts_with(name)));
+    lines.collect::<Vec<_>>().join(", ").replace('\t', " ")
+}
+
+/// The time that this thread has had a core (`/proc/thread-self/schedstat`, first number,
+/// nanoseconds).
+fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
+}

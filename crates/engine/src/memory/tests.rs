@@ -1,0 +1,268 @@
+//! Segment files under a living library: they follow it, and losing or damaging them loses nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::*;
+use crate::features::{Feature, PackedPlace, Word};
+use crate::identity::{ContentHash, Sign};
+use crate::pdq::Hash;
+use crate::prepare::Prepared;
+use crate::store::{NewRecord, Target};
+use tempfile::TempDir;
+
+/// Pictures worth a segment.
+const WORTH: u64 = 100;
+static GO_ON: AtomicBool = AtomicBool::new(false);
+
+/// A store and what is in memory of it, without the threads around them.
+struct Library {
+    dir: TempDir,
+    store: Store,
+    memory: Memory,
+}
+
+impl Library {
+    fn new() -> Self {
+        Self::open(tempfile::tempdir().unwrap())
+    }
+
+    fn open(dir: TempDir) -> Self {
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let memory = Memory::load(&store, dir.path(), WORTH).unwrap();
+        Self { dir, store, memory }
+    }
+
+    fn reopened(self) -> Self {
+        self.store.close();
+        Self::open(self.dir)
+    }
+
+    /// Adds pictures with one feature each.
+    fn add(&self, numbers: Range<u64>) {
+        self.commit(|batch| {
+            for number in numbers {
+                let added = batch.add(&picture(number), &NewRecord::default());
+                assert!(!added.unwrap().existed);
+            }
+        });
+    }
+
+    fn delete(&self, numbers: Range<u64>) {
+        self.commit(|batch| {
+            for number in numbers {
+                let target = Target::Sign(Sign::from_raw(number));
+                assert!(batch.delete(&target).unwrap().is_some());
+            }
+        });
+    }
+
+    fn commit(&self, write: impl FnOnce(&mut crate::store::Batch<'_>)) {
+        let changes = self.store.write(u64::MAX, |batch| {
+            write(batch);
+            Ok(())
+        });
+        self.memory.apply(&changes.unwrap()).unwrap();
+    }
+
+    fn merge(&self) {
+        merger::merge_due(&self.memory, &GO_ON).unwrap();
+    }
+
+    /// The segment files, by name.
+    fn files(&self) -> BTreeSet<PathBuf> {
+        let folder = fs::read_dir(self.dir.path().join(INDEX_FOLDER)).unwrap();
+        folder.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn only_file(&self) -> PathBuf {
+        let files = self.files();
+        assert_eq!(files.len(), 1);
+        files.into_iter().next().unwrap()
+    }
+}
+
+fn picture(number: u64) -> Prepared {
+    let mut content = [1; 32];
+    content[..8].copy_from_slice(&number.to_be_bytes());
+    let feature = Feature {
+        word: Word {
+            cell: u32::try_from(number).unwrap(),
+            signature: number,
+        },
+        place: PackedPlace(0),
+    };
+    Prepared {
+        content: ContentHash::from_raw(content),
+        size_bytes: 1,
+        width: 50,
+        height: 50,
+        pdq: Hash([number; 4]),
+        pdq_quality: 100,
+        features: Features {
+            width: 50,
+            height: 50,
+            features: vec![feature],
+        }
+        .encode(),
+        thumbnail: Vec::new(),
+    }
+}
+
+#[test]
+fn the_newest_pictures_become_a_segment_that_the_next_opening_reads() {
+    let library = Library::new();
+    library.add(0..90);
+    library.merge();
+    assert!(library.files().is_empty(), "too few to be worth a file");
+
+    library.add(90..100);
+    library.merge();
+    library.add(100..108);
+
+    library.only_file();
+    assert_eq!(library.memory.index().unsealed(), 8);
+    let library = library.reopened();
+    assert_eq!(library.memory.index().pictures(), 108);
+    assert_eq!(library.memory.index().unsealed(), 8);
+    assert_eq!(library.memory.unindexed(), 0);
+}
+
+#[test]
+fn a_segment_that_is_deleted_damaged_or_cut_off_is_made_again() {
+    let mut library = Library::new();
+    library.add(0..110);
+    library.merge();
+
+    let damages: [fn(&PathBuf); 4] = [
+        |file| fs::remove_file(file).unwrap(),
+        |file| {
+            let mut bytes = fs::read(file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(file, bytes).unwrap();
+        },
+        |file| {
+            let bytes = fs::read(file).unwrap();
+            fs::write(file, &bytes[..bytes.len() - 1]).unwrap();
+        },
+        |file| fs::write(file, b"").unwrap(),
+    ];
+    for damage in damages {
+        let file = library.only_file();
+        library.store.close();
+        // The map must be gone before its file is cut.
+        let Library { dir, memory, .. } = library;
+        drop(memory);
+        damage(&file);
+
+        library = Library::open(dir);
+
+        assert_eq!(library.memory.index().pictures(), 110);
+        let file = library.only_file();
+        assert!(crate::index::Segment::open(&file, library.memory.segments.library).is_ok());
+    }
+}
+
+#[test]
+fn a_segment_of_another_library_is_not_believed() {
+    let other = Library::new();
+    other.add(0..110);
+    other.merge();
+    let library = Library::new();
+    library.add(0..10);
+    let stranger = library.dir.path().join(INDEX_FOLDER).join("9.segment");
+    fs::copy(other.only_file(), stranger).unwrap();
+
+    let library = library.reopened();
+
+    assert!(library.files().is_empty());
+    assert_eq!(library.memory.index().pictures(), 10);
+}
+
+#[test]
+fn a_segment_newer_than_a_restored_library_is_not_believed() {
+    let library = Library::new();
+    library.add(0..10);
+    library.store.close();
+    let file = library.dir.path().join("library.redb");
+    let backup = fs::read(&file).unwrap();
+    let library = library.reopened();
+    library.add(10..110);
+    library.merge();
+    library.store.close();
+
+    fs::write(file, backup).unwrap();
+    let library = library.reopened();
+
+    assert!(library.files().is_empty());
+    assert_eq!(library.memory.index().pictures(), 10);
+}
+
+#[test]
+fn what_a_crash_left_of_a_merge_is_cleared_away() {
+    let library = Library::new();
+    library.add(0..100);
+    library.merge();
+    let old = library.only_file();
+    let old_bytes = fs::read(&old).unwrap();
+    library.add(100..200);
+    library.merge();
+    let merged = library.only_file();
+    fs::write(&old, old_bytes).unwrap();
+    fs::write(merged.with_extension("partial"), b"half").unwrap();
+
+    let library = library.reopened();
+
+    assert_eq!(library.only_file(), merged);
+    assert_eq!(library.memory.index().pictures(), 200);
+}
+
+#[test]
+fn deleted_pictures_leave_the_index_when_they_are_most_of_it() {
+    let library = Library::new();
+    library.add(0..500);
+    library.merge();
+
+    library.delete(0..200);
+    library.merge();
+    assert_eq!(library.memory.index().pictures(), 500);
+    library.delete(200..480);
+    library.merge();
+
+    assert_eq!(library.memory.index().pictures(), 20);
+    let library = library.reopened();
+    assert_eq!(library.memory.index().pictures(), 20);
+    assert_eq!(library.memory.catalog().len(), 20);
+}
+
+#[test]
+fn a_picture_whose_catalog_entry_is_yet_to_come_is_kept_by_a_merge() {
+    let library = Library::new();
+    library.add(0..110);
+    let features = Features::decode(&picture(110).features).unwrap();
+    library.memory.index.insert(110, &features);
+
+    library.merge();
+
+    assert_eq!(library.memory.index().pictures(), 111);
+}
+
+#[test]
+fn a_folder_that_takes_no_files_costs_memory_and_no_picture() {
+    let library = Library::new();
+    library.add(0..10);
+    library.store.close();
+    let folder = library.dir.path().join(INDEX_FOLDER);
+    let Library { dir, memory, .. } = library;
+    drop(memory);
+
+    let library = Library::open(dir);
+    fs::remove_dir(&folder).unwrap();
+    library.add(10..110);
+
+    assert!(merger::merge_due(&library.memory, &GO_ON).is_err());
+    assert_eq!(library.memory.index().pictures(), 110);
+}
