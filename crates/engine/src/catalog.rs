@@ -5,6 +5,8 @@
 //! numbers, which is the order of adding. Words of the hashes lie in columns: the scan reads two of
 //! the four for nearly all pictures. Memory: 41 bytes a picture.
 
+use multiversion::multiversion;
+
 use crate::pdq::{self, Hash};
 use crate::tags::{TagFilter, Tags};
 
@@ -195,6 +197,7 @@ impl Catalog {
 /// Gives each picture the least distance over the query's hashes, counting only the first half of
 /// the bits: a lower bound that rejects nearly all. Plain loops over columns, so that the compiler
 /// counts several pictures at once.
+#[multiversion(targets("x86_64+avx2+popcnt"))]
 fn nearest_halves(query: &[Hash; 8], first: &[u64], second: &[u64], halves: &mut [u32]) {
     halves.fill(pdq::BITS);
     for hash in query {

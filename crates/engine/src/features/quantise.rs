@@ -7,6 +7,8 @@
 //! not by a heap); Jégou, Douze & Schmid 2008, section 3 (signature). Cost: 8,192 multiplications
 //! for the projection, 65,536 for the centroids.
 
+use multiversion::multiversion;
+
 use super::codebook::{Block, CENTROIDS, Codebook, HALF, HalfCodebook, LANES, PROJECTED};
 use super::describe::Descriptor;
 
@@ -23,6 +25,7 @@ pub struct Word {
 pub type Projected = [f32; PROJECTED];
 
 /// Projects a descriptor onto the principal components, dealt to two rotated halves.
+#[multiversion(targets("x86_64+avx2+popcnt"))]
 pub fn project(codebook: &Codebook, descriptor: &Descriptor) -> Projected {
     let mut projected = [0.0; PROJECTED];
     for (value, offset) in projected.iter_mut().zip(&codebook.offset) {
@@ -74,6 +77,7 @@ struct Near {
     signature: u32,
 }
 
+#[multiversion(targets("x86_64+avx2+popcnt"))]
 fn nearest_centroids<const T: usize>(half: &HalfCodebook, point: &[f32]) -> [Near; T] {
     let mut nearest = [(f32::INFINITY, 0); T];
     for (number, block) in half.blocks().iter().enumerate() {
@@ -111,6 +115,7 @@ fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
 
 /// Measures half the squared distance to each centroid, less half the squared length of the point
 /// itself.
+#[inline(always)]
 fn distances(block: &Block, point: &[f32]) -> [f32; LANES] {
     let mut sums = block.half_norms;
     for (value, dimension) in point.iter().zip(&block.dimensions) {

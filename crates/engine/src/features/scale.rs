@@ -8,6 +8,7 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use multiversion::multiversion;
 
 use super::plane::{GreyView, Plane};
 
@@ -101,6 +102,7 @@ pub(crate) fn layer_sigma(layer: f32) -> f32 {
 
 /// Convolves with a Gaussian, repeating the border pixels; first down the columns, then along each
 /// finished row.
+#[multiversion(targets("x86_64+avx2+popcnt"))]
 fn blur(source: &Plane, sigma: f32) -> Plane {
     let kernel = half_kernel(sigma);
     let radius = kernel.len() - 1;
@@ -121,6 +123,7 @@ fn blur(source: &Plane, sigma: f32) -> Plane {
     target
 }
 
+#[inline(always)]
 fn blur_column_wise(source: &Plane, y: usize, kernel: &[f32], target: &mut [f32]) {
     let centre = source.row(y);
     for x in lane_starts(source.width) {
@@ -136,6 +139,7 @@ fn blur_column_wise(source: &Plane, y: usize, kernel: &[f32], target: &mut [f32]
     }
 }
 
+#[inline(always)]
 fn blur_row(padded: &[f32], kernel: &[f32], target: &mut [f32]) {
     let radius = kernel.len() - 1;
     for x in lane_starts(target.len()) {

@@ -27,6 +27,7 @@ pub(crate) fn posting(word: Word, picture: u32, place: PackedPlace) -> Posting {
 }
 
 /// Returns the number of bits in which the signatures differ, 0 to 64.
+#[inline(always)]
 pub(crate) fn hamming(posting: &Posting, signature: u64) -> u32 {
     let [a, b, c, d, e, f, g, h, ..] = *posting;
     (u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ signature).count_ones()
