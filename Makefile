@@ -6,10 +6,14 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 PYTHON := PYTHONPATH=.tools/python python3
+EVAL := PYTHONPATH=.tools/eval python3
 NODE_CLIENT := tests/clients/node
 BUF := $(NODE_CLIENT)/node_modules/.bin/buf
+# Of `make eval`.
+SOURCES ?= 40
+SEED ?= 0
 
-.PHONY: help run test check rust clients lint doc deny bench measure
+.PHONY: help run test check rust clients lint doc deny bench measure eval
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,8 +54,15 @@ bench: ## Benchmarks of the engine and of the gateway end to end
 measure: ## Libraries of 50,000 to a million synthetic pictures (an hour, 20 GB of disk)
 	$(CARGO) test --release -p same-image --lib -- --ignored --nocapture measure_libraries
 
+eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
+	$(CARGO) build --release
+	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
+		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
+
 # `--target` needs neither the venv package nor a writable system Python.
 .tools/python: tests/clients/python/requirements.txt
+.tools/eval: eval/requirements.txt
+.tools/python .tools/eval:
 	rm -rf $@
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
 		--target $@ -r $<
