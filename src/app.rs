@@ -160,6 +160,7 @@ fn tenants(configs: &BTreeMap<String, config::Tenant>) -> Tenants {
         let tenant = Tenant {
             name: name.clone(),
             libraries: config.libraries.clone(),
+            weight: config.weight,
         };
         (name.clone(), Arc::new(tenant))
     };

@@ -28,6 +28,8 @@ pub struct Tenant {
     pub name: String,
     /// Libraries that this tenant may use; the first is its default.
     pub libraries: Vec<String>,
+    /// Share of a pace that several tenants wait for, 1 to 100.
+    pub weight: u32,
 }
 
 /// Name of a request in logs and answers.
@@ -47,6 +49,8 @@ pub struct Call {
     pub stream_deadline: Option<Instant>,
     /// Time that one operation gets when the client asks for no less.
     pub budget: Duration,
+    /// Whether it is an item of a bulk load, which lets single calls go first.
+    pub bulk: bool,
 }
 
 // === impl RequestId ===
@@ -74,6 +78,7 @@ impl Call {
         let deadline = self.stream_deadline.map_or(own, |stream| stream.min(own));
         Call {
             deadline,
+            bulk: true,
             ..self.clone()
         }
     }

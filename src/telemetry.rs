@@ -20,7 +20,7 @@ use crate::config::{LogFormat, Telemetry};
 
 /// Names of the fields of log lines and spans. The macros of `tracing` want
 /// them spelt out, so a test holds every use against this list.
-pub const FIELDS: [&str; 13] = [
+pub const FIELDS: [&str; 14] = [
     // Path of the request: full name of the rpc, or REST path.
     "path",
     // Name of the request, also in its answer.
@@ -42,6 +42,8 @@ pub const FIELDS: [&str; 13] = [
     // Class of a failure that no caller sees, and how many in a row.
     "reason",
     "failures",
+    // How long something is not tried again.
+    "retry_after_ms",
     // What went wrong, for operators.
     "error",
 ];

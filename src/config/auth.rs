@@ -25,6 +25,8 @@ pub struct Tenant {
     pub api_keys: Vec<[u8; 32]>,
     /// Key pairs for the REST door.
     pub rest_keys: Vec<RestKey>,
+    /// Share of a vendor's pace among tenants. Default: 1.
+    pub weight: u32,
 }
 
 /// A key pair for the REST door's token endpoint.
@@ -58,6 +60,7 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     let libraries = section.list("libraries");
     let api_keys = section.list("api_keys");
     let rest_keys = section.tables("rest_keys", read_rest_key);
+    let weight = section.optional("weight", 1, weight);
     if libraries.as_ref().is_some_and(Vec::is_empty) {
         section.fault("libraries", "must name at least one library");
     }
@@ -77,7 +80,12 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
         libraries: libraries?,
         api_keys: digests,
         rest_keys: rest_keys?,
+        weight: weight?,
     })
+}
+
+fn weight(value: &str) -> Result<u32, String> {
+    text::number(value, &(1..=100))
 }
 
 fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {

@@ -1,5 +1,6 @@
 //! `[libraries.NAME]`: what answers the requests.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -39,8 +40,10 @@ pub struct Rest {
     pub base_url: Url,
     /// Which of the vendor's libraries. Default: `same_hq`.
     pub service: Service,
-    /// Keys of the account: exactly one pair.
+    /// Keys of accounts: 1 to 16 pairs.
     pub credentials: Vec<Credential>,
+    /// Most calls a second with one pair of keys. Default: 10.
+    pub qps: u32,
     /// Longest time for one upstream call. Default: 30 s.
     pub timeout: Duration,
 }
@@ -80,6 +83,10 @@ pub enum Service {
 /// The vendor's host, the same for all its image search services.
 const VENDOR: &str = "https://aip.baidubce.com";
 const CAPACITY: u64 = 500_000;
+/// Most pairs of keys of one library.
+const MAX_CREDENTIALS: usize = 16;
+/// What the vendor sells (its page of prices): 10 a second and interface.
+const QPS: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(1);
 
@@ -108,14 +115,16 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
     let service = section.optional("service", Service::default(), service);
     let credentials = section.tables("credentials", read_credential);
     let timeout = section.optional("timeout", TIMEOUT, timeout);
-    if credentials.as_ref().is_some_and(|pairs| pairs.len() != 1) {
-        section.fault("credentials", "must hold exactly one pair of keys");
+    let qps = section.optional("qps", QPS, qps);
+    if let Some(fault) = credentials.as_deref().and_then(fault_of) {
+        section.fault("credentials", fault);
     }
     section.finish();
     Some(Rest {
         base_url: base_url?,
         service: service?,
         credentials: credentials?,
+        qps: qps?,
         timeout: timeout?,
     })
 }
@@ -145,6 +154,22 @@ fn backend(value: &str) -> Result<Backend, String> {
 
 fn capacity(value: &str) -> Result<u64, String> {
     text::number(value, &(1..=100_000_000))
+}
+
+fn fault_of(pairs: &[Credential]) -> Option<&'static str> {
+    let keys: BTreeSet<_> = pairs.iter().map(|pair| &pair.api_key).collect();
+    if !(1..=MAX_CREDENTIALS).contains(&pairs.len()) {
+        Some("must hold 1 to 16 pairs of keys")
+    } else if keys.len() < pairs.len() {
+        // Both together would be sent at twice the rate of the account.
+        Some("names an `api_key` twice")
+    } else {
+        None
+    }
+}
+
+fn qps(value: &str) -> Result<u32, String> {
+    text::number(value, &(1..=1000))
 }
 
 /// The parts that are refused could carry secrets, so the URL is not shown.

@@ -2,8 +2,10 @@
 //!
 //! Each reader answers what is allowed when a text is not it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 const KIB: u64 = 1024;
@@ -29,7 +31,10 @@ pub(super) fn filled(text: &str) -> Result<String, String> {
 }
 
 /// Reads a whole number within bounds.
-pub(super) fn number(text: &str, range: &RangeInclusive<u64>) -> Result<u64, String> {
+pub(super) fn number<N>(text: &str, range: &RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + fmt::Display,
+{
     let number = text.parse().ok().filter(|number| range.contains(number));
     let (least, most) = (range.start(), range.end());
     number.ok_or_else(|| format!("must be a number from {least} to {most}, not `{text}`"))

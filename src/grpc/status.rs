@@ -98,7 +98,7 @@ fn quota(kind: Kind) -> Option<&'static str> {
         reason = "quotas are few, and a new kind is none by default"
     )]
     match kind {
-        Kind::RateLimited => Some("queries_per_second"),
+        Kind::RateLimited | Kind::PacingRefused => Some("queries_per_second"),
         Kind::DailyQuotaExceeded => Some("requests_per_day"),
         Kind::TotalQuotaExceeded => Some("requests"),
         Kind::LibraryFull => Some("library_capacity"),

@@ -1,31 +1,34 @@
 //! A library at a same_hq server, as a rule the vendor's.
 //!
-//! One operation, in order: its fields are written into a form (`encode`, with
-//! the words of `service`), a valid token is taken (`token`), the form is
-//! posted (`client`), and the answer is read by `wire`. When the vendor refuses
-//! the token, it is renewed once and the call repeated once. Every other
-//! repeat is the business of whoever calls. Nothing here knows the doors.
+//! An operation's fields are written into a form (`encode`, with the words of
+//! `service`), and `call` sees it through: credential, token, turn, request,
+//! answer, and repeats where they help. Nothing here knows the doors.
 
+mod account;
+mod breaker;
+mod call;
 mod client;
+mod cooling;
 mod delete;
 pub mod encode;
+mod jitter;
+mod reading;
+mod retry;
 mod service;
+mod shaper;
 mod token;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::FutureExt;
-use http::StatusCode;
-use secrecy::ExposeSecret;
-use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 use url::Url;
 
-use self::client::{Answer, Client, within};
+use self::account::Account;
+use self::call::Operation;
+use self::client::Client;
+use self::retry::Budget;
 use self::service::{Dialect, Field};
-use self::token::{Token, Tokens};
 use crate::config;
 use crate::domain::{
     Add, Added, Call, ContSign, Delete, Deleted, ImageSource, Match, Page, Query, Target, Update,
@@ -33,20 +36,24 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result, Violation};
 use crate::library::Library;
-use crate::wire::{
-    AddAnswer, ApiError, LogAnswer, SearchAnswer, SearchHit, TOKEN_PATH, TokenGrant, TokenRefusal,
-    read_answer,
-};
+use crate::wire::{AddAnswer, LogAnswer, SearchAnswer, SearchHit};
+
+pub use self::account::CredentialState;
+pub use self::breaker::BreakerState;
+
+/// Matches that are looked through for a picture that is in the library: it
+/// stands among the first.
+const BEST_MATCHES: u32 = 10;
 
 /// A library at a same_hq server.
 pub struct Rest {
     client: Client,
-    tokens: Tokens,
+    /// At least one.
+    accounts: Vec<Account>,
+    budget: Budget,
     dialect: Dialect,
-    add: Url,
-    search: Url,
-    update: Url,
-    delete: Url,
+    /// In the order of [`Operation::ALL`].
+    urls: [Url; 4],
 }
 
 // === impl Rest ===
@@ -59,89 +66,77 @@ impl Rest {
     /// `VendorSetup` for a `base_url` that is no web address or for missing
     /// credentials, `Internal` when TLS cannot be set up.
     pub fn connect(config: &config::Rest) -> Result<Rest> {
-        let setup = |message| Error::new(Kind::VendorSetup, message);
-        let Some(credential) = config.credentials.first().cloned() else {
-            return Err(setup("`credentials` of this library holds no pair of keys"));
-        };
+        let setup = |message| Err(Error::new(Kind::VendorSetup, message));
+        if config.credentials.is_empty() {
+            return setup("`credentials` of this library holds no pair of keys");
+        }
         if !matches!(config.base_url.scheme(), "http" | "https") {
-            return Err(setup(
-                "`base_url` of this library is no http or https address",
-            ));
+            return setup("`base_url` of this library is no http or https address");
         }
         let client = Client::new(config.timeout)?;
-        let tokens = {
-            let (client, credential) = (client.clone(), credential.clone());
-            let url = below(&config.base_url, TOKEN_PATH);
-            let form = token_form(&credential)?;
-            let longest = config.timeout;
-            let fetch = move || {
-                let (client, url, form) = (client.clone(), url.clone(), form.clone());
-                async move {
-                    let answer = client.post(url, form, Instant::now() + longest).await?;
-                    read_grant(&answer)
-                }
-                .boxed()
-            };
-            Tokens::new(&credential, Box::new(fetch))
-        };
+        let accounts = config.credentials.iter();
+        let accounts = accounts.map(|credential| Account::new(config, credential, &client));
+        let accounts = accounts.collect::<Result<_>>()?;
         let dialect = Dialect::of(config.service);
-        let operation = |name| below(&config.base_url, &format!("{}/{name}", dialect.path));
+        let url = |operation: Operation| {
+            let path = format!("{}/{}", dialect.path, operation.name());
+            below(&config.base_url, &path)
+        };
         Ok(Rest {
             client,
-            tokens,
+            accounts,
+            budget: Budget::new(),
             dialect,
-            add: operation("add"),
-            search: operation("search"),
-            update: operation("update"),
-            delete: operation("delete"),
+            urls: Operation::ALL.map(url),
         })
     }
 
-    /// Sends one call, once more if its token is refused.
-    async fn call<T: DeserializeOwned>(&self, call: &Call, url: &Url, form: Bytes) -> Result<T> {
-        let token = within(call.deadline, self.tokens.usable()).await?;
-        let refusal = match self.send(call, url, &token, form.clone()).await {
-            Err(error) if error.kind() == Kind::VendorToken => error,
-            outcome => return outcome,
-        };
-        match within(call.deadline, self.tokens.renew(token)).await? {
-            Some(token) => self.send(call, url, &token, form).await,
-            None => Err(refusal),
-        }
+    /// Tells how each credential stands, in the order of the configuration.
+    pub fn credentials(&self) -> Vec<CredentialState> {
+        self.accounts.iter().map(Account::state).collect()
     }
 
-    async fn send<T: DeserializeOwned>(
-        &self,
-        call: &Call,
-        url: &Url,
-        token: &Token,
-        form: Bytes,
-    ) -> Result<T> {
-        let mut url = url.clone();
-        url.query_pairs_mut()
-            .append_pair("access_token", token.expose());
-        let answer = self.client.post(url, form, call.deadline).await?;
-        read(&answer).map_err(|error| without_token(error, token))
+    /// Whether a picture of ours, stored with this sign, has this brief: then
+    /// the library is as an add of it leaves it. Unknown counts as no; the
+    /// question is paid for like a repeat.
+    async fn holds(&self, call: &Call, source: &ImageSource, sign: &str, brief: &str) -> bool {
+        let window = [("pn", "0".to_owned()), ("rn", BEST_MATCHES.to_string())];
+        let Ok(form) = form(source, window.into()) else {
+            return false;
+        };
+        let found = self.ask_aside::<SearchAnswer>(call, Operation::Search, form);
+        let is_it = |hit: &SearchHit| hit.cont_sign == sign && hit.brief == brief;
+        found
+            .await
+            .is_some_and(|answer| answer.result.iter().any(is_it))
     }
 }
 
 #[async_trait]
 impl Library for Rest {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
-        let mut fields = vec![("brief", request.brief.into_string())];
+        let brief = request.brief.into_string();
+        let mut fields = vec![("brief", brief.clone())];
         if !request.tags.as_slice().is_empty() {
             fields.extend(self.dialect.stored(request.tags.as_slice())?);
         }
         let form = form(&request.source, fields)?;
-        match self.call::<AddAnswer>(call, &self.add, form).await {
-            Ok(answer) => Ok(Added {
+        let outcome = self.perform::<AddAnswer>(call, Operation::Add, form).await;
+        let mut added = match outcome.answer {
+            Ok(answer) => Added {
                 cont_sign: sign(&answer.cont_sign)?,
                 existed: false,
                 log_id: answer.log_id,
-            }),
-            Err(error) if error.kind() == Kind::ImageAlreadyExists => existed(error),
-            Err(error) => Err(error),
+            },
+            Err(error) if error.kind() == Kind::ImageAlreadyExists => existed(error)?,
+            Err(error) => return Err(error),
+        };
+        // A repeat whose first attempt may have been the one that added it.
+        if added.existed && outcome.in_doubt {
+            let sign = added.cont_sign.as_str();
+            added.existed = !self.holds(call, &request.source, sign, &brief).await;
         }
+        Ok(added)
     }
 
     async fn search(&self, call: &Call, query: Query) -> Result<Page> {
@@ -151,7 +146,7 @@ impl Library for Rest {
         fields.push(("pn", query.offset.to_string()));
         fields.push(("rn", query.limit.to_string()));
         let form = form(&query.source, fields)?;
-        let answer: SearchAnswer = self.call(call, &self.search, form).await?;
+        let answer: SearchAnswer = self.call(call, Operation::Search, form).await?;
         page(answer, query.min_score)
     }
 
@@ -176,7 +171,7 @@ impl Library for Rest {
                 encode::form(None, &fields)?
             }
         };
-        let answer: LogAnswer = self.call(call, &self.update, form).await?;
+        let answer: LogAnswer = self.call(call, Operation::Update, form).await?;
         let log_id = answer.log_id;
         Ok(Updated { log_id })
     }
@@ -189,7 +184,8 @@ impl Library for Rest {
 impl fmt::Debug for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rest")
-            .field("host", &self.add.host_str())
+            .field("host", &self.urls[0].host_str())
+            .field("credentials", &self.accounts.len())
             .field("dialect", &self.dialect)
             .finish_non_exhaustive()
     }
@@ -208,81 +204,6 @@ fn form(source: &ImageSource, mut fields: Vec<Field>) -> Result<Bytes> {
             fields.push(("url", url.as_url().as_str().to_owned()));
             encode::form(None, &fields)
         }
-    }
-}
-
-/// The keys travel in the body, as the vendor's Java and Node SDKs send them,
-/// so that no log of addresses on the way gets to hold them.
-fn token_form(credential: &config::Credential) -> Result<Bytes> {
-    let fields = [
-        ("grant_type", "client_credentials".to_owned()),
-        ("client_id", credential.api_key.clone()),
-        (
-            "client_secret",
-            credential.secret_key.expose_secret().to_owned(),
-        ),
-    ];
-    encode::form(None, &fields)
-}
-
-fn read_grant(answer: &Answer) -> Result<TokenGrant> {
-    if answer.status == StatusCode::OK
-        && let Ok(grant) = serde_json::from_slice(&answer.body)
-    {
-        return Ok(grant);
-    }
-    let Ok(refusal) = serde_json::from_slice::<TokenRefusal>(&answer.body) else {
-        return read(answer).map_err(without_words);
-    };
-    if refusal.error != "invalid_client" {
-        return Err(Error::new(
-            Kind::VendorProtocol,
-            "the token endpoint refused the request for another reason than its keys",
-        ));
-    }
-    let setting = match refusal.error_description.as_str() {
-        "unknown client id" => "`api_key`",
-        _ => "`api_key` and `secret_key`",
-    };
-    let message = format!(
-        "the vendor does not know this pair of keys: check {setting} of the library's `credentials`"
-    );
-    Err(Error::new(Kind::VendorSetup, message))
-}
-
-/// Reads an answer. The vendor's own answers have status 200 also when they
-/// refuse; any other status speaks for whatever stands before it, unless the
-/// body names one of the vendor's errors.
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
-    let named = || serde_json::from_slice::<ApiError>(&answer.body).is_ok();
-    if answer.status == StatusCode::OK || named() {
-        return read_answer(&answer.body);
-    }
-    let kind = match answer.status {
-        StatusCode::TOO_MANY_REQUESTS => Kind::VendorBusy,
-        status if status.is_server_error() => Kind::VendorUnavailable,
-        _ => Kind::VendorProtocol,
-    };
-    let message = format!(
-        "the vendor answered with HTTP status {}",
-        answer.status.as_u16()
-    );
-    Err(Error::new(kind, message))
-}
-
-/// Withholds words of the vendor that quote the token.
-fn without_token(error: Error, token: &Token) -> Error {
-    match error.message().contains(token.expose()) {
-        true => without_words(error),
-        false => error,
-    }
-}
-
-/// Withholds the vendor's words; at the token endpoint they may quote keys.
-fn without_words(error: Error) -> Error {
-    match error.vendor_code() {
-        Some(vendor) => Error::vendor(vendor.code, "(withheld: may hold secrets)", vendor.log_id),
-        None => error,
     }
 }
 

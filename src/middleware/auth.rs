@@ -167,6 +167,7 @@ mod tests {
             Arc::new(Tenant {
                 name: name.to_owned(),
                 libraries: Vec::new(),
+                weight: 1,
             })
         };
         let keys = [("key-a", "a"), ("key-a2", "a"), ("key-b", "b")];

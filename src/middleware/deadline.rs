@@ -69,6 +69,7 @@ impl<R> DeadlineLayer<R> {
             // As the client says: a bulk load may take hours.
             stream_deadline: asked.and_then(|asked| now.checked_add(asked)),
             budget: self.deadlines.default,
+            bulk: false,
         })
     }
 }
@@ -177,6 +178,7 @@ mod tests {
         request.extensions_mut().insert(Arc::new(Tenant {
             name: "t".to_owned(),
             libraries: Vec::new(),
+            weight: 1,
         }));
         if let Some(timeout) = timeout {
             request

@@ -261,6 +261,7 @@ mod tests {
             tenant: Arc::new(Tenant {
                 name: tenant.to_owned(),
                 libraries: Vec::new(),
+                weight: 1,
             }),
         }
     }

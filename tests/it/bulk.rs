@@ -410,7 +410,7 @@ async fn a_client_that_never_reads_its_results_holds_up_nobody_else() {
 fn in_front_of(vendor: &Vendor) -> String {
     format!(
         "[libraries.cloud]\nbackend = \"rest\"\nbase_url = \"{}\"\n\
-         credentials = [{{ api_key = \"{API_KEY}\", secret_key = \"{SECRET_KEY}\" }}]\n\
+         credentials = [{{ api_key = \"{API_KEY}\", secret_key = \"{SECRET_KEY}\" }}]\nqps = 1000\n\
          [tenants.app]\nlibraries = [\"cloud\"]\n",
         vendor.url()
     )

@@ -30,6 +30,7 @@ fn call() -> Call {
     let tenant = Arc::new(Tenant {
         name: "test".to_owned(),
         libraries: Vec::new(),
+        weight: 1,
     });
     let budget = Duration::from_secs(60);
     let deadline = Instant::now() + budget;
@@ -39,6 +40,7 @@ fn call() -> Call {
         deadline,
         stream_deadline: None,
         budget,
+        bulk: false,
     }
 }
 

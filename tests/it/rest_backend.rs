@@ -26,6 +26,7 @@ fn call_within(budget: Duration) -> Call {
     let tenant = Tenant {
         name: "test".to_owned(),
         libraries: Vec::new(),
+        weight: 1,
     };
     Call {
         tenant: Arc::new(tenant),
@@ -33,6 +34,7 @@ fn call_within(budget: Duration) -> Call {
         deadline: Instant::now() + budget,
         stream_deadline: None,
         budget,
+        bulk: false,
     }
 }
 
@@ -62,6 +64,8 @@ fn config(vendor: &Vendor) -> config::Rest {
             api_key: API_KEY.to_owned(),
             secret_key: SECRET_KEY.to_owned().into(),
         }],
+        // Pace is the matter of tests of its own.
+        qps: 1000,
         timeout: Duration::from_secs(30),
     }
 }

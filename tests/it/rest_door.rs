@@ -55,6 +55,7 @@ impl Door {
         let tenant = Tenant {
             name: "ann".to_owned(),
             libraries: vec!["first".to_owned(), "second".to_owned()],
+            weight: 1,
         };
         let pair = RestKey {
             api_key: "ann-key".to_owned(),

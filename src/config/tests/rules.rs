@@ -1,6 +1,6 @@
 //! Every rule of the configuration, broken once.
 
-use super::{CLOUD, from_file};
+use super::{CLOUD, TENANT, from_file};
 
 const HASH: &str = "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90";
 
@@ -74,12 +74,27 @@ fn every_rule_about_rest_libraries_is_kept() {
         &format!("{CLOUD}capacity = 1"),
         "`libraries.cloud.capacity`: unknown key",
     );
-    let keys = "`libraries.cloud.credentials`: must hold exactly one pair";
+    for qps in ["0", "1001", "-1", "1.5"] {
+        refused(
+            &format!("{CLOUD}qps = {qps}"),
+            "`libraries.cloud.qps`: must be a number from 1 to 1000",
+        );
+    }
+}
+
+#[test]
+fn every_rule_about_credentials_is_kept() {
+    let keys = "`libraries.cloud.credentials`: must hold 1 to 16 pairs";
     let rest = "[libraries.cloud]\nbackend = \"rest\"";
     refused(rest, keys);
     refused(&format!("{rest}\ncredentials = []"), keys);
     let pair = "{ api_key = \"a\", secret_key = \"b\" }";
-    refused(&format!("{rest}\ncredentials = [{pair}, {pair}]"), keys);
+    refused(&format!("{rest}\ncredentials = [{}]", pairs(17)), keys);
+    from_file(&format!("{rest}\ncredentials = [{}]\n{TENANT}", pairs(16))).unwrap();
+    refused(
+        &format!("{rest}\ncredentials = [{pair}, {pair}]"),
+        "`libraries.cloud.credentials`: names an `api_key` twice",
+    );
     refused(
         &format!("{rest}\ncredentials = \"key\""),
         "`libraries.cloud.credentials`: must be a list of tables",
@@ -106,9 +121,20 @@ fn every_rule_about_rest_libraries_is_kept() {
     );
 }
 
+fn pairs(count: usize) -> String {
+    let pair = |number| format!("{{ api_key = \"{number}\", secret_key = \"b\" }}");
+    (0..count).map(pair).collect::<Vec<_>>().join(", ")
+}
+
 #[test]
 fn every_rule_about_tenants_is_kept() {
     let tenant = "[tenants.a]\nlibraries = [\"default\"]";
+    for weight in ["0", "101", "-1", "\"heavy\""] {
+        refused(
+            &format!("{tenant}\nweight = {weight}"),
+            "`tenants.a.weight`: must be a number from 1 to 100",
+        );
+    }
     refused("[tenants]", "`tenants`: must hold at least one");
     refused(
         "[tenants.a]",

@@ -1,17 +1,24 @@
 //! One HTTP client: a form goes out, status and bounded body come back.
 //!
 //! It knows the network's failures and classifies them; it does not know what
-//! is in the bodies. The address of a call holds the access token, so no error
-//! of the HTTP library leaves here with its address in it.
+//! is in the bodies. The permit of a call is stamped when its request is being
+//! written, on a connection that stands. The address of a call holds the
+//! access token, so no error of the HTTP library leaves here with it.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::shaper::Permit;
 use crate::error::{Error, Kind, Result};
 
 /// Longest answer that is read: the vendor's longest, 1000 matches with full
@@ -25,6 +32,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 pub(super) struct Client {
     http: reqwest::Client,
     longest: Duration,
+}
+
+/// A form on its way out.
+struct Form {
+    bytes: Option<Bytes>,
+    permit: Arc<Permit>,
 }
 
 /// What a server answered.
@@ -65,12 +78,22 @@ impl Client {
     /// `DeadlineExceeded` when the deadline ends the call, `VendorUnavailable`
     /// when the server cannot be reached, breaks off, or takes longer than
     /// configured; `VendorProtocol` for an answer past 4 MiB.
-    pub(super) async fn post(&self, url: Url, form: Bytes, deadline: Instant) -> Result<Answer> {
+    pub(super) async fn post(
+        &self,
+        url: Url,
+        form: Bytes,
+        deadline: Instant,
+        permit: &Arc<Permit>,
+    ) -> Result<Answer> {
         let now = Instant::now();
         if deadline <= now {
             return Err(deadline_passed());
         }
         let longest = now + self.longest;
+        let form = Form {
+            bytes: Some(form),
+            permit: permit.clone(),
+        };
         match timeout_at(deadline.min(longest), self.exchange(url, form)).await {
             Ok(answer) => answer,
             Err(_) if deadline <= longest => Err(deadline_passed()),
@@ -81,8 +104,9 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, url: Url, form: Bytes) -> Result<Answer> {
+    async fn exchange(&self, url: Url, form: Form) -> Result<Answer> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let form = reqwest::Body::wrap(form);
         let request = self.http.post(url).header(CONTENT_TYPE, FORM).body(form);
         let mut response = request.send().await.map_err(unavailable)?;
         let mut body = BytesMut::new();
@@ -98,6 +122,31 @@ impl Client {
             status: response.status(),
             body: body.freeze(),
         })
+    }
+}
+
+// === impl Form ===
+
+impl Body for Form {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    /// The HTTP library asks for the body once it has written the head.
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.permit.stamp();
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = self.bytes.as_ref().map_or(0, Bytes::len);
+        SizeHint::with_exact(length as u64)
     }
 }
 
@@ -123,7 +172,8 @@ fn unavailable(error: reqwest::Error) -> Error {
     Error::new(Kind::VendorUnavailable, message).with_source(error.without_url())
 }
 
-fn deadline_passed() -> Error {
+/// The failure of a call whose time is over.
+pub(super) fn deadline_passed() -> Error {
     let message = "the deadline passed before the vendor answered";
     Error::new(Kind::DeadlineExceeded, message)
 }

@@ -5,8 +5,8 @@
 //! until the missing ones stand alone. Any other failure is that of every sign
 //! of the call; where it would meet the next call too, nothing more is sent.
 
-use super::Rest;
-use super::encode;
+use super::call::Operation;
+use super::{Rest, encode};
 use crate::domain::{Call, ContSign, DeleteTarget, Deleted};
 use crate::error::{Error, Kind, Origin, Result, Retry};
 use crate::wire::{LogAnswer, MAX_SIGNS_PER_CALL, SIGN_SEPARATOR};
@@ -22,7 +22,7 @@ impl Rest {
             DeleteTarget::Signs(signs) => Ok(self.delete_signs(call, &signs).await),
             DeleteTarget::Source(source) => {
                 let form = super::form(&source, Vec::new())?;
-                match self.call::<LogAnswer>(call, &self.delete, form).await {
+                match self.call::<LogAnswer>(call, Operation::Delete, form).await {
                     Ok(answer) => Ok(Deleted {
                         outcomes: vec![Ok(())],
                         log_ids: vec![answer.log_id],
@@ -78,7 +78,7 @@ impl Rest {
             joined.push_str(sign.as_str());
         }
         let form = encode::form(None, &[("cont_sign", joined)])?;
-        self.call(call, &self.delete, form).await
+        self.call(call, Operation::Delete, form).await
     }
 }
 

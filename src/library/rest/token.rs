@@ -9,7 +9,6 @@
 //! refused at once while the last failure is fresh. Nothing here knows HTTP.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use moka::ops::compute::Op;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use super::jitter;
 use crate::config::Credential;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::wire::TokenGrant;
@@ -29,7 +29,8 @@ use crate::wire::TokenGrant;
 const RENEW_AFTER: std::ops::Range<f64> = 0.70..0.85;
 /// Least time between two renewals that the vendor's refusals force.
 const FORCED_INTERVAL: Duration = Duration::from_secs(1);
-/// Wait after the first failed fetch; it doubles with each further one.
+/// Wait after the first failed fetch, and the least after any: the endpoint is
+/// asked at most once a second. It doubles with each further failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait after a failed fetch: nobody is refused for longer once the
 /// endpoint is back.
@@ -48,6 +49,8 @@ pub(super) struct Tokens(Arc<Cell>);
 pub(super) struct Token {
     text: SecretString,
     expires_at: Instant,
+    /// Whether the vendor took it once.
+    accepted: AtomicBool,
 }
 
 struct Cell {
@@ -239,10 +242,11 @@ impl Slot {
             ));
         }
         let life = Duration::from_secs(grant.expires_in).min(LONGEST_LIFE);
-        let share = RENEW_AFTER.start + (RENEW_AFTER.end - RENEW_AFTER.start) * random();
+        let share = jitter::draw(RENEW_AFTER);
         let token = Token {
             text: grant.access_token.into(),
             expires_at: asked_at + life,
+            accepted: AtomicBool::new(false),
         };
         Ok(Slot {
             token: Some(Arc::new(token)),
@@ -255,7 +259,8 @@ impl Slot {
     fn failed(&self, error: &Error) -> Slot {
         let count = self.failure.as_ref().map_or(0, |failure| failure.count) + 1;
         let wait = FIRST_WAIT.saturating_mul(1 << (count - 1).min(16));
-        let wait = wait.min(LONGEST_WAIT).mul_f64(0.75 + random() / 4.0);
+        let wait = wait.min(LONGEST_WAIT).mul_f64(jitter::draw(0.75..1.0));
+        let wait = wait.max(FIRST_WAIT);
         Slot {
             next_fetch: Some(Instant::now() + wait),
             failure: Some(Failure {
@@ -286,7 +291,7 @@ impl Slot {
     }
 
     fn valid(&self, now: Instant) -> Option<Arc<Token>> {
-        self.token.clone().filter(|token| now < token.expires_at)
+        self.token.clone().filter(|token| !token.is_expired(now))
     }
 
     fn may_fetch(&self, now: Instant) -> bool {
@@ -320,6 +325,21 @@ impl Token {
     pub(super) fn expose(&self) -> &str {
         self.text.expose_secret()
     }
+
+    /// Whether its life is over.
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.expires_at <= now
+    }
+
+    /// Notes that the vendor took it.
+    pub(super) fn accept(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the vendor took it once: refused later, it was revoked.
+    pub(super) fn was_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Debug for Token {
@@ -335,13 +355,6 @@ fn key(credential: &Credential) -> Key {
     hasher.update(credential.api_key.as_bytes());
     hasher.update(credential.secret_key.expose_secret().as_bytes());
     hasher.finalize()
-}
-
-/// A number in [0, 1) for jitter: the seed that the standard library draws
-/// from the system for its hash maps.
-fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 11;
-    bits as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

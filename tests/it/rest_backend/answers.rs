@@ -128,7 +128,6 @@ async fn a_recorded_update_is_read_and_so_are_recorded_errors() {
 #[tokio::test]
 async fn every_code_of_the_vendor_has_its_class() {
     let vendor = Vendor::start().await;
-    let library = library(&vendor);
     // The vendor's error table, row by row; token codes have tests of their own.
     for (codes, kind) in [
         (
@@ -163,8 +162,8 @@ async fn every_code_of_the_vendor_has_its_class() {
         (&[0, -1, 5, 216_682, 999_999], Kind::VendorProtocol),
     ] {
         for code in codes {
-            vendor.script(Operation::Add, Fault::code(*code));
-            let error = add(&library, png(1), "a").await.unwrap_err();
+            vendor.always(Operation::Add, Fault::code(*code));
+            let error = add(&library(&vendor), png(1), "a").await.unwrap_err();
             assert_eq!(error.kind(), kind, "{code}");
             assert_eq!(error.vendor_code().unwrap().code, *code);
         }
@@ -222,7 +221,6 @@ async fn unusable_signs_and_scores_are_a_breach_of_the_protocol() {
 #[tokio::test]
 async fn broken_connections_and_foreign_statuses_are_told_apart() {
     let vendor = Vendor::start().await;
-    let library = library(&vendor);
     let named = sample!("error_216680");
     let failed = |body: &str| Fault::Answer {
         status: 500,
@@ -242,9 +240,8 @@ async fn broken_connections_and_foreign_statuses_are_told_apart() {
         (Fault::json(&"x".repeat(5 << 20)), Kind::VendorProtocol),
     ] {
         let shown = format!("{fault:.60?}").chars().take(60).collect::<String>();
-        vendor.script(Operation::Add, fault);
-        let error = add(&library, png(1), "a").await.unwrap_err();
+        vendor.always(Operation::Add, fault);
+        let error = add(&library(&vendor), png(1), "a").await.unwrap_err();
         assert_eq!(error.kind(), kind, "{shown}");
     }
-    add(&library, png(1), "a").await.unwrap();
 }

@@ -110,7 +110,7 @@ async fn a_shown_picture_that_is_missing_is_an_outcome_and_any_other_failure_an_
     let deleted = library.delete(&call(), request()).await.unwrap();
     assert_eq!(kinds(deleted), [Some(Kind::ImageNotFound)]);
 
-    vendor.script(Operation::Delete, Fault::code(4));
+    vendor.always(Operation::Delete, Fault::code(4));
     let error = library.delete(&call(), request()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::VendorBusy);
 }

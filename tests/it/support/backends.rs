@@ -55,6 +55,8 @@ fn rest(base_url: &str, api_key: &str, secret_key: &str) -> Rest {
         base_url: base_url.parse().unwrap(),
         service: config::Service::SameHq,
         credentials: vec![credential],
+        // Pace is the matter of tests of its own.
+        qps: 1000,
         timeout: Duration::from_secs(30),
     };
     Rest::connect(&config).unwrap()

@@ -1,0 +1,308 @@
+//! One operation at the vendor, with everything that may happen on the way.
+//!
+//! In order, for each attempt: a credential is chosen (`account`), its valid
+//! token taken (`token`), a turn waited for (`shaper`), the breaker asked, the
+//! form posted (`client`), the answer read (`reading`). A failure then decides:
+//! a refused token is renewed once and the call repeated; a credential that is
+//! used up is passed over; what `retry` allows is sent again after a wait that
+//! fits into the deadline; anything else is the caller's answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::account::{self, Account, PassedOver};
+use super::breaker::Pass;
+use super::client::{Answer, deadline_passed, within};
+use super::retry::{self, Effect, Safety};
+use super::shaper::{Entrant, Lane};
+use super::token::Token;
+use super::{Rest, reading};
+use crate::domain::Call;
+use crate::error::{Error, Kind, Result};
+
+/// What the vendor is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Add,
+    Search,
+    Update,
+    Delete,
+}
+
+/// How an operation ended.
+pub(super) struct Outcome<T> {
+    pub(super) answer: Result<T>,
+    /// Whether an attempt before the last may have had its effect.
+    pub(super) in_doubt: bool,
+}
+
+/// What the attempts of one operation have come to.
+#[derive(Default)]
+struct Story {
+    repeats: u32,
+    renewed: bool,
+    passed_over: PassedOver,
+    in_doubt: bool,
+    /// The vendor's last word: it tells more than a refusal of ours to ask
+    /// again.
+    last: Option<Error>,
+}
+
+/// A failed attempt.
+struct Failure {
+    error: Error,
+    stage: Stage,
+}
+
+/// How far an attempt came.
+enum Stage {
+    /// There was no token to be had.
+    Token,
+    /// The queue is too long for the deadline.
+    Turn,
+    /// The breaker opened while the call waited.
+    Breaker,
+    /// The request went out, or was about to, with this token.
+    Sent(Arc<Token>, Effect),
+}
+
+// === impl Operation ===
+
+impl Operation {
+    pub(super) const ALL: [Operation; 4] = [
+        Operation::Add,
+        Operation::Search,
+        Operation::Update,
+        Operation::Delete,
+    ];
+
+    /// Place in [`Operation::ALL`].
+    pub(super) fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Last part of its path.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Operation::Add => "add",
+            Operation::Search => "search",
+            Operation::Update => "update",
+            Operation::Delete => "delete",
+        }
+    }
+
+    /// An add that was done already answers so, with the sign; a deletion that
+    /// was done already answers like one of a picture that never was.
+    fn safety(self) -> Safety {
+        match self {
+            Operation::Add | Operation::Search | Operation::Update => Safety::Harmless,
+            Operation::Delete => Safety::Harmful,
+        }
+    }
+}
+
+// === impl Rest ===
+
+impl Rest {
+    /// Performs an operation.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        operation: Operation,
+        form: Bytes,
+    ) -> Result<T> {
+        self.perform(call, operation, form).await.answer
+    }
+
+    /// Performs an operation and tells whether a repeat was in doubt.
+    pub(super) async fn perform<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        operation: Operation,
+        form: Bytes,
+    ) -> Outcome<T> {
+        self.budget.deposit();
+        let mut story = Story::default();
+        let answer = self.attempts(call, operation, form, &mut story).await;
+        Outcome {
+            answer,
+            in_doubt: story.in_doubt,
+        }
+    }
+
+    /// Asks something that no caller asked for, if the budget has a call left.
+    pub(super) async fn ask_aside<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        operation: Operation,
+        form: Bytes,
+    ) -> Option<T> {
+        if !self.budget.withdraw() {
+            return None;
+        }
+        let mut story = Story::default();
+        let answer = self.attempts(call, operation, form, &mut story).await;
+        answer.ok()
+    }
+
+    async fn attempts<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        operation: Operation,
+        form: Bytes,
+        story: &mut Story,
+    ) -> Result<T> {
+        let entrant = entrant(call);
+        loop {
+            if call.remaining().is_zero() {
+                return Err(story.last.take().unwrap_or_else(deadline_passed));
+            }
+            let chosen = account::choose(&self.accounts, operation, &entrant, story.passed_over);
+            let (place, account) = match chosen {
+                Ok(chosen) => chosen,
+                Err(error) => return Err(story.last.take().unwrap_or(error)),
+            };
+            let attempt = self.attempt(account, call, &entrant, operation, form.clone());
+            let failure = match attempt.await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let wait = match failure.stage {
+                Stage::Sent(token, effect) => {
+                    let error = failure.error;
+                    self.after_refusal(account, call, operation, (error, token, effect), story)
+                        .await?
+                }
+                Stage::Token => {
+                    account.cooling.note(operation, &failure.error);
+                    story.passed_over.add(place);
+                    story.last.get_or_insert(failure.error);
+                    Duration::ZERO
+                }
+                Stage::Breaker => Duration::ZERO,
+                Stage::Turn => return Err(story.last.take().unwrap_or(failure.error)),
+            };
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+
+    /// One attempt with one credential.
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        account: &Account,
+        call: &Call,
+        entrant: &Entrant,
+        operation: Operation,
+        form: Bytes,
+    ) -> Result<T, Failure> {
+        let at = |stage| move |error| Failure { error, stage };
+        loop {
+            let token = within(call.deadline, account.tokens.usable());
+            let token = token.await.map_err(at(Stage::Token))?;
+            let turn = account.shaper.turn(entrant, call.deadline);
+            let permit = Arc::new(turn.await.map_err(at(Stage::Turn))?);
+            let now = Instant::now();
+            if token.is_expired(now) {
+                // It was good when the wait began.
+                continue;
+            }
+            let pass = account.breaker.pass(now);
+            let pass = pass.map_err(|wait| at(Stage::Breaker)(account::unreachable_for(wait)))?;
+            let url = self.url(operation, &token);
+            let posted = self.client.post(url, form, call.deadline, &permit).await;
+            judge(pass, &posted);
+            if posted.is_ok() {
+                account.shaper.answered_in(now.elapsed());
+            }
+            let answer = posted.and_then(|answer| reading::answer(&answer));
+            if answer.is_ok() {
+                token.accept();
+            }
+            return answer.map_err(|error| {
+                let effect = match permit.is_stamped() {
+                    true => retry::effect(&error),
+                    false => Effect::None,
+                };
+                let error = reading::without_token(error, &token);
+                at(Stage::Sent(token, effect))(error)
+            });
+        }
+    }
+
+    /// Decides after a failure that came from the vendor or the way to it: how
+    /// long to wait before the next attempt, or the caller's answer.
+    async fn after_refusal(
+        &self,
+        account: &Account,
+        call: &Call,
+        operation: Operation,
+        (error, token, effect): (Error, Arc<Token>, Effect),
+        story: &mut Story,
+    ) -> Result<Duration> {
+        if error.kind() == Kind::VendorToken {
+            let may_renew = !std::mem::replace(&mut story.renewed, true);
+            if may_renew && self.renewed(account, call, token).await? {
+                return Ok(Duration::ZERO);
+            }
+            return Err(error);
+        }
+        if account.cooling.note(operation, &error) {
+            story.last = Some(error);
+            return Ok(Duration::ZERO);
+        }
+        let safety = operation.safety();
+        let wait = retry::wait(&error, story.repeats, effect, safety, &self.budget);
+        match wait.filter(|wait| *wait < call.remaining()) {
+            Some(wait) => {
+                story.repeats += 1;
+                story.in_doubt |= effect == Effect::Unknown;
+                story.last = Some(error);
+                Ok(wait)
+            }
+            None => Err(error),
+        }
+    }
+
+    /// Whether there is another token than the refused one, and a repeat with
+    /// it in order. A token that served and then did not was revoked, and its
+    /// repeat will do; where tokens never serve, repeats are paid for.
+    async fn renewed(&self, account: &Account, call: &Call, refused: Arc<Token>) -> Result<bool> {
+        let served = refused.was_accepted();
+        let token = within(call.deadline, account.tokens.renew(refused)).await?;
+        Ok(token.is_some() && (served || self.budget.withdraw()))
+    }
+
+    fn url(&self, operation: Operation, token: &Token) -> url::Url {
+        let mut url = self.urls[operation.index()].clone();
+        url.query_pairs_mut()
+            .append_pair("access_token", token.expose());
+        url
+    }
+}
+
+/// Tells the breaker how a call went. One that this side ended, it judges by
+/// itself.
+fn judge(pass: Pass<'_>, posted: &Result<Answer>) {
+    match posted {
+        Ok(answer) if answer.status.is_server_error() && !reading::names_error(answer) => {
+            pass.failed(Instant::now());
+        }
+        Err(error) if error.kind() == Kind::VendorUnavailable => pass.failed(Instant::now()),
+        Err(error) if error.kind() == Kind::DeadlineExceeded => drop(pass),
+        Ok(_) | Err(_) => pass.answered(),
+    }
+}
+
+fn entrant(call: &Call) -> Entrant {
+    Entrant {
+        lane: if call.bulk { Lane::Bulk } else { Lane::Unary },
+        tenant: call.tenant.name.as_str().into(),
+        weight: call.tenant.weight,
+    }
+}

@@ -1,0 +1,268 @@
+//! The pace of one credential: nobody sends before its turn.
+//!
+//! The vendor counts calls per account and interface, and answers code 18 above
+//! the limit. One queue serves all interfaces of a credential, token requests
+//! and repeats included: whether accounts share a count across interfaces is
+//! not documented for every service, and a limit that is kept on the whole is
+//! kept on each part. In order: a call enters the queue, or is refused when
+//! its turn would come too late; the queue lets it go; its permit is stamped
+//! when the request is written (`client`). While anybody waits, one task
+//! watches the clock. Rules are in `queue`, `fair` and `window`; here are only
+//! the lock, the waiting and the waking.
+
+mod fair;
+mod queue;
+mod window;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use self::queue::{Queue, Refused};
+use crate::error::{Error, Kind, Result};
+
+pub(super) use self::queue::{Entrant, Lane};
+
+/// Lets calls of one credential go, at most `qps` in any second.
+#[derive(Clone)]
+pub(super) struct Shaper(Arc<Shared>);
+
+/// Leave to send one request. Dropped before it is stamped, it costs nothing.
+pub(super) struct Permit {
+    shared: Arc<Shared>,
+    stamped: AtomicBool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something changed that no clock tells.
+    changed: Notify,
+}
+
+struct State {
+    queue: Queue<oneshot::Sender<Permit>>,
+    /// Whether a task watches the clock.
+    watched: bool,
+    answers: AnswerTime,
+}
+
+/// How long answers take, after RFC 6298 section 2: a smoothed mean and its
+/// deviation.
+#[derive(Clone, Copy, Default)]
+struct AnswerTime {
+    mean: Duration,
+    deviation: Duration,
+}
+
+/// A call in the queue; dropped, it leaves.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    entrant: &'a Entrant,
+    number: u64,
+}
+
+// === impl Shaper ===
+
+impl Shaper {
+    /// Makes the shaper of a credential that may send this often a second.
+    pub(super) fn new(qps: u32) -> Self {
+        Shaper(Arc::new(Shared {
+            state: Mutex::new(State {
+                queue: Queue::new(qps),
+                watched: false,
+                answers: AnswerTime::default(),
+            }),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Waits for a turn. Dropping the future leaves the queue at once.
+    ///
+    /// # Errors
+    ///
+    /// `PacingRefused` with the wait, at once when the turn would come too
+    /// late for an answer before `deadline`, later when others came in between.
+    pub(super) async fn turn(&self, entrant: &Entrant, deadline: Instant) -> Result<Permit> {
+        let now = Instant::now();
+        let (answer, turn) = oneshot::channel();
+        let (number, send_by) = {
+            let mut state = self.0.lock();
+            let send_by = state.answers.send_by(now, deadline);
+            let entered = state.queue.enter(entrant, now, send_by, answer);
+            (entered.map_err(refusal)?, send_by)
+        };
+        let waiting = Waiting {
+            shared: &self.0,
+            entrant,
+            number,
+        };
+        self.0.let_go();
+        self.watch();
+        // Only the queue drops the sender, and only when the call leaves it.
+        if let Ok(Ok(permit)) = timeout_at(send_by, turn).await {
+            return Ok(permit);
+        }
+        drop(waiting);
+        let wait = self.wait(entrant);
+        Err(refusal(Refused { wait, full: false }))
+    }
+
+    /// How long a call that comes now would wait, if nobody comes after it.
+    pub(super) fn wait(&self, entrant: &Entrant) -> Duration {
+        self.0.lock().queue.wait(entrant, Instant::now())
+    }
+
+    /// Notes how long an answer took; calls that could not get theirs in time
+    /// are refused by that.
+    pub(super) fn answered_in(&self, time: Duration) {
+        self.0.lock().answers.note(time);
+    }
+
+    /// Calls that wait, and places of the window that are taken.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let mut state = self.0.lock();
+        (state.queue.len(), state.queue.taken(Instant::now()))
+    }
+
+    /// Starts the task that watches the clock, while anybody waits.
+    fn watch(&self) {
+        let mut state = self.0.lock();
+        if state.queue.len() > 0 && !state.watched {
+            state.watched = true;
+            tokio::spawn(self.0.clone().watch());
+        }
+    }
+}
+
+impl fmt::Debug for Shaper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shaper(..)")
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is complete before anything in it could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets everybody go who may. Permits are sent without the lock: one that
+    /// nobody takes any more gives its place back, which wants the lock.
+    fn let_go(self: &Arc<Self>) {
+        loop {
+            let next = self.lock().queue.next(Instant::now());
+            let Some(answer) = next else {
+                return;
+            };
+            let permit = Permit {
+                shared: self.clone(),
+                stamped: AtomicBool::new(false),
+            };
+            // Who does not wait any more hands the permit back by this.
+            let _ = answer.send(permit);
+        }
+    }
+
+    /// Lets calls go as their turns come, until nobody waits.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            self.let_go();
+            let next_turn = {
+                let mut state = self.lock();
+                if state.queue.len() == 0 {
+                    state.watched = false;
+                    return;
+                }
+                state.queue.next_turn()
+            };
+            let turn = async {
+                match next_turn {
+                    Some(turn) => sleep_until(turn).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = turn => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+}
+
+// === impl Permit ===
+
+impl Permit {
+    /// Says that the request is being written now.
+    pub(super) fn stamp(&self) {
+        if !self.stamped.swap(true, Ordering::AcqRel) {
+            self.shared.lock().queue.stamp(Instant::now());
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Whether any of the request was written: if not, the vendor cannot have
+    /// seen it.
+    pub(super) fn is_stamped(&self) -> bool {
+        self.stamped.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.is_stamped() {
+            self.shared.lock().queue.give_back();
+            self.shared.changed.notify_one();
+        }
+    }
+}
+
+// === impl Waiting ===
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().queue.leave(self.entrant, self.number);
+        self.shared.changed.notify_one();
+    }
+}
+
+// === impl AnswerTime ===
+
+impl AnswerTime {
+    fn note(&mut self, time: Duration) {
+        if self.mean.is_zero() {
+            (self.mean, self.deviation) = (time, time / 2);
+            return;
+        }
+        self.deviation = (self.deviation * 3 + self.mean.abs_diff(time)) / 4;
+        self.mean = (self.mean * 7 + time) / 8;
+    }
+
+    /// The latest moment for sending a call. Half of its time is always for
+    /// waiting, so that a vendor who was slow once can show that it is not.
+    fn send_by(&self, now: Instant, deadline: Instant) -> Instant {
+        let expected = self.mean + self.deviation * 4;
+        let left = deadline.saturating_duration_since(now);
+        deadline - expected.min(left / 2)
+    }
+}
+
+fn refusal(refused: Refused) -> Error {
+    let wait = refused.wait;
+    let message = if refused.full {
+        "too many calls of this tenant wait for the vendor already".to_owned()
+    } else {
+        format!(
+            "the queue to the vendor is {wait:.1?} long, which this call's deadline does not allow"
+        )
+    };
+    Error::new(Kind::PacingRefused, message).with_retry_after(wait)
+}
+
+#[cfg(test)]
+mod tests;
