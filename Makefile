@@ -13,7 +13,7 @@ BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 SOURCES ?= 40
 SEED ?= 0
 
-.PHONY: help run test check rust clients lint doc deny bench measure eval
+.PHONY: help run test check rust redis clients lint doc deny bench measure eval
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,8 +32,17 @@ lint: .tools/node ## Formatting, clippy, the protobuf contract
 	$(BUF) lint
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-rust: ## Unit, integration and doc tests
+rust: redis ## Unit, integration and doc tests
 	$(CARGO) test --workspace
+
+# The tests of shared quotas start one on a free port. A package index that
+# is old or missing is fetched.
+redis:
+	@command -v redis-server >/dev/null || { \
+		root=$$(test "$$(id -u)" = 0 || echo sudo); \
+		export DEBIAN_FRONTEND=noninteractive; \
+		$$root apt-get install -y -qq redis-server || \
+			{ $$root apt-get update -qq && $$root apt-get install -y -qq redis-server; }; }
 
 # `cargo test` builds the binary too. `cargo build` would resolve features
 # without the dev-dependencies, and build half of everything again.

@@ -16,13 +16,15 @@ use tonic::service::LayerExt;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::admission::Budget;
 use crate::config::{self, Config};
 use crate::domain::Tenant;
 use crate::error::{Error, Kind, Result};
 use crate::library::embedded::Embedded;
 use crate::library::rest::Rest;
 use crate::library::{Libraries, Library, Observed};
-use crate::middleware::{self, ApiKeys, Authenticate, Deadlines};
+use crate::middleware::{self, ApiKeys, Authenticate, Bounds, Credentials, Deadlines, Tokens};
+use crate::quota::Quotas;
 use crate::{admin, grpc, rest, server};
 
 /// A gateway that is ready to run: libraries open, ports bound.
@@ -66,8 +68,12 @@ impl App {
         let draining = CancellationToken::new();
         let health = HealthReporter::new();
 
-        let grpc_door = grpc_door(config, &libraries, &tenants, &health, &draining)?;
-        let rest_door = rest_door(config, &libraries, &tenants);
+        let bounds = bounds(config)?;
+        let credentials = Arc::new(credentials(config, &tenants)?);
+
+        let grpc_door = grpc_door(&credentials, &libraries, &bounds, &health, &draining)?;
+        let keys = rest_keys(config, &tenants);
+        let rest_door = rest_door(keys, credentials, &libraries, &bounds);
         let admin_door = admin::router(draining.clone());
 
         let listen = &config.listen;
@@ -168,18 +174,18 @@ fn tenants(configs: &BTreeMap<String, config::Tenant>) -> Tenants {
 }
 
 fn grpc_door(
-    config: &Config,
+    credentials: &Arc<Credentials>,
     libraries: &Libraries,
-    tenants: &Tenants,
+    bounds: &Bounds,
     health: &HealthReporter,
     draining: &CancellationToken,
 ) -> Result<Router> {
-    let keys = api_keys(config, tenants);
-    let authenticate: Authenticate = Arc::new(move |head| keys.tenant(&head.headers));
-    let service = grpc::Service::new(libraries.clone(), draining.clone());
-    let service = grpc::server(service, config.limits.max_message_bytes);
-    let service =
-        middleware::api(authenticate, deadlines(config), grpc::refuse).named_layer(service);
+    let credentials = Arc::clone(credentials);
+    let authenticate: Authenticate = Arc::new(move |head| credentials.identify(head));
+    let (quotas, budget) = (bounds.quotas.clone(), bounds.budget.clone());
+    let service = grpc::Service::new(libraries.clone(), quotas, budget, draining.clone());
+    let service = grpc::server(service, bounds.max_message_bytes);
+    let service = middleware::api(authenticate, bounds.clone(), grpc::refuse).named_layer(service);
     let routes = grpc::routes(service, health.clone()).map_err(|error| {
         Error::new(
             Kind::Internal,
@@ -192,7 +198,7 @@ fn grpc_door(
         .layer(middleware::outer(grpc::refuse)))
 }
 
-fn rest_door(config: &Config, libraries: &Libraries, tenants: &Tenants) -> Router {
+fn rest_keys(config: &Config, tenants: &Tenants) -> rest::Keys {
     let pairs = config.tenants.iter().flat_map(|(name, tenant)| {
         let tenant_of = tenants.get(name).cloned();
         tenant
@@ -200,43 +206,75 @@ fn rest_door(config: &Config, libraries: &Libraries, tenants: &Tenants) -> Route
             .iter()
             .filter_map(move |pair| Some(rest::KeyPair::new(pair, tenant_of.clone()?)))
     });
-    let keys = rest::Keys::new(pairs);
+    rest::Keys::new(pairs)
+}
+
+/// The door takes its own tokens, and every credential of the other door in
+/// their place; calls without any are refused in the words of its API.
+fn rest_door(
+    keys: rest::Keys,
+    credentials: Arc<Credentials>,
+    libraries: &Libraries,
+    bounds: &Bounds,
+) -> Router {
     let authenticate: Authenticate = {
         let keys = keys.clone();
-        Arc::new(move |head| keys.authenticate(head))
+        Arc::new(move |head| {
+            if !rest::Keys::are_in(head) && Credentials::are_in(head) {
+                return credentials.identify(head);
+            }
+            Box::pin(std::future::ready(keys.authenticate(head)))
+        })
     };
-    let calls = rest::calls(libraries.clone(), config.limits.max_message_bytes);
-    let calls = calls.layer(middleware::api(
-        authenticate,
-        deadlines(config),
-        rest::refuse,
-    ));
+    let calls = rest::calls(libraries.clone(), bounds.max_message_bytes);
+    let calls = calls.layer(middleware::api(authenticate, bounds.clone(), rest::refuse));
     rest::routes(calls, keys).layer(middleware::outer(rest::refuse))
 }
 
-/// Every API key by its digest; the first tenant without any takes the calls
-/// that carry no key.
-fn api_keys(config: &Config, tenants: &Tenants) -> ApiKeys {
+/// Every credential of every tenant. The first tenant without keys and
+/// identities takes the calls without credentials; where tokens are taken, only
+/// if the configuration says so, since that tenant has tokens.
+fn credentials(config: &Config, tenants: &Tenants) -> Result<Credentials> {
     let mut keys = Vec::new();
-    let mut anonymous = None;
-    for (name, tenant) in tenants {
-        let digests = config
-            .tenants
-            .get(name)
-            .map_or(&[][..], |config| &config.api_keys);
-        keys.extend(digests.iter().map(|digest| (*digest, Arc::clone(tenant))));
-        if digests.is_empty() {
-            anonymous.get_or_insert_with(|| Arc::clone(tenant));
+    let mut credentials = Credentials::default();
+    let may_be_open = config.auth.jwt.is_none() || config.auth.anonymous;
+    for (name, configured) in &config.tenants {
+        let Some(tenant) = tenants.get(name) else {
+            continue;
+        };
+        let digests = configured.api_keys.iter();
+        keys.extend(digests.map(|digest| (*digest, Arc::clone(tenant))));
+        let identities = configured.identities.iter().cloned();
+        let identities = identities.map(|identity| (identity, Arc::clone(tenant)));
+        credentials.identities.extend(identities);
+        if may_be_open && !configured.is_closed() {
+            credentials
+                .anonymous
+                .get_or_insert_with(|| Arc::clone(tenant));
         }
     }
-    ApiKeys::new(keys, anonymous)
+    credentials.keys = ApiKeys::new(keys);
+    if let Some(jwt) = &config.auth.jwt {
+        credentials.tokens = Some(Tokens::new(jwt, tenants.clone())?);
+    }
+    Ok(credentials)
 }
 
-fn deadlines(config: &Config) -> Deadlines {
-    Deadlines {
-        default: config.limits.default_deadline,
-        max: config.limits.max_deadline,
-    }
+fn bounds(config: &Config) -> Result<Bounds> {
+    let limits = &config.limits;
+    let quotas = config.tenants.iter();
+    let quotas = quotas.map(|(name, tenant)| (name.clone(), tenant.quota.clone()));
+    // No call runs longer than its deadline.
+    let longest = limits.max_deadline;
+    Ok(Bounds {
+        quotas: Quotas::open(&config.quota, quotas.collect(), longest)?,
+        budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
+        max_message_bytes: limits.max_message_bytes,
+        deadlines: Deadlines {
+            default: limits.default_deadline,
+            max: limits.max_deadline,
+        },
+    })
 }
 
 async fn bind(door: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {

@@ -10,9 +10,11 @@
 mod auth;
 mod checks;
 mod faults;
+mod jwt;
 mod libraries;
 mod limits;
 mod listen;
+mod quota;
 mod section;
 mod source;
 mod telemetry;
@@ -24,9 +26,11 @@ use std::path::{Path, PathBuf};
 
 pub use auth::{Auth, RestKey, Tenant};
 pub use faults::Faults;
+pub use jwt::{JwksSource, Jwt};
 pub use libraries::{Credential, Embedded, Library, Rest, Service};
 pub use limits::Limits;
 pub use listen::Listen;
+pub use quota::{OnFailure, Quota, QuotaStore, RedisQuota, TenantQuota};
 pub use telemetry::{LogFormat, Telemetry};
 
 use faults::Collector;
@@ -48,6 +52,8 @@ pub struct Config {
     pub auth: Auth,
     /// Bounds on requests.
     pub limits: Limits,
+    /// Where the quotas of tenants are counted.
+    pub quota: Quota,
     /// Logs.
     pub telemetry: Telemetry,
 }
@@ -110,6 +116,7 @@ fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
     let tenants = root.children("tenants", auth::read_tenant);
     let auth = auth::read(root.section("auth"));
     let limits = limits::read(root.section("limits"));
+    let quota = quota::read(root.section("quota"));
     let telemetry = telemetry::read(root.section("telemetry"));
     root.finish();
 
@@ -124,6 +131,7 @@ fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
         tenants: whole(tenants)?,
         auth: auth?,
         limits: limits?,
+        quota: quota?,
         telemetry: telemetry?,
     })
 }

@@ -32,6 +32,15 @@ pub struct Tenant {
     pub weight: u32,
 }
 
+/// Who is at the other end of a connection, as its client certificate says;
+/// the server puts it into the extensions of each request of that connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// Names in the certificate that was checked: SPIFFE IDs as they are
+    /// (`spiffe://…`), DNS names as `dns:` and the name in lower case.
+    pub identities: Vec<String>,
+}
+
 /// Name of a request in logs and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub Arc<str>);

@@ -110,6 +110,14 @@ pub enum Kind {
     CredentialsMissing,
     CredentialsInvalid,
     CredentialsExpired,
+    IdentityUnknown,
+    IssuerUnavailable,
+    QuotaRate,
+    QuotaBytes,
+    QuotaConcurrency,
+    QuotaDay,
+    QuotaStoreUnavailable,
+    Overloaded,
     DeadlineExceeded,
     RateLimited,
     PacingRefused,
@@ -148,6 +156,7 @@ const TABLE: &[Row] = {
     }
     const UNAVAILABLE: (i64, &str) = (2, "Service temporarily unavailable");
     const INTERNAL: (i64, &str) = (282_000, "internal error");
+    const QPS_LIMIT: (i64, &str) = (18, "Open api qps request limit reached");
     const BAD_TOKEN: (i64, &str) = (110, "Access token invalid or no longer valid");
     &[
         row(K::InvalidParameter,     "INVALID_PARAMETER",      Code::InvalidArgument,    (216_100, "invalid param"),        Caller,  Never),
@@ -172,9 +181,17 @@ const TABLE: &[Row] = {
         row(K::CredentialsMissing,   "CREDENTIALS_MISSING",    Code::Unauthenticated,    (100, "Invalid parameter"),        Caller,  Never),
         row(K::CredentialsInvalid,   "CREDENTIALS_INVALID",    Code::Unauthenticated,    BAD_TOKEN,                         Caller,  Never),
         row(K::CredentialsExpired,   "CREDENTIALS_EXPIRED",    Code::Unauthenticated,    (111, "Access token expired"),     Caller,  Never),
+        row(K::IdentityUnknown,      "IDENTITY_UNKNOWN",       Code::PermissionDenied,   (6, "No permission to access data"), Caller, Never),
+        row(K::IssuerUnavailable,    "ISSUER_UNAVAILABLE",     Code::Unavailable,        UNAVAILABLE,                       Gateway, Backoff),
+        row(K::QuotaRate,            "QUOTA_RATE_EXCEEDED",    Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),
+        row(K::QuotaBytes,           "QUOTA_BYTES_EXCEEDED",   Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),
+        row(K::QuotaConcurrency,     "QUOTA_CONCURRENCY_EXCEEDED", Code::ResourceExhausted, QPS_LIMIT,                      Caller,  NextWindow),
+        row(K::QuotaDay,             "QUOTA_DAY_EXCEEDED",     Code::ResourceExhausted,  (17, "Open api daily request limit reached"), Caller, Never),
+        row(K::QuotaStoreUnavailable, "QUOTA_STORE_UNAVAILABLE", Code::Unavailable,      UNAVAILABLE,                       Gateway, Backoff),
+        row(K::Overloaded,           "OVERLOADED",             Code::ResourceExhausted,  (4, "Open api request limit reached"), Gateway, Backoff),
         row(K::DeadlineExceeded,     "DEADLINE_EXCEEDED",      Code::DeadlineExceeded,   UNAVAILABLE,                       Gateway, Never),
-        row(K::RateLimited,          "RATE_LIMITED",           Code::ResourceExhausted,  (18, "Open api qps request limit reached"), Vendor, NextWindow),
-        row(K::PacingRefused,        "PACING_QUEUE_FULL",      Code::ResourceExhausted,  (18, "Open api qps request limit reached"), Caller, NextWindow),
+        row(K::RateLimited,          "RATE_LIMITED",           Code::ResourceExhausted,  QPS_LIMIT,                         Vendor,  NextWindow),
+        row(K::PacingRefused,        "PACING_QUEUE_FULL",      Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),
         row(K::DailyQuotaExceeded,   "DAILY_QUOTA_EXCEEDED",   Code::ResourceExhausted,  (17, "Open api daily request limit reached"), Vendor, Never),
         row(K::TotalQuotaExceeded,   "TOTAL_QUOTA_EXCEEDED",   Code::ResourceExhausted,  (19, "Open api total request limit reached"), Vendor, Never),
         row(K::VendorBusy,           "VENDOR_BUSY",            Code::Unavailable,        (4, "Open api request limit reached"), Vendor, Backoff),

@@ -7,20 +7,26 @@
 //! A layer that refuses a request does not know which door it guards: it gets
 //! a [`Refuse`] that gives the error the door's own face.
 
+mod admission;
 mod auth;
 mod deadline;
 mod panic;
+mod quota;
 mod request_id;
 mod trace;
+mod watched;
 
-use http::Response;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Response};
 use tower::ServiceBuilder;
 use tower::layer::util::{Identity, Stack};
 
-pub use auth::{ApiKeys, Authenticate};
+pub use auth::{ApiKeys, Authenticate, Credentials, Identified, Tokens};
 pub use deadline::Deadlines;
 
+use crate::admission::Budget;
 use crate::error::Error;
+use crate::quota::Quotas;
 
 /// Gives an error the face that a door's clients understand.
 pub type Refuse<B> = fn(&Error) -> Response<B>;
@@ -32,8 +38,26 @@ type Outer<B> = Stack<
 >;
 
 /// Layers around the calls that reach a library.
-type Api<B> =
-    Stack<deadline::DeadlineLayer<Refuse<B>>, Stack<auth::AuthLayer<Refuse<B>>, Identity>>;
+type Api<B> = Stack<
+    deadline::DeadlineLayer<Refuse<B>>,
+    Stack<
+        admission::AdmissionLayer<Refuse<B>>,
+        Stack<quota::QuotaLayer<Refuse<B>>, Stack<auth::AuthLayer<Refuse<B>>, Identity>>,
+    >,
+>;
+
+/// What bounds the calls of both doors.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// What each tenant may take.
+    pub quotas: Quotas,
+    /// What the process may hold.
+    pub budget: Budget,
+    /// No body is kept beyond this length.
+    pub max_message_bytes: usize,
+    /// How long a call may take.
+    pub deadlines: Deadlines,
+}
 
 /// Wraps everything that a port serves.
 pub fn outer<B>(refuse: Refuse<B>) -> ServiceBuilder<Outer<B>> {
@@ -49,12 +73,34 @@ pub fn outer<B>(refuse: Refuse<B>) -> ServiceBuilder<Outer<B>> {
 /// Wraps the calls that reach a library.
 pub fn api<B>(
     authenticate: Authenticate,
-    deadlines: Deadlines,
+    bounds: Bounds,
     refuse: Refuse<B>,
 ) -> ServiceBuilder<Api<B>> {
+    let Bounds {
+        quotas,
+        budget,
+        max_message_bytes,
+        deadlines,
+    } = bounds;
     ServiceBuilder::new()
         // Before anything is spent on a caller whom nobody knows.
         .layer(auth::AuthLayer::new(authenticate, refuse))
+        // Before memory is taken: what one tenant has too much, none lacks.
+        .layer(quota::QuotaLayer::new(quotas, refuse))
+        // Before a byte of the body is read.
+        .layer(admission::AdmissionLayer::new(
+            budget,
+            max_message_bytes,
+            refuse,
+        ))
         // Last, so that the time covers the handler and nothing refused before.
         .layer(deadline::DeadlineLayer::new(deadlines, refuse))
+}
+
+/// Length that a request's head announces for its body; 0 when it does not.
+fn announced(headers: &HeaderMap) -> u64 {
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }

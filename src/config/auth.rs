@@ -4,6 +4,8 @@ use std::fmt;
 
 use secrecy::SecretString;
 
+use super::jwt::{self, Jwt};
+use super::quota::{self, TenantQuota};
 use super::section::Section;
 use super::text;
 
@@ -13,6 +15,8 @@ pub struct Auth {
     /// Whether gRPC calls without credentials are taken, as the first tenant,
     /// also on addresses other than loopback. Default: false.
     pub anonymous: bool,
+    /// Signed tokens that are taken. Default: none.
+    pub jwt: Option<Jwt>,
 }
 
 /// One caller.
@@ -27,6 +31,11 @@ pub struct Tenant {
     pub rest_keys: Vec<RestKey>,
     /// Share of a vendor's pace among tenants. Default: 1.
     pub weight: u32,
+    /// Identities in client certificates: `spiffe://…` or `dns:NAME` in lower
+    /// case.
+    pub identities: Vec<String>,
+    /// How much it may take.
+    pub quota: TenantQuota,
 }
 
 /// A key pair for the REST door's token endpoint.
@@ -50,9 +59,15 @@ const HASH_PREFIX: &str = "sha256:";
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Auth> {
     let anonymous = section.value("anonymous", text::truth);
+    let jwt = if section.is_table("jwt") {
+        jwt::read(section.section("jwt")).map(Some)
+    } else {
+        section.optional("jwt", None, |_| Err("must be a table".to_owned()))
+    };
     section.finish();
     Some(Auth {
         anonymous: anonymous?,
+        jwt: jwt?,
     })
 }
 
@@ -61,6 +76,8 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     let api_keys = section.list("api_keys");
     let rest_keys = section.tables("rest_keys", read_rest_key);
     let weight = section.optional("weight", 1, weight);
+    let identities = identities(&mut section);
+    let quota = quota::read_tenant(section.section("quota"));
     if libraries.as_ref().is_some_and(Vec::is_empty) {
         section.fault("libraries", "must name at least one library");
     }
@@ -81,11 +98,39 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
         api_keys: digests,
         rest_keys: rest_keys?,
         weight: weight?,
+        identities: identities?,
+        quota: quota?,
     })
 }
 
 fn weight(value: &str) -> Result<u32, String> {
     text::number(value, &(1..=100))
+}
+
+fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
+    let mut identities = section.list("identities")?;
+    for (index, identity) in identities.iter_mut().enumerate() {
+        let spiffe = identity.strip_prefix("spiffe://");
+        let dns = identity.strip_prefix("dns:").map(str::to_ascii_lowercase);
+        if spiffe.or(dns.as_deref()).is_none_or(str::is_empty) {
+            section.fault(
+                &format!("identities[{index}]"),
+                "must be a SPIFFE ID as `spiffe://DOMAIN/PATH`, or `dns:NAME`",
+            );
+        }
+        if let Some(name) = dns {
+            *identity = format!("dns:{name}");
+        }
+    }
+    Some(identities)
+}
+
+impl Tenant {
+    /// Whether the gRPC door would know this tenant's calls by a credential of
+    /// its own.
+    pub fn is_closed(&self) -> bool {
+        !self.api_keys.is_empty() || !self.identities.is_empty()
+    }
 }
 
 fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {

@@ -53,11 +53,13 @@ pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, f
         let pairs = tenant.rest_keys.iter().enumerate();
         let pairs =
             pairs.map(|(i, pair)| (format!("rest_keys[{i}].api_key"), pair.api_key.as_bytes()));
-        for (key, value) in hashes.chain(pairs) {
+        let identities = tenant.identities.iter().enumerate();
+        let identities = identities.map(|(i, name)| (format!("identities[{i}]"), name.as_bytes()));
+        for (key, value) in hashes.chain(pairs).chain(identities) {
             // Two pairs of one tenant may share a key while its secret changes.
             if let Some(owner) = owners.insert(value, name).filter(|owner| owner != name) {
                 let key = format!("tenants.{name}.{key}");
-                faults.add(&key, format!("is a key of tenant `{owner}` already"));
+                faults.add(&key, format!("belongs to tenant `{owner}` already"));
             }
         }
     }
@@ -84,13 +86,15 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, fau
         let Some(tenant) = tenant else {
             continue;
         };
-        let open = tenant.api_keys.is_empty() && !auth.anonymous;
+        // Where tokens are taken, a tenant without keys is reached by those.
+        let open = !tenant.is_closed() && auth.jwt.is_none() && !auth.anonymous;
         if open && !listen.grpc.ip().is_loopback() {
             faults.add(
                 "listen.grpc",
                 format!(
                     "is not loopback while tenant `{name}` needs no credentials; give \
-                     `tenants.{name}.api_keys`, or set `auth.anonymous = true`"
+                     `tenants.{name}.api_keys` or `identities`, `auth.jwt`, or set \
+                     `auth.anonymous = true`"
                 ),
             );
         }

@@ -11,6 +11,10 @@ use super::text;
 pub struct Limits {
     /// Greatest gRPC message and REST body in bytes. Default: 8 MiB.
     pub max_message_bytes: usize,
+    /// Bytes of requests that the process works on at once. Default: 256 MiB.
+    pub bytes_in_flight: usize,
+    /// Requests that the process works on at once. Default: 1024.
+    pub requests_in_flight: usize,
     /// Time for a call whose client names none. Default: 30 s.
     pub default_deadline: Duration,
     /// Longest time that a client may ask for. Default: 5 min.
@@ -22,11 +26,15 @@ pub struct Limits {
 /// From the smallest message that holds a useful picture to what a proxy in
 /// front still passes; one message is held in memory whole.
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
+const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
+const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let max_message_bytes = section.value("max_message_bytes", message_bytes);
+    let bytes_in_flight = section.value("bytes_in_flight", bytes_in_flight);
+    let requests_in_flight = section.value("requests_in_flight", requests_in_flight);
     let default_deadline = section.value("default_deadline", deadline);
     let max_deadline = section.value("max_deadline", deadline);
     let drain = section.value("drain", drain);
@@ -35,9 +43,20 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     {
         section.fault("default_deadline", "is longer than `limits.max_deadline`");
     }
+    // Bulk loads use three quarters, and the greatest message must fit there.
+    if let (Some(bytes), Some(message)) = (bytes_in_flight, max_message_bytes)
+        && bytes < 2 * message
+    {
+        section.fault(
+            "bytes_in_flight",
+            "is less than twice `limits.max_message_bytes`",
+        );
+    }
     section.finish();
     Some(Limits {
         max_message_bytes: max_message_bytes?,
+        bytes_in_flight: bytes_in_flight?,
+        requests_in_flight: requests_in_flight?,
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
         drain: drain?,
@@ -45,10 +64,23 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
 }
 
 fn message_bytes(value: &str) -> Result<usize, String> {
-    let size = text::bytes(value)?;
-    let size = Some(size).filter(|size| MESSAGE_BYTES.contains(size));
-    let size = size.and_then(|size| usize::try_from(size).ok());
+    let size = size_within(value, &MESSAGE_BYTES)?;
     size.ok_or_else(|| format!("must be from 64KiB to 64MiB, not `{value}`"))
+}
+
+fn bytes_in_flight(value: &str) -> Result<usize, String> {
+    let size = size_within(value, &BYTES_IN_FLIGHT)?;
+    size.ok_or_else(|| format!("must be from 1MiB to 1024GiB, not `{value}`"))
+}
+
+fn size_within(value: &str, range: &RangeInclusive<u64>) -> Result<Option<usize>, String> {
+    let size = Some(text::bytes(value)?).filter(|size| range.contains(size));
+    Ok(size.and_then(|size| usize::try_from(size).ok()))
+}
+
+fn requests_in_flight(value: &str) -> Result<usize, String> {
+    let number = text::number(value, &REQUESTS_IN_FLIGHT)?;
+    usize::try_from(number).map_err(|error| error.to_string())
 }
 
 fn deadline(value: &str) -> Result<Duration, String> {

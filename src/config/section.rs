@@ -80,31 +80,31 @@ impl<'a> Section<'a> {
     /// Reads a secret from `secret_key`, or from the file that
     /// `secret_key_file` names.
     pub(super) fn secret_key(&mut self) -> Option<SecretString> {
-        let here = self.text("secret_key");
-        let file = self.text("secret_key_file");
-        let secret = match (here, file) {
+        self.secret("secret_key", "secret_key_file")
+    }
+
+    /// Reads a secret from a key, or from the file that the other key names.
+    pub(super) fn secret(&mut self, key: &'static str, file: &'static str) -> Option<SecretString> {
+        let secret = match (self.text(key), self.text(file)) {
             (Some(_), Some(_)) => {
-                self.fault(
-                    "secret_key_file",
-                    "stands beside `secret_key`; give one of them",
-                );
+                self.fault(file, format!("stands beside `{key}`; give one of them"));
                 return None;
             }
             (None, None) => {
-                self.fault("secret_key", "is missing; give it or `secret_key_file`");
+                self.fault(key, format!("is missing; give it or `{file}`"));
                 return None;
             }
             (Some(secret), None) => secret?,
             (None, Some(path)) => match std::fs::read_to_string(PathBuf::from(path?)) {
                 Ok(secret) => secret.trim().to_owned(),
                 Err(error) => {
-                    self.fault("secret_key_file", format!("cannot be read: {error}"));
+                    self.fault(file, format!("cannot be read: {error}"));
                     return None;
                 }
             },
         };
         if secret.is_empty() {
-            self.fault("secret_key", "is empty");
+            self.fault(key, "is empty");
             return None;
         }
         Some(SecretString::from(secret))
@@ -130,6 +130,12 @@ impl<'a> Section<'a> {
             read_items.push(section.and_then(read));
         }
         read_items.into_iter().collect()
+    }
+
+    /// Whether a key that is not read yet holds a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        let node = self.unread.get(key);
+        node.is_some_and(|node| matches!(node.value, Value::Table(_)))
     }
 
     /// Enters a table; a missing one is empty.

@@ -4,19 +4,21 @@
 //! on, so a library that is slower than the client stops the client through
 //! HTTP/2 flow control, and memory stays bounded. Items end in any order. A
 //! stream that breaks the protocol, or meets a drain, still acknowledges
-//! everything that it took in before it ends.
+//! everything that it took in before it ends. What memory and quota have to
+//! say is the [`gate`]'s business: while an item stands there, none is read.
+
+mod gate;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 
 use super::{convert, status};
@@ -26,6 +28,9 @@ use crate::library::Library;
 use crate::proto::v1;
 use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
+
+use gate::Entry;
+pub(super) use gate::Gate;
 
 /// Items worked on at once when the client does not say.
 const DEFAULT_IN_FLIGHT: u32 = 16;
@@ -45,12 +50,14 @@ pub(super) struct Load {
     on_duplicate: v1::OnDuplicate,
     max_in_flight: usize,
     messages: Streaming<v1::AddImagesRequest>,
-    draining: CancellationToken,
+    gate: Gate,
 }
 
 /// What a running load keeps track of.
 #[derive(Default)]
 struct Progress {
+    /// The one item that waits for memory or quota.
+    at_gate: Option<Pin<Box<dyn Future<Output = Passed> + Send>>>,
     in_flight: FuturesUnordered<Item>,
     bytes_in_flight: usize,
     counts: v1::AddImagesCounts,
@@ -64,6 +71,14 @@ struct Progress {
 type Item = Pin<Box<dyn Future<Output = Done> + Send>>;
 type Answer = std::result::Result<v1::AddImagesResponse, Status>;
 type Events = mpsc::Sender<Answer>;
+
+/// One item that was let through, or refused, by the gate.
+struct Passed {
+    key: String,
+    bytes: usize,
+    item: v1::AddImagesItem,
+    entry: Result<Entry>,
+}
 
 /// One item that was worked on.
 struct Done {
@@ -104,7 +119,7 @@ impl Load {
         library: Arc<dyn Library>,
         options: &v1::AddImagesOptions,
         messages: Streaming<v1::AddImagesRequest>,
-        draining: CancellationToken,
+        gate: Gate,
     ) -> Result<Self> {
         let wanted = options.max_in_flight;
         if wanted > MAX_IN_FLIGHT {
@@ -127,7 +142,7 @@ impl Load {
             on_duplicate,
             max_in_flight,
             messages,
-            draining,
+            gate,
         })
     }
 
@@ -162,6 +177,7 @@ impl Load {
         while load.is_running() {
             let may_read = load.ended.is_none()
                 && load.outbox.is_empty()
+                && load.at_gate.is_none()
                 && load.in_flight.len() < self.max_in_flight
                 && load.bytes_in_flight < MAX_BYTES_IN_FLIGHT;
             tokio::select! {
@@ -172,7 +188,8 @@ impl Load {
                 // Items are polled also while the client does not read: one
                 // that waits for a core must take it when its turn comes.
                 Some(done) = load.in_flight.next() => load.acknowledge(done),
-                () = self.draining.cancelled(), if load.ended.is_none() => {
+                Some(passed) = OptionFuture::from(load.at_gate.as_mut()) => self.start_item(&mut load, passed),
+                () = self.gate.drained(), if load.ended.is_none() => {
                     load.ended = Some(Ok(()));
                     load.outbox.push_back(Event::Drain(going_away()));
                 }
@@ -193,7 +210,7 @@ impl Load {
         message: std::result::Result<Option<v1::AddImagesRequest>, Status>,
     ) {
         match message.map(|message| message.map(|message| message.payload)) {
-            Ok(Some(Some(Payload::Item(item)))) => self.start_item(load, item),
+            Ok(Some(Some(Payload::Item(item)))) => self.bring_to_gate(load, item),
             Ok(Some(Some(Payload::Options(_)) | None)) => {
                 let message =
                     "only the first message carries `options`; every later one carries an `item`";
@@ -205,16 +222,41 @@ impl Load {
         }
     }
 
-    fn start_item(&self, load: &mut Progress, mut item: v1::AddImagesItem) {
+    fn bring_to_gate(&self, load: &mut Progress, mut item: v1::AddImagesItem) {
         let key = std::mem::take(&mut item.key);
         let bytes = prost::Message::encoded_len(&item);
-        let library = Arc::clone(&self.library);
-        let call = self.call.of_item();
-        let on_duplicate = self.on_duplicate;
+        let pass = self.gate.clone().pass(bytes);
         load.counts.received += 1;
         load.bytes_in_flight += bytes;
+        let passed = async move {
+            let entry = pass.await;
+            Passed {
+                key,
+                bytes,
+                item,
+                entry,
+            }
+        };
+        load.at_gate = Some(passed.boxed());
+    }
+
+    fn start_item(&self, load: &mut Progress, passed: Passed) {
+        load.at_gate = None;
+        let Passed {
+            key,
+            bytes,
+            item,
+            entry,
+        } = passed;
+        let library = Arc::clone(&self.library);
+        // The time of its operation begins now, whatever it waited before.
+        let call = self.call.of_item();
+        let on_duplicate = self.on_duplicate;
         load.in_flight.push(Box::pin(async move {
-            let work = add_item(&call, library.as_ref(), &key, item, on_duplicate);
+            let work = async {
+                let _entry = entry?;
+                add_item(&call, library.as_ref(), &key, item, on_duplicate).await
+            };
             // The layer that answers panics sees only the head of a stream.
             let work = AssertUnwindSafe(work).catch_unwind().await;
             let outcome =
@@ -232,7 +274,10 @@ impl Load {
 
 impl Progress {
     fn is_running(&self) -> bool {
-        self.ended.is_none() || !self.in_flight.is_empty() || !self.outbox.is_empty()
+        self.ended.is_none()
+            || self.at_gate.is_some()
+            || !self.in_flight.is_empty()
+            || !self.outbox.is_empty()
     }
 
     fn hand_over(

@@ -6,25 +6,38 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::bulk::Gate;
 use super::{bulk, convert, status};
+use crate::admission::Budget;
 use crate::domain::{Call, ContSign};
 use crate::error::{Error, Kind, Result};
 use crate::library::{Libraries, Library};
 use crate::proto::v1;
 use crate::proto::v1::same_image_service_server::SameImageService;
+use crate::quota::Quotas;
 
 /// The gRPC face of the libraries.
 #[derive(Clone, Debug)]
 pub struct Service {
     libraries: Libraries,
+    quotas: Quotas,
+    budget: Budget,
     draining: CancellationToken,
 }
 
 impl Service {
-    /// Serves `libraries`; streams end early once `draining` is cancelled.
-    pub fn new(libraries: Libraries, draining: CancellationToken) -> Self {
+    /// Serves `libraries`; items of streams are held to `quotas` and `budget`,
+    /// and streams end early once `draining` is cancelled.
+    pub fn new(
+        libraries: Libraries,
+        quotas: Quotas,
+        budget: Budget,
+        draining: CancellationToken,
+    ) -> Self {
         Service {
             libraries,
+            quotas,
+            budget,
             draining,
         }
     }
@@ -125,7 +138,9 @@ impl Service {
         let options = bulk::options(&mut messages).await?;
         let (_, library) = self.library(&call, &options.library)?;
         let library = Arc::clone(library);
-        bulk::Load::new(call, library, &options, messages, self.draining.clone())
+        let meter = self.quotas.meter(&call.tenant.name);
+        let gate = Gate::open(self.budget.clone(), meter, call.budget, &self.draining)?;
+        bulk::Load::new(call, library, &options, messages, gate)
     }
 }
 

@@ -99,7 +99,10 @@ fn quota(kind: Kind) -> Option<&'static str> {
     )]
     match kind {
         Kind::RateLimited | Kind::PacingRefused => Some("queries_per_second"),
-        Kind::DailyQuotaExceeded => Some("requests_per_day"),
+        Kind::QuotaRate => Some("requests_per_second"),
+        Kind::QuotaBytes => Some("bytes_per_second"),
+        Kind::QuotaConcurrency => Some("concurrent"),
+        Kind::DailyQuotaExceeded | Kind::QuotaDay => Some("requests_per_day"),
         Kind::TotalQuotaExceeded => Some("requests"),
         Kind::LibraryFull => Some("library_capacity"),
         _ => None,

@@ -2,24 +2,36 @@
 //!
 //! Each door proves identity in its own way and hands in an [`Authenticate`];
 //! this layer runs it before anything reads the body, and notes the tenant.
-//! [`ApiKeys`] is the gRPC door's way.
+//! [`Credentials`] is the gRPC door's way, and the REST door's for callers
+//! without an access token: an API key, else a JWT, else the certificate of
+//! the connection, else nobody. Whoever shows a credential is judged by it:
+//! one that is not good is never taken for none.
 
+mod jwks;
+mod jwt;
+mod keys;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, ready};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, header};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use http::{Request, Response};
 use tower::{Layer, Service};
 
-use crate::domain::Tenant;
+use crate::domain::{Peer, Tenant};
 use crate::error::{Error, Kind};
 
+pub use jwt::Tokens;
+pub use keys::ApiKeys;
+
 /// Finds the tenant from the head of a request.
-pub type Authenticate = Arc<dyn Fn(&Parts) -> Result<Arc<Tenant>, Error> + Send + Sync>;
+pub type Authenticate = Arc<dyn Fn(&Parts) -> Identified + Send + Sync>;
+
+/// The tenant of a request, once it is known.
+pub type Identified = BoxFuture<'static, Result<Arc<Tenant>, Error>>;
 
 /// Adds the `Arc<Tenant>` to the extensions of each request.
 #[derive(Clone)]
@@ -35,64 +47,71 @@ pub struct Authenticated<S, R> {
     layer: AuthLayer<R>,
 }
 
-/// API keys of all tenants: known by their SHA-256 only.
-#[derive(Clone, Default)]
-pub struct ApiKeys {
-    keys: Vec<([u8; 32], Arc<Tenant>)>,
-    anonymous: Option<Arc<Tenant>>,
+/// Everything by which callers can prove who they are.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// Keys in headers.
+    pub keys: ApiKeys,
+    /// Signed tokens of an issuer.
+    pub tokens: Option<Tokens>,
+    /// Identities in client certificates, as the configuration writes them.
+    pub identities: BTreeMap<String, Arc<Tenant>>,
+    /// Takes calls without any of these.
+    pub anonymous: Option<Arc<Tenant>>,
 }
 
-// === impl ApiKeys ===
+// === impl Credentials ===
 
-impl ApiKeys {
-    /// Knows the keys by their digests; `anonymous` takes calls without one.
-    pub fn new(keys: Vec<([u8; 32], Arc<Tenant>)>, anonymous: Option<Arc<Tenant>>) -> Self {
-        ApiKeys { keys, anonymous }
-    }
-
-    /// Finds the tenant by `authorization: Bearer KEY` or `x-api-key: KEY`.
+impl Credentials {
+    /// Finds the tenant of a request.
     ///
     /// # Errors
     ///
-    /// `CredentialsMissing` without a key where none may call anonymously,
-    /// `CredentialsInvalid` for a key that nobody has.
-    pub fn tenant(&self, headers: &HeaderMap) -> Result<Arc<Tenant>, Error> {
-        let Some(key) = presented(headers) else {
-            let missing = || {
-                let message = "send an API key as `authorization: Bearer KEY` or `x-api-key: KEY`";
-                Error::new(Kind::CredentialsMissing, message)
-            };
-            return self.anonymous.clone().ok_or_else(missing);
+    /// `CredentialsMissing` without credentials where none may call
+    /// anonymously, `CredentialsInvalid` for a key or token that is not good,
+    /// `CredentialsExpired` for a token that was, `IdentityUnknown` for a good
+    /// token or certificate of nobody, `IssuerUnavailable` when the keys of
+    /// the tokens' issuer cannot be fetched.
+    pub fn identify(&self, head: &Parts) -> Identified {
+        let Some(presented) = keys::presented(&head.headers) else {
+            return ready(self.of_connection(head)).boxed();
         };
-        let digest: [u8; 32] = Sha256::digest(key).into();
-        // All digests are compared, in constant time, whichever fits.
-        let mut found = None;
-        for (known, tenant) in &self.keys {
-            if bool::from(known.ct_eq(&digest)) {
-                found = Some(tenant);
+        if let Some(tenant) = self.keys.tenant(presented) {
+            return ready(Ok(Arc::clone(tenant))).boxed();
+        }
+        match (&self.tokens, std::str::from_utf8(presented)) {
+            (Some(tokens), Ok(token)) if jwt::is_one(token) => {
+                tokens.clone().tenant(token.to_owned()).boxed()
+            }
+            _ => {
+                let error = Error::new(Kind::CredentialsInvalid, "the API key is not known");
+                ready(Err(error)).boxed()
             }
         }
-        found
-            .cloned()
-            .ok_or_else(|| Error::new(Kind::CredentialsInvalid, "the API key is not known"))
+    }
+
+    /// Whether a request carries a credential of this kind.
+    pub fn are_in(head: &Parts) -> bool {
+        keys::presented(&head.headers).is_some() || head.extensions.get::<Peer>().is_some()
+    }
+
+    fn of_connection(&self, head: &Parts) -> Result<Arc<Tenant>, Error> {
+        let Some(peer) = head.extensions.get::<Peer>() else {
+            return self.anonymous.clone().ok_or_else(missing);
+        };
+        let known = |identity: &String| self.identities.get(identity);
+        let tenant = peer.identities.iter().find_map(known);
+        tenant.cloned().ok_or_else(|| {
+            let message = "no identity of the client certificate is known";
+            Error::new(Kind::IdentityUnknown, message)
+        })
     }
 }
 
-impl fmt::Debug for ApiKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKeys({} keys)", self.keys.len())
-    }
-}
-
-fn presented(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(key) = headers.get("x-api-key") {
-        return Some(key.as_bytes());
-    }
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, key) = value.split_at_checked(7)?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| key.trim_ascii())
+fn missing() -> Error {
+    let message = "send an API key as `authorization: Bearer KEY` or `x-api-key: KEY`, or use \
+                   another credential that the gateway is configured for";
+    Error::new(Kind::CredentialsMissing, message)
 }
 
 // === impl AuthLayer ===
@@ -131,10 +150,10 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
 
 impl<S, A, B, R> Service<Request<A>> for Authenticated<S, R>
 where
-    R: Fn(&Error) -> Response<B>,
-    S: Service<Request<A>, Response = Response<B>>,
+    R: Fn(&Error) -> Response<B> + Copy + Send + 'static,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Send + 'static,
+    A: Send + 'static,
     B: Send + 'static,
 {
     type Response = Response<B>;
@@ -147,79 +166,24 @@ where
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        match (self.layer.authenticate)(&head) {
-            Ok(tenant) => {
-                tracing::Span::current().record("tenant", tenant.name.as_str());
-                head.extensions.insert(tenant);
-                self.inner.call(Request::from_parts(head, body)).boxed()
+        let refuse = self.layer.refuse;
+        let identified = (self.layer.authenticate)(&head);
+        // The service that is ready goes with the call; its copy stays.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        async move {
+            match identified.await {
+                Ok(tenant) => {
+                    tracing::Span::current().record("tenant", tenant.name.as_str());
+                    head.extensions.insert(tenant);
+                    inner.call(Request::from_parts(head, body)).await
+                }
+                Err(error) => Ok(refuse(&error)),
             }
-            Err(error) => std::future::ready(Ok((self.layer.refuse)(&error))).boxed(),
         }
+        .boxed()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(anonymous: bool) -> ApiKeys {
-        let tenant = |name: &str| {
-            Arc::new(Tenant {
-                name: name.to_owned(),
-                libraries: Vec::new(),
-                weight: 1,
-            })
-        };
-        let keys = [("key-a", "a"), ("key-a2", "a"), ("key-b", "b")];
-        let keys = keys.map(|(key, name)| (Sha256::digest(key).into(), tenant(name)));
-        ApiKeys::new(keys.into(), anonymous.then(|| tenant("anyone")))
-    }
-
-    fn caller(keys: &ApiKeys, header: &'static str, value: &str) -> Result<String, Kind> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header, value.parse().unwrap());
-        keys.tenant(&headers)
-            .map(|tenant| tenant.name.clone())
-            .map_err(|error| error.kind())
-    }
-
-    #[test]
-    fn each_of_several_valid_keys_names_its_tenant_in_both_headers() {
-        assert_eq!(
-            caller(&keys(false), "authorization", "Bearer key-a"),
-            Ok("a".to_owned())
-        );
-        assert_eq!(
-            caller(&keys(false), "authorization", "bearer key-a2"),
-            Ok("a".to_owned())
-        );
-        assert_eq!(
-            caller(&keys(false), "x-api-key", "key-b"),
-            Ok("b".to_owned())
-        );
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_also_where_anonymous_calls_are_taken() {
-        assert_eq!(
-            caller(&keys(true), "x-api-key", "key-c"),
-            Err(Kind::CredentialsInvalid)
-        );
-        assert_eq!(
-            caller(&keys(true), "authorization", "Bearer "),
-            Err(Kind::CredentialsInvalid)
-        );
-    }
-
-    #[test]
-    fn a_call_without_a_key_is_taken_only_where_anonymous_calls_are() {
-        assert_eq!(
-            caller(&keys(true), "accept", "*/*"),
-            Ok("anyone".to_owned())
-        );
-        assert_eq!(
-            caller(&keys(false), "authorization", "Basic eA=="),
-            Err(Kind::CredentialsMissing)
-        );
-    }
-}
+mod tests;

@@ -102,6 +102,14 @@ impl Keys {
         }
     }
 
+    /// Whether a request carries an access token, or a signature in its place.
+    pub fn are_in(head: &Parts) -> bool {
+        let token = Fields::of_query(head.uri.query()).text("access_token");
+        let authorization = head.headers.get(header::AUTHORIZATION);
+        token.is_ok_and(|token| token.is_some())
+            || authorization.is_some_and(|value| value.as_bytes().starts_with(SIGNATURE_SCHEME))
+    }
+
     /// Finds the caller by the `access_token` in a request's query.
     ///
     /// # Errors

@@ -5,16 +5,19 @@ mod calls;
 mod fields;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use form_urlencoded::byte_serialize;
+use samegate::admission::Budget;
 use samegate::config::RestKey;
 use samegate::domain::Tenant;
 use samegate::library::{Libraries, Library};
-use samegate::middleware::{self, Authenticate, Deadlines};
+use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
+use samegate::quota::{Local, Quotas};
 use samegate::rest::{self, KeyPair, Keys};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,12 +112,18 @@ impl Door {
 /// Puts the calls behind the layers that the gateway gives them.
 fn layered(calls: Router, keys: Keys) -> Router {
     let known = keys.clone();
-    let authenticate: Authenticate = Arc::new(move |head| known.authenticate(head));
-    let deadlines = Deadlines {
-        default: Duration::from_secs(30),
-        max: Duration::from_secs(30),
+    let authenticate: Authenticate =
+        Arc::new(move |head| Box::pin(std::future::ready(known.authenticate(head))));
+    let bounds = Bounds {
+        quotas: Quotas::of(Arc::new(Local::default()), BTreeMap::new(), false),
+        budget: Budget::new(64, 1024 * 1024),
+        max_message_bytes: MAX_BODY_BYTES,
+        deadlines: Deadlines {
+            default: Duration::from_secs(30),
+            max: Duration::from_secs(30),
+        },
     };
-    let calls = calls.layer(middleware::api(authenticate, deadlines, rest::refuse));
+    let calls = calls.layer(middleware::api(authenticate, bounds, rest::refuse));
     rest::routes(calls, keys).layer(middleware::outer(rest::refuse))
 }
 

@@ -5,4 +5,5 @@ pub mod gateway;
 pub mod grpc_double;
 pub mod memory;
 pub mod pictures;
+pub mod redis;
 pub mod vendor;

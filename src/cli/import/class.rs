@@ -22,13 +22,15 @@ pub(super) enum Class {
 }
 
 /// Kinds that the next picture would meet as well.
-const MEETS_EVERYTHING: [Kind; 10] = [
+const MEETS_EVERYTHING: [Kind; 12] = [
     Kind::LibraryNotFound,
     Kind::LibraryFull,
     Kind::OperationUnsupported,
     Kind::CredentialsMissing,
     Kind::CredentialsInvalid,
     Kind::CredentialsExpired,
+    Kind::IdentityUnknown,
+    Kind::QuotaDay,
     Kind::DailyQuotaExceeded,
     Kind::TotalQuotaExceeded,
     Kind::VendorSetup,

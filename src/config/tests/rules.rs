@@ -152,17 +152,121 @@ fn every_rule_about_tenants_is_kept() {
         &format!(
             "{tenant}\napi_keys = [\"{HASH}\"]\n[tenants.b]\nlibraries = [\"default\"]\napi_keys = [\"{HASH}\"]"
         ),
-        "`tenants.b.api_keys[0]`: is a key of tenant `a` already",
+        "`tenants.b.api_keys[0]`: belongs to tenant `a` already",
     );
     let pair = "rest_keys = [{ api_key = \"k\", secret_key = \"canary-secret\" }]";
     refused(
         &format!("{tenant}\n{pair}\n[tenants.b]\nlibraries = [\"default\"]\n{pair}"),
-        "`tenants.b.rest_keys[0].api_key`: is a key of tenant `a` already",
+        "`tenants.b.rest_keys[0].api_key`: belongs to tenant `a` already",
     );
     refused(
-        &format!("{tenant}\nquota = 1"),
-        "`tenants.a.quota`: unknown key; known here: libraries",
+        &format!("{tenant}\ncolour = 1"),
+        "`tenants.a.colour`: unknown key; known here: libraries",
     );
+    let identity = "identities = [\"spiffe://site/shop\"]";
+    refused(
+        &format!("{tenant}\n{identity}\n[tenants.b]\nlibraries = [\"default\"]\n{identity}"),
+        "`tenants.b.identities[0]`: belongs to tenant `a` already",
+    );
+    for identity in ["shop.example", "spiffe://", "dns:"] {
+        refused(
+            &format!("{tenant}\nidentities = [\"{identity}\"]"),
+            "`tenants.a.identities[0]`: must be a SPIFFE ID",
+        );
+    }
+}
+
+#[test]
+fn every_rule_about_quotas_is_kept() {
+    for (quota, message) in [
+        (
+            "burst = 1",
+            "burst`: means nothing without `requests_per_second`",
+        ),
+        (
+            "requests_per_second = 0",
+            "requests_per_second`: must be a number from 1 to 1000000",
+        ),
+        (
+            "requests_per_day = 0",
+            "requests_per_day`: must be a number from 1 to 1000000000000",
+        ),
+        (
+            "bytes_per_second = \"63KiB\"",
+            "bytes_per_second`: must be from 64KiB to 1024GiB",
+        ),
+        (
+            "concurrent = 0",
+            "concurrent`: must be a number from 1 to 1000000",
+        ),
+        (
+            "rate = 1",
+            "rate`: unknown key; known here: requests_per_second",
+        ),
+    ] {
+        refused(
+            &format!("[tenants.a]\nlibraries = [\"default\"]\nquota = {{ {quota} }}"),
+            &format!("`tenants.a.quota.{message}"),
+        );
+    }
+    for (store, message) in [
+        (
+            "\"memory\"",
+            "`quota.store`: must be \"local\" or { redis =",
+        ),
+        (
+            "{}",
+            "`quota.store.redis`: is missing; give it or `redis_file`",
+        ),
+        (
+            "{ redis = \"http://canary-secret@h\" }",
+            "`quota.store.redis`: must be a URL",
+        ),
+        (
+            "{ redis = \"redis://canary-secret@h\", on_failure = \"x\" }",
+            "`quota.store.on_failure`: must be local, open or closed",
+        ),
+        (
+            "{ redis = \"redis://canary-secret@h\", replicas = 0 }",
+            "`quota.store.replicas`: must be a number from 1 to 10000",
+        ),
+    ] {
+        refused(&format!("[quota]\nstore = {store}"), message);
+    }
+}
+
+#[test]
+fn every_rule_about_tokens_is_kept() {
+    let good = "issuer = \"https://id\", audience = [\"a\"]";
+    for (jwt, message) in [
+        ("1", "`auth.jwt`: must be a table"),
+        (
+            "{ audience = [\"a\"], jwks_file = \"f\" }",
+            "`auth.jwt.issuer`: is missing",
+        ),
+        (
+            "{ issuer = \"i\", jwks_file = \"f\" }",
+            "`auth.jwt.audience`: must name at least one",
+        ),
+        (
+            &format!("{{ {good} }}"),
+            "`auth.jwt.jwks_url`: is missing; give it or `jwks_file`",
+        ),
+        (
+            &format!("{{ {good}, jwks_file = \"f\", jwks_url = \"http://id/\" }}"),
+            "`auth.jwt.jwks_url`: stands beside `jwks_file`",
+        ),
+        (
+            &format!("{{ {good}, jwks_url = \"file:///f\" }}"),
+            "`auth.jwt.jwks_url`: must be an http or https URL",
+        ),
+        (
+            &format!("{{ {good}, jwks_file = \"f\", cool_down = \"0s\" }}"),
+            "`auth.jwt.cool_down`: must be from 1s to 24h",
+        ),
+    ] {
+        refused(&format!("[auth]\njwt = {jwt}"), message);
+    }
 }
 
 #[test]
@@ -173,6 +277,14 @@ fn every_rule_about_limits_and_logs_is_kept() {
             "`limits.max_message_bytes`: must be from 64KiB to 64MiB",
         );
     }
+    refused(
+        "[limits]\nbytes_in_flight = \"15MiB\"",
+        "`limits.bytes_in_flight`: is less than twice `limits.max_message_bytes`",
+    );
+    refused(
+        "[limits]\nrequests_in_flight = 3",
+        "`limits.requests_in_flight`: must be a number from 4 to 1000000",
+    );
     refused(
         "[limits]\nmax_message_bytes = true",
         "`limits.max_message_bytes`: must be a size",

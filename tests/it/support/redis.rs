@@ -1,0 +1,89 @@
+//! A real Redis on a free port, started and killed by the tests.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A running `redis-server`; it is killed when dropped.
+pub struct Redis {
+    port: u16,
+    process: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Redis {
+    /// Starts one that keeps nothing on disk.
+    pub async fn start() -> Self {
+        for _ in 0..100 {
+            let port = next_port();
+            let folder = tempfile::tempdir().unwrap();
+            if let Some(process) = launch(port, &folder).await {
+                return Redis {
+                    port,
+                    process,
+                    folder,
+                };
+            }
+        }
+        panic!("redis-server does not start");
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it, as a crash would.
+    pub async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Starts it again on its port, empty.
+    pub async fn restart(&mut self) {
+        let process = launch(self.port, &self.folder).await;
+        self.process = process.expect("redis-server starts again on its port");
+    }
+
+    /// Seconds on its clock.
+    pub async fn time(&self) -> f64 {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let time = redis::cmd("TIME").query_async(&mut connection).await;
+        let (seconds, micros): (f64, f64) = time.unwrap();
+        seconds + micros / 1e6
+    }
+}
+
+/// A port that no other test of this process gets, below those that Linux
+/// gives to connections (from 32768): it stays free while Redis is down.
+fn next_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // Two runs at once begin far from each other.
+    let port = 10_000 + (std::process::id().wrapping_mul(97) + number) % 22_000;
+    u16::try_from(port).unwrap()
+}
+
+/// Starts a server and waits until it is ready; `None` when it ends instead.
+async fn launch(port: u16, folder: &tempfile::TempDir) -> Option<Child> {
+    let mut process = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--save", "", "--appendonly", "no", "--dir"])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("redis-server is installed (`make test` does it)");
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains("Ready to accept connections") {
+            // What it says later must not fill the pipe.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Some(process);
+        }
+    }
+    process.wait().await.unwrap();
+    None
+}
