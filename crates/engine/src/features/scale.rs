@@ -6,8 +6,9 @@
 //! the time; measured recall does not need it). Cost: about 66 taps twice per pixel of the first
 //! octave, a third more for all others.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use multiversion::multiversion;
 
 use super::plane::{GreyView, Plane};
@@ -41,15 +42,17 @@ pub(crate) fn working_size(view: &GreyView<'_>, longest: u32) -> (Plane, f32) {
     let factor = (longest as f32 / view.width().max(view.height()) as f32).min(LARGEST_ENLARGEMENT);
     let side = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(SHORTEST_SIDE as u32);
     let (width, height) = (side(view.width()), side(view.height()));
-    let source = ImageRef::new(view.width(), view.height(), view.pixels(), PixelType::U8)
+    // Typed images: `resize` of any type would be compiled for every type there is.
+    let source = TypedImageRef::<U8>::from_buffer(view.width(), view.height(), view.pixels())
         .expect("a GreyView holds exactly width × height bytes");
-    let mut target = Image::new(width, height, PixelType::U8);
+    let mut pixels = vec![0; width as usize * height as usize];
+    let mut target = TypedImage::<U8>::from_buffer(width, height, &mut pixels)
+        .expect("the buffer was made for these sides");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both images are 8-bit grey");
-    let data = target
-        .buffer()
+        .resize_typed(&source, &mut target, &options)
+        .expect("the whole of the source is taken");
+    let data = pixels
         .iter()
         .map(|&value| f32::from(value) / 255.0)
         .collect();

@@ -3,8 +3,9 @@
 //! Always a box (area) filter: every source pixel counts once, so that thin lines and text do not
 //! vanish, and the result of scaling a scaled copy stays close to that of the original.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
 /// Returns the sides that fit a picture into a square, never larger than it is.
@@ -23,18 +24,16 @@ pub(super) fn rgb(source: &RgbImage, width: u32, height: u32) -> RgbImage {
     if source.dimensions() == (width, height) {
         return source.clone();
     }
-    let pixels = ImageRef::new(
-        source.width(),
-        source.height(),
-        source.as_raw(),
-        PixelType::U8x3,
-    )
-    .expect("an image buffer holds as many bytes as its sides say");
-    let mut target = Image::new(width, height, PixelType::U8x3);
+    // Typed images: `resize` of any type would be compiled for every type there is.
+    let pixels =
+        TypedImageRef::<U8x3>::from_buffer(source.width(), source.height(), source.as_raw())
+            .expect("an image buffer holds as many bytes as its sides say");
+    let mut target = RgbImage::new(width, height);
+    let mut scaled = TypedImage::<U8x3>::from_buffer(width, height, &mut target)
+        .expect("an image buffer holds as many bytes as its sides say");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
     Resizer::new()
-        .resize(&pixels, &mut target, &options)
-        .expect("source and target have the same pixel type");
-    RgbImage::from_vec(width, height, target.into_vec())
-        .expect("the resizer fills what was asked for")
+        .resize_typed(&pixels, &mut scaled, &options)
+        .expect("the whole of the source is taken");
+    target
 }
