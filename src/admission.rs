@@ -17,7 +17,6 @@ use crate::error::{Error, Kind, Result};
 pub struct Budget(Arc<Shared>);
 
 struct Shared {
-    most: Amount,
     used: Mutex<Used>,
     freed: Notify,
 }
@@ -29,9 +28,10 @@ struct Amount {
     bytes: usize,
 }
 
-/// What is taken: by all, and by bulk loads among them.
-#[derive(Clone, Copy, Debug, Default)]
+/// What may be taken, and what is: by all, and by bulk loads among them.
+#[derive(Clone, Copy, Debug)]
 struct Used {
+    most: Amount,
     all: Amount,
     bulk: Amount,
 }
@@ -62,11 +62,22 @@ const BULK_QUARTERS: usize = 3;
 impl Budget {
     /// Allows so many requests and bytes in flight.
     pub fn new(requests: usize, bytes: usize) -> Self {
-        Budget(Arc::new(Shared {
+        let used = Used {
             most: Amount { requests, bytes },
-            used: Mutex::default(),
+            all: Amount::default(),
+            bulk: Amount::default(),
+        };
+        Budget(Arc::new(Shared {
+            used: Mutex::new(used),
             freed: Notify::new(),
         }))
+    }
+
+    /// Allows another number of requests and bytes from now on; what is in
+    /// flight stays.
+    pub fn resize(&self, requests: usize, bytes: usize) {
+        self.used().most = Amount { requests, bytes };
+        self.0.freed.notify_waiters();
     }
 
     /// Takes a place for a request of `bytes`, as far as is known.
@@ -87,9 +98,9 @@ impl Budget {
     /// Waits for the place of an item of a bulk load. Of several waiting loads
     /// any may be next; single calls do not queue behind them.
     pub async fn wait(&self, bytes: usize) -> Place {
-        // More than the whole share would wait for ever; alone it may pass.
-        let bytes = bytes.min(self.0.most.share(Class::Bulk).bytes);
         loop {
+            // More than the whole share would wait for ever; alone it may pass.
+            let bytes = bytes.min(self.used().most.share(Class::Bulk).bytes);
             let mut freed = std::pin::pin!(self.0.freed.notified());
             // Before the try, so that nothing freed after it goes unnoticed.
             freed.as_mut().enable();
@@ -111,8 +122,8 @@ impl Budget {
     }
 
     fn reserve(&self, class: Class, amount: Amount) -> Result<()> {
-        let most = self.0.most;
         let mut used = self.used();
+        let most = used.most;
         let all = used.all.plus(amount);
         let bulk = used.bulk.plus(amount);
         let fits = match class {
@@ -149,7 +160,8 @@ impl Budget {
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Budget({:?} of {:?})", self.used().all, self.0.most)
+        let Used { most, all, .. } = *self.used();
+        write!(f, "Budget({all:?} of {most:?})")
     }
 }
 
@@ -249,6 +261,19 @@ mod tests {
         place.grow(30).unwrap();
         assert_eq!(budget.bytes(), 100);
         drop(place);
+        assert_eq!(budget.bytes(), 0);
+    }
+
+    #[test]
+    fn another_size_counts_from_the_next_call_on() {
+        let budget = Budget::new(4, 100);
+        let place = budget.take(Class::Single, 80).unwrap();
+
+        budget.resize(4, 50);
+        assert!(refused(budget.take(Class::Single, 1)));
+        budget.resize(4, 200);
+        let other = budget.take(Class::Single, 120).unwrap();
+        drop((place, other));
         assert_eq!(budget.bytes(), 0);
     }
 

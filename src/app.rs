@@ -4,18 +4,27 @@
 //! configuration: libraries, tenants, doors with their layers, listeners. The
 //! reverse happens at the end: not ready, GOAWAY, drain, engines closed.
 
+mod reload;
+mod start;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::LayerExt;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tonic_web::GrpcWebLayer;
 
+pub use self::reload::Reloader;
+use self::reload::Replaceable;
+use crate::admin::{Phase, Readiness};
 use crate::admission::Budget;
 use crate::config::{self, Config};
 use crate::domain::Tenant;
@@ -24,19 +33,32 @@ use crate::library::embedded::Embedded;
 use crate::library::rest::Rest;
 use crate::library::{Libraries, Library, Observed};
 use crate::middleware::{self, ApiKeys, Authenticate, Bounds, Credentials, Deadlines, Tokens};
-use crate::quota::Quotas;
+use crate::quota::{self, Quotas};
+use crate::server::Tls;
+use crate::telemetry::Metrics;
 use crate::{admin, grpc, rest, server};
 
 /// A gateway that is ready to run: libraries open, ports bound.
 #[derive(Debug)]
 pub struct App {
     doors: [Door; 2],
-    admin: Door,
+    admin: (TcpListener, Router),
     addresses: Addresses,
     embedded: Vec<Embedded>,
+    parts: Parts,
+    readiness: Readiness,
+    tls: Option<Tls>,
+    current: Config,
+}
+
+/// What doors are made around, whatever the configuration.
+#[derive(Clone, Debug)]
+struct Parts {
+    libraries: Libraries,
+    quotas: Arc<dyn quota::Store>,
+    budget: Budget,
     health: HealthReporter,
-    draining: CancellationToken,
-    drain: Duration,
+    metrics: Metrics,
 }
 
 /// Where a running gateway listens; ports that were 0 have their number.
@@ -51,7 +73,12 @@ pub struct Addresses {
 }
 
 /// A bound port and what it serves.
-type Door = (TcpListener, Router);
+#[derive(Debug)]
+struct Door {
+    name: &'static str,
+    listener: TcpListener,
+    service: Replaceable,
+}
 
 // === impl App ===
 
@@ -63,25 +90,39 @@ impl App {
     /// `Storage` for a library that cannot be opened, `Internal` for a port
     /// that cannot be bound; the message names it.
     pub async fn bind(config: &Config) -> Result<Self> {
-        let (libraries, embedded) = open(&config.libraries)?;
-        let tenants = tenants(&config.tenants);
-        let draining = CancellationToken::new();
-        let health = HealthReporter::new();
-
-        let bounds = bounds(config)?;
-        let credentials = Arc::new(credentials(config, &tenants)?);
-
-        let grpc_door = grpc_door(&credentials, &libraries, &bounds, &health, &draining)?;
-        let keys = rest_keys(config, &tenants);
-        let rest_door = rest_door(keys, credentials, &libraries, &bounds);
-        let admin_door = admin::router(draining.clone());
+        let metrics = Metrics::new();
+        let tls = config.listen.tls.as_ref();
+        let tls = tls.map(|tls| Tls::read(tls, &metrics)).transpose()?;
+        let (libraries, embedded) = open(&config.libraries, &metrics)?;
+        let readiness = Readiness::new(metrics.clone());
+        let limits = &config.limits;
+        let parts = Parts {
+            libraries,
+            // No call runs longer than its deadline.
+            quotas: quota::open(&config.quota.store, limits.max_deadline)?,
+            budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
+            health: HealthReporter::new(),
+            metrics,
+        };
+        let admin_door = admin::router(
+            readiness.clone(),
+            parts.libraries.clone(),
+            parts.metrics.clone(),
+        );
+        let [grpc_door, rest_door] = parts.doors(config)?;
 
         let listen = &config.listen;
         let (grpc, grpc_address) = bind("grpc", listen.grpc).await?;
         let (rest, rest_address) = bind("rest", listen.rest).await?;
         let (admin, admin_address) = bind("admin", listen.admin).await?;
+        let door = |name, listener, router| Door {
+            name,
+            listener,
+            service: Replaceable::new(router),
+        };
+        parts.metrics.config().succeeded();
         Ok(App {
-            doors: [(grpc, grpc_door), (rest, rest_door)],
+            doors: [door("grpc", grpc, grpc_door), door("rest", rest, rest_door)],
             admin: (admin, admin_door),
             addresses: Addresses {
                 grpc: grpc_address,
@@ -89,9 +130,10 @@ impl App {
                 admin: admin_address,
             },
             embedded,
-            health,
-            draining,
-            drain: config.limits.drain,
+            parts,
+            readiness,
+            tls,
+            current: config.clone(),
         })
     }
 
@@ -100,38 +142,118 @@ impl App {
         self.addresses
     }
 
-    /// Serves until `shutdown`, then drains and closes the libraries.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
-        // Probes are answered to the very end.
-        let drained = CancellationToken::new();
-        let (listener, router) = self.admin;
-        let probes = server::serve(
-            listener,
-            router,
-            self.drain,
-            drained.clone().cancelled_owned(),
-        );
-        let probes = tokio::spawn(probes);
-        let mut serving = tokio::task::JoinSet::new();
-        for (listener, router) in self.doors {
-            let draining = self.draining.clone().cancelled_owned();
-            serving.spawn(server::serve(listener, router, self.drain, draining));
+    /// Makes what puts other configurations into this gateway.
+    pub fn reloader(&self) -> Reloader {
+        let [grpc, rest] = &self.doors;
+        Reloader {
+            parts: self.parts.clone(),
+            grpc: grpc.service.clone(),
+            rest: rest.service.clone(),
+            current: self.current.clone(),
         }
-        announce(&self.health, ServingStatus::Serving).await;
+    }
 
-        shutdown.await;
-        tracing::info!("shutting down: no new calls are taken");
-        announce(&self.health, ServingStatus::NotServing).await;
-        self.draining.cancel();
+    /// Serves until `shutdown`, then drains and closes the libraries.
+    ///
+    /// `shutdown` tells for how long calls are still taken while probes already
+    /// say no.
+    pub async fn run(self, shutdown: impl Future<Output = Duration>) {
+        let limits = &self.current.limits;
+        let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
+        if let Some(tls) = self.tls.clone() {
+            tokio::spawn(tls.follow(draining.clone()));
+        }
+        // Probes are answered to the very end.
+        let (listener, router) = self.admin;
+        let probes = options("admin", limits, None, &self.parts.metrics);
+        let probes = server::serve(listener, router, probes, drained.clone());
+        let probes = tokio::spawn(probes);
+        let mut serving = JoinSet::new();
+        for door in self.doors {
+            let options = options(door.name, limits, self.tls.clone(), &self.parts.metrics);
+            let draining = draining.clone();
+            serving.spawn(server::serve(
+                door.listener,
+                door.service,
+                options,
+                draining,
+            ));
+        }
+
+        self.parts
+            .serve_until(shutdown, &self.readiness, limits)
+            .await;
+        draining.cancel();
         // Ends the streams of those who watch, after they were told.
-        self.health.clear_service_status("").await;
-        self.health.clear_service_status(grpc::NAME).await;
+        let mut health = self.parts.health;
+        health.clear_service_status("").await;
+        health.clear_service_status(grpc::NAME).await;
         serving.join_all().await;
         drained.cancel();
         if probes.await.is_err() {
             tracing::error!("the probes ended by a panic");
         }
         self.embedded.iter().for_each(Embedded::close);
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// Makes both doors as a configuration wants them.
+    fn doors(&self, config: &Config) -> Result<[Router; 2]> {
+        let limits = &config.limits;
+        self.budget
+            .resize(limits.requests_in_flight, limits.bytes_in_flight);
+        let bounds = bounds(config, self);
+        let tenants = tenants(&config.tenants);
+        let credentials = Arc::new(credentials(config, &tenants)?);
+        let keys = rest_keys(config, &tenants);
+        Ok([
+            grpc_door(credentials.clone(), &bounds, self)?,
+            rest_door(keys, credentials, &bounds, self),
+        ])
+    }
+
+    /// Says when traffic is wanted and when no more, and returns when no call
+    /// needs to be taken any longer.
+    async fn serve_until(
+        &self,
+        shutdown: impl Future<Output = Duration>,
+        readiness: &Readiness,
+        limits: &config::Limits,
+    ) {
+        let start = async {
+            start::prepare(&self.libraries, limits.ready_wait).await;
+            readiness.enter(Phase::Ready);
+            announce(&self.health, ServingStatus::Serving).await;
+            std::future::pending().await
+        };
+        let lame_duck = tokio::select! {
+            lame_duck = shutdown => lame_duck,
+            never = start => never,
+        };
+        let lame_duck_ms = lame_duck.as_millis();
+        tracing::info!(lame_duck_ms, "shutting down: no new traffic is wanted");
+        readiness.enter(Phase::Draining);
+        announce(&self.health, ServingStatus::NotServing).await;
+        tokio::time::sleep(lame_duck).await;
+    }
+}
+
+fn options(
+    door: &'static str,
+    limits: &config::Limits,
+    tls: Option<Tls>,
+    metrics: &Metrics,
+) -> server::Options {
+    server::Options {
+        door,
+        tls,
+        max_age: limits.connection_age,
+        grace: limits.connection_grace,
+        drain: limits.drain,
+        metrics: metrics.clone(),
     }
 }
 
@@ -144,7 +266,10 @@ async fn announce(health: &HealthReporter, status: ServingStatus) {
 type Tenants = BTreeMap<String, Arc<Tenant>>;
 
 /// Opens every library; the embedded ones are also kept to be closed.
-fn open(configs: &BTreeMap<String, config::Library>) -> Result<(Libraries, Vec<Embedded>)> {
+fn open(
+    configs: &BTreeMap<String, config::Library>,
+    metrics: &Metrics,
+) -> Result<(Libraries, Vec<Embedded>)> {
     let mut libraries: Vec<(String, Arc<dyn Library>)> = Vec::new();
     let mut embedded = Vec::new();
     for (name, config) in configs {
@@ -152,9 +277,12 @@ fn open(configs: &BTreeMap<String, config::Library>) -> Result<(Libraries, Vec<E
             config::Library::Embedded(config) => {
                 let library = Embedded::open(config)?;
                 embedded.push(library.clone());
-                Arc::new(Observed::new(name, library))
+                Arc::new(Observed::new(name.as_str(), library))
             }
-            config::Library::Rest(config) => Arc::new(Observed::new(name, Rest::connect(config)?)),
+            config::Library::Rest(config) => {
+                let library = Rest::observed(config, name, metrics)?;
+                Arc::new(Observed::new(name.as_str(), library))
+            }
         };
         libraries.push((name.clone(), library));
     }
@@ -173,29 +301,31 @@ fn tenants(configs: &BTreeMap<String, config::Tenant>) -> Tenants {
     configs.iter().map(tenant).collect()
 }
 
-fn grpc_door(
-    credentials: &Arc<Credentials>,
-    libraries: &Libraries,
-    bounds: &Bounds,
-    health: &HealthReporter,
-    draining: &CancellationToken,
-) -> Result<Router> {
-    let credentials = Arc::clone(credentials);
+fn grpc_door(credentials: Arc<Credentials>, bounds: &Bounds, parts: &Parts) -> Result<Router> {
     let authenticate: Authenticate = Arc::new(move |head| credentials.identify(head));
     let (quotas, budget) = (bounds.quotas.clone(), bounds.budget.clone());
-    let service = grpc::Service::new(libraries.clone(), quotas, budget, draining.clone());
+    let service = grpc::Service::new(parts.libraries.clone(), quotas, budget);
     let service = grpc::server(service, bounds.max_message_bytes);
     let service = middleware::api(authenticate, bounds.clone(), grpc::refuse).named_layer(service);
-    let routes = grpc::routes(service, health.clone()).map_err(|error| {
-        Error::new(
-            Kind::Internal,
-            "the compiled-in protobuf descriptors are broken",
-        )
-        .with_source(error)
-    })?;
-    Ok(routes
-        .into_axum_router()
-        .layer(middleware::outer(grpc::refuse)))
+    let broken = "the compiled-in protobuf descriptors are broken";
+    let methods =
+        grpc::methods().map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
+    let routes = grpc::routes(service, parts.health.clone())
+        .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
+    let door = door("grpc", methods, &parts.metrics);
+    let outer = middleware::outer(&door, Body::new, grpc::refuse);
+    let routes = routes.into_axum_router().layer(outer);
+    // Outermost: everything inside sees gRPC, whatever a browser speaks.
+    Ok(routes.layer(GrpcWebLayer::new()))
+}
+
+fn door(system: &'static str, methods: Vec<String>, metrics: &Metrics) -> middleware::Door {
+    let methods = methods.into_iter().map(Arc::from).collect();
+    middleware::Door {
+        system,
+        methods: Arc::new(methods),
+        metrics: metrics.clone(),
+    }
 }
 
 fn rest_keys(config: &Config, tenants: &Tenants) -> rest::Keys {
@@ -214,8 +344,8 @@ fn rest_keys(config: &Config, tenants: &Tenants) -> rest::Keys {
 fn rest_door(
     keys: rest::Keys,
     credentials: Arc<Credentials>,
-    libraries: &Libraries,
     bounds: &Bounds,
+    parts: &Parts,
 ) -> Router {
     let authenticate: Authenticate = {
         let keys = keys.clone();
@@ -226,9 +356,11 @@ fn rest_door(
             Box::pin(std::future::ready(keys.authenticate(head)))
         })
     };
-    let calls = rest::calls(libraries.clone(), bounds.max_message_bytes);
+    let calls = rest::calls(parts.libraries.clone(), bounds.max_message_bytes);
     let calls = calls.layer(middleware::api(authenticate, bounds.clone(), rest::refuse));
-    rest::routes(calls, keys).layer(middleware::outer(rest::refuse))
+    let door = door("same_hq", rest::methods(), &parts.metrics);
+    let outer = middleware::outer(&door, Body::new, rest::refuse);
+    rest::routes(calls, keys).layer(outer)
 }
 
 /// Every credential of every tenant. The first tenant without keys and
@@ -260,21 +392,20 @@ fn credentials(config: &Config, tenants: &Tenants) -> Result<Credentials> {
     Ok(credentials)
 }
 
-fn bounds(config: &Config) -> Result<Bounds> {
+fn bounds(config: &Config, parts: &Parts) -> Bounds {
     let limits = &config.limits;
     let quotas = config.tenants.iter();
     let quotas = quotas.map(|(name, tenant)| (name.clone(), tenant.quota.clone()));
-    // No call runs longer than its deadline.
-    let longest = limits.max_deadline;
-    Ok(Bounds {
-        quotas: Quotas::open(&config.quota, quotas.collect(), longest)?,
-        budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
+    let store = parts.quotas.clone();
+    Bounds {
+        quotas: Quotas::of(store, quotas.collect(), config.quota.shadow),
+        budget: parts.budget.clone(),
         max_message_bytes: limits.max_message_bytes,
         deadlines: Deadlines {
             default: limits.default_deadline,
             max: limits.max_deadline,
         },
-    })
+    }
 }
 
 async fn bind(door: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {

@@ -29,9 +29,9 @@ pub use faults::Faults;
 pub use jwt::{JwksSource, Jwt};
 pub use libraries::{Credential, Embedded, Library, Rest, Service};
 pub use limits::Limits;
-pub use listen::Listen;
+pub use listen::{ClientAuth, Listen, Tls};
 pub use quota::{OnFailure, Quota, QuotaStore, RedisQuota, TenantQuota};
-pub use telemetry::{LogFormat, Telemetry};
+pub use telemetry::{LogFormat, Telemetry, log_level};
 
 use faults::Collector;
 use section::Section;
@@ -54,9 +54,17 @@ pub struct Config {
     pub limits: Limits,
     /// Where the quotas of tenants are counted.
     pub quota: Quota,
-    /// Logs.
+    /// Logs and traces.
     pub telemetry: Telemetry,
+    /// Files beside the configuration that values were read from.
+    pub files: Vec<PathBuf>,
+    /// Digests of the parts that a running gateway cannot change.
+    fixed: [u64; FIXED.len()],
 }
+
+/// Parts that a running gateway cannot change: ports are bound, libraries open,
+/// quotas counted.
+const FIXED: [&str; 3] = ["listen", "libraries", "quota.store"];
 
 /// Settings from the command line; they beat every other layer.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +114,12 @@ pub fn load(
     source::overlay_overrides(&mut tree, overrides)?;
 
     let faults = Collector::new(source::origins(&tree));
-    let config = read(Section::root(tree, &faults), &faults);
+    let fixed = FIXED.map(|path| source::digest(source::at(&tree, path)));
+    let mut config = read(Section::root(tree, &faults), &faults);
+    if let Some(config) = &mut config {
+        config.files = faults.files();
+        config.fixed = fixed;
+    }
     faults.verdict(config)
 }
 
@@ -133,7 +146,26 @@ fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
         limits: limits?,
         quota: quota?,
         telemetry: telemetry?,
+        files: Vec::new(),
+        fixed: FIXED.map(|_| source::digest(None)),
     })
+}
+
+impl Config {
+    /// Parts that differ from those of `old` and that a running gateway cannot
+    /// change.
+    pub fn wants_restart(&self, old: &Config) -> Vec<&'static str> {
+        let pairs = FIXED.into_iter().zip(self.fixed.iter().zip(&old.fixed));
+        let changed = pairs.filter(|(_, (new, old))| new != old);
+        changed.map(|(key, _)| key).collect()
+    }
+
+    /// Counts as having the unchangeable parts of another one.
+    #[must_use]
+    pub fn with_fixed_of(self, running: &Config) -> Config {
+        let fixed = running.fixed;
+        Config { fixed, ..self }
+    }
 }
 
 /// Entries by name; `None` stands for one with faults of its own.

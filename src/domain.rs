@@ -5,6 +5,7 @@
 //! a request that is known to be good, or one error that names every fault.
 //! Nothing here knows gRPC messages, forms, or backends.
 
+mod account;
 mod picture;
 mod request;
 mod text;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+pub use account::Account;
 pub use picture::{
     Format, ImageSource, MAX_IMAGE_BYTES, MAX_SIDE_PX, MIN_SIDE_PX, Picture, RawSource,
 };
@@ -33,13 +36,19 @@ pub struct Tenant {
 }
 
 /// Who is at the other end of a connection, as its client certificate says;
-/// the server puts it into the extensions of each request of that connection.
+/// the server puts it into the extensions of each request of a connection that
+/// has shown one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// Names in the certificate that was checked: SPIFFE IDs as they are
-    /// (`spiffe://…`), DNS names as `dns:` and the name in lower case.
+    /// Names in the certificate that was checked: SPIFFE IDs and other URIs as
+    /// they are (`spiffe://…`), DNS names as `dns:` and the name in lower case.
     pub identities: Vec<String>,
 }
+
+/// Is cancelled when the connection of a request is about to be closed; what
+/// could go on for hours ends itself then.
+#[derive(Clone, Debug)]
+pub struct Closing(pub CancellationToken);
 
 /// Name of a request in logs and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +69,8 @@ pub struct Call {
     pub budget: Duration,
     /// Whether it is an item of a bulk load, which lets single calls go first.
     pub bulk: bool,
+    /// What it has cost so far.
+    pub account: Account,
 }
 
 // === impl RequestId ===

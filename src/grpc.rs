@@ -9,6 +9,8 @@ mod convert;
 mod service;
 mod status;
 
+use prost::Message;
+use prost_types::FileDescriptorSet;
 use tonic::body::Body;
 use tonic::service::LayerExt;
 use tonic::service::Layered;
@@ -50,6 +52,31 @@ fn too_large(answer: Answer) -> Answer {
         }
         Some(_) | None => answer,
     }
+}
+
+/// Every method of the gRPC door, as `package.Service/Method`.
+///
+/// # Errors
+///
+/// When a compiled-in descriptor set cannot be read: a fault of the build.
+pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
+    let sets = [
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut methods = Vec::new();
+    for set in sets {
+        for file in FileDescriptorSet::decode(set)?.file {
+            for service in &file.service {
+                let (package, name) = (file.package(), service.name());
+                let all = service.method.iter();
+                methods.extend(all.map(|method| format!("{package}.{name}/{}", method.name())));
+            }
+        }
+    }
+    Ok(methods)
 }
 
 /// Puts the (layered) service beside health checks and reflection.

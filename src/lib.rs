@@ -6,8 +6,8 @@
 //! run; [`grpc`] or [`rest`] reads it into the checked types
 //! of [`domain`]; [`library`] answers, through [`wire`] and the vendor or from
 //! the embedded engine; [`error`] gives a failure its faces. [`config`],
-//! [`telemetry`] and [`admin`] stand beside that way, [`app`] puts everything
-//! together, and [`cli`] is a client of the result.
+//! [`watch`], [`telemetry`] and [`admin`] stand beside that way, [`app`] puts
+//! everything together, and [`cli`] is a client of the result.
 
 pub mod admin;
 pub mod admission;
@@ -24,4 +24,5 @@ pub mod quota;
 pub mod rest;
 pub mod server;
 pub mod telemetry;
+pub mod watch;
 pub mod wire;

@@ -15,6 +15,7 @@
 pub mod embedded;
 mod observed;
 pub mod rest;
+mod state;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,7 @@ use crate::error::{Error, Kind, Result};
 
 pub use self::observed::Observed;
 pub use self::rest::Rest;
+pub use self::state::{BreakerState, CpuState, CredentialState, State};
 
 /// One library of pictures.
 #[async_trait]
@@ -61,6 +63,16 @@ pub trait Library: Send + Sync + fmt::Debug {
     async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
         Err(unsupported("show a stored picture"))
     }
+
+    /// Gets what the first call would have to wait for.
+    async fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Tells how the library is, without waiting.
+    fn state(&self) -> State {
+        State::default()
+    }
 }
 
 /// Every library of the gateway, by name.
@@ -73,6 +85,13 @@ impl Libraries {
     /// Gathers opened libraries.
     pub fn new(libraries: impl IntoIterator<Item = (String, Arc<dyn Library>)>) -> Self {
         Libraries(Arc::new(libraries.into_iter().collect()))
+    }
+
+    /// Every library with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Library>)> {
+        self.0
+            .iter()
+            .map(|(name, library)| (name.as_str(), library))
     }
 
     /// Finds the library that a tenant means; an empty name means its first.

@@ -1,13 +1,15 @@
 //! samegate: arguments → configuration → logging → run until a signal → drain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use samegate::app::{Addresses, App};
+use samegate::app::{Addresses, App, Reloader};
 use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
 use samegate::config::{self, Config, Faults, Overrides};
 use samegate::error::{Error, Kind, Result};
 use samegate::telemetry;
+use samegate::watch::Files;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The configuration is wrong: nothing was started (as clap's usage errors).
@@ -20,7 +22,12 @@ fn main() -> ExitCode {
     };
     match cli::parse().command {
         Command::Serve(serve) => match load(&serve) {
-            Ok(config) => runtime.block_on(run(&serve, &config)),
+            Ok(config) => {
+                let exit = runtime.block_on(run(&serve, &config));
+                // Here, where it may block: the runtime still carries spans.
+                telemetry::stop();
+                exit
+            }
             Err(faults) => misconfigured(&faults),
         },
         Command::Config(ConfigCommand::Check { file }) => check(&file),
@@ -56,7 +63,9 @@ async fn run(serve: &Serve, config: &Config) -> ExitCode {
     match start(config).await {
         Ok((app, shutdown)) => {
             greet(serve, config, app.addresses());
+            let following = tokio::spawn(follow(serve.clone(), config.clone(), app.reloader()));
             app.run(shutdown).await;
+            following.abort();
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error.to_string()),
@@ -65,7 +74,7 @@ async fn run(serve: &Serve, config: &Config) -> ExitCode {
 
 /// Binds the gateway before it waits for signals, so that one that comes
 /// during a long start ends the process at once.
-async fn start(config: &Config) -> Result<(App, impl Future<Output = ()>)> {
+async fn start(config: &Config) -> Result<(App, impl Future<Output = Duration>)> {
     let app = App::bind(config).await?;
     let listen = |kind| {
         signal(kind).map_err(|error| Error::new(Kind::Internal, format!("no signals: {error}")))
@@ -74,18 +83,51 @@ async fn start(config: &Config) -> Result<(App, impl Future<Output = ()>)> {
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
+    let lame_duck = config.limits.lame_duck;
     let shutdown = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        let lame_duck = tokio::select! {
+            // Somebody sits there and waits; no load balancer does.
+            _ = interrupt.recv() => Duration::ZERO,
+            _ = terminate.recv() => lame_duck,
+        };
         // A second Ctrl-C means: now.
         tokio::spawn(async move {
             interrupt.recv().await;
             std::process::exit(130);
         });
+        lame_duck
     };
     Ok((app, shutdown))
+}
+
+/// Reads the configuration again when its files change, and at SIGHUP.
+async fn follow(serve: Serve, config: Config, mut reloader: Reloader) {
+    let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
+        tracing::error!("SIGHUP cannot be waited for; the configuration is not read again");
+        return;
+    };
+    let watch = |secrets: &[PathBuf]| {
+        let paths = serve.config.iter().chain(secrets);
+        Files::new(paths.cloned().collect())
+    };
+    let mut secrets = config.files;
+    let mut files = watch(&secrets).await;
+    loop {
+        let read = load(&serve);
+        // Files may have changed between being read and being watched.
+        if let Ok(read) = &read
+            && read.files != secrets
+        {
+            secrets.clone_from(&read.files);
+            files = watch(&secrets).await;
+            continue;
+        }
+        reloader.apply(read);
+        tokio::select! {
+            () = files.changed() => {}
+            _ = hang_up.recv() => {}
+        }
+    }
 }
 
 /// Says where the gateway listens and what to try first.

@@ -10,11 +10,16 @@
 mod admission;
 mod auth;
 mod deadline;
+mod ending;
+mod metrics;
 mod panic;
 mod quota;
 mod request_id;
 mod trace;
 mod watched;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response};
@@ -23,18 +28,46 @@ use tower::layer::util::{Identity, Stack};
 
 pub use auth::{ApiKeys, Authenticate, Credentials, Identified, Tokens};
 pub use deadline::Deadlines;
+pub use metrics::Counted;
 
 use crate::admission::Budget;
 use crate::error::Error;
 use crate::quota::Quotas;
+use crate::telemetry::{Metrics, names::OTHER};
+
+/// What the layers tell of a door.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// What it speaks: `grpc`, or `same_hq` for the REST door.
+    pub system: &'static str,
+    /// Every method that it serves, as a path without the leading slash.
+    pub methods: Arc<BTreeSet<Arc<str>>>,
+    /// Where its calls are counted.
+    pub metrics: Metrics,
+}
+
+// === impl Door ===
+
+impl Door {
+    /// Names what a path calls; callers choose paths, so unknown ones share
+    /// one name.
+    fn method(&self, path: &str) -> Arc<str> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let known = self.methods.get(path);
+        known.cloned().unwrap_or_else(|| OTHER.into())
+    }
+}
 
 /// Gives an error the face that a door's clients understand.
 pub type Refuse<B> = fn(&Error) -> Response<B>;
 
 /// Layers around everything that a port serves.
-type Outer<B> = Stack<
+type Outer<A, B> = Stack<
     panic::PanicLayer<Refuse<B>>,
-    Stack<trace::TraceLayer, Stack<request_id::RequestIdLayer, Identity>>,
+    Stack<
+        metrics::MetricsLayer<A>,
+        Stack<trace::TraceLayer, Stack<request_id::RequestIdLayer, Identity>>,
+    >,
 >;
 
 /// Layers around the calls that reach a library.
@@ -59,15 +92,22 @@ pub struct Bounds {
     pub deadlines: Deadlines,
 }
 
-/// Wraps everything that a port serves.
-pub fn outer<B>(refuse: Refuse<B>) -> ServiceBuilder<Outer<B>> {
+/// Wraps everything that a port serves; `rebody` makes the body type of the
+/// services inside.
+pub fn outer<A, B>(
+    door: &Door,
+    rebody: metrics::Rebody<A>,
+    refuse: Refuse<B>,
+) -> ServiceBuilder<Outer<A, B>> {
     ServiceBuilder::new()
         // First, so that every line about a request can name it.
         .layer(request_id::RequestIdLayer)
-        // Outside the panic layer, so that a panic is logged with its answer.
-        .layer(trace::TraceLayer)
+        // Outside of what fails, so that it is logged and counted as answered.
+        .layer(trace::TraceLayer::new(door.clone()))
+        // Inside the span, so that a slow call leads to its trace.
+        .layer(metrics::MetricsLayer::new(door.clone(), rebody))
         // Around all of our code, none of which may take the process down.
-        .layer(panic::PanicLayer::new(refuse))
+        .layer(panic::PanicLayer::new(door.metrics.clone(), refuse))
 }
 
 /// Wraps the calls that reach a library.

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::config::QuotaStore;
 pub use crate::config::TenantQuota as Limits;
-use crate::config::{self, QuotaStore};
 use crate::error::{Error, Kind, Result};
 
 pub use self::redis::Redis;
@@ -124,33 +124,28 @@ impl fmt::Debug for Running {
     }
 }
 
+/// Opens the configured store.
+///
+/// `longest` is the longest time that a call runs: a place that a crashed
+/// replica left taken is free after it.
+///
+/// # Errors
+///
+/// `Internal` for a Redis URL that cannot be used. A Redis that does not
+/// answer is no error: the gateway starts, and asks again.
+pub fn open(config: &QuotaStore, longest: Duration) -> Result<Arc<dyn Store>> {
+    Ok(match config {
+        QuotaStore::Local => Arc::new(Local::default()),
+        QuotaStore::Redis(shared) => {
+            let redis = Redis::connect(&shared.url, longest)?;
+            Arc::new(Fallback::new(redis, shared.on_failure, shared.replicas))
+        }
+    })
+}
+
 // === impl Quotas ===
 
 impl Quotas {
-    /// Opens the configured store for the tenants that have a quota.
-    ///
-    /// `longest` is the longest time that a call runs: a place that a crashed
-    /// replica left taken is free after it.
-    ///
-    /// # Errors
-    ///
-    /// `Internal` for a Redis URL that cannot be used. A Redis that does not
-    /// answer is no error: the gateway starts, and asks again.
-    pub fn open(
-        config: &config::Quota,
-        limits: BTreeMap<String, Limits>,
-        longest: Duration,
-    ) -> Result<Self> {
-        let store: Arc<dyn Store> = match &config.store {
-            QuotaStore::Local => Arc::new(Local::default()),
-            QuotaStore::Redis(shared) => {
-                let redis = Redis::connect(&shared.url, longest)?;
-                Arc::new(Fallback::new(redis, shared.on_failure, shared.replicas))
-            }
-        };
-        Ok(Quotas::of(store, limits, config.shadow))
-    }
-
     /// Counts in a store; `shadow` admits what it refuses.
     pub fn of(store: Arc<dyn Store>, limits: BTreeMap<String, Limits>, shadow: bool) -> Self {
         Quotas(Arc::new(Inner {

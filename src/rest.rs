@@ -51,6 +51,15 @@ enum Operation {
     Delete,
 }
 
+/// Every path of the door, without the leading slash.
+pub fn methods() -> Vec<String> {
+    let operations = ["add", "search", "update", "delete"];
+    let operations = operations.map(|name| format!("{SAME_HQ_PATH}/{name}"));
+    let paths = operations.into_iter().chain([TOKEN_PATH.to_owned()]);
+    let paths = paths.map(|path| path.trim_start_matches('/').to_owned());
+    paths.collect()
+}
+
 /// Makes the four operations, to be wrapped in the layers that check the token
 /// ([`Keys::authenticate`]) and make the [`Call`].
 ///

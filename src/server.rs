@@ -1,49 +1,80 @@
 //! Accepts connections, serves them, and drains them at the end.
 //!
-//! A server takes a bound listener and a future: tests end it exactly as the
+//! A server takes a bound listener and a token: tests end it exactly as the
 //! signal does, and port 0 works everywhere. It knows nothing of doors; what
 //! it serves is a tower service.
 
+mod connection;
+mod tls;
+
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service;
 
-/// Frames of 64 KiB instead of 16 halve the work for large pictures
-/// (measured: 300 kB calls, 485 → 411 CPU µs).
-const MAX_FRAME_BYTES: u32 = 64 * 1024;
-/// What one stream may send ahead: hyper's default, smaller costs 28 %.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-/// What one connection may send ahead: 8 MiB keep 400 MB/s busy at 20 ms.
-const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
-/// Streams that one connection may have open.
-const MAX_STREAMS: u32 = 1024;
-/// Time for a client to send the head of an HTTP/1 request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a silent HTTP/2 connection is asked whether it is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub use tls::Tls;
+
+use crate::domain::Closing;
+use crate::telemetry::Metrics;
+
 /// Wait after a failed accept: the process is out of descriptors or memory,
 /// and trying at once again would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How far the age of a connection is from the one that is set, so that those
+/// which came together do not go together (gRFC A9).
+const AGE_JITTER: f64 = 0.1;
 
-/// Serves `service` on `listener` until `shutdown`, then sends GOAWAY and
-/// waits at most `drain` for what is running.
+/// How connections of a door are treated.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name of the door.
+    pub door: &'static str,
+    /// Without it, connections are plain.
+    pub tls: Option<Tls>,
+    /// Age at which a connection is asked to end; zero for never.
+    pub max_age: Duration,
+    /// Longest wait for what runs on a connection that was too old.
+    pub grace: Duration,
+    /// Longest wait for what runs when the server drains.
+    pub drain: Duration,
+    /// Where connections are counted.
+    pub metrics: Metrics,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Ends when a connection that begins now is too old.
+    async fn age(&self) {
+        if self.max_age.is_zero() {
+            return std::future::pending().await;
+        }
+        // Drawn from the system by the standard library.
+        let bits = RandomState::new().hash_one(0_u8) >> 11;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let share = bits as f64 / (1_u64 << 53) as f64;
+        let jitter = 1.0 + AGE_JITTER * (2.0 * share - 1.0);
+        tokio::time::sleep(self.max_age.mul_f64(jitter)).await;
+    }
+}
+
+/// Serves `service` on `listener` until `draining`, then sends GOAWAY and
+/// waits for what is running, up to the limit.
 pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
-    drain: Duration,
-    shutdown: impl Future<Output = ()>,
+    options: Options,
+    draining: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -52,61 +83,44 @@ pub async fn serve<S, B>(
     S::Future: Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let builder = http_builder();
-    let connections = GracefulShutdown::new();
-    tokio::pin!(shutdown);
+    let connections = TaskTracker::new();
+    let spawn = |stream: TcpStream| {
+        let (service, options) = (service.clone(), options.clone());
+        let closing = Closing(draining.child_token());
+        connections.spawn(async move {
+            connection::serve(stream, service, &options, closing).await;
+        });
+    };
     loop {
         let accepted = tokio::select! {
-            () = &mut shutdown => break,
+            () = draining.cancelled() => break,
             accepted = listener.accept() => accepted.map(|(stream, _)| stream),
         };
         match accepted.and_then(prepared) {
-            Ok(stream) => {
-                let service = TowerToHyperService::new(service.clone());
-                let connection = builder
-                    .serve_connection(TokioIo::new(stream), service)
-                    .into_owned();
-                let connection = connections.watch(connection);
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        // The client's business: a reset, a broken frame.
-                        tracing::debug!(%error, "connection ended");
-                    }
-                });
-            }
+            Ok(stream) => spawn(stream),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+    // Clients that the system has let in already are told to go elsewhere
+    // instead of being reset.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        spawn(stream);
+    }
     drop(listener);
-    if tokio::time::timeout(drain, connections.shutdown())
+    connections.close();
+    if tokio::time::timeout(options.drain, connections.wait())
         .await
         .is_err()
     {
         tracing::warn!(
-            drain_ms = drain.as_millis(),
+            door = options.door,
+            drain_ms = options.drain.as_millis(),
             "calls still running after the drain are cut off"
         );
     }
-}
-
-fn http_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_frame_size(MAX_FRAME_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(MAX_STREAMS)
-        .keep_alive_interval(KEEP_ALIVE);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder
 }
 
 /// Small answers must not wait for Nagle's algorithm (RFC 896).

@@ -1,81 +1,151 @@
-//! Logs: where they go, in which form, and how their fields are named.
+//! What the gateway tells about itself: logs, traces, metrics.
 //!
-//! Started once, by `main`, before anything that could log. A log line is
-//! readable alone, carries its facts as fields with the unit in the name, and
-//! is written once, where the matter is handled. Tokens, keys, picture bytes
-//! and upstream addresses never reach a line.
+//! Logs and traces belong to the process: [`start`] is called once, by `main`,
+//! before anything that could log, and [`stop`] at the very end. Metrics belong
+//! to a gateway. A log line is readable alone, carries its facts as fields with
+//! the unit in the name, and is written once, where the matter is handled.
+//! Tokens, keys, picture bytes and upstream addresses never reach any of them:
+//! the code of this project does not write them, and below INFO nothing else
+//! may write at all, since HTTP libraries show headers and addresses there.
+
+mod metrics;
+pub mod names;
+mod trace;
 
 use std::io::{self, IsTerminal};
+use std::sync::{Mutex, OnceLock};
 
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::trace::SdkTracer;
 use thiserror::Error;
-use tracing::Subscriber;
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, ParseError, Targets, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry, reload};
+
+pub use metrics::{CallLabels, Metrics, OPEN_METRICS, Reload};
+pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
 
 use crate::config::{LogFormat, Telemetry};
 
-/// Names of the fields of log lines and spans. The macros of `tracing` want
-/// them spelt out, so a test holds every use against this list.
-pub const FIELDS: [&str; 14] = [
-    // Path of the request: full name of the rpc, or REST path.
-    "path",
-    // Name of the request, also in its answer.
-    "id",
-    // Name of the tenant that asked.
-    "tenant",
-    // Name of the library that answered, and what it was asked for.
-    "library",
-    "operation",
-    // How an operation ended: OK, CANCELLED, or the reason of its failure.
-    "outcome",
-    // Status of the answer, as HTTP and as gRPC number it.
-    "http_status",
-    "grpc_status",
-    // Time from the head of the request to the end of the answer.
-    "duration_ms",
-    // Longest wait for running calls at shutdown.
-    "drain_ms",
-    // Class of a failure that no caller sees, and how many in a row.
-    "reason",
-    "failures",
-    // How long something is not tried again.
-    "retry_after_ms",
-    // What went wrong, for operators.
-    "error",
-];
-
-/// Why logging could not be started.
+/// Why logging could not be started or changed.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The level is no list of directives.
-    #[error("`telemetry.level` is not understood")]
+    #[error("the log level is not understood")]
     Level(#[from] ParseError),
     /// Something in this process logs already.
     #[error("logging was started before")]
     Started(#[from] TryInitError),
+    /// The address of the collector cannot be used.
+    #[error("`telemetry.otlp_endpoint` cannot be used: {0}")]
+    Collector(#[from] ExporterBuildError),
+    /// Nothing was started that could be changed.
+    #[error("logging was not started")]
+    NotStarted,
 }
 
-/// Sends the log lines of this process to standard error.
+/// What was started for this process.
+struct Started {
+    level: Mutex<String>,
+    filter: reload::Handle<Targets, Registry>,
+    traces: trace::Traces,
+}
+
+static STARTED: OnceLock<Started> = OnceLock::new();
+
+/// Sends the log lines of this process to standard error, and its spans to the
+/// collector. Must be called within a runtime.
 ///
 /// # Errors
 ///
-/// `Level` for a level that cannot be read, `Started` on a second call.
+/// `Level` for a level that cannot be read, `Collector` for an address that
+/// cannot be used, `Started` on a second call.
 pub fn start(config: &Telemetry) -> Result<(), StartError> {
-    subscriber(config, io::stderr)?.try_init()?;
+    let traces = trace::Traces::start(config)?;
+    let (filter, handle) = reload::Layer::new(config.level.parse()?);
+    subscriber(config.log, filter, traces.tracer(), io::stderr).try_init()?;
+    let started = Started {
+        level: Mutex::new(config.level.clone()),
+        filter: handle,
+        traces,
+    };
+    // Nobody else sets it: `try_init` succeeds once.
+    let _ = STARTED.set(started);
     Ok(())
 }
 
-fn subscriber<W>(config: &Telemetry, writer: W) -> Result<impl Subscriber + Send + Sync, ParseError>
+/// Sends what has not been sent yet; up to 5 s. Must not be called by the only
+/// thread of a runtime.
+pub fn stop() {
+    if let Some(started) = STARTED.get() {
+        started.traces.stop();
+    }
+}
+
+/// What is logged; `None` where logging was not started.
+pub fn log_level() -> Option<String> {
+    let level = STARTED.get()?.level.lock();
+    let level = level.unwrap_or_else(std::sync::PoisonError::into_inner);
+    Some(level.clone())
+}
+
+/// Changes what is logged, at once and for the whole process.
+///
+/// # Errors
+///
+/// `Level` for a level that cannot be read, `NotStarted` where [`start`] was
+/// not called.
+pub fn set_log_level(directives: &str) -> Result<(), StartError> {
+    let filter: Targets = directives.parse()?;
+    let started = STARTED.get().ok_or(StartError::NotStarted)?;
+    let level = started.level.lock();
+    let mut level = level.unwrap_or_else(std::sync::PoisonError::into_inner);
+    let changed = started.filter.reload(filter);
+    changed.map_err(|_| StartError::NotStarted)?;
+    directives.clone_into(&mut level);
+    Ok(())
+}
+
+fn subscriber<F, W>(
+    log: LogFormat,
+    filter: F,
+    tracer: SdkTracer,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
+    F: Filter<Registry> + Send + Sync + 'static,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter: Targets = config.level.parse()?;
-    let lines = lines(config.log, writer).with_filter(filter);
-    Ok(tracing_subscriber::registry().with(lines))
+    let lines = lines(log, writer).with_filter(filter.and(filter_fn(is_safe)));
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false)
+        .with_filter(filter_fn(is_traced));
+    tracing_subscriber::registry().with(lines).with(spans)
+}
+
+/// Whether a line may be written at all, whatever the level says.
+fn is_safe(line: &Metadata<'_>) -> bool {
+    is_ours(line) || *line.level() <= Level::INFO
+}
+
+/// Whether a span becomes part of a trace. Lines do not: what a trace needs to
+/// know of a call is put into its span on purpose.
+fn is_traced(span: &Metadata<'_>) -> bool {
+    span.is_span() && is_ours(span) && *span.level() <= Level::INFO
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    let root = metadata.target().split("::").next();
+    matches!(root, Some("samegate" | "same_image"))
 }
 
 fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -89,7 +159,12 @@ where
         .with_writer(writer);
     match format {
         LogFormat::Text => layer.boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        // The current span alone: its parents repeat in every line.
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
     }
 }
 
@@ -127,23 +202,47 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_is_none_is_refused() {
-        let config = Telemetry {
-            log: LogFormat::Text,
-            level: "samegate=loud".to_owned(),
-        };
+    fn below_info_only_this_project_writes() {
+        let written = written(LogFormat::Text, "trace", || {
+            tracing::trace!("own detail");
+            tracing::debug!(target: "h2::codec", "a header");
+            tracing::info!(target: "h2::codec", "their news");
+        });
 
-        assert!(subscriber(&config, io::sink).is_err());
+        assert!(written.contains("own detail"), "{written}");
+        assert!(!written.contains("a header"), "{written}");
+        assert!(written.contains("their news"), "{written}");
+    }
+
+    #[test]
+    fn the_level_cannot_be_changed_before_there_is_one() {
+        assert!(matches!(
+            set_log_level("samegate=loud"),
+            Err(StartError::Level(_))
+        ));
+        assert!(matches!(
+            set_log_level("debug"),
+            Err(StartError::NotStarted)
+        ));
+        assert_eq!(log_level(), None);
+    }
+
+    #[test]
+    fn names_of_metrics_and_fields_are_unique() {
+        let mut names: Vec<&str> = names::METRICS.iter().map(|metric| metric.name).collect();
+        names.extend(names::FIELDS);
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 
     fn written(log: LogFormat, level: &str, work: impl FnOnce()) -> String {
         let buffer = Buffer::default();
-        let config = Telemetry {
-            log,
-            level: level.to_owned(),
-        };
+        let filter: Targets = level.parse().unwrap();
         let sink = buffer.clone();
-        let subscriber = subscriber(&config, move || sink.clone()).unwrap();
+        let tracer = trace::Traces::none().tracer();
+        let subscriber = subscriber(log, filter, tracer, move || sink.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = buffer.0.lock().unwrap();
         String::from_utf8(bytes.clone()).unwrap()

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::source::Origin;
 
@@ -28,6 +29,8 @@ struct Fault {
 pub(super) struct Collector {
     origins: BTreeMap<String, Origin>,
     faults: RefCell<Vec<Fault>>,
+    /// Files that values were read from.
+    files: RefCell<Vec<PathBuf>>,
 }
 
 // === impl Faults ===
@@ -75,7 +78,18 @@ impl Collector {
         Collector {
             origins,
             faults: RefCell::default(),
+            files: RefCell::default(),
         }
+    }
+
+    /// Notes a file that a value is read from.
+    pub(super) fn reads(&self, file: PathBuf) {
+        self.files.borrow_mut().push(file);
+    }
+
+    /// Files that values were read from.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().clone()
     }
 
     /// Notes a fault of a key.

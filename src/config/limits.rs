@@ -19,6 +19,16 @@ pub struct Limits {
     pub default_deadline: Duration,
     /// Longest time that a client may ask for. Default: 5 min.
     pub max_deadline: Duration,
+    /// Longest wait for libraries at start. Default: 10 s.
+    pub ready_wait: Duration,
+    /// Age at which a connection is asked to end, give or take a tenth; zero
+    /// for never. Default: 1 h.
+    pub connection_age: Duration,
+    /// Longest wait for what runs on a connection that was too old. Default:
+    /// 5 min.
+    pub connection_grace: Duration,
+    /// Time for which calls are still taken after SIGTERM. Default: 3 s.
+    pub lame_duck: Duration,
     /// Longest wait for running calls at shutdown. Default: 30 s.
     pub drain: Duration,
 }
@@ -29,7 +39,8 @@ const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
-const DRAIN: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
+const AGES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 365);
+const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let max_message_bytes = section.value("max_message_bytes", message_bytes);
@@ -37,7 +48,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let requests_in_flight = section.value("requests_in_flight", requests_in_flight);
     let default_deadline = section.value("default_deadline", deadline);
     let max_deadline = section.value("max_deadline", deadline);
-    let drain = section.value("drain", drain);
+    let ready_wait = section.value("ready_wait", wait);
+    let connection_age = section.value("connection_age", connection_age);
+    let connection_grace = section.value("connection_grace", wait);
+    let lame_duck = section.value("lame_duck", wait);
+    let drain = section.value("drain", wait);
     if let (Some(default), Some(max)) = (default_deadline, max_deadline)
         && default > max
     {
@@ -59,6 +74,10 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
         requests_in_flight: requests_in_flight?,
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
+        ready_wait: ready_wait?,
+        connection_age: connection_age?,
+        connection_grace: connection_grace?,
+        lame_duck: lame_duck?,
         drain: drain?,
     })
 }
@@ -89,8 +108,14 @@ fn deadline(value: &str) -> Result<Duration, String> {
     deadline.ok_or_else(|| format!("must be from 1ms to 24h, not `{value}`"))
 }
 
-fn drain(value: &str) -> Result<Duration, String> {
-    let drain = text::duration(value)?;
-    let drain = Some(drain).filter(|drain| DRAIN.contains(drain));
-    drain.ok_or_else(|| format!("must be from 0s to 1h, not `{value}`"))
+fn connection_age(value: &str) -> Result<Duration, String> {
+    let age = text::duration(value)?;
+    let age = Some(age).filter(|age| age.is_zero() || AGES.contains(age));
+    age.ok_or_else(|| format!("must be 0s for never, or from 1s to 8760h, not `{value}`"))
+}
+
+fn wait(value: &str) -> Result<Duration, String> {
+    let wait = text::duration(value)?;
+    let wait = Some(wait).filter(|wait| WAIT.contains(wait));
+    wait.ok_or_else(|| format!("must be from 0s to 1h, not `{value}`"))
 }

@@ -95,13 +95,17 @@ impl<'a> Section<'a> {
                 return None;
             }
             (Some(secret), None) => secret?,
-            (None, Some(path)) => match std::fs::read_to_string(PathBuf::from(path?)) {
-                Ok(secret) => secret.trim().to_owned(),
-                Err(error) => {
-                    self.fault(file, format!("cannot be read: {error}"));
-                    return None;
+            (None, Some(path)) => {
+                let path = PathBuf::from(path?);
+                self.faults.reads(path.clone());
+                match std::fs::read_to_string(path) {
+                    Ok(secret) => secret.trim().to_owned(),
+                    Err(error) => {
+                        self.fault(file, format!("cannot be read: {error}"));
+                        return None;
+                    }
                 }
-            },
+            }
         };
         if secret.is_empty() {
             self.fault(key, "is empty");
@@ -149,6 +153,19 @@ impl<'a> Section<'a> {
             known: Vec::new(),
             faults: self.faults,
         })
+    }
+
+    /// Reads a table that may be missing.
+    pub(super) fn optional_section<T>(
+        &mut self,
+        key: &'static str,
+        read: fn(Section<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let path = self.full(key);
+        match self.take(key) {
+            None => Some(None),
+            Some(value) => self.below(&path, value).and_then(read).map(Some),
+        }
     }
 
     /// Reads a table of named tables, each with `read`.

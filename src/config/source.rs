@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use toml::Spanned;
@@ -144,6 +145,44 @@ pub(super) fn origins(tree: &Table) -> BTreeMap<String, Origin> {
         walk(key.clone(), node, &mut origins);
     }
     origins
+}
+
+/// The node at a path of keys with dots between them.
+pub(super) fn at<'a>(tree: &'a Table, path: &str) -> Option<&'a Node> {
+    let (key, rest) = path.split_once('.').unwrap_or((path, ""));
+    let node = tree.get(key)?;
+    match &node.value {
+        _ if rest.is_empty() => Some(node),
+        Value::Table(table) => at(table, rest),
+        Value::Text(_) | Value::List(_) => None,
+    }
+}
+
+/// Tells two states of a part apart, within one process and without keeping
+/// what is in it.
+pub(super) fn digest(node: Option<&Node>) -> u64 {
+    fn walk(value: &Value, hasher: &mut impl Hasher) {
+        match value {
+            Value::Text(text) => (0_u8, text).hash(hasher),
+            Value::List(items) => {
+                (1_u8, items.len()).hash(hasher);
+                items.iter().for_each(|item| walk(&item.value, hasher));
+            }
+            Value::Table(table) => {
+                (2_u8, table.len()).hash(hasher);
+                for (key, node) in table {
+                    key.hash(hasher);
+                    walk(&node.value, hasher);
+                }
+            }
+        }
+    }
+
+    let mut hasher = DefaultHasher::new();
+    if let Some(node) = node {
+        walk(&node.value, &mut hasher);
+    }
+    hasher.finish()
 }
 
 fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Table, Faults> {

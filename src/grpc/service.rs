@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::bulk::Gate;
 use super::{bulk, convert, status};
 use crate::admission::Budget;
-use crate::domain::{Call, ContSign};
+use crate::domain::{Call, Closing, ContSign};
 use crate::error::{Error, Kind, Result};
 use crate::library::{Libraries, Library};
 use crate::proto::v1;
@@ -22,23 +22,15 @@ pub struct Service {
     libraries: Libraries,
     quotas: Quotas,
     budget: Budget,
-    draining: CancellationToken,
 }
 
 impl Service {
-    /// Serves `libraries`; items of streams are held to `quotas` and `budget`,
-    /// and streams end early once `draining` is cancelled.
-    pub fn new(
-        libraries: Libraries,
-        quotas: Quotas,
-        budget: Budget,
-        draining: CancellationToken,
-    ) -> Self {
+    /// Serves `libraries`; items of streams are held to `quotas` and `budget`.
+    pub fn new(libraries: Libraries, quotas: Quotas, budget: Budget) -> Self {
         Service {
             libraries,
             quotas,
             budget,
-            draining,
         }
     }
 
@@ -134,12 +126,13 @@ impl Service {
         &self,
         call: Call,
         mut messages: Streaming<v1::AddImagesRequest>,
+        closing: CancellationToken,
     ) -> Result<bulk::Load> {
         let options = bulk::options(&mut messages).await?;
         let (_, library) = self.library(&call, &options.library)?;
         let library = Arc::clone(library);
         let meter = self.quotas.meter(&call.tenant.name);
-        let gate = Gate::open(self.budget.clone(), meter, call.budget, &self.draining)?;
+        let gate = Gate::open(self.budget.clone(), meter, call.budget, closing)?;
         bulk::Load::new(call, library, &options, messages, gate)
     }
 }
@@ -160,8 +153,12 @@ impl SameImageService for Service {
         &self,
         request: Request<Streaming<v1::AddImagesRequest>>,
     ) -> Answer<Self::AddImagesStream> {
+        // The stream ends itself before its connection is closed.
+        let closing = request.extensions().get::<Closing>().cloned();
+        let closing = closing.map_or_else(CancellationToken::new, |closing| closing.0);
         let (call, messages) = parts(request)?;
-        reply(self.bulk(call, messages).await.map(bulk::Load::start))
+        let load = self.bulk(call, messages, closing).await;
+        reply(load.map(bulk::Load::start))
     }
 
     async fn search_images(

@@ -25,7 +25,7 @@ use crate::domain::{
     Listing, Match, Page, Picture, Query, Record, Stats, TagLogic, Target, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, Violation, chain};
-use crate::library::Library;
+use crate::library::{Library, State};
 
 /// See the module.
 #[derive(Clone)]
@@ -73,10 +73,11 @@ impl Embedded {
     /// Runs a job on the CPU pool with the engine.
     async fn run<T: Send + 'static>(
         &self,
+        call: &Call,
         job: impl FnOnce(&engine::Engine) -> T + Send + 'static,
     ) -> Result<T> {
         let engine = Arc::clone(&self.engine);
-        self.cpu.run(move || job(&engine)).await
+        self.cpu.run(&call.account, move || job(&engine)).await
     }
 
     async fn picture(&self, call: &Call, source: ImageSource) -> Result<Picture> {
@@ -93,8 +94,10 @@ impl Embedded {
             Target::Sign(sign) => named(&sign).ok_or_else(not_found),
             Target::Source(source) => {
                 let picture = self.picture(call, source).await?;
-                self.run(move |_| engine::Target::Content(engine::ContentHash::of(picture.bytes())))
-                    .await
+                self.run(call, move |_| {
+                    engine::Target::Content(engine::ContentHash::of(picture.bytes()))
+                })
+                .await
             }
         }
     }
@@ -112,7 +115,9 @@ impl Embedded {
 impl Library for Embedded {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
         let picture = self.picture(call, request.source).await?;
-        let prepared = self.run(move |engine| prepare(engine, &picture)).await??;
+        let prepared = self
+            .run(call, move |engine| prepare(engine, &picture))
+            .await??;
         let (sign, existed) = match prepared {
             Prepared::Stored(sign) => (sign, true),
             Prepared::New(prepared) => {
@@ -143,7 +148,7 @@ impl Library for Embedded {
             min_score: query.min_score as f32,
         };
         let picture = self.picture(call, query.source).await?;
-        let answer = self.run(move |engine| {
+        let answer = self.run(call, move |engine| {
             let prepared = engine
                 .prepare_query(picture.bytes())
                 .map_err(|error| unusable(&error))?;
@@ -198,9 +203,11 @@ impl Library for Embedded {
         })
     }
 
-    async fn stats(&self, _call: &Call) -> Result<Stats> {
+    async fn stats(&self, call: &Call) -> Result<Stats> {
         let stats = self
-            .run(|engine| engine.stats().map_err(|error| storage(&error)))
+            .run(call, |engine| {
+                engine.stats().map_err(|error| storage(&error))
+            })
             .await??;
         Ok(Stats {
             pictures: stats.pictures,
@@ -209,11 +216,11 @@ impl Library for Embedded {
         })
     }
 
-    async fn list(&self, _call: &Call, request: List) -> Result<Listing> {
+    async fn list(&self, call: &Call, request: List) -> Result<Listing> {
         let after = cursor(&request.page_token)?;
         let limit = request.page_size as usize;
         let everything = engine::TagFilter::default();
-        let page = self.run(move |engine| {
+        let page = self.run(call, move |engine| {
             engine
                 .list(after, limit, &everything)
                 .map_err(|error| storage(&error))
@@ -230,13 +237,27 @@ impl Library for Embedded {
         })
     }
 
-    async fn get(&self, _call: &Call, cont_sign: ContSign) -> Result<Record> {
+    async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
         let sign = engine::Sign::parse(cont_sign.as_str()).ok_or_else(not_found)?;
         let found = self
-            .run(move |engine| engine.get(sign).map_err(|error| storage(&error)))
+            .run(call, move |engine| {
+                engine.get(sign).map_err(|error| storage(&error))
+            })
             .await??;
         let found = found.ok_or_else(not_found)?;
         record(found.record, found.thumbnail)
+    }
+
+    fn state(&self) -> State {
+        let stats = self.engine.stats().ok();
+        State {
+            backend: "embedded",
+            pictures: stats.as_ref().map(|stats| stats.pictures),
+            capacity: stats.as_ref().map(|stats| stats.capacity),
+            size_bytes: stats.as_ref().map(|stats| stats.disk_bytes),
+            cpu: Some(self.cpu.state()),
+            credentials: Vec::new(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! names, the reason of a failure and milliseconds. A call that is dropped
 //! before its end says so.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -14,7 +16,8 @@ use crate::domain::{
     Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
-use crate::library::Library;
+use crate::library::{Library, State};
+use crate::telemetry::{self, names::attribute};
 
 /// Outcome of a call that its caller did not wait for.
 const CANCELLED: &str = "CANCELLED";
@@ -22,7 +25,7 @@ const CANCELLED: &str = "CANCELLED";
 /// A library whose calls are traced.
 #[derive(Debug)]
 pub struct Observed {
-    name: String,
+    name: Arc<str>,
     inner: Box<dyn Library>,
 }
 
@@ -30,7 +33,7 @@ pub struct Observed {
 
 impl Observed {
     /// Traces the calls of `inner` under the library's configured name.
-    pub fn new(name: impl Into<String>, inner: impl Library + 'static) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, inner: impl Library + 'static) -> Self {
         Observed {
             name: name.into(),
             inner: Box::new(inner),
@@ -43,14 +46,18 @@ impl Observed {
         operation: &'static str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        call.account.set_library(&self.name);
         let span = tracing::info_span!(
             "library",
-            library = self.name,
+            library = &*self.name,
             operation,
             id = %call.request_id,
             outcome = Empty,
             duration_ms = Empty,
         );
+        telemetry::name_span(&span, operation);
+        telemetry::attribute(&span, attribute::LIBRARY, self.name.clone());
+        telemetry::attribute(&span, attribute::OPERATION, operation);
         let mut ending = Ending {
             span: span.clone(),
             begin: Instant::now(),
@@ -103,6 +110,14 @@ impl Library for Observed {
         self.observe(call, "get", self.inner.get(call, cont_sign))
             .await
     }
+
+    async fn prepare(&self) -> Result<()> {
+        self.inner.prepare().await
+    }
+
+    fn state(&self) -> State {
+        self.inner.state()
+    }
 }
 
 /// Logs a failure that somebody other than the caller has to look at; the
@@ -127,6 +142,7 @@ impl Drop for Ending {
         self.span
             .record("duration_ms", self.begin.elapsed().as_secs_f64() * 1e3);
         let outcome = self.outcome;
+        telemetry::attribute(&self.span, attribute::OUTCOME, outcome);
         self.span
             .in_scope(|| tracing::debug!(outcome, "library call ended"));
     }

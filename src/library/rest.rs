@@ -5,6 +5,7 @@
 //! answer, and repeats where they help. Nothing here knows the doors.
 
 mod account;
+mod attempt;
 mod breaker;
 mod call;
 mod client;
@@ -22,9 +23,11 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::{FutureExt, select_ok};
 use url::Url;
 
 use self::account::Account;
+use self::attempt::Attempts;
 use self::call::Operation;
 use self::client::Client;
 use self::retry::Budget;
@@ -35,11 +38,9 @@ use crate::domain::{
     Updated,
 };
 use crate::error::{Error, Kind, Result, Violation};
-use crate::library::Library;
+use crate::library::{Library, State};
+use crate::telemetry::Metrics;
 use crate::wire::{AddAnswer, LogAnswer, SearchAnswer, SearchHit};
-
-pub use self::account::CredentialState;
-pub use self::breaker::BreakerState;
 
 /// Matches that are looked through for a picture that is in the library: it
 /// stands among the first.
@@ -66,6 +67,15 @@ impl Rest {
     /// `VendorSetup` for a `base_url` that is no web address or for missing
     /// credentials, `Internal` when TLS cannot be set up.
     pub fn connect(config: &config::Rest) -> Result<Rest> {
+        Rest::observed(config, "", &Metrics::new())
+    }
+
+    /// Prepares the library whose requests are counted under a name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Rest::connect`].
+    pub fn observed(config: &config::Rest, name: &str, metrics: &Metrics) -> Result<Rest> {
         let setup = |message| Err(Error::new(Kind::VendorSetup, message));
         if config.credentials.is_empty() {
             return setup("`credentials` of this library holds no pair of keys");
@@ -74,8 +84,10 @@ impl Rest {
             return setup("`base_url` of this library is no http or https address");
         }
         let client = Client::new(config.timeout)?;
-        let accounts = config.credentials.iter();
-        let accounts = accounts.map(|credential| Account::new(config, credential, &client));
+        let accounts = config.credentials.iter().map(|credential| {
+            let attempts = Attempts::new(name, metrics.clone());
+            Account::new(config, credential, &client, attempts)
+        });
         let accounts = accounts.collect::<Result<_>>()?;
         let dialect = Dialect::of(config.service);
         let url = |operation: Operation| {
@@ -89,11 +101,6 @@ impl Rest {
             dialect,
             urls: Operation::ALL.map(url),
         })
-    }
-
-    /// Tells how each credential stands, in the order of the configuration.
-    pub fn credentials(&self) -> Vec<CredentialState> {
-        self.accounts.iter().map(Account::state).collect()
     }
 
     /// Whether a picture of ours, stored with this sign, has this brief: then
@@ -178,6 +185,24 @@ impl Library for Rest {
 
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
         self.delete_all(call, request.target).await
+    }
+
+    /// One credential that can be used is enough.
+    async fn prepare(&self) -> Result<()> {
+        let tokens = self.accounts.iter();
+        let tokens = tokens.map(|account| account.tokens.usable().boxed());
+        select_ok(tokens).await.map(drop)
+    }
+
+    fn state(&self) -> State {
+        let accounts = self.accounts.iter().enumerate();
+        State {
+            backend: "rest",
+            credentials: accounts
+                .map(|(place, account)| account.state(place))
+                .collect(),
+            ..State::default()
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tower::{Layer, Service};
 
-use crate::domain::{Peer, Tenant};
+use crate::domain::{Account, Peer, Tenant};
 use crate::error::{Error, Kind};
 
 pub use jwt::Tokens;
@@ -108,6 +108,14 @@ impl Credentials {
     }
 }
 
+/// Tells the span and the access log who calls.
+fn note(head: &Parts, tenant: &Tenant) {
+    tracing::Span::current().record("tenant", tenant.name.as_str());
+    if let Some(account) = head.extensions.get::<Account>() {
+        account.set_tenant(&tenant.name);
+    }
+}
+
 fn missing() -> Error {
     let message = "send an API key as `authorization: Bearer KEY` or `x-api-key: KEY`, or use \
                    another credential that the gateway is configured for";
@@ -174,7 +182,7 @@ where
         async move {
             match identified.await {
                 Ok(tenant) => {
-                    tracing::Span::current().record("tenant", tenant.name.as_str());
+                    note(&head, &tenant);
                     head.extensions.insert(tenant);
                     inner.call(Request::from_parts(head, body)).await
                 }

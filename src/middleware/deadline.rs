@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use crate::domain::{Call, RequestId, Tenant};
+use crate::domain::{Account, Call, RequestId, Tenant};
 use crate::error::{Error, Kind, Violation};
 
 /// Bounds on the time of a call.
@@ -57,6 +57,7 @@ impl<R> DeadlineLayer<R> {
             .get::<RequestId>()
             .cloned()
             .unwrap_or_default();
+        let account = request.extensions().get::<Account>().cloned();
         let asked = grpc_timeout(request.headers())?;
         let own = asked.map_or(self.deadlines.default, |asked| {
             asked.min(self.deadlines.max)
@@ -70,6 +71,7 @@ impl<R> DeadlineLayer<R> {
             stream_deadline: asked.and_then(|asked| now.checked_add(asked)),
             budget: self.deadlines.default,
             bulk: false,
+            account: account.unwrap_or_default(),
         })
     }
 }

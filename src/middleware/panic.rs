@@ -13,23 +13,26 @@ use http::{Request, Response};
 use tower::{Layer, Service};
 
 use crate::error::{Error, Kind};
+use crate::telemetry::Metrics;
 
 /// Answers a panic as an internal error.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PanicLayer<R> {
+    metrics: Metrics,
     refuse: R,
 }
 
 /// See [`PanicLayer`].
 #[derive(Clone, Debug)]
 pub struct CatchPanic<S, R> {
+    metrics: Metrics,
     inner: S,
     refuse: R,
 }
 
 impl<R> PanicLayer<R> {
-    pub(super) fn new(refuse: R) -> Self {
-        PanicLayer { refuse }
+    pub(super) fn new(metrics: Metrics, refuse: R) -> Self {
+        PanicLayer { metrics, refuse }
     }
 }
 
@@ -38,6 +41,7 @@ impl<S, R: Copy> Layer<S> for PanicLayer<R> {
 
     fn layer(&self, inner: S) -> Self::Service {
         CatchPanic {
+            metrics: self.metrics.clone(),
             inner,
             refuse: self.refuse,
         }
@@ -59,11 +63,12 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let refuse = self.refuse;
+        let (refuse, metrics) = (self.refuse, self.metrics.clone());
         // Nothing that a panic leaves half-changed outlives the future.
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
             answer.await.unwrap_or_else(|_| {
+                metrics.panicked();
                 tracing::error!("a handler panicked");
                 Ok(refuse(&Error::new(Kind::Internal, "internal error")))
             })
@@ -88,7 +93,8 @@ mod tests {
             }
             Ok::<_, Infallible>(Response::new(String::new()))
         });
-        let layer = PanicLayer::new(|error: &Error| {
+        let metrics = Metrics::new();
+        let layer = PanicLayer::new(metrics.clone(), |error: &Error| {
             Response::new(format!("{} {error}", error.kind().reason()))
         });
 
@@ -99,5 +105,6 @@ mod tests {
             .unwrap();
 
         assert_eq!(answer.into_body(), "INTERNAL internal error");
+        assert!(metrics.text().contains("samegate_panics_total 1"));
     }
 }

@@ -1,50 +1,57 @@
 //! Opens the span of each request and writes its one line in the access log.
 //!
-//! The line is written when the answer's last byte is handed over, because a
-//! gRPC status stands in the trailers and a stream ends long after its head.
-//! An answer that is dropped before its end is logged as cancelled.
+//! The span goes on with the caller's trace. The line is written when the call
+//! has ended, with everything that layers and backends have noted in its
+//! [`Account`].
 
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
-use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response};
 use tokio::time::Instant;
+use tonic::Code;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use crate::domain::RequestId;
+use super::Door;
+use super::ending::{Ending, Watch, Watched, Witness};
+use crate::domain::{Account, RequestId};
+use crate::telemetry::{self, TraceId, names::attribute};
 
 /// Opens a span for each request and logs how it ended.
-#[derive(Clone, Copy, Debug)]
-pub struct TraceLayer;
+#[derive(Clone, Debug)]
+pub struct TraceLayer(Door);
 
 /// See [`TraceLayer`].
 #[derive(Clone, Debug)]
-pub struct Traced<S>(S);
-
-/// Body of an answer that logs its end.
-pub struct TracedBody<B> {
-    inner: B,
-    line: Line,
+pub struct Traced<S> {
+    inner: S,
+    door: Door,
 }
 
 /// What the access log tells of a request.
-struct Line {
+#[derive(Debug)]
+pub struct Line {
     span: Span,
+    account: Account,
+    method: std::sync::Arc<str>,
+    trace: Option<TraceId>,
     started: Instant,
-    status: Option<http::StatusCode>,
-    grpc_status: Option<String>,
-    ended: bool,
+}
+
+impl TraceLayer {
+    pub(super) fn new(door: Door) -> Self {
+        TraceLayer(door)
+    }
 }
 
 impl<S> Layer<S> for TraceLayer {
     type Service = Traced<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Traced(inner)
+        let door = self.0.clone();
+        Traced { inner, door }
     }
 }
 
@@ -53,117 +60,102 @@ where
     S: Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<TracedBody<B>>;
+    type Response = Response<Watched<B, Line>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<A>) -> Self::Future {
-        let request_id = request
-            .extensions()
-            .get::<RequestId>()
-            .cloned()
-            .unwrap_or_default();
-        // The path alone: a query can hold an access token.
-        let path = request.uri().path();
-        let span =
-            tracing::info_span!("request", path, id = %request_id, tenant = tracing::field::Empty);
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
         let started = Instant::now();
-        let answer = span
-            .in_scope(|| self.0.call(request))
-            .instrument(span.clone());
-        // Made before the answer, so that a call that is dropped has its line.
-        let mut line = Line {
-            span,
-            started,
-            status: None,
-            grpc_status: None,
-            ended: false,
-        };
-        async move {
-            let (head, inner) = answer.await?.into_parts();
-            line.status = Some(head.status);
-            line.grpc_status = grpc_status(&head.headers);
-            Ok(Response::from_parts(head, TracedBody { inner, line }))
+        let account = Account::default();
+        let method = self.door.method(request.uri().path());
+        let span = span(&request);
+        let trace = telemetry::enter_trace(&span, request.headers(), self.door.system, &method);
+        let extensions = request.extensions_mut();
+        extensions.insert(account.clone());
+        if let Some(trace) = &trace {
+            extensions.insert(trace.clone());
         }
-        .boxed()
+        let answer = span
+            .in_scope(|| self.inner.call(request))
+            .instrument(span.clone());
+        let watch = Watch::new(Line {
+            span,
+            account,
+            method,
+            trace,
+            started,
+        });
+        async move { Ok(watch.over(answer.await?)) }.boxed()
     }
 }
 
-fn grpc_status(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("grpc-status")?.to_str().ok()?;
-    Some(value.to_owned())
+fn span<A>(request: &Request<A>) -> Span {
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    // The path alone: a query can hold an access token.
+    tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        path = request.uri().path(),
+        id = %request_id.unwrap_or_default(),
+        tenant = tracing::field::Empty,
+    )
 }
 
 // === impl Line ===
 
 impl Line {
-    fn write(&self) {
-        let Line {
-            span,
-            started,
-            status,
-            grpc_status,
-            ended,
-        } = self;
-        // Whole microseconds: more digits are noise.
-        let duration_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
-        let http_status = status.map(|status| status.as_u16());
-        let grpc_status = grpc_status.as_deref();
-        span.in_scope(|| {
-            if *ended || grpc_status.is_some() {
-                tracing::info!(http_status, grpc_status, duration_ms, "answered");
-            } else {
-                tracing::info!(http_status, duration_ms, "cancelled by the caller");
-            }
+    fn tell_collector(&self, ending: &Ending) {
+        let (span, account) = (&self.span, &self.account);
+        telemetry::attribute(span, attribute::RPC_STATUS, ending.code_name());
+        if let Some(reason) = &ending.reason {
+            telemetry::failed(span, reason);
+        }
+        if let Some(library) = account.library() {
+            telemetry::attribute(span, attribute::LIBRARY, library);
+        }
+        if let Some(tenant) = account.tenant() {
+            telemetry::attribute(span, attribute::TENANT, tenant);
+        }
+    }
+}
+
+impl Witness for Line {
+    fn ended(&mut self, ending: &Ending) {
+        if self.trace.as_ref().is_some_and(|trace| trace.is_kept) {
+            self.tell_collector(ending);
+        }
+        let account = &self.account;
+        let is_cancelled = ending.code == Code::Cancelled;
+        let message = if is_cancelled {
+            "cancelled by the caller"
+        } else {
+            "answered"
+        };
+        self.span.in_scope(|| {
+            tracing::info!(
+                method = &*self.method,
+                code = ending.code_name(),
+                reason = ending.reason.as_deref(),
+                http_status = ending.http_status.map(|status| status.as_u16()),
+                tenant = account.tenant().as_deref(),
+                library = account.library().as_deref(),
+                bytes = account.bytes(),
+                attempts = account.attempts(),
+                queue_ms = milliseconds(account.waited()),
+                upstream_ms = milliseconds(account.upstream()),
+                total_ms = milliseconds(self.started.elapsed()),
+                trace_id = self.trace.as_ref().map(|trace| &*trace.text),
+                "{message}"
+            );
         });
     }
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.write();
-    }
-}
-
-// === impl TracedBody ===
-
-impl<B: Body + Unpin> Body for TracedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(status) = frame.trailers_ref().and_then(grpc_status) {
-                    self.line.grpc_status = Some(status);
-                }
-                self.line.ended |= self.inner.is_end_stream();
-            }
-            Some(Err(_)) => {}
-            None => self.line.ended = true,
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl<B> fmt::Debug for TracedBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TracedBody").finish_non_exhaustive()
-    }
+/// Whole microseconds: more digits are noise.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -41,7 +41,7 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::fr
 // === impl Redis ===
 
 impl Redis {
-    /// Connects in the background; see [`super::Quotas::open`].
+    /// Connects in the background; see [`super::open`].
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use samegate::domain::{
-    Add, Added, Call, ContSign, Delete, Page, Query, RawSource, RawTarget, RequestId, TagLogic,
-    Tenant, Update,
+    Account, Add, Added, Call, ContSign, Delete, Page, Query, RawSource, RawTarget, RequestId,
+    TagLogic, Tenant, Update,
 };
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
@@ -41,6 +41,7 @@ fn call() -> Call {
         stream_deadline: None,
         budget,
         bulk: false,
+        account: Account::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use samegate::config::{self, Credential, Service};
-use samegate::domain::{Add, Added, Call, Query, RawSource, RequestId, TagLogic, Tenant};
+use samegate::domain::{Account, Add, Added, Call, Query, RawSource, RequestId, TagLogic, Tenant};
 use samegate::error::{Kind, Result};
 use samegate::library::{Library, Rest};
 use tokio::time::Instant;
@@ -35,6 +35,7 @@ fn call_within(budget: Duration) -> Call {
         stream_deadline: None,
         budget,
         bulk: false,
+        account: Account::default(),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use form_urlencoded::byte_serialize;
 use samegate::admission::Budget;
 use samegate::config::RestKey;
@@ -19,6 +20,7 @@ use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
 use samegate::quota::{Local, Quotas};
 use samegate::rest::{self, KeyPair, Keys};
+use samegate::telemetry::Metrics;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -124,7 +126,12 @@ fn layered(calls: Router, keys: Keys) -> Router {
         },
     };
     let calls = calls.layer(middleware::api(authenticate, bounds, rest::refuse));
-    rest::routes(calls, keys).layer(middleware::outer(rest::refuse))
+    let door = middleware::Door {
+        system: "same_hq",
+        methods: Arc::default(),
+        metrics: Metrics::new(),
+    };
+    rest::routes(calls, keys).layer(middleware::outer(&door, Body::new, rest::refuse))
 }
 
 fn named(name: &str, library: Memory) -> (String, Arc<dyn Library>) {

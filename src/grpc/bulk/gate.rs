@@ -23,7 +23,7 @@ struct Inner {
     budget: Budget,
     meter: Meter,
     patience: Duration,
-    pub(super) draining: CancellationToken,
+    closing: CancellationToken,
     /// The load's own place: it bounds how many there are.
     _load: Place,
 }
@@ -45,21 +45,21 @@ impl Gate {
         budget: Budget,
         meter: Meter,
         patience: Duration,
-        draining: &CancellationToken,
+        closing: CancellationToken,
     ) -> Result<Self> {
         let load = budget.take(Class::Bulk, 0)?;
         Ok(Gate(std::sync::Arc::new(Inner {
             budget,
             meter,
             patience,
-            draining: draining.clone(),
+            closing,
             _load: load,
         })))
     }
 
     /// Ends when the server goes away.
     pub(super) async fn drained(&self) {
-        self.0.draining.cancelled().await;
+        self.0.closing.cancelled().await;
     }
 
     /// Lets an item of `bytes` pass when memory and quota allow it.

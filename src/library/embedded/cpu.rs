@@ -5,37 +5,68 @@
 //! once; a job that has begun runs to its end, since nothing can stop it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use crate::domain::Account;
 use crate::error::{Error, Kind, Result};
+use crate::library::CpuState;
+use crate::telemetry::{names::event, waited};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct CpuPool {
     places: Arc<Semaphore>,
+    size: usize,
+    waiting: Arc<AtomicU64>,
 }
+
+/// Counts a job as waiting until it is dropped.
+struct Waiting<'a>(&'a AtomicU64);
 
 impl CpuPool {
     /// A pool with a place for each core.
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        CpuPool::of(cores)
+    }
+
+    fn of(size: usize) -> Self {
         CpuPool {
-            places: Arc::new(Semaphore::new(cores)),
+            places: Arc::new(Semaphore::new(size)),
+            size,
+            waiting: Arc::default(),
         }
     }
 
-    /// Runs `job` once a place is free. Dropping the future before that drops
-    /// the job.
+    /// Jobs that run and jobs that wait.
+    pub(super) fn state(&self) -> CpuState {
+        let running = self.size - self.places.available_permits();
+        CpuState {
+            running: running as u64,
+            waiting: self.waiting.load(Relaxed),
+        }
+    }
+
+    /// Runs `job` once a place is free, and notes the wait in the account of its
+    /// call. Dropping the future before that drops the job.
     ///
     /// # Errors
     ///
     /// `Internal` when the job panics; the place is freed all the same.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        account: &Account,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
+        let waiting = Waiting::begin(&self.waiting);
+        let begin = Instant::now();
         let place = Arc::clone(&self.places).acquire_owned().await;
+        drop(waiting);
+        account.add_wait(begin.elapsed());
+        waited(event::QUEUE_WAIT, begin.elapsed());
         let place = place
             .map_err(|closed| Error::new(Kind::Internal, "internal error").with_source(closed))?;
         let span = tracing::Span::current();
@@ -51,6 +82,19 @@ impl CpuPool {
     }
 }
 
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -58,9 +102,7 @@ mod tests {
     use super::*;
 
     fn single() -> CpuPool {
-        CpuPool {
-            places: Arc::new(Semaphore::new(1)),
-        }
+        CpuPool::of(1)
     }
 
     #[tokio::test]
@@ -69,19 +111,29 @@ mod tests {
         let (release, gate) = mpsc::channel::<()>();
         let running = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(move || gate.recv().unwrap()).await }
+            async move {
+                pool.run(&Account::default(), move || gate.recv().unwrap())
+                    .await
+            }
         });
         while pool.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
 
         let (ran, has_run) = mpsc::channel();
-        let mut waiting = Box::pin(pool.run(move || ran.send(()).unwrap()));
+        let account = Account::default();
+        let mut waiting = Box::pin(pool.run(&account, move || ran.send(()).unwrap()));
         assert!(futures_util::poll!(&mut waiting).is_pending());
+        let busy = CpuState {
+            running: 1,
+            waiting: 1,
+        };
+        assert_eq!(pool.state(), busy);
         drop(waiting);
+        assert_eq!(pool.state().waiting, 0);
         release.send(()).unwrap();
         running.await.unwrap().unwrap();
-        pool.run(|| ()).await.unwrap();
+        pool.run(&Account::default(), || ()).await.unwrap();
 
         assert!(has_run.recv().is_err(), "the sender was dropped unused");
     }
@@ -90,9 +142,12 @@ mod tests {
     async fn a_job_that_panics_fails_alone() {
         let pool = single();
 
-        let failed = pool.run(|| panic!("boom")).await.unwrap_err();
+        let failed = pool
+            .run(&Account::default(), || panic!("boom"))
+            .await
+            .unwrap_err();
 
         assert_eq!(failed.kind(), Kind::Internal);
-        assert_eq!(pool.run(|| 7).await.unwrap(), 7);
+        assert_eq!(pool.run(&Account::default(), || 7).await.unwrap(), 7);
     }
 }

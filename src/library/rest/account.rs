@@ -13,7 +13,8 @@ use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, BreakerState};
+use super::attempt::Attempts;
+use super::breaker::Breaker;
 use super::call::Operation;
 use super::client::Client;
 use super::cooling::Cooling;
@@ -22,6 +23,7 @@ use super::token::{Fetch, Tokens};
 use super::{below, encode, reading};
 use crate::config;
 use crate::error::{Error, Kind, Result};
+use crate::library::CredentialState;
 use crate::wire::TOKEN_PATH;
 
 /// Longest wait of a token request for its turn. It goes before every call, so
@@ -30,24 +32,12 @@ const TOKEN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A credential and its state.
 pub(super) struct Account {
+    pub(super) attempts: Attempts,
     pub(super) tokens: Tokens,
     pub(super) shaper: Shaper,
     pub(super) breaker: Breaker,
     pub(super) cooling: Cooling,
-}
-
-/// What can be told of a credential at a moment; names neither of its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CredentialState {
-    /// Where its breaker stands.
-    pub breaker: BreakerState,
-    /// Calls that wait for their turn.
-    pub queued: usize,
-    /// Calls of the last second that count against the rate, those included
-    /// that are about to be written.
-    pub sent: usize,
-    /// Whether a quota or a wrong set-up keeps it from some operation.
-    pub cooling: bool,
+    qps: u32,
 }
 
 /// Credentials that one call has given up, by their place in the list.
@@ -66,25 +56,36 @@ impl Account {
         config: &config::Rest,
         credential: &config::Credential,
         client: &Client,
+        attempts: Attempts,
     ) -> Result<Self> {
         let shaper = Shaper::new(config.qps);
-        let fetch = fetch(config, credential, client, &shaper)?;
+        let fetch = fetch(config, credential, client, &shaper, &attempts)?;
         Ok(Account {
+            attempts,
             tokens: Tokens::new(credential, fetch),
             shaper,
             breaker: Breaker::new(config.timeout),
             cooling: Cooling::default(),
+            qps: config.qps,
         })
     }
 
-    /// Tells how the credential stands.
-    pub(super) fn state(&self) -> CredentialState {
+    /// Tells how the credential stands, under its place in the configuration.
+    pub(super) fn state(&self, place: usize) -> CredentialState {
         let (queued, sent) = self.shaper.load();
+        let counts = self.attempts.counts();
+        let life = self.tokens.life();
         CredentialState {
-            breaker: self.breaker.state(),
-            queued,
-            sent,
+            name: place.to_string(),
+            token_age_seconds: life.map(|(age, _)| age.as_secs_f64()),
+            token_remaining_seconds: life.map(|(_, remaining)| remaining.as_secs_f64()),
+            bucket: Some((f64::from(self.qps) - sent as f64).max(0.0)),
+            queue: Some(queued as u64),
+            breaker: Some(self.breaker.state()),
             cooling: self.cooling.is_any(Instant::now()),
+            in_flight: counts.in_flight,
+            succeeded: counts.succeeded,
+            failed: counts.failed,
         }
     }
 
@@ -158,26 +159,30 @@ fn fetch(
     credential: &config::Credential,
     client: &Client,
     shaper: &Shaper,
+    attempts: &Attempts,
 ) -> Result<Fetch> {
     let entrant = Entrant {
         lane: Lane::Token,
         tenant: "".into(),
         weight: 1,
     };
-    let (client, shaper) = (client.clone(), shaper.clone());
+    let (client, shaper, attempts) = (client.clone(), shaper.clone(), attempts.clone());
     let url = below(&config.base_url, TOKEN_PATH);
     let form = token_form(credential)?;
     let longest = config.timeout;
     Ok(Box::new(move || {
         let (client, shaper, entrant) = (client.clone(), shaper.clone(), entrant.clone());
-        let (url, form) = (url.clone(), form.clone());
+        let (url, form, attempts) = (url.clone(), form.clone(), attempts.clone());
         async move {
             let permit = shaper
                 .turn(&entrant, Instant::now() + TOKEN_PATIENCE)
                 .await?;
             let deadline = Instant::now() + longest;
-            let answer = client.post(url, form, deadline, &Arc::new(permit)).await?;
-            reading::grant(&answer)
+            let request = async {
+                let answer = client.post(url, form, deadline, &Arc::new(permit)).await?;
+                reading::grant(&answer)
+            };
+            attempts.watch("token", None, request).await
         }
         .boxed()
     }))

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::jitter;
+use crate::library::BreakerState;
 
 /// Failures in a row that open the breaker.
 pub(super) const FAILURES: u32 = 7;
@@ -27,17 +28,6 @@ const JITTER: f64 = 0.5;
 /// A call that its caller ended counts as a failure if the vendor was silent
 /// for this long: with deadlines below `timeout`, nothing else would tell.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
-
-/// Where the breaker of a credential stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BreakerState {
-    /// Calls are sent.
-    Closed,
-    /// Calls are refused.
-    Open,
-    /// One call is sent to see whether the vendor answers again.
-    HalfOpen,
-}
 
 /// Watches the answers of one credential.
 #[derive(Debug)]

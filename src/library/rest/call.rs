@@ -18,11 +18,12 @@ use super::account::{self, Account, PassedOver};
 use super::breaker::Pass;
 use super::client::{Answer, deadline_passed, within};
 use super::retry::{self, Effect, Safety};
-use super::shaper::{Entrant, Lane};
+use super::shaper::{Entrant, Lane, Permit};
 use super::token::Token;
 use super::{Rest, reading};
 use crate::domain::Call;
 use crate::error::{Error, Kind, Result};
+use crate::telemetry::{names::event, waited};
 
 /// What the vendor is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,10 +204,12 @@ impl Rest {
     ) -> Result<T, Failure> {
         let at = |stage| move |error| Failure { error, stage };
         loop {
-            let token = within(call.deadline, account.tokens.usable());
-            let token = token.await.map_err(at(Stage::Token))?;
-            let turn = account.shaper.turn(entrant, call.deadline);
-            let permit = Arc::new(turn.await.map_err(at(Stage::Turn))?);
+            let asked = Instant::now();
+            let token = within(call.deadline, account.tokens.usable()).await;
+            waited(event::TOKEN_WAIT, asked.elapsed());
+            let token = token.map_err(at(Stage::Token))?;
+            let turn = turn(account, entrant, call).await;
+            let permit = Arc::new(turn.map_err(at(Stage::Turn))?);
             let now = Instant::now();
             if token.is_expired(now) {
                 // It was good when the wait began.
@@ -215,12 +218,17 @@ impl Rest {
             let pass = account.breaker.pass(now);
             let pass = pass.map_err(|wait| at(Stage::Breaker)(account::unreachable_for(wait)))?;
             let url = self.url(operation, &token);
-            let posted = self.client.post(url, form, call.deadline, &permit).await;
-            judge(pass, &posted);
-            if posted.is_ok() {
-                account.shaper.answered_in(now.elapsed());
-            }
-            let answer = posted.and_then(|answer| reading::answer(&answer));
+            let request = async {
+                let posted = self.client.post(url, form, call.deadline, &permit).await;
+                judge(pass, &posted);
+                if posted.is_ok() {
+                    account.shaper.answered_in(now.elapsed());
+                }
+                posted.and_then(|answer| reading::answer(&answer))
+            };
+            let attempts = &account.attempts;
+            let watched = attempts.watch(operation.name(), Some(&call.account), request);
+            let answer = watched.await;
             if answer.is_ok() {
                 token.accept();
             }
@@ -284,6 +292,15 @@ impl Rest {
             .append_pair("access_token", token.expose());
         url
     }
+}
+
+/// Waits for the turn of a call, and notes the wait, also of one in vain.
+async fn turn(account: &Account, entrant: &Entrant, call: &Call) -> Result<Permit> {
+    let asked = Instant::now();
+    let turn = account.shaper.turn(entrant, call.deadline).await;
+    call.account.add_wait(asked.elapsed());
+    waited(event::QUEUE_WAIT, asked.elapsed());
+    turn
 }
 
 /// Tells the breaker how a call went. One that this side ended, it judges by

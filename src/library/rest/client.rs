@@ -20,6 +20,7 @@ use url::Url;
 
 use super::shaper::Permit;
 use crate::error::{Error, Kind, Result};
+use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
 
 /// Longest answer that is read: the vendor's longest, 1000 matches with full
 /// briefs, has under 0.5 MiB.
@@ -106,9 +107,13 @@ impl Client {
 
     async fn exchange(&self, url: Url, form: Form) -> Result<Answer> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let form = reqwest::Body::wrap(form);
-        let request = self.http.post(url).header(CONTENT_TYPE, FORM).body(form);
+        let span = tracing::Span::current();
+        let request = self.http.post(url).headers(trace_headers(&span));
+        let request = request.header(CONTENT_TYPE, FORM);
+        let request = request.body(reqwest::Body::wrap(form));
         let mut response = request.send().await.map_err(unavailable)?;
+        let status = i64::from(response.status().as_u16());
+        telemetry::attribute(&span, HTTP_STATUS, status);
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {

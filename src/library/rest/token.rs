@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use moka::future::Cache;
 use moka::ops::compute::Op;
 use secrecy::{ExposeSecret, SecretString};
@@ -48,6 +48,7 @@ pub(super) struct Tokens(Arc<Cell>);
 /// A granted token.
 pub(super) struct Token {
     text: SecretString,
+    granted_at: Instant,
     expires_at: Instant,
     /// Whether the vendor took it once.
     accepted: AtomicBool,
@@ -151,6 +152,15 @@ impl Tokens {
         }
     }
 
+    /// Age and rest of the valid token's life.
+    pub(super) fn life(&self) -> Option<(Duration, Duration)> {
+        let now = Instant::now();
+        // Looking into a cache never waits.
+        let slot = self.0.slots.get(&self.0.key).now_or_never()??;
+        let token = slot.valid(now)?;
+        Some((now - token.granted_at, token.expires_at - now))
+    }
+
     fn renew_in_background(&self) {
         if self.0.renewing.swap(true, Ordering::AcqRel) {
             return;
@@ -245,6 +255,7 @@ impl Slot {
         let share = jitter::draw(RENEW_AFTER);
         let token = Token {
             text: grant.access_token.into(),
+            granted_at: asked_at,
             expires_at: asked_at + life,
             accepted: AtomicBool::new(false),
         };

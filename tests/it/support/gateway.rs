@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use samegate::app::{Addresses, App};
 use samegate::config::{self, Overrides};
@@ -42,6 +43,7 @@ impl Gateway {
         let running = tokio::spawn(app.run(async {
             // A dropped sender stops the gateway as well.
             let _ = stopped.await;
+            Duration::ZERO
         }));
         Gateway {
             addresses,

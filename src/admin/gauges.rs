@@ -1,0 +1,92 @@
+//! Numbers that libraries tell when the metrics are read.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::library::{CredentialState, Libraries, State};
+use crate::telemetry::names::{self, Metric};
+
+/// Asks every library for its state.
+#[derive(Debug)]
+pub(super) struct Gauges(pub(super) Libraries);
+
+type OfLibrary = fn(&State) -> Option<f64>;
+type OfCredential = fn(&CredentialState) -> Option<f64>;
+
+#[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
+const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
+    (names::LIBRARY_PICTURES, |state| {
+        Some(state.pictures? as f64)
+    }),
+    (names::LIBRARY_CAPACITY, |state| {
+        Some(state.capacity? as f64)
+    }),
+    (names::LIBRARY_SIZE, |state| Some(state.size_bytes? as f64)),
+    (names::CPU_RUNNING, |state| Some(state.cpu?.running as f64)),
+    (names::CPU_WAITING, |state| Some(state.cpu?.waiting as f64)),
+];
+
+#[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
+const OF_CREDENTIALS: [(Metric, OfCredential); 6] = [
+    (names::TOKEN_AGE, |state| state.token_age_seconds),
+    (names::TOKEN_REMAINING, |state| {
+        state.token_remaining_seconds
+    }),
+    (names::BUCKET, |state| state.bucket),
+    (names::QUEUE, |state| Some(state.queue? as f64)),
+    (names::CREDENTIAL_IN_FLIGHT, |state| {
+        Some(state.in_flight as f64)
+    }),
+    (names::BREAKER, |state| {
+        Some(f64::from(state.breaker? as u8))
+    }),
+];
+
+impl Collector for Gauges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let states: Vec<(&str, State)> = self
+            .0
+            .iter()
+            .map(|(name, library)| (name, library.state()))
+            .collect();
+        for (metric, read) in OF_LIBRARIES {
+            let values = states.iter();
+            let values = values.filter_map(|(name, state)| {
+                let labels = vec![("library", (*name).to_owned())];
+                Some((labels, read(state)?))
+            });
+            family(&mut encoder, metric, values)?;
+        }
+        for (metric, read) in OF_CREDENTIALS {
+            let values = states.iter().flat_map(|(name, state)| {
+                state.credentials.iter().filter_map(move |credential| {
+                    let labels = vec![
+                        ("library", (*name).to_owned()),
+                        ("credential", credential.name.clone()),
+                    ];
+                    Some((labels, read(credential)?))
+                })
+            });
+            family(&mut encoder, metric, values)?;
+        }
+        Ok(())
+    }
+}
+
+fn family(
+    encoder: &mut DescriptorEncoder<'_>,
+    metric: Metric,
+    values: impl Iterator<Item = (Vec<(&'static str, String)>, f64)>,
+) -> fmt::Result {
+    let mut family =
+        encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
+    for (labels, value) in values {
+        let gauge = ConstGauge::new(value);
+        gauge.encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

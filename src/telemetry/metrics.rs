@@ -1,0 +1,278 @@
+//! What is counted and timed while the gateway works.
+//!
+//! One registry per gateway, so that several can run in one process. Parts
+//! that hold a state of their own (libraries) are not told here: they are
+//! asked when `/metrics` is read, through a [`Collector`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric as Registered, Registry};
+
+use super::names::{self, Metric};
+
+/// Content type of [`Metrics::text`].
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Bounds of the histograms in seconds, those of OpenTelemetry's conventions
+/// for `rpc.server.call.duration`, and one for the longest upstream waits.
+const BOUNDS: [f64; 15] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0,
+];
+
+/// Every counter, gauge and histogram of one gateway.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: RwLock<Registry>,
+    calls: Family<CallLabels, Timed, fn() -> Timed>,
+    calls_in_flight: Gauge,
+    bytes_in_flight: Gauge,
+    received_bytes: Counter,
+    panics: Counter,
+    attempts: Family<AttemptLabels, Histogram, fn() -> Histogram>,
+    connections: Family<DoorLabel, Gauge>,
+    handshake_failures: Family<DoorLabel, Counter>,
+    tls: Reload,
+    config: Reload,
+    ready: Gauge,
+}
+
+type Timed = HistogramWithExemplars<TraceLabel>;
+
+/// Whether something that is read again and again could be used last time.
+#[derive(Clone, Debug, Default)]
+pub struct Reload {
+    success: Gauge,
+    at: Gauge,
+}
+
+/// How a call is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CallLabels {
+    /// `grpc`, or `same_hq` for the REST door.
+    pub rpc_system_name: &'static str,
+    /// Full name of the method, one of a known set.
+    pub rpc_method: Arc<str>,
+    /// Canonical code of the answer.
+    pub rpc_response_status_code: &'static str,
+    /// Reason of a failure; empty for a success.
+    pub error_type: Cow<'static, str>,
+    /// Name of the tenant; empty when nobody was recognised.
+    pub tenant: Arc<str>,
+}
+
+/// How a request to a vendor is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    library: Arc<str>,
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoorLabel {
+    door: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TraceLabel {
+    trace_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: &'static str,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Makes the registry with all metrics at zero.
+    pub fn new() -> Self {
+        let inner = Inner {
+            registry: RwLock::default(),
+            calls: Family::new_with_constructor(|| Timed::new(BOUNDS.into_iter())),
+            calls_in_flight: Gauge::default(),
+            bytes_in_flight: Gauge::default(),
+            received_bytes: Counter::default(),
+            panics: Counter::default(),
+            attempts: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
+            connections: Family::default(),
+            handshake_failures: Family::default(),
+            tls: Reload::default(),
+            config: Reload::default(),
+            ready: Gauge::default(),
+        };
+        let metrics = Metrics(Arc::new(inner));
+        metrics.register_all();
+        metrics
+    }
+
+    fn register_all(&self) {
+        let inner = &self.0;
+        let version = Family::<VersionLabel, Gauge>::default();
+        let label = VersionLabel {
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        version.get_or_create(&label).set(1);
+        self.register(names::BUILD, version);
+        self.register(names::CALL_DURATION, inner.calls.clone());
+        self.register(names::CALLS_IN_FLIGHT, inner.calls_in_flight.clone());
+        self.register(names::BYTES_IN_FLIGHT, inner.bytes_in_flight.clone());
+        self.register(names::RECEIVED_BYTES, inner.received_bytes.clone());
+        self.register(names::PANICS, inner.panics.clone());
+        self.register(names::ATTEMPT_DURATION, inner.attempts.clone());
+        self.register(names::CONNECTIONS, inner.connections.clone());
+        self.register(names::HANDSHAKE_FAILURES, inner.handshake_failures.clone());
+        self.register(names::TLS_RELOAD, inner.tls.success.clone());
+        self.register(names::TLS_RELOADED_AT, inner.tls.at.clone());
+        self.register(names::CONFIG_RELOAD, inner.config.success.clone());
+        self.register(names::CONFIG_RELOADED_AT, inner.config.at.clone());
+        self.register(names::READY, inner.ready.clone());
+    }
+
+    /// Adds a metric that its owner changes.
+    pub fn register(&self, metric: Metric, value: impl Registered) {
+        // A lock is poisoned by a panic, and registering has nothing to break.
+        let registry = self.0.registry.write();
+        let mut registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The encoder appends it to every counter.
+        let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
+        registry.register(name, metric.help, value);
+    }
+
+    /// Adds somebody who is asked each time that the metrics are read.
+    pub fn ask(&self, collector: impl Collector) {
+        let registry = self.0.registry.write();
+        let mut registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
+        registry.register_collector(Box::new(collector));
+    }
+
+    /// Everything, in the text format of OpenMetrics 1.0.
+    pub fn text(&self) -> String {
+        let registry = self.0.registry.read();
+        let registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut output = String::new();
+        // Writing into a `String` fails only where a collector gives up.
+        if text::encode(&mut output, &registry).is_err() {
+            tracing::error!("some metrics could not be written");
+        }
+        output
+    }
+
+    /// Notes that a call began.
+    pub fn call_began(&self) {
+        self.0.calls_in_flight.inc();
+    }
+
+    /// Notes bytes of a call's body.
+    pub fn bytes_received(&self, bytes: u64) {
+        self.0.received_bytes.inc_by(bytes);
+        self.0.bytes_in_flight.inc_by(signed(bytes));
+    }
+
+    /// Notes that all bytes of a call's body are gone.
+    pub fn bytes_released(&self, bytes: u64) {
+        self.0.bytes_in_flight.dec_by(signed(bytes));
+    }
+
+    /// Notes that a call ended; `trace_id` only where the trace is kept.
+    pub fn call_ended(&self, call: &CallLabels, took: Duration, trace_id: Option<String>) {
+        self.0.calls_in_flight.dec();
+        let exemplar = trace_id.map(|trace_id| TraceLabel { trace_id });
+        let now = exemplar.is_some().then(SystemTime::now);
+        let histogram = self.0.calls.get_or_create(call);
+        histogram.observe(took.as_secs_f64(), exemplar, now);
+    }
+
+    /// Notes that a handler panicked.
+    pub fn panicked(&self) {
+        self.0.panics.inc();
+    }
+
+    /// Notes a request to a vendor.
+    pub fn attempted(
+        &self,
+        library: &Arc<str>,
+        operation: &'static str,
+        outcome: &'static str,
+        took: Duration,
+    ) {
+        let labels = AttemptLabels {
+            library: library.clone(),
+            operation,
+            outcome,
+        };
+        let histogram = self.0.attempts.get_or_create(&labels);
+        histogram.observe(took.as_secs_f64());
+    }
+
+    /// Connections of a door that are open.
+    pub fn connections(&self, door: &'static str) -> Gauge {
+        self.0.connections.get_or_create_owned(&DoorLabel { door })
+    }
+
+    /// Handshakes of a door that failed.
+    pub fn handshake_failures(&self, door: &'static str) -> Counter {
+        let failures = &self.0.handshake_failures;
+        failures.get_or_create_owned(&DoorLabel { door })
+    }
+
+    /// How reading the certificates went.
+    pub fn tls(&self) -> &Reload {
+        &self.0.tls
+    }
+
+    /// How reading the configuration went.
+    pub fn config(&self) -> &Reload {
+        &self.0.config
+    }
+
+    /// Notes whether the gateway wants traffic.
+    pub fn ready(&self, ready: bool) {
+        self.0.ready.set(i64::from(ready));
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics(..)")
+    }
+}
+
+// === impl Reload ===
+
+impl Reload {
+    /// Notes that what was read is in use from now on.
+    pub fn succeeded(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.at.set(signed(now.unwrap_or_default().as_secs()));
+        self.success.set(1);
+    }
+
+    /// Notes that what was read cannot be used.
+    pub fn failed(&self) {
+        self.success.set(0);
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
