@@ -2,8 +2,11 @@
 
 mod answers;
 mod deletions;
+mod pace;
+mod repeats;
 mod secrets;
 mod tokens;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,13 +64,17 @@ fn config(vendor: &Vendor) -> config::Rest {
     config::Rest {
         base_url: vendor.url().parse().unwrap(),
         service: Service::SameHq,
-        credentials: vec![Credential {
-            api_key: API_KEY.to_owned(),
-            secret_key: SECRET_KEY.to_owned().into(),
-        }],
+        credentials: vec![credential(API_KEY, SECRET_KEY)],
         // Pace is the matter of tests of its own.
         qps: 1000,
         timeout: Duration::from_secs(30),
+    }
+}
+
+fn credential(api_key: &str, secret_key: &str) -> Credential {
+    Credential {
+        api_key: api_key.to_owned(),
+        secret_key: secret_key.to_owned().into(),
     }
 }
 

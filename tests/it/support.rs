@@ -1,6 +1,7 @@
 //! What the tests are built with.
 
 pub mod backends;
+pub mod clock;
 pub mod gateway;
 pub mod grpc_double;
 pub mod memory;

@@ -27,6 +27,10 @@ use crate::error::{Error, Kind, Result};
 
 pub(super) use self::queue::{Entrant, Lane};
 
+/// Least time that is kept free for an answer, before any was seen too: a call
+/// that is sent with nothing left is a turn wasted.
+const SHORTEST_ANSWER: Duration = Duration::from_millis(20);
+
 /// Lets calls of one credential go, at most `qps` in any second.
 #[derive(Clone)]
 pub(super) struct Shaper(Arc<Shared>);
@@ -246,7 +250,7 @@ impl AnswerTime {
     /// The latest moment for sending a call. Half of its time is always for
     /// waiting, so that a vendor who was slow once can show that it is not.
     fn send_by(&self, now: Instant, deadline: Instant) -> Instant {
-        let expected = self.mean + self.deviation * 4;
+        let expected = (self.mean + self.deviation * 4).max(SHORTEST_ANSWER);
         let left = deadline.saturating_duration_since(now);
         deadline - expected.min(left / 2)
     }

@@ -38,7 +38,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use fault::{Fault, Gate};
-pub use journal::{Call, Operation};
+pub use journal::{Call, Operation, max_in_any_second};
 pub use library::{BatchDelete, Stored};
 
 use fault::Scripts;
@@ -76,6 +76,8 @@ struct State {
     library: Library,
     scripts: Scripts,
     journal: Journal,
+    /// What an account is answered, whatever is scripted.
+    refusals: HashMap<(String, Operation), Fault>,
     /// Pictures that a `url` field can name.
     web: HashMap<String, Bytes>,
 }
@@ -126,6 +128,18 @@ impl Vendor {
     /// Sets the life of tokens granted from now on; default: 30 days.
     pub fn set_token_life(&self, seconds: u64) {
         self.state().tokens.life = Duration::from_secs(seconds);
+    }
+
+    /// Opens another account; all of them share the library.
+    pub fn open_account(&self, api_key: &str, secret_key: &str) {
+        self.state().tokens.open_account(api_key, secret_key);
+    }
+
+    /// Sets the fault of every call of this operation with this account's
+    /// tokens; it comes before the scripted ones.
+    pub fn refuse_account(&self, api_key: &str, operation: Operation, fault: Fault) {
+        let whose = (api_key.to_owned(), operation);
+        self.state().refusals.insert(whose, fault);
     }
 
     /// Makes every granted token unknown: calls with one get code 110.
@@ -189,7 +203,7 @@ impl Vendor {
     /// Most calls that arrived within any second, wherever that second begins;
     /// token requests do not count.
     pub fn max_in_any_second(&self) -> usize {
-        self.state().journal.max_in_any_second()
+        max_in_any_second(self.state().journal.arrivals.clone())
     }
 
     /// The library, in the order of adding.

@@ -180,14 +180,18 @@ impl Noted {
             for what in &self.form.complaints {
                 state.journal.complain(self.operation, what);
             }
+            let account = state.tokens.account_of(&self.token).map(str::to_owned);
             state.journal.calls.push(Call {
                 operation: self.operation,
                 fields: self.form.fields.clone(),
                 picture,
                 token: self.token.clone(),
+                account: account.clone(),
                 arrival,
             });
-            state.scripts.next(self.operation)
+            let whose = (account.unwrap_or_default(), self.operation);
+            let refusal = state.refusals.get(&whose).cloned();
+            refusal.or_else(|| state.scripts.next(self.operation))
         })
     }
 }

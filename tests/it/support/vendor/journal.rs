@@ -35,6 +35,8 @@ pub struct Call {
     pub picture: Option<Bytes>,
     /// The `access_token` of the query; empty when there was none.
     pub token: String,
+    /// API Key of the account, where the token is a known one.
+    pub account: Option<String>,
     /// When the head of the request was read.
     pub arrival: Instant,
 }
@@ -74,22 +76,6 @@ impl Operation {
 // === impl Journal ===
 
 impl Journal {
-    /// Most arrivals in a window of one second that takes in its start and
-    /// not its end.
-    pub(super) fn max_in_any_second(&self) -> usize {
-        // Requests can be noted in another order than they arrived in.
-        let mut arrivals = self.arrivals.clone();
-        arrivals.sort();
-        let (mut first, mut most) = (0, 0);
-        for (last, arrival) in arrivals.iter().enumerate() {
-            while *arrival - arrivals[first] >= Duration::from_secs(1) {
-                first += 1;
-            }
-            most = most.max(last + 1 - first);
-        }
-        most
-    }
-
     pub(super) fn complain(&mut self, operation: Operation, what: &str) {
         self.complaints.push(format!("{operation:?}: {what}"));
     }
@@ -134,4 +120,19 @@ impl Drop for Ongoing {
             }
         });
     }
+}
+
+/// Most arrivals in a window of one second that takes in its start and not
+/// its end.
+pub fn max_in_any_second(mut arrivals: Vec<Instant>) -> usize {
+    // Requests can be noted in another order than they arrived in.
+    arrivals.sort();
+    let (mut first, mut most) = (0, 0);
+    for (last, arrival) in arrivals.iter().enumerate() {
+        while *arrival - arrivals[first] >= Duration::from_secs(1) {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most
 }

@@ -12,9 +12,16 @@ use super::{API_KEY, SECRET_KEY};
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) life: Duration,
-    /// End of life by token.
-    granted: HashMap<String, Instant>,
+    /// Secret Key by API Key.
+    accounts: HashMap<String, String>,
+    granted: HashMap<String, Grant>,
     count: u64,
+}
+
+#[derive(Debug)]
+struct Grant {
+    account: String,
+    end: Instant,
 }
 
 /// Why a token is of no use, as the API codes it.
@@ -30,6 +37,7 @@ impl Default for Tokens {
     fn default() -> Self {
         Tokens {
             life: Duration::from_hours(720),
+            accounts: HashMap::from([(API_KEY.to_owned(), SECRET_KEY.to_owned())]),
             granted: HashMap::new(),
             count: 0,
         }
@@ -40,10 +48,10 @@ impl Tokens {
     /// Answers a token request: HTTP status and body. Earlier tokens stay
     /// good.
     pub(super) fn grant(&mut self, client_id: &str, client_secret: &str) -> (u16, Value) {
-        if client_id != API_KEY {
+        let Some(secret) = self.accounts.get(client_id) else {
             return refusal("unknown client id");
-        }
-        if client_secret != SECRET_KEY {
+        };
+        if client_secret != secret {
             return refusal("Client authentication failed");
         }
         self.count += 1;
@@ -53,8 +61,11 @@ impl Tokens {
             .expect("it is after 1970")
             .as_secs();
         let token = format!("24.{:032x}.{life}.{}.282335-1", self.count, unix + life);
-        self.granted
-            .insert(token.clone(), Instant::now() + self.life);
+        let grant = Grant {
+            account: client_id.to_owned(),
+            end: Instant::now() + self.life,
+        };
+        self.granted.insert(token.clone(), grant);
         let body = json!({
             "access_token": token,
             "expires_in": life,
@@ -72,7 +83,7 @@ impl Tokens {
         }
         match self.granted.get(token) {
             None => Err(Refused::Unknown),
-            Some(end) if *end <= Instant::now() => Err(Refused::Expired),
+            Some(grant) if grant.end <= Instant::now() => Err(Refused::Expired),
             Some(_) => Ok(()),
         }
     }
@@ -83,9 +94,19 @@ impl Tokens {
 
     pub(super) fn expire_all(&mut self) {
         let now = Instant::now();
-        for end in self.granted.values_mut() {
-            *end = now;
+        for grant in self.granted.values_mut() {
+            grant.end = now;
         }
+    }
+
+    pub(super) fn open_account(&mut self, api_key: &str, secret_key: &str) {
+        self.accounts
+            .insert(api_key.to_owned(), secret_key.to_owned());
+    }
+
+    /// API Key of the account that a token was granted to.
+    pub(super) fn account_of(&self, token: &str) -> Option<&str> {
+        self.granted.get(token).map(|grant| grant.account.as_str())
     }
 }
 

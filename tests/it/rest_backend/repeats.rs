@@ -1,0 +1,137 @@
+//! Repeats: what is sent again, when, and how often at most.
+
+use samegate::domain::{Delete, RawTarget, Update};
+
+use super::pace::{numbered, paced, serving_vendor, vendor_without_pictures};
+use super::*;
+use crate::support::clock::Clock;
+
+/// Saves up repeats by calls that succeed.
+async fn save_up(library: &Rest, calls: u32) {
+    for _ in 0..calls {
+        library.search(&call(), numbered(1)).await.unwrap();
+    }
+}
+
+async fn search_briefly(library: &Rest, seconds: u64) -> Result<()> {
+    let call = call_within(Duration::from_secs(seconds));
+    library.search(&call, numbered(1)).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_vendor_that_fails_every_time_sees_a_fifth_more_calls_and_no_more() {
+    for code in [2, 4, 18, 282_000] {
+        let vendor = vendor_without_pictures().await;
+        vendor.always(Operation::Search, Fault::code(code));
+        let library = paced(&vendor, 1000);
+        let clock = Clock::stop();
+
+        for _ in 0..100 {
+            let error = clock.drive(search_briefly(&library, 20)).await.unwrap_err();
+            assert_eq!(error.vendor_code().unwrap().code, code);
+        }
+
+        let sent = vendor.calls_of(Operation::Search).len();
+        assert!((115..=120).contains(&sent), "{code}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_pace_is_repeated_after_its_second() {
+    let vendor = vendor_without_pictures().await;
+    vendor.script(Operation::Search, Fault::code(18));
+    let library = paced(&vendor, 10);
+    let clock = Clock::stop();
+
+    clock.drive(search_briefly(&library, 20)).await.unwrap();
+
+    let calls = vendor.calls();
+    let wait = calls[1].arrival - calls[0].arrival;
+    let expected = Duration::from_secs(1)..Duration::from_millis(1280);
+    assert!(expected.contains(&wait), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_repeat_that_the_deadline_does_not_allow_is_left_to_the_caller_at_once() {
+    let vendor = vendor_without_pictures().await;
+    vendor.script(Operation::Search, Fault::code(18));
+    let library = paced(&vendor, 10);
+    let clock = Clock::stop();
+    let begin = Instant::now();
+
+    let error = clock.drive(search_briefly(&library, 1)).await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::RateLimited);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    assert!(begin.elapsed() < Duration::from_millis(100));
+    assert_eq!(vendor.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn an_add_whose_answer_was_lost_is_repeated_and_says_what_it_did() {
+    for (before, existed) in [(None, false), (Some("other"), true)] {
+        let vendor = serving_vendor().await;
+        let library = library(&vendor);
+        let clock = Clock::stop();
+        if let Some(brief) = before {
+            clock.drive(add(&library, png(1), brief)).await.unwrap();
+        }
+        clock.drive(save_up(&library, 15)).await;
+        vendor.script(Operation::Add, Fault::LostAnswer);
+
+        let added = clock.drive(add(&library, png(1), "mine")).await.unwrap();
+
+        assert_eq!(added.existed, existed);
+        let stored = vendor.stored();
+        assert_eq!(stored.len(), 1);
+        assert_eq!(added.cont_sign.as_str(), stored[0].cont_sign);
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_repeated_and_a_deletion_only_where_nothing_was_done() {
+    let vendor = serving_vendor().await;
+    let library = library(&vendor);
+    let clock = Clock::stop();
+    let sign = clock.drive(add(&library, png(1), "a")).await.unwrap();
+    let sign = vec![sign.cont_sign.to_string()];
+    clock.drive(save_up(&library, 20)).await;
+    let update = || Update::new(RawTarget::Signs(sign.clone()), Some("b".to_owned()), None);
+    let delete = || Delete::new(RawTarget::Signs(sign.clone())).unwrap();
+
+    vendor.script(Operation::Update, Fault::LostAnswer);
+    let (one, two) = (call(), call());
+    clock
+        .drive(library.update(&one, update().unwrap()))
+        .await
+        .unwrap();
+    assert_eq!(vendor.calls_of(Operation::Update).len(), 2);
+
+    vendor.script(Operation::Delete, Fault::code(4));
+    vendor.script(Operation::Delete, Fault::LostAnswer);
+    let mut deleted = clock.drive(library.delete(&two, delete())).await.unwrap();
+
+    let error = deleted.outcomes.remove(0).unwrap_err();
+    assert_eq!(error.kind(), Kind::VendorUnavailable);
+    assert_eq!(vendor.calls_of(Operation::Delete).len(), 2);
+    assert!(vendor.stored().is_empty(), "it was done, and nobody knew");
+}
+
+#[tokio::test]
+async fn tokens_that_are_revoked_again_and_again_cost_no_call_and_a_renewal_each() {
+    let vendor = serving_vendor().await;
+    let library = paced(&vendor, 10);
+    let clock = Clock::stop();
+
+    for number in 0..60 {
+        if number % 15 == 0 {
+            vendor.revoke_tokens();
+        }
+        clock.pass(Duration::from_millis(200)).await;
+        clock.drive(search_briefly(&library, 20)).await.unwrap();
+    }
+
+    // Revoked before the first was granted, and three times after.
+    assert_eq!(vendor.token_requests(), 1 + 3);
+    assert_eq!(vendor.calls().len(), 60 + 3);
+}
