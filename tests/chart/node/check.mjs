@@ -1,0 +1,78 @@
+// Holds objects of custom resources against their definitions.
+//
+// Usage: node check.mjs < OBJECTS.json
+//
+// Reads a list of objects, and prints a list with the faults of each. The
+// models check types, formats and what is required, but let unknown fields
+// pass; the compiler finds those, as each object is a literal of its type.
+
+import { readFileSync } from "node:fs";
+import ts from "typescript";
+
+const PACKAGES = {
+  "monitoring.coreos.com": "prometheus-operator",
+  "gateway.networking.k8s.io": "gateway-api",
+  "networking.istio.io": "istio",
+  "security.istio.io": "istio",
+};
+
+async function main() {
+  const objects = JSON.parse(readFileSync(0, "utf8"));
+  const unknown = unknownFields(objects);
+  const faults = [];
+  for (const [index, object] of objects.entries()) {
+    faults.push([...(await violations(object)), ...(unknown.get(index) ?? [])]);
+  }
+  console.log(JSON.stringify(faults));
+}
+
+function moduleOf(object) {
+  const [group, version] = object.apiVersion.split("/");
+  if (!(group in PACKAGES)) throw new Error(`no definitions of ${object.apiVersion}`);
+  return `@kubernetes-models/${PACKAGES[group]}/${group}/${version}`;
+}
+
+async function violations(object) {
+  const models = await import(moduleOf(object));
+  if (!(object.kind in models)) return [`${object.apiVersion} has no ${object.kind}`];
+  try {
+    new models[object.kind](object).validate();
+    return [];
+  } catch (fault) {
+    return [fault.message];
+  }
+}
+
+// One program with an object a line, so that a line's number is its index.
+function unknownFields(objects) {
+  const lines = objects.map((object) => {
+    const type = `import("${moduleOf(object)}").I${object.kind}`;
+    return `({ is: ${JSON.stringify(object)} }) satisfies { is: ${type} };`;
+  });
+  const file = new URL("objects.mts", import.meta.url).pathname;
+  const options = {
+    module: ts.ModuleKind.NodeNext,
+    noEmit: true,
+    skipLibCheck: true,
+    strict: true,
+    target: ts.ScriptTarget.ES2022,
+    types: [],
+  };
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists } = host;
+  host.fileExists = (name) => name === file || fileExists(name);
+  host.getSourceFile = (name, ...rest) =>
+    name === file
+      ? ts.createSourceFile(file, lines.join("\n"), ...rest)
+      : getSourceFile(name, ...rest);
+  const faults = new Map();
+  for (const fault of ts.getPreEmitDiagnostics(ts.createProgram([file], options, host))) {
+    const message = ts.flattenDiagnosticMessageText(fault.messageText, " ");
+    if (fault.file?.fileName !== file) throw new Error(message);
+    const { line } = fault.file.getLineAndCharacterOfPosition(fault.start);
+    faults.set(line, [...(faults.get(line) ?? []), message]);
+  }
+  return faults;
+}
+
+await main();

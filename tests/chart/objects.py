@@ -1,0 +1,223 @@
+"""What a cluster gets: valid objects, little privilege, labels that meet."""
+
+import json
+import pathlib
+import subprocess
+
+import helm_python
+import kubernetes_validate
+
+from checks import check
+from rendered import CHART, VALUES, container, of_kind, pod, render, rendered, workload
+
+NODE = pathlib.Path(__file__).resolve().parent / "node"
+# The oldest that Chart.yaml names, and the newest that there are schemas of.
+KUBERNETES = ["1.30", kubernetes_validate.latest_version()]
+CUSTOM = {"ServiceMonitor", "PrometheusRule"}
+DOORS = {"grpc": 50051, "rest": 8080, "admin": 9090}
+
+
+@check
+def helm_lint_finds_nothing(_):
+    for name, values in VALUES.items():
+        found = helm_python.lint(CHART, values, strict=True)
+        # An icon is the one thing that it recommends (severity 1).
+        loud = [each for each in found["messages"] if each["severity"] > 1]
+        assert not loud and not found["errors"], (name, found)
+
+
+@check
+def kubernetes_schemas_take_every_object(_):
+    seen = set()
+    for name in VALUES:
+        for each in rendered(name):
+            seen.add(each["kind"])
+            if each["kind"] not in CUSTOM:
+                for version in KUBERNETES:
+                    kubernetes_validate.validate(each, version, strict=True)
+    kinds = "Deployment StatefulSet Service ConfigMap ServiceAccount NetworkPolicy Pod"
+    kinds += " PodDisruptionBudget HorizontalPodAutoscaler ServiceMonitor PrometheusRule"
+    assert seen == set(kinds.split()), seen
+
+
+@check
+def definitions_of_custom_resources_take_every_object(_):
+    objects = [each for name in VALUES for each in rendered(name) if each["kind"] in CUSTOM]
+    assert {each["kind"] for each in objects} == CUSTOM
+    for each, faults in zip(objects, custom_faults(objects)):
+        assert not faults, (each["kind"], faults)
+
+
+@check
+def definitions_of_custom_resources_refuse_unknown_and_wrong_fields(_):
+    (monitor,) = of_kind(rendered("everything"), "ServiceMonitor")
+    unknown, wrong = json.loads(json.dumps([monitor, monitor]))
+    unknown["spec"]["endpoints"][0]["intervall"] = "30s"
+    wrong["spec"]["endpoints"][0]["interval"] = "often"
+    assert all(custom_faults([unknown, wrong]))
+
+
+@check
+def no_container_has_privileges(_):
+    for name in VALUES:
+        objects = rendered(name)
+        pods = [pod(objects)] + [each["spec"] for each in of_kind(objects, "Pod")]
+        for spec in pods:
+            of_pod = spec["securityContext"]
+            assert of_pod["runAsNonRoot"] and of_pod["runAsUser"] > 0, of_pod
+            assert of_pod["seccompProfile"] == {"type": "RuntimeDefault"}, of_pod
+            assert spec["automountServiceAccountToken"] is False
+            (only,) = spec["containers"]
+            own = only["securityContext"]
+            assert own["readOnlyRootFilesystem"] and not own["allowPrivilegeEscalation"], own
+            assert own["capabilities"] == {"drop": ["ALL"]}, own
+            assert only["resources"]["requests"] and "memory" in only["resources"]["limits"]
+
+
+@check
+def selectors_meet_the_pods_and_nothing_else(_):
+    for name in VALUES:
+        objects = rendered(name)
+        labels = workload(objects)["spec"]["template"]["metadata"]["labels"]
+        tests = [each["metadata"]["labels"] for each in of_kind(objects, "Pod")]
+        selectors = [workload(objects)["spec"]["selector"]["matchLabels"]]
+        selectors += [each["spec"]["selector"] for each in of_kind(objects, "Service")]
+        for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
+            selectors += [each["spec"][key]["matchLabels"] for each in of_kind(objects, kind)]
+        for selector in selectors:
+            assert selector.items() <= labels.items(), (selector, labels)
+            assert not any(selector.items() <= other.items() for other in tests), selector
+
+
+@check
+def monitors_and_scalers_name_objects_that_exist(_):
+    objects = rendered("everything")
+    (monitor,) = of_kind(objects, "ServiceMonitor")
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    services = of_kind(objects, "Service")
+    (admin,) = [each for each in services if wanted <= each["metadata"]["labels"].items()]
+    assert [port["name"] for port in admin["spec"]["ports"]] == ["admin"]
+    (scaler,) = of_kind(objects, "HorizontalPodAutoscaler")
+    target = scaler["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", workload(objects)["metadata"]["name"])
+    assert "replicas" not in workload(objects)["spec"], "the scaler's count would be overwritten"
+
+
+@check
+def services_and_probes_name_ports_of_the_container(_):
+    for name in VALUES:
+        objects = rendered(name)
+        ports = {each["name"]: each["containerPort"] for each in container(objects)["ports"]}
+        assert ports == DOORS, ports
+        for service in of_kind(objects, "Service"):
+            for port in service["spec"]["ports"]:
+                assert port["targetPort"] in ports and port["appProtocol"], port
+        probes = {kind: container(objects)[f"{kind}Probe"]["httpGet"] for kind in
+                  ("startup", "liveness", "readiness")}
+        assert all(probe["port"] == "admin" for probe in probes.values())
+        assert [probe["path"] for probe in probes.values()] == ["/livez", "/livez", "/readyz"]
+
+
+@check
+def services_show_the_admin_port_to_monitors_only(_):
+    for name in VALUES:
+        for service in of_kind(rendered(name), "Service"):
+            names = [port["name"] for port in service["spec"]["ports"]]
+            if "admin" in names:
+                assert names == ["admin"] and service["spec"]["clusterIP"] == "None", service
+
+
+@check
+def services_say_whether_the_doors_speak_tls(_):
+    for name, wanted in (
+        ("defaults", {"kubernetes.io/h2c", "http"}),
+        ("mtls", {"https"}),
+        ("everything", {"grpc", "http"}),
+    ):
+        services = of_kind(rendered(name), "Service")
+        ports = [port for each in services for port in each["spec"]["ports"]]
+        found = {port["appProtocol"] for port in ports if port["name"] != "admin"}
+        assert found == wanted, (name, found)
+    assert not of_kind(rendered("mtls"), "Pod"), "the client of helm test speaks no TLS"
+
+
+@check
+def a_deployment_never_gives_up_a_pod_before_its_successor(_):
+    for name in ("defaults", "mtls", "everything"):
+        deployment = workload(rendered(name))
+        assert deployment["kind"] == "Deployment"
+        rolling = deployment["spec"]["strategy"]["rollingUpdate"]
+        assert (rolling["maxUnavailable"], rolling["maxSurge"]) == (0, 1)
+        assert not any("persistentVolumeClaim" in each for each in pod(rendered(name))["volumes"])
+
+
+@check
+def an_embedded_library_is_one_pod_with_a_volume(_):
+    objects = rendered("embedded")
+    stateful = workload(objects)
+    assert (stateful["kind"], stateful["spec"]["replicas"]) == ("StatefulSet", 1)
+    headless = {each["metadata"]["name"] for each in of_kind(objects, "Service")
+                if each["spec"].get("clusterIP") == "None"}
+    assert stateful["spec"]["serviceName"] in headless
+    (claim,) = stateful["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "50Gi"
+    assert stateful["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Retain"
+    data = {each["name"]: each["mountPath"] for each in container(objects)["volumeMounts"]}
+    assert data[claim["metadata"]["name"]] == "/var/lib/samegate"
+
+
+@check
+def an_existing_claim_is_used(_):
+    values = VALUES["embedded"] | {"persistence": {"existingClaim": "pictures"}}
+    objects = list(render(values).values())
+    assert "volumeClaimTemplates" not in workload(objects)["spec"]
+    claims = [each["persistentVolumeClaim"] for each in pod(objects)["volumes"]
+              if "persistentVolumeClaim" in each]
+    assert claims == [{"claimName": "pictures"}]
+
+
+@check
+def the_grace_period_holds_every_part_of_the_shutdown(_):
+    for name, parts in (
+        ("defaults", (5, 3, 30, 10)),
+        ("mtls", (5, 10, 60, 10)),
+        ("everything", (5, 2, 45, 10)),
+    ):
+        assert pod(rendered(name))["terminationGracePeriodSeconds"] == sum(parts), name
+        sleep = container(rendered(name))["lifecycle"]["preStop"]["sleep"]
+        assert sleep == {"seconds": parts[0]}
+
+
+@check
+def traffic_leaves_only_for_whom_it_must(_):
+    ports = lambda rule: [port["port"] for port in rule["ports"]]
+    for name, wanted in (
+        ("defaults", [[53, 53], [443]]),
+        ("embedded", [[53, 53], [443]]),
+        ("mtls", [[53, 53], [443], [4317], [6379]]),
+        ("everything", [[53, 53], [443], [4317], [6379], [8443]]),
+    ):
+        (policy,) = of_kind(rendered(name), "NetworkPolicy")
+        assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+        egress = policy["spec"]["egress"]
+        assert [ports(rule) for rule in egress] == wanted, (name, egress)
+        assert all(rule["to"] for rule in egress), "a rule without `to` lets everything out"
+    private = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
+    (policy,) = of_kind(rendered("defaults"), "NetworkPolicy")
+    assert private <= set(policy["spec"]["egress"][1]["to"][0]["ipBlock"]["except"])
+
+
+@check
+def the_admin_port_is_closed_unless_opened(_):
+    for name, wanted in (("defaults", 0), ("everything", 1)):
+        (policy,) = of_kind(rendered(name), "NetworkPolicy")
+        ingress = policy["spec"]["ingress"]
+        admin = [rule for rule in ingress if {"port": "admin"} in rule["ports"]]
+        assert len(admin) == wanted and all(rule["from"] for rule in admin), (name, ingress)
+
+
+def custom_faults(objects):
+    """Faults of each object, by its definition."""
+    command = ["node", str(NODE / "check.mjs")]
+    done = subprocess.run(command, input=json.dumps(objects), stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)

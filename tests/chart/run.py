@@ -1,0 +1,53 @@
+"""Renders the chart, and holds the result against Kubernetes and the gateway.
+
+Usage: run.py GATEWAY_BINARY
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients" / "python"))
+from checks import run  # noqa: E402
+
+# Each brings its checks.
+import objects  # noqa: E402,F401
+import settings  # noqa: E402,F401
+import alerts  # noqa: E402,F401
+
+LIMIT_S = 30
+
+
+class Gateway:
+    """The binary, run with the variables of a pod and no others of its own."""
+
+    def __init__(self, binary):
+        self.binary = str(pathlib.Path(binary).resolve())
+
+    def run(self, *arguments, variables=()):
+        return subprocess.run(
+            [self.binary, *arguments],
+            env=environment(variables),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+
+    def start(self, *arguments, folder, variables, log):
+        return subprocess.Popen(
+            [self.binary, *arguments],
+            cwd=folder,
+            env=environment(variables),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def environment(variables):
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("SAMEGATE_")}
+    return inherited | dict(variables)
+
+
+if __name__ == "__main__":
+    run(Gateway(*sys.argv[1:]))

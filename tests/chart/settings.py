@@ -1,0 +1,185 @@
+"""From values to the gateway's configuration, and what is refused on the way."""
+
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+import tomllib
+
+import helm_python
+import yaml
+
+from checks import check
+from rendered import CHART, SECRET, VALUES, configuration, mount, notes, render, rendered
+
+HASH = "sha256:" + "0" * 64
+
+
+@check
+def the_gateway_accepts_every_rendered_configuration(gateway):
+    for name in VALUES:
+        with tempfile.TemporaryDirectory() as folder:
+            file, variables = mount(rendered(name), pathlib.Path(folder))
+            done = gateway.run("config", "check", str(file), variables=variables)
+            assert done.returncode == 0, (name, done.stderr)
+
+
+@check
+def the_gateway_refuses_what_it_does_not_know(gateway):
+    """So that the check above can fail at all."""
+    values = VALUES["embedded"] | {"config": {"limits": {"drain": "30s", "drian": "30s"}}}
+    with tempfile.TemporaryDirectory() as folder:
+        file, variables = mount(list(render(values).values()), pathlib.Path(folder))
+        done = gateway.run("config", "check", str(file), variables=variables)
+    assert done.returncode != 0 and "drian" in done.stderr + done.stdout, done
+
+
+@check
+def values_arrive_with_their_types(_):
+    read = {name: tomllib.loads(configuration(rendered(name))) for name in VALUES}
+    assert read["embedded"]["libraries"]["default"]["capacity"] == 2_000_000
+    mtls = read["mtls"]
+    assert mtls["telemetry"]["sampling"] == 0.1
+    assert mtls["tenants"]["shop"]["quota"]["requests_per_day"] == 1_000_000
+    assert mtls["quota"]["store"]["redis_file"] == "/run/secrets/samegate/redis/url"
+    assert mtls["listen"]["tls"]["client_auth"] == "optional"
+    assert [each["secret_key_file"] for each in mtls["libraries"]["cloud"]["credentials"]] == [
+        "/run/secrets/samegate/library-cloud-0/secret-key",
+        "/run/secrets/samegate/library-cloud-1/secret-key",
+    ]
+    odd = {"quote": 'a "b" \\ c', "list": [1, 2.5, True, "x"], "line": "a\nb"}
+    values = VALUES["embedded"] | {"config": {"auth": odd}}
+    assert tomllib.loads(configuration(list(render(values).values())))["auth"] == odd
+
+
+@check
+def no_secret_is_rendered(_):
+    for name in VALUES:
+        assert "Secret" not in {each["kind"] for each in rendered(name)}
+        assert SECRET not in json.dumps(rendered(name))
+
+
+@check
+def a_secret_among_the_values_is_refused_and_not_repeated(_):
+    cloud = {"name": "cloud", "backend": "rest", "credentials": [{"existingSecret": "vendor"}]}
+    url = f"redis://user:{SECRET}@redis:6379"
+    credential = {"secret_key": SECRET}
+    pair = {"api_key": "k", "secret_key": SECRET}
+    tenant = {"name": "shop", "libraries": ["cloud"], "apiKeyHashes": [HASH]}
+    for values, place in (
+        ({"config": {"quota": {"store": {"redis": url}}}}, "config.quota.store.redis"),
+        (
+            {"libraries": [cloud | {"settings": {"credentials": [credential]}}]},
+            "libraries[cloud].settings.credentials[0].secret_key",
+        ),
+        (
+            {"tenants": [tenant | {"settings": {"rest_keys": [pair]}}]},
+            "tenants[shop].settings.rest_keys[0].secret_key",
+        ),
+    ):
+        message = refusal(values)
+        assert place in message and "secretMounts" in message, message
+        assert SECRET not in message, message
+
+
+@check
+def values_that_cannot_work_are_refused_with_what_to_do(_):
+    embedded = VALUES["embedded"]
+    tenant = {"name": "shop", "libraries": ["cloud"], "apiKeyHashes": [HASH]}
+    for values, words in (
+        (embedded | {"replicaCount": 2}, "replicaCount: an embedded library lives in one pod"),
+        (embedded | {"autoscaling": {"enabled": True}}, "autoscaling.enabled"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 11}}, "autoscaling.minReplicas"),
+        ({"tenants": [tenant | {"libraries": ["clod"]}]}, "no library is named `clod`; there are: cloud"),
+        ({"tenants": [{"name": "shop", "libraries": ["cloud"]}]}, "tenants[shop]: give apiKeys"),
+        ({"tenants": [tenant, tenant]}, "tenants: two are named `shop`"),
+        ({"libraries": [{"name": "cloud", "backend": "rest"}]}, "libraries[cloud].credentials"),
+    ):
+        assert words in refusal(values), (words, refusal(values))
+
+
+@check
+def the_schema_names_what_it_does_not_know(_):
+    for values, place in (
+        ({"replicas": 3}, "replicas"),
+        ({"service": {"grpc": {"prot": 1}}}, "prot"),
+        ({"config": {"limit": {"drain": "1s"}}}, "limit"),
+        ({"config": {"listen": {"grpc": "0.0.0.0:1"}}}, "grpc"),
+        ({"libraries": [{"name": "a", "backend": "s3"}]}, "backend"),
+        ({"libraries": [{"name": "Upper", "backend": "embedded"}]}, "name"),
+        ({"config": {"limits": {"drain": "30 seconds"}}}, "drain"),
+        ({"service": {"grpc": {"port": 70000}}}, "port"),
+        ({"probes": {"liveness": {"periodSeconds": 0}}}, "periodSeconds"),
+    ):
+        assert place in refusal(values), (place, refusal(values))
+
+
+@check
+def the_schema_knows_every_value_and_refuses_all_others(_):
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    pairs = [("", schema, yaml.safe_load((CHART / "values.yaml").read_text()))]
+    # The gateway knows the keys of its sections better.
+    sections = {".config.limits", ".config.telemetry"}
+    while pairs:
+        place, part, values = pairs.pop()
+        part = resolved(part, schema)
+        if not isinstance(values, dict) or "properties" not in part:
+            continue
+        if place not in sections:
+            assert part["additionalProperties"] is False, place
+        known = part["properties"]
+        assert set(values) <= set(known), (place, set(values) - set(known))
+        pairs += [(f"{place}.{key}", known[key], value) for key, value in values.items()]
+
+
+@check
+def the_schema_knows_every_section_of_the_configuration(gateway):
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    default = tomllib.loads(gateway.run("config", "default").stdout)
+    sections = set(default) - {"libraries", "tenants"}
+    assert set(schema["properties"]["config"]["properties"]) == sections
+
+
+@check
+def every_value_has_a_comment(_):
+    text = (CHART / "values.yaml").read_text()
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    lines = text.splitlines()
+    pairs, bare = [(yaml.compose(text), schema)], []
+    while pairs:
+        node, part = pairs.pop()
+        for key, value in node.value:
+            inner = resolved(part["properties"][key.value], schema)
+            if "properties" in inner:
+                pairs.append((value, inner))
+            elif not re.match(r" *# ", lines[key.start_mark.line - 1]):
+                bare.append(key.value)
+    assert not bare, bare
+
+
+@check
+def the_chart_has_the_version_of_the_gateway(gateway):
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert gateway.run("--version").stdout.split() == ["samegate", version]
+
+
+@check
+def the_notes_name_the_secrets_to_make_and_the_addresses(_):
+    text = notes({})
+    for words in ("samegate-vendor", "--from-literal=secret-key=", "samegate-api-keys", "sha256sum",
+                  "samegate.images.svc:50051", "helm test -n images samegate"):
+        assert words in text, words
+    assert "https://" in notes(VALUES["mtls"]) and "helm test" not in notes(VALUES["mtls"])
+
+
+def resolved(part, schema):
+    return schema["definitions"][part["$ref"].split("/")[-1]] if "$ref" in part else part
+
+
+def refusal(values):
+    try:
+        render(values)
+    except helm_python.HelmError as error:
+        return str(error)
+    raise AssertionError(f"was rendered: {values}")
