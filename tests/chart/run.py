@@ -1,4 +1,5 @@
-"""Renders the chart, and holds the result against Kubernetes and the gateway.
+"""Renders the chart, and holds the result against Kubernetes and the gateway;
+then looks at the image that the chart runs.
 
 Usage: run.py GATEWAY_BINARY
 """
@@ -15,6 +16,7 @@ from checks import run  # noqa: E402
 import objects  # noqa: E402,F401
 import settings  # noqa: E402,F401
 import alerts  # noqa: E402,F401
+import image  # noqa: E402,F401
 
 LIMIT_S = 30
 
