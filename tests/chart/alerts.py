@@ -10,7 +10,6 @@ import json
 import pathlib
 import re
 import signal
-import socket
 import tempfile
 import time
 import urllib.request
@@ -18,6 +17,7 @@ import urllib.request
 import promql_parser
 
 from checks import check
+from ports import free_ports
 from rendered import CHART, mount, of_kind, rendered
 
 ROOT = CHART.parents[1]
@@ -237,14 +237,3 @@ def wait_for(process, log, condition):
             return found
         time.sleep(0.05)
     raise AssertionError(f"did not happen within {START_LIMIT_S} s")
-
-
-def free_ports(count):
-    """Holds all sockets open until every port is known, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

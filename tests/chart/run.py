@@ -17,6 +17,7 @@ import objects  # noqa: E402,F401
 import settings  # noqa: E402,F401
 import alerts  # noqa: E402,F401
 import image  # noqa: E402,F401
+import documents  # noqa: E402,F401
 
 LIMIT_S = 30
 

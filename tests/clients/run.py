@@ -10,7 +10,6 @@ thrown away, on free ports; how it stops is the last check.
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "python"))
 import pictures  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 CLIENTS = pathlib.Path(__file__).resolve().parent
 PROTO = CLIENTS.parent.parent / "proto"
@@ -108,17 +108,6 @@ def stop(gateway):
         return gateway.wait(STOP_LIMIT_S) == 0
     except subprocess.TimeoutExpired:
         return False
-
-
-def free_ports(count):
-    """Holds all sockets open until every port is known, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 if __name__ == "__main__":

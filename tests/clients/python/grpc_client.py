@@ -7,23 +7,18 @@ health and reflection with Google's own stubs. The library starts empty, and
 is left empty: later clients count on it.
 """
 
-import pathlib
 import sys
-import tempfile
 import threading
 
 import grpc
-import grpc_tools
-from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from grpc_status import rpc_status
-from grpc_tools import protoc
 
 import pictures
 from checks import check, run
+from contract import details, stubs
 
 SERVICE = "samegate.v1.SameImageService"
 RPCS = {
@@ -309,36 +304,8 @@ def stream(client, items, on_duplicate=0):
     return by_key, last.summary
 
 
-def details(error):
-    """Details of a refusal by their type's name."""
-    status = rpc_status.from_call(error)
-    found = {}
-    for packed in status.details if status else ():
-        name = packed.TypeName().rsplit(".", 1)[-1]
-        message = getattr(error_details_pb2, name)()
-        assert packed.Unpack(message), name
-        found[name] = message
-    return found
-
-
 def equal(left, right):
     assert left == right, f"{left!r} is not {right!r}"
-
-
-def stubs(proto):
-    """Compiles the contract in a folder that is thrown away."""
-    with tempfile.TemporaryDirectory() as out:
-        file = "samegate/v1/same_image.proto"
-        # google/protobuf/timestamp.proto comes with the compiler.
-        well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
-        options = [f"-I{proto}", f"-I{well_known}"]
-        options += [f"--python_out={out}", f"--grpc_python_out={out}"]
-        if protoc.main(["protoc", *options, str(pathlib.Path(proto) / file)]) != 0:
-            raise SystemExit("the contract does not compile")
-        sys.path.insert(0, out)
-        from samegate.v1 import same_image_pb2, same_image_pb2_grpc
-
-        return same_image_pb2, same_image_pb2_grpc.SameImageServiceStub
 
 
 def main(target, proto):

@@ -1,0 +1,166 @@
+"""Envoy's configuration in front of samegate: what docs/mesh.md tells of.
+
+Kubernetes' own names for the parts stand there; here they are Envoy's.
+"""
+
+GATEWAY, MESH = "samegate.test", "mesh.test"
+SERVICE = "samegate.v1.SameImageService"
+TYPE = "type.googleapis.com/envoy.extensions"
+OTHER_HOST = {
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": f"{TYPE}.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+            },
+        }
+    ],
+    "host_selection_retry_max_attempts": 5,
+}
+# What was never sent, or refused unread (GOAWAY), may go to another gateway
+# whatever the call is.
+SAFE_RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 1, **OTHER_HOST}
+# A gateway whose vendor is away: the next one may have another way out. Only
+# for calls that may be repeated.
+RETRY_UNAVAILABLE = {
+    "retry_on": "connect-failure,refused-stream,unavailable",
+    "num_retries": 1,
+    **OTHER_HOST,
+}
+# Ejects a gateway whose calls end UNAVAILABLE, and keeps it out although its
+# health is well: health does not follow the vendor.
+OUTLIERS = {
+    "consecutive_gateway_failure": 3,
+    "enforcing_consecutive_gateway_failure": 100,
+    "interval": "0.2s",
+    "base_ejection_time": "300s",
+    "max_ejection_percent": 50,
+    "successful_active_health_check_uneject_host": False,
+}
+
+
+def config(door, admin, targets, certificates, log, retry=None, outliers=False):
+    cluster = {
+        "name": "samegate",
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "lb_policy": "ROUND_ROBIN",
+        # Never to a gateway that says no, even if none is left.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{TYPE}.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+        "health_checks": [
+            {
+                "timeout": "5s",
+                "interval": "0.2s",
+                # 60 s by default, and the first one then outlives a lame duck.
+                "no_traffic_interval": "0.2s",
+                "unhealthy_threshold": 1,
+                "healthy_threshold": 1,
+                "grpc_health_check": {"service_name": SERVICE},
+            }
+        ],
+        "transport_socket": tls(certificates),
+        "load_assignment": {
+            "cluster_name": "samegate",
+            "endpoints": [{"lb_endpoints": [endpoint(target) for target in targets]}],
+        },
+    }
+    if outliers:
+        cluster["outlier_detection"] = OUTLIERS
+    return {
+        "admin": {"address": address(admin)},
+        "static_resources": {
+            "listeners": [listener(door, log, retry or SAFE_RETRY)],
+            "clusters": [cluster],
+        },
+    }
+
+
+def listener(door, log, retry):
+    manager = {
+        "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "door",
+        "codec_type": "HTTP2",
+        # Bulk loads run for hours, and say nothing while the client thinks.
+        "stream_idle_timeout": "0s",
+        "route_config": {
+            "virtual_hosts": [{"name": "samegate", "domains": ["*"], "routes": routes(retry)}]
+        },
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"},
+            }
+        ],
+        "access_log": [
+            {
+                "name": "envoy.access_loggers.file",
+                "typed_config": {
+                    "@type": f"{TYPE}.access_loggers.file.v3.FileAccessLog",
+                    "path": log,
+                    "log_format": {
+                        "json_format": {
+                            "path": "%REQ(:PATH)%",
+                            "status": "%GRPC_STATUS(SNAKE_STRING)%",
+                            "attempts": "%REQ(grpc-previous-rpc-attempts)%",
+                            "gateway": "%UPSTREAM_HOST%",
+                        }
+                    },
+                },
+            }
+        ],
+    }
+    manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    return {"name": "door", "address": address(door), "filter_chains": [{"filters": [manager]}]}
+
+
+def routes(retry):
+    """By service, so that nothing else of the port is reachable. The time limit
+    of a call is its caller's (grpc-timeout), and else the gateway's."""
+    limits = {"timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
+    to = {"cluster": "samegate", **limits}
+    stream = {"path": f"/{SERVICE}/AddImages", "grpc": {}}
+    unary = {"prefix": f"/{SERVICE}/", "grpc": {}}
+    health = {"prefix": "/grpc.health.v1.Health/", "grpc": {}}
+    return [
+        {"match": stream, "route": {**to, "retry_policy": SAFE_RETRY}},
+        {"match": unary, "route": {**to, "retry_policy": retry}},
+        {"match": health, "route": {**to, "retry_policy": SAFE_RETRY}},
+    ]
+
+
+def tls(certificates):
+    """The mesh shows its certificate, and looks at that of the gateway."""
+    pair = {
+        "certificate_chain": {"filename": f"{certificates}/{MESH}.pem"},
+        "private_key": {"filename": f"{certificates}/{MESH}.key"},
+    }
+    san = {"san_type": "DNS", "matcher": {"exact": GATEWAY}}
+    validation = {
+        "trusted_ca": {"filename": f"{certificates}/ca.pem"},
+        "match_typed_subject_alt_names": [san],
+    }
+    common = {
+        "tls_certificates": [pair],
+        "validation_context": validation,
+        "alpn_protocols": ["h2"],
+    }
+    context = f"{TYPE}.transport_sockets.tls.v3.UpstreamTlsContext"
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {"@type": context, "sni": GATEWAY, "common_tls_context": common},
+    }
+
+
+def endpoint(target):
+    return {"endpoint": {"address": address(target)}}
+
+
+def address(text):
+    host, port = text.rsplit(":", 1)
+    return {"socket_address": {"address": host, "port_value": int(port)}}
