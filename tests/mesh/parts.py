@@ -1,5 +1,6 @@
 """What a mesh is made of: certificates, gateways, Envoy."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -112,9 +113,7 @@ class Envoy:
 
     def hosts(self):
         """What Envoy holds against each gateway, by address; empty: nothing."""
-        text = fetch(f"http://{self.admin}/clusters?format=json")
-        if text is None:
-            return {}
+        text = self.ask("clusters")
         found = {}
         for cluster in json.loads(text)["cluster_statuses"]:
             for host in cluster.get("host_statuses", []):
@@ -127,8 +126,18 @@ class Envoy:
         return {address for address, held in self.hosts().items() if not held}
 
     def stat(self, name):
-        stats = json.loads(fetch(f"http://{self.admin}/stats?format=json"))["stats"]
+        stats = json.loads(self.ask("stats"))["stats"]
         return next(each["value"] for each in stats if each.get("name") == name)
+
+    def ask(self, what):
+        answers = []
+
+        def answered():
+            answers.append(fetch(f"http://{self.admin}/{what}?format=json"))
+            return answers[-1]
+
+        wait_until(answered, self)
+        return answers[-1]
 
     def close(self):
         self.process.kill()
@@ -152,5 +161,5 @@ def fetch(url):
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return answer.read().decode()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None

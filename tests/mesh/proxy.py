@@ -45,6 +45,8 @@ def config(door, admin, targets, certificates, log, retry=None, outliers=False):
         "type": "STATIC",
         "connect_timeout": "5s",
         "lb_policy": "ROUND_ROBIN",
+        # 3 at once by default: more calls than that may meet a gateway that ends.
+        "circuit_breakers": {"thresholds": [{"max_retries": 100}]},
         # Never to a gateway that says no, even if none is left.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {

@@ -234,7 +234,7 @@ def wait_of_open_breaker(m, stub):
     before = gateway.vendor.requests
     code, error = refusal(lambda: m.call(stub))
     assert code == grpc.StatusCode.UNAVAILABLE, code
-    wait = int(dict(error.trailing_metadata())[PUSHBACK])
+    wait = int(dict(error.trailing_metadata()).get(PUSHBACK, 0))
     return wait if gateway.vendor.requests == before else 0
 
 
