@@ -11,6 +11,7 @@ mod delete;
 mod failure;
 mod health;
 mod import;
+mod key;
 mod output;
 mod picture;
 mod records;
@@ -100,7 +101,7 @@ pub enum ConfigCommand {
     Default,
 }
 
-/// The commands that are clients of a running gateway.
+/// The commands that are clients of a running gateway, or need none.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Adds pictures to a library.
@@ -126,6 +127,9 @@ pub enum ClientCommand {
     /// Adds many pictures over one stream, and goes on where it stopped.
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::Import>),
+    /// Makes keys for callers; needs no gateway.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Asks whether the gateway is ready, for probes.
     #[command(after_help = health::EXAMPLES)]
     Health(health::Health),
@@ -183,6 +187,7 @@ pub async fn run_with(
         ClientCommand::Library(library) => records::library(library, output).await,
         ClientCommand::Import(import) => import::run(*import, output, interrupt).await,
         ClientCommand::Health(health) => health::run(health, output).await,
+        ClientCommand::Key(key::KeyCommand::New(new)) => key::new(new, output),
         ClientCommand::Completions { shell } => {
             output.line(&completions(shell));
             Ok(Exit::Done)
@@ -230,6 +235,7 @@ impl ClientCommand {
             ClientCommand::Library(library) => library.target.connection.json,
             ClientCommand::Import(import) => import.target.connection.json,
             ClientCommand::Health(health) => health.connection.json,
+            ClientCommand::Key(key::KeyCommand::New(new)) => new.json,
             ClientCommand::Completions { .. } => false,
         }
     }

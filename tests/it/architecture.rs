@@ -94,7 +94,7 @@ const ONLY_IN: [(&str, &[&str]); 22] = [
     ("tracing_opentelemetry", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),
     ("prometheus_client", &["telemetry", "admin", "server"]),
-    ("rustls", &["server"]),
+    ("rustls", &["server", "cli/key"]),
     ("tokio_rustls", &["server"]),
     ("toml", &["config"]),
     ("std::env", &["config"]),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
+use crate::support::gateway::Gateway;
 use crate::support::grpc_double::{Act, Double, fault};
 
 /// What a command left behind.
@@ -55,7 +56,11 @@ async fn samegate(double: &Double, args: &[&str]) -> Ran {
 
 async fn interruptible(double: &Double, args: &[&str], interrupt: CancellationToken) -> Ran {
     let endpoint = double.endpoint();
-    let line = [&["samegate"], args, &["--endpoint", &endpoint]].concat();
+    run(&[args, &["--endpoint", &endpoint]].concat(), interrupt).await
+}
+
+async fn run(args: &[&str], interrupt: CancellationToken) -> Ran {
+    let line = [&["samegate"], args].concat();
     let Command::Client(command) = Cli::try_parse_from(line).unwrap().command else {
         panic!("{args:?} is no client command");
     };
@@ -563,6 +568,44 @@ async fn a_key_is_sent_and_never_shown() {
             "{ran:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_new_key_opens_a_gateway_that_is_configured_with_its_hash() {
+    let shown = run(&["key", "new", "--json"], CancellationToken::new()).await;
+    let made = &shown.json_lines()[0];
+    let (key, hash) = (made["key"].as_str().unwrap(), &made["hash"]);
+    let gateway = Gateway::with_config(&format!(
+        "[tenants.shop]\nlibraries = [\"default\"]\napi_keys = [{hash}]\n"
+    ))
+    .await;
+    let endpoint = format!("http://{}", gateway.addresses.grpc);
+    let ask = async |key: &str| {
+        let args = ["library", "--endpoint", &endpoint, "--api-key", key];
+        run(&args, CancellationToken::new()).await.exit
+    };
+
+    assert_eq!(ask(key).await, Exit::Done);
+    assert_eq!(ask(&key.replace("sg_", "")).await, Exit::Failed);
+    assert_eq!(ask(hash.as_str().unwrap()).await, Exit::Failed);
+}
+
+#[tokio::test]
+async fn a_new_key_is_another_each_time_and_shown_to_people_once() {
+    let make = || run(&["key", "new"], CancellationToken::new());
+    let (first, second) = (make().await, make().await);
+    let key = first.out.lines().next().unwrap();
+    let (label, key) = key.split_once("sg_").unwrap();
+
+    assert_eq!((label, key.len()), ("key   ", 64));
+    assert!(
+        key.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{first:?}"
+    );
+    assert_eq!(first.out.matches(key).count(), 1);
+    assert!(first.out.contains("\nhash  sha256:"), "{first:?}");
+    assert!(first.err.contains("only now"), "{first:?}");
+    assert!(!second.out.contains(key), "{second:?}");
 }
 
 #[tokio::test]
