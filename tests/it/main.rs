@@ -15,4 +15,5 @@ mod quota;
 mod rest_backend;
 mod rest_door;
 mod support;
+mod tenants;
 mod vendor_itself;

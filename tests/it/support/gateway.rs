@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use samegate::app::{Addresses, App};
+use samegate::app::{Addresses, App, Reloader};
 use samegate::config::{self, Overrides};
 use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ pub struct Gateway {
     pub addresses: Addresses,
     /// Folder that holds its library and configuration.
     pub folder: tempfile::TempDir,
+    reloader: Reloader,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
@@ -39,6 +40,7 @@ impl Gateway {
         let config = config(&file, folder.path(), toml);
         let app = App::bind(&config).await.unwrap();
         let addresses = app.addresses();
+        let reloader = app.reloader();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async {
             // A dropped sender stops the gateway as well.
@@ -48,6 +50,7 @@ impl Gateway {
         Gateway {
             addresses,
             folder,
+            reloader,
             stop,
             running,
         }
@@ -64,6 +67,14 @@ impl Gateway {
     pub fn begin_to_stop(self) -> JoinHandle<()> {
         let _ = self.stop.send(());
         self.running
+    }
+
+    /// Takes another configuration file, as at SIGHUP.
+    pub fn reload(&mut self, toml: &str) {
+        let file = self.folder.path().join("samegate.toml");
+        std::fs::write(&file, toml).unwrap();
+        let read = config(&file, self.folder.path(), toml);
+        self.reloader.apply(Ok(read));
     }
 
     /// Connects a gRPC client.

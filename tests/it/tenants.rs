@@ -1,0 +1,332 @@
+//! Tenants apart: what belongs to one does not exist for another, whichever
+//! door and method it tries; and the tokens of REST keys.
+
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use samegate::proto::v1::add_images_request::Payload;
+use samegate::proto::{DESCRIPTORS, v1};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tonic::{Request, Status};
+use tonic_types::StatusExt;
+
+use crate::support::gateway::Gateway;
+use crate::support::pictures::png;
+
+/// A gateway with the tenants `me` and `them`, each with a library and keys;
+/// theirs holds one picture, with the sign in `secret`.
+struct Two {
+    gateway: Gateway,
+    secret: String,
+}
+
+impl Two {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let part = |tenant: &str, library: &str| {
+            let hash: String = Sha256::digest(tenant)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let data = folder.path().join(library);
+            format!(
+                "[libraries.{library}]\nbackend = \"embedded\"\ndata_dir = {data:?}\n\
+                 [tenants.{tenant}]\nlibraries = [\"{library}\"]\napi_keys = [\"sha256:{hash}\"]\n\
+                 rest_keys = [{{ api_key = \"{tenant}\", secret_key = \"s\" }}]\n"
+            )
+        };
+        let config = part("me", "mine") + &part("them", "theirs");
+        let gateway = Gateway::in_folder(folder, &config).await;
+        let request = v1::AddImageRequest {
+            brief: "secret".to_owned(),
+            source: Some(v1::add_image_request::Source::Content(png(1))),
+            ..Default::default()
+        };
+        let added = gateway.client().await.add_image(by("them", request)).await;
+        let secret = added.unwrap().into_inner().cont_sign;
+        Two { gateway, secret }
+    }
+
+    /// Calls a method as `me`, with a sound request.
+    async fn call(&self, method: &str, library: &str, sign: &str) -> Result<(), Status> {
+        let mut client = self.gateway.client().await;
+        let (library, sign) = (library.to_owned(), sign.to_owned());
+        match method {
+            "AddImage" => {
+                let source = Some(v1::add_image_request::Source::Content(png(2)));
+                let request = v1::AddImageRequest {
+                    library,
+                    source,
+                    ..Default::default()
+                };
+                client.add_image(by("me", request)).await.map(drop)
+            }
+            "AddImages" => {
+                let options = v1::AddImagesOptions {
+                    library,
+                    ..Default::default()
+                };
+                let payload = Some(Payload::Options(options));
+                let messages = tokio_stream::iter([v1::AddImagesRequest { payload }]);
+                let answer = client.add_images(by("me", messages)).await;
+                answer?.into_inner().message().await.map(drop)
+            }
+            "SearchImages" => {
+                let source = Some(v1::search_images_request::Source::Content(png(1)));
+                let request = v1::SearchImagesRequest {
+                    library,
+                    source,
+                    ..Default::default()
+                };
+                client.search_images(by("me", request)).await.map(drop)
+            }
+            "UpdateImage" => {
+                let request = v1::UpdateImageRequest {
+                    library,
+                    target: Some(v1::update_image_request::Target::ContSign(sign)),
+                    brief: Some("changed".to_owned()),
+                    ..Default::default()
+                };
+                client.update_image(by("me", request)).await.map(drop)
+            }
+            "DeleteImages" => {
+                let signs = v1::ContSignList { values: vec![sign] };
+                let request = v1::DeleteImagesRequest {
+                    library,
+                    target: Some(v1::delete_images_request::Target::ContSigns(signs)),
+                };
+                client.delete_images(by("me", request)).await.map(drop)
+            }
+            _ => self.read(method, library, sign).await,
+        }
+    }
+
+    async fn read(&self, method: &str, library: String, sign: String) -> Result<(), Status> {
+        let mut client = self.gateway.client().await;
+        match method {
+            "GetLibrary" => {
+                let request = v1::GetLibraryRequest { library };
+                client.get_library(by("me", request)).await.map(drop)
+            }
+            "ListImages" => {
+                let request = v1::ListImagesRequest {
+                    library,
+                    ..Default::default()
+                };
+                client.list_images(by("me", request)).await.map(drop)
+            }
+            "GetImage" => {
+                let request = v1::GetImageRequest {
+                    library,
+                    cont_sign: sign,
+                };
+                client.get_image(by("me", request)).await.map(drop)
+            }
+            other => panic!("{other} is new: say here how it is called"),
+        }
+    }
+
+    async fn assert_theirs_is_untouched(&self) {
+        let request = by("them", v1::ListImagesRequest::default());
+        let listed = self.gateway.client().await.list_images(request).await;
+        let images = listed.unwrap().into_inner().images;
+        let briefs: Vec<_> = images.iter().map(|image| image.brief.as_str()).collect();
+        assert_eq!(briefs, ["secret"]);
+    }
+}
+
+/// A request with a tenant's key, which is its name.
+fn by<T>(tenant: &'static str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let key = tenant.parse().unwrap();
+    request.metadata_mut().insert("x-api-key", key);
+    request
+}
+
+/// Every method of the contract.
+fn methods() -> Vec<String> {
+    let set = FileDescriptorSet::decode(DESCRIPTORS).unwrap();
+    let services = set.file.into_iter().flat_map(|file| file.service);
+    let methods = services.flat_map(|service| service.method);
+    methods.map(|method| method.name().to_owned()).collect()
+}
+
+/// All that a refusal tells, without the name that was asked for.
+fn told(status: &Status, name: &str) -> (tonic::Code, String, Vec<String>) {
+    let text = format!("{} {:?}", status.message(), status.get_error_details());
+    let headers = status.metadata().keys().map(|key| format!("{key:?}"));
+    (status.code(), text.replace(name, "NAME"), headers.collect())
+}
+
+#[tokio::test]
+async fn no_grpc_method_tells_a_foreign_library_from_one_that_does_not_exist() {
+    let two = Two::start().await;
+    assert!(methods().len() >= 8);
+
+    for method in methods() {
+        let foreign = two.call(&method, "theirs", &two.secret).await.unwrap_err();
+        let absent = two.call(&method, "nobody", &two.secret).await.unwrap_err();
+
+        let info = foreign.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "LIBRARY_NOT_FOUND", "{method}");
+        assert_eq!(
+            told(&foreign, "theirs"),
+            told(&absent, "nobody"),
+            "{method}"
+        );
+    }
+    two.assert_theirs_is_untouched().await;
+}
+
+#[tokio::test]
+async fn a_foreign_sign_is_unknown_in_ones_own_library() {
+    let two = Two::start().await;
+    let unknown = two.secret.replace(|c: char| c.is_ascii_digit(), "7");
+    assert_ne!(unknown, two.secret);
+
+    for method in ["GetImage", "UpdateImage"] {
+        let foreign = two.call(method, "", &two.secret).await.unwrap_err();
+        let absent = two.call(method, "mine", &unknown).await.unwrap_err();
+
+        let info = foreign.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "IMAGE_NOT_FOUND", "{method}");
+        let expected = told(&absent, &unknown);
+        assert_eq!(told(&foreign, &two.secret), expected, "{method}");
+    }
+    let signs = [two.secret.clone(), unknown.clone()].to_vec();
+    let list = v1::ContSignList { values: signs };
+    let request = v1::DeleteImagesRequest {
+        target: Some(v1::delete_images_request::Target::ContSigns(list)),
+        ..Default::default()
+    };
+    let mut client = two.gateway.client().await;
+    let deleted = client.delete_images(by("me", request)).await.unwrap();
+    let results = deleted.into_inner().results;
+    let told: Vec<String> = results
+        .iter()
+        .map(|result| format!("{:?}", result.status).replace(&result.cont_sign, "SIGN"))
+        .collect();
+    assert!(told[0].contains("IMAGE_NOT_FOUND"), "{told:?}");
+    assert_eq!(told[0], told[1]);
+    two.assert_theirs_is_untouched().await;
+}
+
+#[tokio::test]
+async fn a_foreign_picture_is_not_found_and_new_when_it_is_added() {
+    let two = Two::start().await;
+    let mut client = two.gateway.client().await;
+    let search = v1::SearchImagesRequest {
+        source: Some(v1::search_images_request::Source::Content(png(1))),
+        ..Default::default()
+    };
+    let add = v1::AddImageRequest {
+        source: Some(v1::add_image_request::Source::Content(png(1))),
+        brief: "mine".to_owned(),
+        on_duplicate: v1::OnDuplicate::Accept.into(),
+        ..Default::default()
+    };
+
+    let before = client.search_images(by("me", search.clone())).await;
+    let added = client.add_image(by("me", add)).await.unwrap().into_inner();
+    let after = client.search_images(by("me", search)).await.unwrap();
+
+    assert_eq!(before.unwrap().into_inner().matches, []);
+    assert!(!added.existed);
+    assert_eq!(after.into_inner().matches[0].brief, "mine");
+    two.assert_theirs_is_untouched().await;
+}
+
+#[tokio::test]
+async fn no_rest_call_tells_a_foreign_library_from_one_that_does_not_exist() {
+    let two = Two::start().await;
+    let token = token(&two.gateway, "me").await;
+    let form = format!("brief=b&url=http://127.0.0.1/a&cont_sign={}", two.secret);
+    let calls: Vec<_> = samegate::rest::methods()
+        .into_iter()
+        .filter(|path| path.starts_with("rest/"))
+        .collect();
+    assert!(calls.len() >= 4);
+
+    for path in calls {
+        let ask = async |library: &str| {
+            let call = format!("{path}?access_token={token}");
+            let in_query = post(&two.gateway, &format!("{call}&library={library}"), &form).await;
+            let in_body = post(&two.gateway, &call, &format!("{form}&library={library}")).await;
+            assert_eq!(in_query, in_body, "{path}");
+            in_query
+        };
+
+        let foreign = ask("theirs").await;
+
+        assert_eq!(foreign["error_code"], 216_017, "{path}: {foreign}");
+        assert_eq!(foreign, ask("nobody").await, "{path}");
+    }
+    two.assert_theirs_is_untouched().await;
+}
+
+/// What a POST answers, without the number that each answer has for itself.
+async fn post(gateway: &Gateway, path: &str, form: &str) -> Value {
+    let address = format!("{}/{path}", gateway.rest_url());
+    let call = reqwest::Client::new().post(address).body(form.to_owned());
+    let answer = call.send().await.unwrap().bytes().await.unwrap();
+    let mut answer: Value = serde_json::from_slice(&answer).unwrap();
+    if let Some(log_id) = answer.get_mut("log_id") {
+        assert!(log_id.is_u64());
+        *log_id = json!("a number");
+    }
+    answer
+}
+
+async fn token(gateway: &Gateway, api_key: &str) -> String {
+    let keys = format!("grant_type=client_credentials&client_id={api_key}&client_secret=s");
+    let answer = post(gateway, "oauth/2.0/token", &keys).await;
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Code of a call without a picture: 110 for a bad token, else 216101.
+async fn code(gateway: &Gateway, token: &str) -> i64 {
+    let path = format!("rest/2.0/realtime_search/same_hq/search?access_token={token}");
+    let answer = post(gateway, &path, "").await;
+    answer["error_code"].as_i64().unwrap()
+}
+
+fn with_keys(api_keys: &[&str]) -> String {
+    let pairs = api_keys
+        .iter()
+        .map(|key| format!("{{ api_key = \"{key}\", secret_key = \"s\" }}"));
+    let pairs: Vec<String> = pairs.collect();
+    let pairs = pairs.join(", ");
+    format!("[tenants.ann]\nlibraries = [\"default\"]\nrest_keys = [{pairs}]\n")
+}
+
+const BAD_TOKEN: i64 = 110;
+const NO_PICTURE: i64 = 216_101;
+
+#[tokio::test]
+async fn a_token_is_valid_at_every_replica_with_its_key_and_after_a_restart() {
+    let first = Gateway::with_config(&with_keys(&["a"])).await;
+    let same = Gateway::with_config(&with_keys(&["b", "a"])).await;
+    let other = Gateway::with_config(&with_keys(&["b"])).await;
+
+    let token = token(&first, "a").await;
+
+    assert_eq!(code(&first, &token).await, NO_PICTURE);
+    assert_eq!(code(&same, &token).await, NO_PICTURE);
+    assert_eq!(code(&other, &token).await, BAD_TOKEN);
+    let again = Gateway::in_folder(first.stop().await, &with_keys(&["a"])).await;
+    assert_eq!(code(&again, &token).await, NO_PICTURE);
+    let without = Gateway::in_folder(again.stop().await, &with_keys(&["b"])).await;
+    assert_eq!(code(&without, &token).await, BAD_TOKEN);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_key_when_the_configuration_is_read_again() {
+    let mut gateway = Gateway::with_config(&with_keys(&["a", "b"])).await;
+    let (gone, kept) = (token(&gateway, "a").await, token(&gateway, "b").await);
+    assert_eq!(code(&gateway, &gone).await, NO_PICTURE);
+
+    gateway.reload(&with_keys(&["b"]));
+
+    assert_eq!(code(&gateway, &gone).await, BAD_TOKEN);
+    assert_eq!(code(&gateway, &kept).await, NO_PICTURE);
+}
