@@ -5,6 +5,7 @@
 //! it serves is a tower service.
 
 mod connection;
+mod opening;
 mod tls;
 
 use std::convert::Infallible;

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::{Service, ServiceExt};
 
+use super::opening::Opening;
 use super::{Options, tls};
 use crate::domain::{Closing, Peer};
 
@@ -124,10 +125,12 @@ where
         })
     };
     let builder = http_builder();
+    let (stream, opened) = Opening::new(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let age = options.age();
+    let (age, late) = (options.age(), opened.late(HEAD_TIMEOUT));
     let grace = tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = late => return Err("the client did not finish its first bytes".into()),
         () = closing.0.cancelled() => options.drain,
         () = age => options.grace,
     };

@@ -11,6 +11,7 @@ mod bulk;
 mod cli;
 mod contract;
 mod grpc_door;
+mod hostile;
 mod quota;
 mod rest_backend;
 mod rest_door;

@@ -4,6 +4,7 @@ pub mod backends;
 pub mod clock;
 pub mod gateway;
 pub mod grpc_double;
+pub mod http2;
 pub mod memory;
 pub mod pictures;
 pub mod redis;

@@ -1,0 +1,272 @@
+//! Callers that break rules: each is refused or cut off, holds nothing for
+//! long, and harms nobody else.
+
+mod slow;
+
+use std::net::SocketAddr;
+
+use samegate::proto::v1;
+use serde_json::Value;
+
+use crate::support::gateway::Gateway;
+use crate::support::http2::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2, REFUSED_STREAM,
+    RST_STREAM, field, frame, head,
+};
+
+/// gRPC message of no fields, in its frame.
+const EMPTY: [u8; 5] = [0; 5];
+
+async fn assert_serves(gateway: &Gateway) {
+    let request = v1::GetLibraryRequest::default();
+    let answer = gateway.client().await.get_library(request).await;
+    assert_eq!(answer.unwrap().into_inner().library, "default");
+}
+
+/// Sends a body as a gRPC call, whatever it holds; answers status and reason.
+async fn grpc(address: SocketAddr, encoding: &str, body: Vec<u8>) -> (String, String) {
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
+    let address = format!("http://{address}/samegate.v1.SameImageService/AddImage");
+    let call = client
+        .post(address)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-encoding", encoding)
+        .body(body);
+    let answer = call.send().await.unwrap();
+    let header = |name| {
+        let value = answer.headers().get(name);
+        value.map_or("", |value| value.to_str().unwrap()).to_owned()
+    };
+    (header("grpc-status"), header("grpc-message"))
+}
+
+fn message(flag: u8, length: usize, content: &[u8]) -> Vec<u8> {
+    let mut message = vec![flag];
+    message.extend(u32::try_from(length).unwrap().to_be_bytes());
+    message.extend(content);
+    message
+}
+
+#[tokio::test]
+async fn malformed_grpc_messages_are_refused_one_by_one() {
+    let gateway = Gateway::start().await;
+    let address = gateway.addresses.grpc;
+    let (resource_exhausted, unimplemented, internal) = ("8", "12", "13");
+    // Groups within groups, of a field that is not known.
+    let nested = [0xfb, 0x07].repeat(10_000);
+    let bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
+
+    for (what, encoding, body, expected) in [
+        ("nothing", "identity", vec![], internal),
+        ("half a prefix", "identity", vec![0, 0, 0], internal),
+        (
+            "half a message",
+            "identity",
+            message(0, 9, b"\x0a"),
+            internal,
+        ),
+        ("unknown flag", "identity", message(2, 0, b""), internal),
+        (
+            "flag without encoding",
+            "identity",
+            message(1, 10, bomb),
+            internal,
+        ),
+        ("compressed", "gzip", message(1, 10, bomb), unimplemented),
+        (
+            "unknown encoding",
+            "snappy",
+            message(1, 10, bomb),
+            unimplemented,
+        ),
+        (
+            "promise of 4 GiB",
+            "identity",
+            message(0, 0xffff_ffff, b""),
+            resource_exhausted,
+        ),
+        (
+            "no protobuf",
+            "identity",
+            message(0, 3, b"\xff\xff\xff"),
+            internal,
+        ),
+        (
+            "length past the end",
+            "identity",
+            message(0, 2, b"\x0a\x7f"),
+            internal,
+        ),
+        (
+            "deep nesting",
+            "identity",
+            message(0, 20_000, &nested),
+            internal,
+        ),
+    ] {
+        let (status, text) = grpc(address, encoding, body).await;
+
+        assert_eq!(status, expected, "{what}: {text}");
+    }
+    assert_serves(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_compressed_form_is_not_unpacked() {
+    let gateway = Gateway::start().await;
+    let token = token(&gateway).await;
+
+    let answer = rest(
+        &gateway,
+        &token,
+        "content-encoding",
+        "gzip",
+        b"\x1f\x8b\x08\0",
+    )
+    .await;
+
+    assert_eq!(answer["error_code"], 216_100, "{answer}");
+}
+
+#[tokio::test]
+async fn forms_of_very_many_fields_are_read_to_their_end() {
+    let gateway = Gateway::start().await;
+    let token = token(&gateway).await;
+    let pairs = "a=b&".repeat(1_000_000) + "url=http://127.0.0.1/a";
+    let parts = "--x\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\nb\r\n".repeat(50_000);
+    let parts = parts + "--x--\r\n";
+    let nested = "[".repeat(1_000_000);
+
+    for (kind, body, code) in [
+        ("application/x-www-form-urlencoded", pairs, 282_113),
+        ("multipart/form-data; boundary=x", parts, 216_101),
+        ("application/json", nested, 216_101),
+    ] {
+        let answer = rest(&gateway, &token, "content-type", kind, body.as_bytes()).await;
+
+        assert_eq!(answer["error_code"], code, "{kind}: {answer}");
+    }
+}
+
+async fn token(gateway: &Gateway) -> String {
+    let keys = "grant_type=client_credentials&client_id=local&client_secret=local";
+    let address = format!("{}/oauth/2.0/token?{keys}", gateway.rest_url());
+    let answer = reqwest::get(address).await.unwrap().bytes().await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn rest(gateway: &Gateway, token: &str, name: &str, value: &str, body: &[u8]) -> Value {
+    let path = "rest/2.0/realtime_search/same_hq/search";
+    let address = format!("{}/{path}?access_token={token}", gateway.rest_url());
+    let call = reqwest::Client::new().post(address).header(name, value);
+    let answer = call.body(body.to_vec()).send().await.unwrap();
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn too_many_or_too_long_headers_are_refused() {
+    let gateway = Gateway::start().await;
+    let client = |http2: bool| {
+        let builder = reqwest::Client::builder();
+        let builder = if http2 {
+            builder.http2_prior_knowledge()
+        } else {
+            builder
+        };
+        builder.build().unwrap()
+    };
+
+    for http2 in [true, false] {
+        let mut many = client(http2).get(gateway.rest_url());
+        for number in 0..300 {
+            many = many.header(format!("x-{number}"), "v".repeat(60));
+        }
+        let answer = many.send().await.unwrap();
+
+        assert_eq!(answer.status(), 431, "HTTP/2: {http2}");
+    }
+    assert_serves(&gateway).await;
+}
+
+#[tokio::test]
+async fn rapid_resets_end_their_connection() {
+    let gateway = Gateway::start().await;
+    let mut client = Http2::connect(gateway.addresses.grpc, &[]).await;
+    let head = head("GetLibrary");
+    let mut frames = Vec::new();
+    for number in 0..20_000 {
+        let stream = 2 * number + 1;
+        frames.extend(frame(HEADERS, END_HEADERS, stream, &head));
+        frames.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+
+    if client.send(&frames).await {
+        let last = client.until(|frame| frame.kind == GOAWAY).await;
+        assert!(last.is_none_or(|frame| frame.kind == GOAWAY));
+    }
+
+    assert_serves(&gateway).await;
+}
+
+#[tokio::test]
+async fn headers_without_an_end_end_their_connection() {
+    let gateway = Gateway::start().await;
+    let mut client = Http2::connect(gateway.addresses.grpc, &[]).await;
+    let junk = field("x-junk", &"v".repeat(100)).repeat(100);
+    client
+        .send(&frame(HEADERS, 0, 1, &head("GetLibrary")))
+        .await;
+
+    let mut sent = 0;
+    // A server that keeps what it gets would take a gigabyte.
+    while sent < 1 << 30 && client.send(&frame(CONTINUATION, 0, 1, &junk)).await {
+        sent += junk.len();
+    }
+
+    assert!(sent < 64 << 20, "{sent} bytes of headers were taken");
+    assert_serves(&gateway).await;
+}
+
+#[tokio::test]
+async fn streams_past_the_limit_are_refused_and_harm_no_other_connection() {
+    let gateway = Gateway::with_config("limits.requests_in_flight = 4000").await;
+    let mut client = Http2::connect(gateway.addresses.grpc, &[]).await;
+    let head = head("AddImage");
+    let open = |number: u32| frame(HEADERS, END_HEADERS, 2 * number + 1, &head);
+    let frames: Vec<u8> = (0..1025).flat_map(open).collect();
+
+    assert!(client.send(&frames).await);
+
+    let refused = client
+        .until(|frame| frame.kind == RST_STREAM)
+        .await
+        .unwrap();
+    assert_eq!(refused.stream, 2 * 1024 + 1);
+    assert_eq!(refused.payload, REFUSED_STREAM.to_be_bytes());
+    assert_serves(&gateway).await;
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_hold_no_place() {
+    let gateway = Gateway::with_config("limits.requests_in_flight = 4").await;
+    let window = (4, 1);
+    let mut client = Http2::connect(gateway.addresses.grpc, &[window]).await;
+
+    for number in 0..20 {
+        let stream = 2 * number + 1;
+        let mut call = frame(HEADERS, END_HEADERS, stream, &head("GetLibrary"));
+        call.extend(frame(DATA, END_STREAM, stream, &EMPTY));
+        assert!(client.send(&call).await);
+        // One byte of the answer is there, and the rest waits for ever.
+        let begun = |frame: &Frame| frame.kind == DATA && frame.stream == stream;
+        let data = client.until(begun).await.unwrap();
+        assert_eq!(data.payload.len(), 1, "stream {stream} was served");
+    }
+
+    assert_serves(&gateway).await;
+}
