@@ -63,8 +63,20 @@ pub struct Config {
 }
 
 /// Parts that a running gateway cannot change: ports are bound, libraries open,
-/// quotas counted.
-const FIXED: [&str; 3] = ["listen", "libraries", "quota.store"];
+/// quotas counted, connections and telemetry set up.
+pub const FIXED: [&str; 11] = [
+    "listen",
+    "libraries",
+    "limits.ready_wait",
+    "limits.connection_age",
+    "limits.connection_grace",
+    "limits.lame_duck",
+    "limits.drain",
+    "quota.store",
+    "telemetry.log",
+    "telemetry.otlp_endpoint",
+    "telemetry.sampling",
+];
 
 /// Settings from the command line; they beat every other layer.
 #[derive(Clone, Debug, Default)]

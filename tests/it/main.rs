@@ -10,6 +10,7 @@ mod architecture;
 mod bulk;
 mod cli;
 mod contract;
+mod docs;
 mod grpc_door;
 mod hostile;
 mod quota;

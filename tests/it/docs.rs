@@ -1,0 +1,156 @@
+//! Holds the documentation against what it describes: each key of the
+//! configuration and each error reason, with the numbers that it gives them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use samegate::config::{self, FIXED};
+use samegate::error::Kind;
+
+/// Cells of the rows of all tables whose first cell is in backticks and
+/// whose number of columns is 4, by the first cell.
+fn rows(file: &str) -> BTreeMap<String, [String; 3]> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in text.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [first, second, third, fourth] = cells[..] else {
+            continue;
+        };
+        let Some(name) = first
+            .strip_prefix('`')
+            .and_then(|name| name.strip_suffix('`'))
+        else {
+            continue;
+        };
+        let cells = [second, third, fourth].map(str::to_owned);
+        let doubled = rows.insert(name.to_owned(), cells);
+        assert!(doubled.is_none(), "{file} has `{name}` twice");
+    }
+    rows
+}
+
+/// Every key of config/default.toml that has a value of its own, those that
+/// are off by default too.
+fn keys() -> BTreeSet<String> {
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c != ' ') => setting.to_owned(),
+        _ => line.to_owned(),
+    };
+    let text: Vec<String> = config::DEFAULT.lines().map(on).collect();
+    let mut keys = BTreeSet::new();
+    let all: toml::Table = text.join("\n").parse().unwrap();
+    gather("", &all.into(), &mut keys);
+    keys
+}
+
+fn gather(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
+    let has_names = matches!(path, "libraries" | "tenants");
+    let entry = |(key, value): (&String, &toml::Value), keys: &mut _| {
+        let key = if has_names { "NAME" } else { key };
+        let dot = if path.is_empty() { "" } else { "." };
+        gather(&format!("{path}{dot}{key}"), value, keys);
+    };
+    match value {
+        toml::Value::Table(table) => table.iter().for_each(|pair| entry(pair, keys)),
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+            keys.insert(path.to_owned());
+            let path = format!("{path}[]");
+            items.iter().for_each(|item| gather(&path, item, keys));
+        }
+        toml::Value::Array(_)
+        | toml::Value::String(_)
+        | toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_) => {
+            keys.insert(path.to_owned());
+        }
+    }
+}
+
+/// Keys that stand for others of the default file: one or the other is given.
+const ALTERNATIVES: [&str; 4] = [
+    "auth.jwt.jwks_file",
+    "quota.store.redis",
+    "quota.store.on_failure",
+    "quota.store.replicas",
+];
+
+#[test]
+fn every_key_is_documented_and_no_other() {
+    let mut keys = keys();
+    assert!(keys.len() > 40, "{keys:?}");
+    for key in ALTERNATIVES {
+        let last = key.rsplit('.').next().unwrap();
+        assert!(config::DEFAULT.contains(last), "{key}");
+        keys.insert(key.to_owned());
+    }
+
+    let documented: BTreeSet<String> = rows("docs/configuration.md").into_keys().collect();
+
+    assert_eq!(documented, keys);
+}
+
+#[test]
+fn documented_defaults_are_those_of_the_default_file() {
+    let documented = rows("docs/configuration.md");
+    let defaults: toml::Table = config::DEFAULT.parse().unwrap();
+    let mut compared = 0;
+
+    for (section, values) in &defaults {
+        if ["libraries", "tenants"].contains(&section.as_str()) {
+            continue;
+        }
+        for (key, value) in values.as_table().unwrap() {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            let [_, default, _] = &documented[&format!("{section}.{key}")];
+            assert_eq!(*default, format!("`{value}`"), "{section}.{key}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 15, "{compared}");
+}
+
+#[test]
+fn documented_reloads_are_those_that_the_gateway_makes() {
+    for (key, [_, _, reload]) in rows("docs/configuration.md") {
+        let fixed = FIXED.iter().any(|fixed| {
+            let rest = key.strip_prefix(fixed);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        let expected = if fixed { "restart" } else { "yes" };
+        let word = reload.split(';').next().unwrap();
+        assert_eq!(word, expected, "{key}");
+    }
+}
+
+#[test]
+fn every_reason_is_documented_with_its_codes() {
+    let mut documented = rows("docs/operations.md");
+    documented.retain(|name, _| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
+
+    for kind in Kind::all() {
+        let row = documented.remove(kind.reason());
+        let [grpc, rest, advice] = row.unwrap_or_else(|| panic!("{} is missing", kind.reason()));
+
+        assert_eq!(grpc, upper_snake(&format!("{:?}", kind.code())));
+        assert_eq!(rest, kind.same_hq().0.to_string(), "{}", kind.reason());
+        assert!(advice.len() > 10, "{}: what to do?", kind.reason());
+    }
+    assert!(documented.is_empty(), "no such reason: {documented:?}");
+}
+
+fn upper_snake(camel: &str) -> String {
+    let mut name = String::new();
+    for (index, letter) in camel.char_indices() {
+        if index > 0 && letter.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
