@@ -18,9 +18,11 @@ use axum::{Json, Router};
 use http::{StatusCode, header};
 use serde_json::{Map, json};
 
-use self::gauges::Gauges;
+use self::gauges::{Gauges, OfBounds};
+use crate::admission::Budget;
 use crate::config;
 use crate::library::Libraries;
+use crate::quota::{self, Refusals};
 use crate::telemetry::{self, Metrics, OPEN_METRICS, StartError};
 
 /// Whether the gateway wants traffic.
@@ -49,6 +51,19 @@ struct Admin {
     metrics: Metrics,
 }
 
+/// What is asked for its numbers when the metrics are read.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Libraries; also asked for `/state`.
+    pub libraries: Libraries,
+    /// What the process holds.
+    pub budget: Budget,
+    /// Where quotas are counted.
+    pub quotas: Arc<dyn quota::Store>,
+    /// Who was over them.
+    pub refusals: Refusals,
+}
+
 // === impl Readiness ===
 
 impl Readiness {
@@ -74,9 +89,11 @@ impl Readiness {
     }
 }
 
-/// Makes the admin service; the libraries are asked at each look.
-pub fn router(readiness: Readiness, libraries: Libraries, metrics: Metrics) -> Router {
+/// Makes the admin service; the sources are asked at each look.
+pub fn router(readiness: Readiness, sources: Sources, metrics: Metrics) -> Router {
+    let libraries = sources.libraries.clone();
     metrics.ask(Gauges(libraries.clone()));
+    metrics.ask(OfBounds(sources));
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

@@ -24,7 +24,7 @@ use tonic_web::GrpcWebLayer;
 
 pub use self::reload::Reloader;
 use self::reload::Replaceable;
-use crate::admin::{Phase, Readiness};
+use crate::admin::{Phase, Readiness, Sources};
 use crate::admission::Budget;
 use crate::config::{self, Config};
 use crate::domain::Tenant;
@@ -33,7 +33,7 @@ use crate::library::embedded::Embedded;
 use crate::library::rest::Rest;
 use crate::library::{Libraries, Library, Observed};
 use crate::middleware::{self, ApiKeys, Authenticate, Bounds, Credentials, Deadlines, Tokens};
-use crate::quota::{self, Quotas};
+use crate::quota::{self, Quotas, Refusals};
 use crate::server::Tls;
 use crate::telemetry::Metrics;
 use crate::{admin, grpc, rest, server};
@@ -56,6 +56,7 @@ pub struct App {
 struct Parts {
     libraries: Libraries,
     quotas: Arc<dyn quota::Store>,
+    refusals: Refusals,
     budget: Budget,
     health: HealthReporter,
     metrics: Metrics,
@@ -100,15 +101,12 @@ impl App {
             libraries,
             // No call runs longer than its deadline.
             quotas: quota::open(&config.quota.store, limits.max_deadline)?,
+            refusals: Refusals::default(),
             budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
             health: HealthReporter::new(),
             metrics,
         };
-        let admin_door = admin::router(
-            readiness.clone(),
-            parts.libraries.clone(),
-            parts.metrics.clone(),
-        );
+        let admin_door = admin::router(readiness.clone(), parts.sources(), parts.metrics.clone());
         let [grpc_door, rest_door] = parts.doors(config)?;
 
         let listen = &config.listen;
@@ -200,6 +198,15 @@ impl App {
 // === impl Parts ===
 
 impl Parts {
+    fn sources(&self) -> Sources {
+        Sources {
+            libraries: self.libraries.clone(),
+            budget: self.budget.clone(),
+            quotas: self.quotas.clone(),
+            refusals: self.refusals.clone(),
+        }
+    }
+
     /// Makes both doors as a configuration wants them.
     fn doors(&self, config: &Config) -> Result<[Router; 2]> {
         let limits = &config.limits;
@@ -396,9 +403,9 @@ fn bounds(config: &Config, parts: &Parts) -> Bounds {
     let limits = &config.limits;
     let quotas = config.tenants.iter();
     let quotas = quotas.map(|(name, tenant)| (name.clone(), tenant.quota.clone()));
-    let store = parts.quotas.clone();
+    let (store, refusals) = (parts.quotas.clone(), parts.refusals.clone());
     Bounds {
-        quotas: Quotas::of(store, quotas.collect(), config.quota.shadow),
+        quotas: Quotas::of(store, quotas.collect(), config.quota.shadow, refusals),
         budget: parts.budget.clone(),
         max_message_bytes: limits.max_message_bytes,
         deadlines: Deadlines {

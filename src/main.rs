@@ -123,6 +123,9 @@ async fn follow(serve: Serve, config: Config, mut reloader: Reloader) {
             continue;
         }
         reloader.apply(read);
+        if files.have_changed().await {
+            continue;
+        }
         tokio::select! {
             () = files.changed() => {}
             _ = hang_up.recv() => {}

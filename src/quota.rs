@@ -13,8 +13,7 @@ mod redis;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,6 +40,12 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Charges bytes that an admitted call turned out to have on top. A tenant
     /// may come into debt by it, and is refused until that is paid.
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64);
+
+    /// Whether replicas count together as configured; a store of one process
+    /// always does.
+    fn is_whole(&self) -> bool {
+        true
+    }
 }
 
 /// What a store decided.
@@ -88,8 +93,12 @@ struct Inner {
     limits: BTreeMap<String, Limits>,
     store: Arc<dyn Store>,
     shadow: bool,
-    refused: AtomicU64,
+    refusals: Refusals,
 }
+
+/// How often each tenant was over its quota, in shadow too; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals(Arc<Mutex<BTreeMap<Arc<str>, u64>>>);
 
 /// The quota of one tenant.
 #[derive(Clone, Debug)]
@@ -146,13 +155,19 @@ pub fn open(config: &QuotaStore, longest: Duration) -> Result<Arc<dyn Store>> {
 // === impl Quotas ===
 
 impl Quotas {
-    /// Counts in a store; `shadow` admits what it refuses.
-    pub fn of(store: Arc<dyn Store>, limits: BTreeMap<String, Limits>, shadow: bool) -> Self {
+    /// Counts in a store, and what it refuses in `refusals`; `shadow` admits
+    /// that.
+    pub fn of(
+        store: Arc<dyn Store>,
+        limits: BTreeMap<String, Limits>,
+        shadow: bool,
+        refusals: Refusals,
+    ) -> Self {
         Quotas(Arc::new(Inner {
             limits,
             store,
             shadow,
-            refused: AtomicU64::new(0),
+            refusals,
         }))
     }
 
@@ -163,10 +178,22 @@ impl Quotas {
             tenant: tenant.into(),
         }
     }
+}
 
-    /// Calls that were over a quota, in shadow too.
-    pub fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
+// === impl Refusals ===
+
+impl Refusals {
+    /// Calls and items of bulk loads that were over a quota, by tenant.
+    pub fn by_tenant(&self) -> BTreeMap<Arc<str>, u64> {
+        self.lock().clone()
+    }
+
+    fn note(&self, tenant: &Arc<str>) {
+        *self.lock().entry(tenant.clone()).or_default() += 1;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,7 +216,7 @@ impl Meter {
             Ok(Decision::Refused(refusal)) => refusal.error(limits),
             Err(error) => error,
         };
-        inner.refused.fetch_add(1, Ordering::Relaxed);
+        inner.refusals.note(&self.tenant);
         if inner.shadow {
             let (tenant, reason) = (&*self.tenant, error.kind().reason());
             tracing::info!(tenant, reason, "over its quota, admitted: shadow mode");

@@ -33,12 +33,18 @@ impl Files {
     pub async fn changed(&mut self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let now = look(&self.paths).await;
-            if now != self.seen {
-                self.seen = now;
+            if self.have_changed().await {
                 return;
             }
         }
+    }
+
+    /// Looks at once. Whoever has read the files asks this afterwards: a
+    /// change amid the reading that is undone before the next look would go
+    /// unnoticed otherwise.
+    pub async fn have_changed(&mut self) -> bool {
+        let now = look(&self.paths).await;
+        std::mem::replace(&mut self.seen, now) != now
     }
 }
 

@@ -1,18 +1,24 @@
-//! Numbers that libraries tell when the metrics are read.
+//! Numbers that libraries and bounds tell when the metrics are read.
 
 use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::Sources;
 use crate::library::{CredentialState, Libraries, State};
 use crate::telemetry::names::{self, Metric};
 
 /// Asks every library for its state.
 #[derive(Debug)]
 pub(super) struct Gauges(pub(super) Libraries);
+
+/// Asks what bounds callers: budget and quotas.
+#[derive(Debug)]
+pub(super) struct OfBounds(pub(super) Sources);
 
 type OfLibrary = fn(&State) -> Option<f64>;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
@@ -72,6 +78,36 @@ impl Collector for Gauges {
                 })
             });
             family(&mut encoder, metric, values)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for OfBounds {
+    #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Sources {
+            budget,
+            quotas,
+            refusals,
+            ..
+        } = &self.0;
+        for (metric, value) in [
+            (names::ADMITTED, budget.requests() as f64),
+            (names::ADMITTED_BYTES, budget.bytes() as f64),
+            (names::QUOTA_STORE, f64::from(u8::from(quotas.is_whole()))),
+        ] {
+            let gauge =
+                encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(gauge)?;
+        }
+        let Metric { name, help, .. } = names::QUOTA_REFUSALS;
+        // The encoder appends it to every counter.
+        let name = name.strip_suffix("_total").unwrap_or(name);
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (tenant, count) in refusals.by_tenant() {
+            let labels = [("tenant", &*tenant)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -112,11 +112,14 @@ impl Store for Fallback {
     }
 
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64) {
-        let is_down = self.again.lock().is_ok_and(|again| again.is_some());
-        if is_down {
-            self.own.charge(tenant, &self.share(limits), bytes);
-        } else {
+        if self.is_whole() {
             self.shared.charge(tenant, limits, bytes);
+        } else {
+            self.own.charge(tenant, &self.share(limits), bytes);
         }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.again.lock().is_ok_and(|again| again.is_none())
     }
 }

@@ -10,7 +10,8 @@ fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
 
 fn meter(limits: Limits, shadow: bool) -> Meter {
     let limits = BTreeMap::from([("ann".to_owned(), limits)]);
-    Quotas::of(Arc::new(Local::default()), limits, shadow).meter("ann")
+    let store = Arc::new(Local::default());
+    Quotas::of(store, limits, shadow, Refusals::default()).meter("ann")
 }
 
 async fn kind(meter: &Meter) -> Option<Kind> {
@@ -140,7 +141,7 @@ async fn shadow_mode_counts_what_it_would_refuse() {
     for _ in 0..10 {
         assert_eq!(kind(&meter).await, None);
     }
-    assert_eq!(meter.quotas.refused(), 9);
+    assert_eq!(meter.quotas.0.refusals.by_tenant()["ann"], 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +152,12 @@ async fn tenants_have_quotas_of_their_own_and_others_none() {
         ("bob".to_owned(), one),
         ("eve".to_owned(), Limits::default()),
     ]);
-    let quotas = Quotas::of(Arc::new(Local::default()), quotas, false);
+    let quotas = Quotas::of(
+        Arc::new(Local::default()),
+        quotas,
+        false,
+        Refusals::default(),
+    );
 
     assert_eq!(kind(&quotas.meter("ann")).await, None);
     assert_eq!(kind(&quotas.meter("ann")).await, Some(Kind::QuotaRate));

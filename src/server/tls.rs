@@ -65,10 +65,14 @@ impl Tls {
             .into_iter()
             .chain(&config.client_ca);
         let mut files = Files::new(paths.cloned().collect()).await;
-        // They may have changed since they were read.
-        self.read_again();
-        while stop.run_until_cancelled(files.changed()).await.is_some() {
+        loop {
             self.read_again();
+            if files.have_changed().await {
+                continue;
+            }
+            if stop.run_until_cancelled(files.changed()).await.is_none() {
+                return;
+            }
         }
     }
 

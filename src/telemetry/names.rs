@@ -149,6 +149,30 @@ pub const RECEIVED_BYTES: Metric = metric(
     "Bytes of request bodies read",
     NONE,
 );
+/// Requests that hold a place in the budget.
+pub const ADMITTED: Metric = metric(
+    "samegate_admission_requests",
+    "Requests that hold a place in limits.requests_in_flight",
+    NONE,
+);
+/// Bytes that hold a place in the budget.
+pub const ADMITTED_BYTES: Metric = metric(
+    "samegate_admission_bytes",
+    "Bytes that hold a place in limits.bytes_in_flight",
+    NONE,
+);
+/// Calls over a quota.
+pub const QUOTA_REFUSALS: Metric = metric(
+    "samegate_quota_refusals_total",
+    "Calls and items of bulk loads that were over their tenant's quota, in shadow mode too",
+    &["tenant"],
+);
+/// Whether quotas are counted as configured.
+pub const QUOTA_STORE: Metric = metric(
+    "samegate_quota_store_up",
+    "Whether quotas are counted in quota.store, and not without it: 1 or 0",
+    NONE,
+);
 /// Handlers that panicked.
 pub const PANICS: Metric = metric("samegate_panics_total", "Handlers that panicked", NONE);
 /// Requests to vendors.
@@ -273,11 +297,15 @@ pub const BREAKER: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 25] = [
+pub const METRICS: [Metric; 29] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
     RECEIVED_BYTES,
+    ADMITTED,
+    ADMITTED_BYTES,
+    QUOTA_REFUSALS,
+    QUOTA_STORE,
     PANICS,
     ATTEMPT_DURATION,
     CONNECTIONS,

@@ -42,7 +42,10 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
         "server",
         &["config", "domain", "error", "telemetry", "watch"],
     ),
-    ("admin", &["config", "library", "telemetry"]),
+    (
+        "admin",
+        &["admission", "config", "library", "quota", "telemetry"],
+    ),
     (
         "grpc",
         &["admission", "domain", "error", "library", "proto", "quota"],

@@ -18,7 +18,7 @@ use samegate::config::RestKey;
 use samegate::domain::Tenant;
 use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
-use samegate::quota::{Local, Quotas};
+use samegate::quota::{Local, Quotas, Refusals};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
 use serde_json::{Value, json};
@@ -117,7 +117,12 @@ fn layered(calls: Router, keys: Keys) -> Router {
     let authenticate: Authenticate =
         Arc::new(move |head| Box::pin(std::future::ready(known.authenticate(head))));
     let bounds = Bounds {
-        quotas: Quotas::of(Arc::new(Local::default()), BTreeMap::new(), false),
+        quotas: Quotas::of(
+            Arc::new(Local::default()),
+            BTreeMap::new(),
+            false,
+            Refusals::default(),
+        ),
         budget: Budget::new(64, 1024 * 1024),
         max_message_bytes: MAX_BODY_BYTES,
         deadlines: Deadlines {

@@ -1,11 +1,14 @@
 //! What the tests are built with.
 
 pub mod backends;
+pub mod certificates;
 pub mod clock;
 pub mod gateway;
 pub mod grpc_double;
 pub mod http2;
 pub mod memory;
 pub mod pictures;
+pub mod probe;
+pub mod process;
 pub mod redis;
 pub mod vendor;

@@ -18,7 +18,7 @@ pub struct Gateway {
     /// Folder that holds its library and configuration.
     pub folder: tempfile::TempDir,
     reloader: Reloader,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Duration>,
     running: JoinHandle<()>,
 }
 
@@ -44,8 +44,7 @@ impl Gateway {
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(app.run(async {
             // A dropped sender stops the gateway as well.
-            let _ = stopped.await;
-            Duration::ZERO
+            stopped.await.unwrap_or_default()
         }));
         Gateway {
             addresses,
@@ -58,14 +57,19 @@ impl Gateway {
 
     /// Drains, stops, and hands back the folder.
     pub async fn stop(self) -> tempfile::TempDir {
-        let _ = self.stop.send(());
+        let _ = self.stop.send(Duration::ZERO);
         self.running.await.unwrap();
         self.folder
     }
 
     /// Tells the gateway to stop and returns at once.
     pub fn begin_to_stop(self) -> JoinHandle<()> {
-        let _ = self.stop.send(());
+        self.begin_to_stop_after(Duration::ZERO)
+    }
+
+    /// The same, with time in which calls are still taken.
+    pub fn begin_to_stop_after(self, lame_duck: Duration) -> JoinHandle<()> {
+        let _ = self.stop.send(lame_duck);
         self.running
     }
 

@@ -1,0 +1,79 @@
+//! Running a gateway: certificates, connections, drain, probes, telemetry,
+//! reload. What only a whole process has is tested on the real binary.
+
+mod admin;
+mod connections;
+mod drain;
+mod grpc_web;
+mod reload;
+mod tls;
+
+use bytes::Bytes;
+use samegate::proto::v1;
+use samegate::proto::v1::add_images_request::Payload;
+use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use crate::support::vendor::{API_KEY, SECRET_KEY, Vendor};
+
+/// Asks for the size of the library: the cheapest call.
+async fn ask(mut client: SameImageServiceClient<Channel>) -> Result<(), Status> {
+    let request = v1::GetLibraryRequest::default();
+    client.get_library(request).await.map(drop)
+}
+
+/// Configures a library at the vendor, and a tenant that uses it.
+fn vendor_library(vendor: &Vendor) -> String {
+    format!(
+        "[libraries.cloud]\nbackend = \"rest\"\nbase_url = \"{}\"\nqps = 1000\n\
+         credentials = [{{ api_key = \"{API_KEY}\", secret_key = \"{SECRET_KEY}\" }}]\n\
+         [tenants.local]\nlibraries = [\"cloud\"]\n",
+        vendor.url()
+    )
+}
+
+fn search(picture: Bytes) -> v1::SearchImagesRequest {
+    v1::SearchImagesRequest {
+        source: Some(v1::search_images_request::Source::Content(picture)),
+        ..Default::default()
+    }
+}
+
+/// Opens a bulk load, whose items are sent one by one.
+async fn bulk(
+    client: &mut SameImageServiceClient<Channel>,
+) -> (
+    mpsc::Sender<v1::AddImagesRequest>,
+    Streaming<v1::AddImagesResponse>,
+) {
+    let (items, requests) = mpsc::channel(4);
+    let options = Payload::Options(v1::AddImagesOptions::default());
+    items.send(message(options)).await.unwrap();
+    let events = client.add_images(ReceiverStream::new(requests)).await;
+    (items, events.unwrap().into_inner())
+}
+
+fn item(key: &str, picture: Bytes) -> v1::AddImagesRequest {
+    message(Payload::Item(v1::AddImagesItem {
+        key: key.to_owned(),
+        source: Some(v1::add_images_item::Source::Content(picture)),
+        brief: key.to_owned(),
+        ..Default::default()
+    }))
+}
+
+fn message(payload: Payload) -> v1::AddImagesRequest {
+    v1::AddImagesRequest {
+        payload: Some(payload),
+    }
+}
+
+fn is_ok(result: &v1::AddImagesResult) -> bool {
+    result
+        .status
+        .as_ref()
+        .is_some_and(|status| status.code == 0)
+}

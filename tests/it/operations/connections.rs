@@ -1,0 +1,156 @@
+//! How long connections live, and those that never become one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use samegate::proto::v1;
+use samegate::proto::v1::add_images_response::Event;
+use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{bulk, search, vendor_library};
+use crate::support::gateway::Gateway;
+use crate::support::pictures::png;
+use crate::support::probe::{until, until_metric};
+use crate::support::vendor::{Fault, Gate, Operation, Vendor};
+
+/// Time for a client to begin.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn with_age(age: &str, vendor: &Vendor) -> String {
+    format!(
+        "[limits]\nconnection_age = \"1s\"\n{age}\n{}",
+        vendor_library(vendor)
+    )
+}
+
+/// A client that counts its connections.
+async fn counting(address: SocketAddr) -> (SameImageServiceClient<Channel>, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let connections = count.clone();
+    let connector = tower::service_fn(move |_| {
+        connections.fetch_add(1, Ordering::SeqCst);
+        async move { TcpStream::connect(address).await.map(TokioIo::new) }
+    });
+    let endpoint = Endpoint::from_static("http://gateway");
+    let channel = endpoint.connect_with_connector(connector).await.unwrap();
+    (SameImageServiceClient::new(channel), count)
+}
+
+#[tokio::test]
+async fn a_connection_is_asked_to_end_at_its_age_and_ends_well() {
+    let gateway = Gateway::with_config("[limits]\nconnection_age = \"1s\"").await;
+    let begin = Instant::now();
+    let stream = TcpStream::connect(gateway.addresses.grpc).await.unwrap();
+    let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (requests, connection) = http2
+        .handshake::<_, axum::body::Body>(TokioIo::new(stream))
+        .await
+        .unwrap();
+
+    connection.await.unwrap();
+
+    assert!(requests.is_closed());
+    // A tenth less than the age at the earliest.
+    assert!(begin.elapsed() >= Duration::from_millis(900));
+    until_metric(
+        gateway.addresses.admin,
+        "samegate_connections{door=\"grpc\"}",
+        0.0,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_runs_over_the_age_of_its_connection_while_calls_take_a_new_one() {
+    let vendor = Vendor::start().await;
+    let gateway = Gateway::with_config(&with_age("", &vendor)).await;
+    let (mut client, connections) = counting(gateway.addresses.grpc).await;
+    let gate = Gate::closed();
+    vendor.script(Operation::Add, Fault::Head(gate.clone()));
+    let (items, mut events) = bulk(&mut client).await;
+    items.send(super::item("held", png(1))).await.unwrap();
+    vendor.until("the item is held", || gate.held() == 1).await;
+
+    let mut next = async || events.message().await.unwrap().unwrap().event.unwrap();
+    assert!(matches!(next().await, Event::Drain(_)));
+    until("calls go over another connection", async || {
+        // One that was on its way to the old connection may fail.
+        let _ = client.search_images(search(png(2))).await;
+        connections.load(Ordering::SeqCst) >= 2
+    })
+    .await;
+    client.search_images(search(png(2))).await.unwrap();
+    gate.open();
+
+    assert!(matches!(next().await, Event::Result(result) if super::is_ok(&result)));
+    assert!(matches!(next().await, Event::Summary(counts) if counts.added == 1));
+    assert!(events.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_call_that_outlasts_the_grace_of_its_connection_is_cut() {
+    let vendor = Vendor::start().await;
+    let gateway = Gateway::with_config(&with_age("connection_grace = \"0s\"", &vendor)).await;
+    vendor.always(Operation::Search, Fault::Head(Gate::closed()));
+
+    let cut = gateway.client().await.search_images(search(png(1))).await;
+
+    assert!(cut.is_err(), "{cut:?}");
+    vendor
+        .until("the vendor's call is aborted", || vendor.aborted() == 1)
+        .await;
+}
+
+/// Sends the first bytes of a conversation, then nothing; the time until the
+/// server hangs up.
+async fn hangs_up(address: SocketAddr, first: &[u8]) -> Duration {
+    let begin = Instant::now();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(first).await.unwrap();
+    let mut rest = Vec::new();
+    // A reset hangs up as well.
+    let _ = stream.read_to_end(&mut rest).await;
+    begin.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_stops_half_way_is_hung_up_on_and_counted() {
+    let files = tempfile::tempdir().unwrap();
+    let served = crate::support::certificates::Authority::new("one").server();
+    let at = |name: &str| files.path().join(name);
+    std::fs::write(at("tls.crt"), &served.cert).unwrap();
+    std::fs::write(at("tls.key"), &served.key).unwrap();
+    let folder = files.path().display();
+    let config =
+        format!("[listen]\ntls = {{ cert = \"{folder}/tls.crt\", key = \"{folder}/tls.key\" }}");
+    let gateway = Gateway::with_config(&config).await;
+
+    // The head of a record (RFC 8446, 5.1) that announces 512 bytes.
+    let took = hangs_up(gateway.addresses.grpc, &[22, 3, 1, 2, 0]).await;
+
+    assert!(took >= HEAD_TIMEOUT, "{took:?}");
+    tokio::time::resume();
+    let failures = "samegate_tls_handshake_failures_total{door=\"grpc\"}";
+    until_metric(gateway.addresses.admin, failures, 1.0).await;
+}
+
+#[tokio::test]
+async fn a_message_that_never_ends_holds_up_nobody_else() {
+    let gateway = Gateway::start().await;
+    let mut half = TcpStream::connect(gateway.addresses.rest).await.unwrap();
+    half.write_all(
+        b"POST /oauth/2.0/token HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\ngrant",
+    )
+    .await
+    .unwrap();
+
+    let request = v1::GetLibraryRequest::default();
+    gateway.client().await.get_library(request).await.unwrap();
+}

@@ -1,0 +1,163 @@
+//! The real binary as a process of its own, with everything that it prints.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+use super::certificates::replace;
+use super::probe::{get, until};
+
+/// A running `samegate serve` on free ports; it is killed when dropped.
+pub struct Process {
+    /// Where its gRPC door listens.
+    pub grpc: SocketAddr,
+    /// Where its probes listen.
+    pub admin: SocketAddr,
+    folder: tempfile::TempDir,
+    child: Child,
+    out: Printed,
+    err: Printed,
+}
+
+/// What a process left behind.
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything on standard output.
+    pub out: String,
+    /// Everything on standard error.
+    pub err: String,
+}
+
+/// What is read from one pipe.
+struct Printed {
+    text: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
+}
+
+impl Process {
+    /// Starts with a configuration file in a folder of its own, which is also
+    /// its working directory.
+    pub async fn start(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("samegate.toml"), config).unwrap();
+        let free = "127.0.0.1:0";
+        let mut child = Command::new(env!("CARGO_BIN_EXE_samegate"))
+            .args(["serve", "--config", "samegate.toml"])
+            .args(["--grpc", free, "--rest", free, "--admin", free])
+            .env_clear()
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let out = Printed::of(child.stdout.take().unwrap());
+        let err = Printed::of(child.stderr.take().unwrap());
+        until("the gateway says where it listens", async || {
+            out.text().contains("Try it") || out.reading.is_finished()
+        })
+        .await;
+        let [grpc, admin] = addresses(&out.text(), &err.text());
+        Process {
+            grpc,
+            admin,
+            folder,
+            child,
+            out,
+            err,
+        }
+    }
+
+    /// Waits until it wants traffic.
+    pub async fn ready(self) -> Self {
+        let ready = async || get(self.admin, "/readyz").await.0 == 200;
+        until("the gateway is ready", ready).await;
+        self
+    }
+
+    /// Path of a file in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts another configuration in place of its file.
+    pub fn configure(&self, config: &str) {
+        replace(&self.path("samegate.toml"), config);
+    }
+
+    /// Sends a signal: `TERM`, `HUP`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        let mut kill = Command::new("kill");
+        let kill = kill.args([&format!("-{name}"), &id]).status();
+        assert!(kill.await.unwrap().success());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn end(mut self) -> Ended {
+        self.signal("TERM").await;
+        let status = self.child.wait().await.unwrap();
+        Ended {
+            status,
+            out: self.out.whole().await,
+            err: self.err.whole().await,
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.err.text()
+    }
+
+    /// Connects a gRPC client.
+    pub async fn client(&self) -> SameImageServiceClient<Channel> {
+        let endpoint = format!("http://{}", self.grpc);
+        SameImageServiceClient::connect(endpoint).await.unwrap()
+    }
+}
+
+/// gRPC and admin, as the greeting names them.
+fn addresses(greeting: &str, log: &str) -> [SocketAddr; 2] {
+    ["gRPC", "probes"].map(|door| {
+        let mut lines = greeting
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(door));
+        let address = lines
+            .next()
+            .unwrap_or_else(|| panic!("no greeting, but: {log}"));
+        let address = address.trim().trim_start_matches("http://");
+        address.trim_end_matches("/readyz").parse().unwrap()
+    })
+}
+
+impl Printed {
+    fn of(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let text = Arc::<Mutex<Vec<u8>>>::default();
+        let into = text.clone();
+        let reading = tokio::spawn(async move {
+            let mut chunk = [0; 8192];
+            while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
+                into.lock().unwrap().extend_from_slice(&chunk[..length]);
+            }
+        });
+        Printed { text, reading }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    async fn whole(self) -> String {
+        self.reading.await.unwrap();
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+}
