@@ -1,5 +1,7 @@
 //! `samegate delete`: any number of signs, or one picture.
 
+use std::path::Path;
+
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
@@ -73,7 +75,11 @@ pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failu
 
 fn show(args: &Delete, file: &str, sign: &str, status: v1::Status, output: &mut Output) {
     let is_deleted = status.code == 0;
-    let failure = Failure::from(status);
+    let mut failure = Failure::from(status);
+    // The other commands take files where this one takes signs.
+    if Path::new(sign).is_file() {
+        failure = failure.advise("this is a file: delete its picture with --file");
+    }
     let name = if sign.is_empty() { file } else { sign };
     match (is_deleted, args.target.connection.json) {
         (true, _) if args.quiet => {}

@@ -540,6 +540,9 @@ async fn records_are_updated_listed_shown_and_deleted() {
     assert!(deleted.out.contains(sign) && deleted.err.contains("[IMAGE_NOT_FOUND]"));
     let library = &samegate(&double, &["library", "--json"]).await.json_lines()[0];
     assert_eq!(library["image_count"], 4);
+
+    let file = samegate(&double, &["delete", thumbnail.to_str().unwrap()]).await;
+    assert!(file.err.contains("with --file"), "{file:?}");
 }
 
 #[tokio::test]
