@@ -47,7 +47,7 @@ pub struct Hit {
     /// The picture's name.
     pub sign: Sign,
     /// How sure it is, in [0, 1], the largest of: 1 for the same bytes; 1 − d/124 for a whole copy at
-    /// PDQ distance d (0.75 to 1); e/(e + 5) for a shared part with evidence e, a sum over its
+    /// PDQ distance d (0.75 to 1); e/(e + 4) for a shared part with evidence e, a sum over its
     /// matching features (0.5 to below 1).
     pub score: f32,
     /// The text given by whoever added it.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
@@ -98,7 +98,9 @@ fn an_added_picture_is_found_by_the_next_search_and_a_filtered_one_is_not() {
     index.insert(7, &picture(0..30, 0));
     index.insert(8, &picture(20..50, 0));
 
-    assert_eq!(search(&index, 0..50), [7, 8]);
+    let mut found = search(&index, 0..50);
+    found.sort_unstable();
+    assert_eq!(found, [7, 8]);
     let allowed = index.search(&query(0..50), &SearchOptions::default(), &|id| id == 8);
     assert_eq!(ids(&allowed), [8]);
     assert!(search(&index, 100..150).is_empty());
@@ -253,6 +255,114 @@ fn the_rare_words_are_read_first_when_not_all_can_be() {
     assert!(matches.len() <= 2500);
     let rare = votes::best(&matches, 2000, |voted| voted.picture == 1000);
     assert!(rare.iter().any(|voted| voted.matches.len() >= 10));
+}
+
+/// Counts what is read of a table.
+struct Counted<'a> {
+    table: &'a Table,
+    postings: AtomicUsize,
+}
+
+impl<'a> Counted<'a> {
+    fn new(table: &'a Table) -> Self {
+        let postings = AtomicUsize::new(0);
+        Self { table, postings }
+    }
+
+    /// Searches with limits; returns the matches, and how many postings were read for them.
+    fn matches(&self, query: &QueryFeatures, limits: &Limits) -> (Vec<votes::Match>, usize) {
+        let before = self.postings.load(Ordering::Relaxed);
+        let matches = votes::matches(&[self], query, false, limits);
+        (matches, self.postings.load(Ordering::Relaxed) - before)
+    }
+}
+
+impl Postings for Counted<'_> {
+    fn length(&self, cell: u32) -> usize {
+        self.table.length(cell)
+    }
+
+    fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
+        self.postings
+            .fetch_add(self.length(cell), Ordering::Relaxed);
+        self.table.read(cell, each);
+    }
+
+    fn picture(&self, number: u32) -> Option<Picture> {
+        self.table.picture(number)
+    }
+
+    fn pictures(&self) -> u32 {
+        self.table.pictures()
+    }
+}
+
+#[test]
+fn a_logo_in_a_hundred_thousand_pictures_hides_none_and_costs_no_more_than_the_limits() {
+    let index = Index::new();
+    let (logo, with_logo) = (0..12, picture(0..12, 0));
+    for id in 0..100_000 {
+        index.insert(id, &with_logo);
+    }
+    index.insert(500_000, &picture((0..12).chain(50..62), 0));
+    let logo_and_more = query(logo.clone().chain(50..62));
+
+    let found = index.search(&logo_and_more, &SearchOptions::default(), &|_| true);
+    assert_eq!(found[0].id, 500_000, "the rarest words decide");
+    assert_eq!(found.len(), SearchOptions::default().candidates);
+
+    let table = Arc::clone(&index.state().table);
+    let counted = Counted::new(&table);
+    let (matches, read) = counted.matches(&query(logo.clone()), &LIMITS);
+    assert!(read > LIMITS.matches, "the limits were reached: {read}");
+    assert!(read <= LIMITS.read && matches.len() <= LIMITS.matches);
+    for most in [0, 250_000, 600_000] {
+        let limits = Limits {
+            read: most,
+            ..LIMITS
+        };
+        let (_, read) = counted.matches(&query(logo.clone()), &limits);
+        assert!(read <= most, "{read} of {most}");
+    }
+}
+
+#[test]
+fn matches_end_at_their_limit_in_the_middle_of_a_list() {
+    let table = Table::default();
+    for id in 0..5000 {
+        table.insert(id, &picture(0..10, 0));
+    }
+    let limits = Limits {
+        matches: 1234,
+        ..LIMITS
+    };
+
+    let matches = votes::matches(&[&table], &query(0..10), false, &limits);
+
+    assert_eq!(matches.len(), 1234);
+}
+
+#[test]
+fn of_a_pattern_that_repeats_the_nearest_matches_are_verified() {
+    let table = Table::default();
+    let mut features = picture((0..400).map(|_| 7), 0);
+    for (number, feature) in features.features.iter_mut().enumerate() {
+        feature.word.signature ^= (1 << (number % 16)) - 1;
+    }
+    table.insert(1, &features);
+
+    let matches = votes::matches(&[&table], &query((0..100).map(|_| 7)), false, &LIMITS);
+    let voted = votes::best(&matches, 1, |_| true).remove(0);
+    let nearest = voted.nearest();
+
+    assert!(voted.matches.len() >= 40_000, "{}", voted.matches.len());
+    assert_eq!(nearest.len(), votes::PAIRS_PER_PICTURE);
+    let furthest = nearest.iter().map(|found| found.distance).max();
+    let left_out = |distance| {
+        let count = |of: &[votes::Match]| of.iter().filter(|m| m.distance < distance).count();
+        count(voted.matches) - count(&nearest)
+    };
+    assert_eq!(left_out(furthest.unwrap()), 0);
 }
 
 /// About 16 of 64 bits, so that distances lie on both sides of the largest one allowed.

@@ -5,9 +5,11 @@
 //! Sources: Jégou, Douze & Schmid 2008 (distance test and weights), Babenko & Lempitsky 2012
 //! (several cells).
 //!
-//! Cost: bounded whatever the pictures are, by [`Limits`]. A library of 100,000 pictures with the
-//! same logo has 100,000 postings in each of the logo's cells; they are read last, when rarer words
-//! have had their say.
+//! Cost: bounded whatever the pictures are, by [`Limits`] and [`PAIRS_PER_PICTURE`]. A library of
+//! 100,000 pictures with the same logo has 100,000 postings in each of the logo's cells; they are
+//! read last, when rarer words have had their say.
+
+use std::borrow::Cow;
 
 use multiversion::multiversion;
 
@@ -22,6 +24,11 @@ use super::posting::{self, Posting};
 const CELLS_PER_FEATURE: usize = 8;
 /// Largest distance of a match (engine design, section 2).
 pub(crate) const LARGEST_DISTANCE: u32 = 20;
+
+/// Matches of one picture that are verified, the nearest first. Pictures with few repetitions have
+/// at most as many as the query has features; 1200 dots of a halftone that match 400 others would be
+/// half a million.
+pub(crate) const PAIRS_PER_PICTURE: usize = 3000;
 
 /// Bounds the work of one search.
 pub(crate) struct Limits {
@@ -78,12 +85,14 @@ pub(crate) fn matches(
 ) -> Vec<Match> {
     let mut matches = Vec::new();
     for job in affordable(parts, &lookups(query, inversion), limits.read) {
-        scan(parts[job.part], &job, &mut matches);
+        scan(parts[job.part], &job, limits.matches, &mut matches);
         if matches.len() >= limits.matches {
             break;
         }
     }
-    matches.sort_unstable_by_key(|found| (found.group, found.feature, found.distance));
+    // Down to the place, so that an answer does not depend on which part holds a picture.
+    let order = |found: &Match| (found.group, found.feature, found.distance, found.place.0);
+    matches.sort_unstable_by_key(order);
     matches
 }
 
@@ -105,6 +114,12 @@ pub(crate) fn best<'a>(
     });
     // The filter looks up scattered records: it is asked as late as possible.
     groups.into_iter().filter(passes).take(most).collect()
+}
+
+/// Returns the vote of one query feature: its matches, less the more there are (see `repeats`).
+fn vote(matches: &[Match]) -> f32 {
+    let sum: f32 = matches.iter().map(|found| found.weight).sum();
+    sum / (matches.len() as f32).sqrt()
 }
 
 /// Weighs a match by its distance (Jégou, Douze & Schmid 2010, section 4.2, with sigma 16/√2).
@@ -173,7 +188,8 @@ fn affordable(parts: &[Part<'_>], lookups: &[Lookup], most: usize) -> Vec<Job> {
     jobs
 }
 
-fn scan(part: Part<'_>, job: &Job, matches: &mut Vec<Match>) {
+/// Adds the near postings of a list, until there are `most` matches.
+fn scan(part: Part<'_>, job: &Job, most: usize, matches: &mut Vec<Match>) {
     let Word { cell, signature } = job.lookup.word;
     let idf = Codebook::embedded().idf(cell);
     part.read(cell, &mut |list| {
@@ -185,18 +201,19 @@ fn scan(part: Part<'_>, job: &Job, matches: &mut Vec<Match>) {
                 place: posting::place(posting),
                 weight: idf * closeness(distance),
             });
+            matches.len() < most
         });
     });
 }
 
 /// Hands over the postings within [`LARGEST_DISTANCE`], 0.7 % of them as a rule (engine design,
-/// section 2).
+/// section 2), until `each` says that it wants no more.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
-fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting, u8)) {
+fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting, u8) -> bool) {
     for posting in list {
         let distance = posting::hamming(posting, signature);
-        if distance <= LARGEST_DISTANCE {
-            each(posting, distance as u8);
+        if distance <= LARGEST_DISTANCE && !each(posting, distance as u8) {
+            return;
         }
     }
 }
@@ -219,7 +236,22 @@ impl<'a> Voted<'a> {
             picture: (group >> 1) as u32,
             mirrored: group & 1 == 1,
             matches,
-            votes: matches.iter().map(|found| found.weight).sum(),
+            votes: matches
+                .chunk_by(|a, b| a.feature == b.feature)
+                .map(vote)
+                .sum(),
         }
+    }
+    /// Returns the matches to verify: all, or of very many the nearest.
+    pub(crate) fn nearest(&self) -> Cow<'a, [Match]> {
+        if self.matches.len() <= PAIRS_PER_PICTURE {
+            return Cow::Borrowed(self.matches);
+        }
+        let order = |found: &Match| (found.distance, found.feature, found.place.0);
+        let mut nearest = self.matches.to_vec();
+        nearest.select_nth_unstable_by_key(PAIRS_PER_PICTURE, order);
+        nearest.truncate(PAIRS_PER_PICTURE);
+        nearest.sort_unstable_by_key(|found| (found.feature, found.distance, found.place.0));
+        Cow::Owned(nearest)
     }
 }

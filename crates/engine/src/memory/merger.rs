@@ -80,7 +80,7 @@ pub(super) fn merge_due(memory: &Memory, stop: &AtomicBool) -> Result<(), Segmen
 fn due(memory: &Memory) -> Option<Extent> {
     let live = memory.catalog().len() as u64;
     let worth = memory.segment_pictures;
-    if memory.index().pictures() >= 2 * live + worth {
+    if memory.index().pictures() >= (2 * live).saturating_add(worth) {
         return Some(Extent::All);
     }
     (memory.index().unsealed() >= worth).then_some(Extent::Grown)

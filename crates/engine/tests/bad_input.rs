@@ -1,0 +1,185 @@
+//! Pictures that give a search little, nothing or too much to compare.
+//!
+//! What has no feature and no telling hash is found by its bytes and by nothing else; unusual kinds
+//! of files are found like any other; what very many pictures share hides none of them.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::cast_possible_truncation, reason = "drawn values are bytes")]
+
+#[path = "support/attack.rs"]
+mod attack;
+#[path = "support/draw.rs"]
+mod draw;
+#[path = "support/library.rs"]
+mod library;
+#[path = "support/poster.rs"]
+mod poster;
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
+use library::Library;
+use same_image::Query;
+
+fn plain(colour: [u8; 3], width: u32, height: u32) -> RgbImage {
+    RgbImage::from_pixel(width, height, Rgb(colour))
+}
+
+fn noise(seed: u64, width: u32, height: u32) -> RgbImage {
+    let mut chance = draw::Chance::new(seed);
+    RgbImage::from_fn(width, height, |_, _| {
+        Rgb([0; 3].map(|_: u8| chance.below(256) as u8))
+    })
+}
+
+/// A smooth slope from one grey to another, across or down.
+fn slope(from: u32, to: u32, across: bool) -> RgbImage {
+    RgbImage::from_fn(320, 240, |x, y| {
+        let along = if across { x * 255 / 319 } else { y * 255 / 239 };
+        Rgb([((from * (255 - along) + to * along) / 255) as u8; 3])
+    })
+}
+
+/// Pictures of every kind that is hard to tell from its like; two numbers give two libraries with
+/// no picture in common.
+fn meagre(number: u8) -> Vec<(&'static str, RgbImage)> {
+    let seed = u64::from(number);
+    let grey = 90 + 20 * number;
+    vec![
+        ("one colour", plain([grey, 120, 150], 300, 200)),
+        ("black", plain([number; 3], 300, 200)),
+        ("white", plain([255 - number; 3], 64, 64)),
+        ("slope", slope(20 + u32::from(grey), 200, number == 0)),
+        ("noise", noise(seed, 300, 200)),
+        ("small noise", noise(10 + seed, 50, 50)),
+        ("text", poster::page(40 + seed, 500, 700)),
+        ("smallest", draw::picture(400 + seed, 50, 50)),
+        ("wide", draw::picture(410 + seed, 4096, 50)),
+        ("high", draw::picture(420 + seed, 50, 4096)),
+    ]
+}
+
+#[test]
+fn pictures_with_little_to_compare_are_found_by_their_bytes_and_never_taken_for_each_other() {
+    let library = Library::new();
+    for (name, picture) in meagre(0) {
+        library.add(&draw::png(&picture), name, &[]).unwrap();
+    }
+
+    for (name, picture) in meagre(0) {
+        let found = library.search(&draw::png(&picture)).matches;
+        let found: Vec<_> = found
+            .iter()
+            .map(|hit| (hit.brief.as_str(), hit.score))
+            .collect();
+        assert_eq!(found, [(name, 1.0)]);
+    }
+    for (name, picture) in meagre(1) {
+        let found = library.search(&draw::png(&picture)).matches;
+        assert!(found.is_empty(), "{name} found {found:?}");
+    }
+}
+
+/// Files of one poster in all the ways that the `image` crate writes.
+fn kinds(picture: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
+    let picture = DynamicImage::ImageRgb8(picture.clone());
+    let mut glass = picture.to_rgba8();
+    for (x, _, pixel) in glass.enumerate_pixels_mut() {
+        pixel.0[3] = if x % 97 == 0 { 128 } else { 255 };
+    }
+    let png = |picture: DynamicImage| draw::encode(&picture, ImageFormat::Png);
+    vec![
+        ("16 bit", png(picture.to_rgb16().into())),
+        ("grey", png(picture.to_luma8().into())),
+        ("grey of 16 bit", png(picture.to_luma16().into())),
+        ("alpha", png(glass.into())),
+        ("bmp", draw::encode(&picture, ImageFormat::Bmp)),
+        (
+            "grey jpeg",
+            draw::encode(&picture.to_luma8().into(), ImageFormat::Jpeg),
+        ),
+    ]
+}
+
+#[test]
+fn files_of_every_kind_are_found_as_copies_of_each_other_and_by_a_part() {
+    let picture = poster::poster(77, 400, 300);
+    let part = draw::jpeg(&attack::crop(&picture, 0.7, &mut draw::Chance::new(1)), 85);
+
+    for (kind, file) in kinds(&picture) {
+        let library = Library::new();
+        let sign = library.add(&file, kind, &[]).unwrap().sign;
+
+        for (other, query) in kinds(&picture) {
+            let found = library.search(&query).matches;
+            let best = found.first().map(|hit| (hit.sign, hit.score > 0.75));
+            assert_eq!(best, Some((sign, true)), "{other} in a library of {kind}");
+        }
+        assert_eq!(
+            library.signs(&part),
+            [sign],
+            "a part in a library of {kind}"
+        );
+    }
+}
+
+#[test]
+fn palette_cmyk_progressive_and_animated_files_are_added_and_found() {
+    // Drawn with Pillow, since the `image` crate cannot write these kinds; all show four quarters.
+    let files: [(&str, &[u8]); 5] = [
+        ("progressive", include_bytes!("data/progressive.jpg")),
+        ("cmyk", include_bytes!("data/cmyk.jpg")),
+        ("palette png", include_bytes!("data/palette.png")),
+        ("palette bmp", include_bytes!("data/palette.bmp")),
+        ("animated", include_bytes!("data/animated.png")),
+    ];
+    let library = Library::new();
+    for (kind, file) in files {
+        library.add(file, kind, &[]).unwrap();
+    }
+
+    for (kind, file) in files {
+        let found = library.search(file).matches;
+        let own = found.iter().find(|hit| hit.brief == kind);
+        assert_eq!(
+            own.map(|hit| hit.score),
+            Some(1.0),
+            "{kind} found {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_logo_in_every_picture_hides_none_of_them_and_fills_no_more_than_the_compared() {
+    const PICTURES: u64 = 240;
+    let logo = poster::poster(5, 100, 80);
+    let with_logo = |seed| {
+        let mut picture = draw::picture(seed, 256, 192);
+        imageops::replace(&mut picture, &logo, 150, 100);
+        picture
+    };
+    let library = Library::new();
+    for seed in 0..PICTURES {
+        let file = draw::jpeg(&with_logo(seed), 90);
+        library.add(&file, &seed.to_string(), &[]).unwrap();
+    }
+
+    for seed in [3, 100, PICTURES - 1] {
+        let copy = attack::crop(&with_logo(seed), 0.9, &mut draw::Chance::new(seed));
+        let best = &library.search(&draw::jpeg(&copy, 60)).matches[0];
+        assert_eq!(best.brief, seed.to_string());
+    }
+    let query = library.engine.prepare_query(&draw::png(&logo)).unwrap();
+    let found = |limit| {
+        let query_of = Query {
+            limit,
+            ..Query::default()
+        };
+        library
+            .engine
+            .search(&query, &query_of)
+            .unwrap()
+            .matches
+            .len()
+    };
+    assert_eq!(found(199), 199, "the 200 likeliest are compared");
+    assert!(found(1000) > 200, "a deep page compares more");
+}
