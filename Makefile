@@ -12,8 +12,10 @@ BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 # Of `make eval`.
 SOURCES ?= 40
 SEED ?= 0
+# Of `make fuzz`.
+FUZZ_SECONDS ?= 60
 
-.PHONY: help run build image test check rust redis clients chart mesh lint doc deny bench measure eval
+.PHONY: help run build image test check rust redis clients chart mesh lint doc deny bench measure eval fuzz
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -83,6 +85,18 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 	$(CARGO) build --release
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
+
+# The pinned compiler is told to allow the sanitizer, so that no second toolchain is needed. Inputs
+# that were worth keeping stay in crates/engine/fuzz/corpus, and what failed in .../artifacts.
+fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine, one after the other: [FUZZ_SECONDS=60] each
+	cd crates/engine && for target in picture record features segment; do \
+		mkdir -p fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 ../../.tools/bin/cargo-fuzz run $$target fuzz/corpus/$$target tests/data -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1; \
+	done
+
+.tools/bin/cargo-fuzz:
+	$(CARGO) install --locked --root .tools cargo-fuzz@0.13.1
 
 # `--target` needs neither the venv package nor a writable system Python.
 .tools/python: tests/clients/python/requirements.txt

@@ -33,6 +33,9 @@ pub mod features;
 pub mod index;
 pub mod verify;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use engine::{
     Answer, Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, SearchError, Stats,
     StoredPicture,
