@@ -81,6 +81,20 @@ impl Ending {
         self.reason = Some(reason.map_or_else(name, Cow::Owned));
     }
 
+    /// Whether the server's span has failed, by OpenTelemetry's conventions
+    /// for gRPC: a refusal of what the caller sent is no failure of the server.
+    pub(super) fn is_servers_fault(&self) -> bool {
+        matches!(
+            self.code,
+            Code::Unknown
+                | Code::DeadlineExceeded
+                | Code::Unimplemented
+                | Code::Internal
+                | Code::Unavailable
+                | Code::DataLoss
+        )
+    }
+
     /// Name of the code, as labels and log lines spell it.
     pub(super) fn code_name(&self) -> &'static str {
         CODES[self.code as usize]

@@ -111,8 +111,10 @@ impl Line {
     fn tell_collector(&self, ending: &Ending) {
         let (span, account) = (&self.span, &self.account);
         telemetry::attribute(span, attribute::RPC_STATUS, ending.code_name());
-        if let Some(reason) = &ending.reason {
-            telemetry::failed(span, reason);
+        match &ending.reason {
+            Some(reason) if ending.is_servers_fault() => telemetry::failed(span, reason),
+            Some(reason) => telemetry::attribute(span, attribute::ERROR_TYPE, reason.clone()),
+            None => {}
         }
         if let Some(library) = account.library() {
             telemetry::attribute(span, attribute::LIBRARY, library);

@@ -7,6 +7,7 @@ mod drain;
 mod grpc_web;
 mod reload;
 mod tls;
+mod traces;
 
 use bytes::Bytes;
 use samegate::proto::v1;
@@ -15,7 +16,7 @@ use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 use crate::support::vendor::{API_KEY, SECRET_KEY, Vendor};
 
@@ -42,17 +43,26 @@ fn search(picture: Bytes) -> v1::SearchImagesRequest {
     }
 }
 
+type Items = mpsc::Sender<v1::AddImagesRequest>;
+type Requests = ReceiverStream<v1::AddImagesRequest>;
+
 /// Opens a bulk load, whose items are sent one by one.
 async fn bulk(
     client: &mut SameImageServiceClient<Channel>,
-) -> (
-    mpsc::Sender<v1::AddImagesRequest>,
-    Streaming<v1::AddImagesResponse>,
-) {
+) -> (Items, Streaming<v1::AddImagesResponse>) {
+    bulk_within(client, Request::new).await
+}
+
+/// The same, with headers of its own.
+async fn bulk_within(
+    client: &mut SameImageServiceClient<Channel>,
+    request: impl FnOnce(Requests) -> Request<Requests>,
+) -> (Items, Streaming<v1::AddImagesResponse>) {
     let (items, requests) = mpsc::channel(4);
     let options = Payload::Options(v1::AddImagesOptions::default());
     items.send(message(options)).await.unwrap();
-    let events = client.add_images(ReceiverStream::new(requests)).await;
+    let requests = request(ReceiverStream::new(requests));
+    let events = client.add_images(requests).await;
     (items, events.unwrap().into_inner())
 }
 

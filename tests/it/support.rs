@@ -3,6 +3,7 @@
 pub mod backends;
 pub mod certificates;
 pub mod clock;
+pub mod collector;
 pub mod gateway;
 pub mod grpc_double;
 pub mod http2;

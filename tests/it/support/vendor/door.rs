@@ -44,6 +44,7 @@ struct Noted {
     operation: Operation,
     form: Form,
     token: String,
+    trace: [String; 2],
     ongoing: Ongoing,
 }
 
@@ -140,6 +141,10 @@ async fn call(
         operation,
         form,
         token,
+        trace: ["traceparent", "tracestate"].map(|name| {
+            let value = headers.get(name).map(|value| value.to_str().unwrap());
+            value.unwrap_or_default().to_owned()
+        }),
         ongoing,
     };
     let fault = noted.enter(arrival);
@@ -187,6 +192,7 @@ impl Noted {
                 picture,
                 token: self.token.clone(),
                 account: account.clone(),
+                trace: self.trace.clone(),
                 arrival,
             });
             let whose = (account.unwrap_or_default(), self.operation);

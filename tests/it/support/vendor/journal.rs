@@ -37,6 +37,8 @@ pub struct Call {
     pub token: String,
     /// API Key of the account, where the token is a known one.
     pub account: Option<String>,
+    /// W3C trace context: `traceparent` and `tracestate`, empty without.
+    pub trace: [String; 2],
     /// When the head of the request was read.
     pub arrival: Instant,
 }
