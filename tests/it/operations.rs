@@ -6,6 +6,7 @@ mod connections;
 mod drain;
 mod grpc_web;
 mod reload;
+mod secrets;
 mod tls;
 mod traces;
 

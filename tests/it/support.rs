@@ -1,6 +1,7 @@
 //! What the tests are built with.
 
 pub mod backends;
+pub mod canary;
 pub mod certificates;
 pub mod clock;
 pub mod collector;

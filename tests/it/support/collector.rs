@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
+use prost::Message;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -64,6 +65,12 @@ impl Collector {
         let exports = self.exports.lock().unwrap();
         let resource = exports[0].resource_spans[0].resource.clone();
         resource.unwrap().attributes
+    }
+
+    /// Everything that has come in, as it is sent.
+    pub fn raw(&self) -> Vec<u8> {
+        let exports = self.exports.lock().unwrap();
+        exports.iter().flat_map(Message::encode_to_vec).collect()
     }
 }
 

@@ -18,6 +18,8 @@ use super::probe::{get, until};
 pub struct Process {
     /// Where its gRPC door listens.
     pub grpc: SocketAddr,
+    /// Where its REST door listens.
+    pub rest: SocketAddr,
     /// Where its probes listen.
     pub admin: SocketAddr,
     folder: tempfile::TempDir,
@@ -66,9 +68,10 @@ impl Process {
             out.text().contains("Try it") || out.reading.is_finished()
         })
         .await;
-        let [grpc, admin] = addresses(&out.text(), &err.text());
+        let [grpc, rest, admin] = addresses(&out.text(), &err.text());
         Process {
             grpc,
+            rest,
             admin,
             folder,
             child,
@@ -125,9 +128,9 @@ impl Process {
     }
 }
 
-/// gRPC and admin, as the greeting names them.
-fn addresses(greeting: &str, log: &str) -> [SocketAddr; 2] {
-    ["gRPC", "probes"].map(|door| {
+/// gRPC, REST and admin, as the greeting names them.
+fn addresses(greeting: &str, log: &str) -> [SocketAddr; 3] {
+    ["gRPC", "REST", "probes"].map(|door| {
         let mut lines = greeting
             .lines()
             .filter_map(|line| line.trim().strip_prefix(door));

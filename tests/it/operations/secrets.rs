@@ -1,0 +1,234 @@
+//! Nothing that a gateway prints, exports or answers holds a secret or a
+//! picture: a process at its most talkative, used well and badly through both
+//! doors, and everything that came out of it searched.
+
+mod calls;
+mod issuer;
+
+use std::process::Stdio;
+
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use self::issuer::Issuer;
+use crate::support::canary::{Canaries, Seen, secret};
+use crate::support::collector::Collector;
+use crate::support::pictures::png;
+use crate::support::probe::{get, until_metric};
+use crate::support::process::Process;
+use crate::support::vendor::Vendor;
+
+const RELOAD: &str = "samegate_config_reload_success";
+const REQUEST_ID: &str = "harmless-request-id";
+const LIBRARY: &str = "cloud";
+
+/// A gateway in front of the vendor, and all that is known of it.
+struct Scene {
+    vendor: Vendor,
+    collector: Collector,
+    issuer: Issuer,
+    process: Process,
+    seen: Seen,
+    canaries: Canaries,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let (vendor, collector) = (Vendor::start().await, Collector::start().await);
+        vendor.open_account(&secret("vendor-id"), &secret("vendor-secret"));
+        let issuer = Issuer::new();
+        let config = config(&vendor, &collector, &issuer);
+        Scene {
+            vendor,
+            collector,
+            issuer,
+            process: Process::start(&config).await.ready().await,
+            seen: Seen::default(),
+            canaries: Canaries::new(),
+        }
+    }
+
+    /// Looks at every page of the admin port.
+    async fn look(&mut self) {
+        for page in ["/livez", "/readyz", "/metrics", "/state", "/log-level"] {
+            let (status, text) = get(self.process.admin, page).await;
+            assert_eq!(status, 200, "{page}");
+            self.seen.note(page, text);
+        }
+    }
+
+    /// Puts faulty configurations in place of the good one, and back.
+    async fn reload_badly(&mut self) {
+        let good = config(&self.vendor, &self.collector, &self.issuer);
+        for (from, to) in faults() {
+            assert!(good.contains(&from), "{from}");
+            let bad = good.replace(&from, &to);
+            self.process.configure(&bad);
+            self.process.signal("HUP").await;
+            until_metric(self.process.admin, RELOAD, 0.0).await;
+            let file = self.process.path("bad.toml");
+            std::fs::write(&file, bad).unwrap();
+            let checked = self
+                .run(&["config", "check", file.to_str().unwrap()], "")
+                .await;
+            assert_eq!(checked, Some(2), "{to}");
+            self.process.configure(&good);
+            self.process.signal("HUP").await;
+            until_metric(self.process.admin, RELOAD, 1.0).await;
+        }
+    }
+
+    /// Imports a folder with good pictures and a broken one.
+    async fn import(&mut self) {
+        let folder = self.process.path("pictures");
+        std::fs::create_dir(&folder).unwrap();
+        for number in 60..63 {
+            std::fs::write(folder.join(format!("{number}.png")), png(number)).unwrap();
+            self.canaries
+                .add_picture("an imported picture", &png(number));
+        }
+        std::fs::write(folder.join("bad.png"), &png(63)[..3000]).unwrap();
+        self.canaries
+            .add_picture("a broken picture", &png(63)[..3000]);
+        let endpoint = format!("http://{}", self.process.grpc);
+        let journal = self.process.path("journal");
+        let import = ["import", folder.to_str().unwrap(), "--endpoint", &endpoint];
+        let journalled = ["--journal", journal.to_str().unwrap(), "--attempts", "1"];
+        let args = [import, journalled].concat();
+
+        assert_eq!(self.run(&args, &secret("wrong-key")).await, Some(1));
+        assert_eq!(self.run(&args, &secret("key")).await, Some(1));
+
+        assert!(self.seen.holds("samegate import", "3 added"));
+        assert!(self.seen.holds("samegate import", "1 failed"));
+        for file in std::fs::read_dir(journal.parent().unwrap()).unwrap() {
+            let file = file.unwrap();
+            if file.file_name().to_string_lossy().starts_with("journal") {
+                self.seen
+                    .note("journal", std::fs::read(file.path()).unwrap());
+            }
+        }
+    }
+
+    /// Runs a command of the binary; gives its exit status.
+    async fn run(&mut self, args: &[&str], key: &str) -> Option<i32> {
+        let ran = Command::new(env!("CARGO_BIN_EXE_samegate"))
+            .args(args)
+            .env_clear()
+            .env("SAMEGATE_API_KEY", key)
+            .stdin(Stdio::null())
+            .output();
+        let ran = ran.await.unwrap();
+        let place = format!("samegate {}", args[0]);
+        self.seen.note(&place, ran.stdout);
+        self.seen.note(&place, ran.stderr);
+        ran.status.code()
+    }
+
+    /// Ends the process and looks for every canary in everything.
+    async fn judge(mut self) {
+        for call in self.vendor.calls() {
+            self.canaries.add("the vendor's token", &call.token);
+        }
+        let port = self.vendor.url().rsplit(':').next().unwrap().to_owned();
+        self.canaries
+            .add("an address of the vendor", &format!(":{port}/"));
+        // Of every token of the vendor, those of renewal too.
+        self.canaries.add("part of a token", ".282335-1");
+        let ended = self.process.end().await;
+        assert!(ended.status.success(), "{}", ended.err);
+        self.seen.note("stdout", ended.out);
+        self.seen.note("stderr", ended.err);
+        self.seen.note("traces", self.collector.raw());
+
+        for (place, harmless) in [
+            ("stdout", "is running with"),
+            ("stderr", REQUEST_ID),
+            ("stderr", LIBRARY),
+            ("stderr", "library call failed"),
+            ("stderr", "quotas are no longer counted together"),
+            ("stderr", "DEBUG"),
+            ("traces", LIBRARY),
+            ("traces", REQUEST_ID),
+            ("/metrics", LIBRARY),
+            ("/state", LIBRARY),
+            ("gRPC", REQUEST_ID),
+            ("gRPC", "VENDOR_SETUP"),
+            ("REST", "error_code"),
+            ("samegate config", "secret_key"),
+        ] {
+            assert!(self.seen.holds(place, harmless), "no {harmless} in {place}");
+        }
+        let found = self.canaries.found(&self.seen);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
+
+/// The configuration, with a secret wherever one can stand.
+fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
+    let key = Sha256::digest(secret("key"));
+    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let of = |name: &str| secret(name);
+    [
+        format!("[libraries.{LIBRARY}]\nbackend = \"rest\"\nqps = 1000\n"),
+        format!("base_url = \"{}\"\n", vendor.url()),
+        format!("credentials = [{{ api_key = \"{}\", ", of("vendor-id")),
+        format!("secret_key = \"{}\" }}]\n", of("vendor-secret")),
+        format!("[tenants.local]\nlibraries = [\"{LIBRARY}\"]\n"),
+        format!("api_keys = [\"sha256:{key}\"]\n"),
+        format!("rest_keys = [{{ api_key = \"{}\", ", of("rest-key")),
+        format!("secret_key = \"{}\" }}]\n", of("rest-secret")),
+        "quota = { requests_per_second = 1000 }\n".to_owned(),
+        "[limits]\nlame_duck = \"0s\"\n".to_owned(),
+        // Nobody listens there: the store fails at every call.
+        format!(
+            "[quota]\nstore = {{ redis = \"redis://me:{}@127.0.0.1:1/0\" }}\n",
+            of("redis")
+        ),
+        issuer.config(),
+        collector.config(),
+        "level = \"trace\"\n".to_owned(),
+    ]
+    .concat()
+}
+
+/// Mistakes that people make in lines with secrets: what to replace by what.
+fn faults() -> [(String, String); 5] {
+    let of = |name: &str| secret(name);
+    [
+        // The end of the text is forgotten: the reader of the file stops here.
+        (
+            format!("\"{}\" }}]\nquota", of("rest-secret")),
+            format!("\"{}", of("rest-secret")),
+        ),
+        (
+            format!("\"{}\" }}]\n[tenants", of("vendor-secret")),
+            format!("[\"{}\"] }}]\n[tenants", of("vendor-secret")),
+        ),
+        (
+            format!("\"{}\"", of("vendor-id")),
+            format!("{{ {} = 1 }}", of("vendor-id")),
+        ),
+        (
+            "\"sha256:".to_owned(),
+            format!("\"{}\", \"sha256:", of("unhashed-key")),
+        ),
+        ("redis://".to_owned(), "redis/".to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn nothing_that_comes_out_of_a_gateway_holds_a_secret_or_a_picture() {
+    let mut scene = Scene::start().await;
+
+    scene.grpc_well().await;
+    scene.grpc_badly().await;
+    scene.rest().await;
+    scene.import().await;
+    scene.look().await;
+    scene.reload_badly().await;
+    scene.vendor_badly().await;
+    scene.look().await;
+
+    scene.judge().await;
+}

@@ -1,0 +1,170 @@
+//! Values that must be seen nowhere, in every form in which something printed
+//! could hold them, and the places to look at.
+//!
+//! Secrets are made of one word that stands in nothing else, so that a part of
+//! one is found as well. Pictures are looked for in pieces from all over them.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use form_urlencoded::byte_serialize;
+
+/// What every secret of the tests is made of: three bytes of base64 six times.
+const WORD: &str = "kAnArY";
+/// Bytes of a picture that are looked for: four groups of base64.
+const PIECE: usize = 12;
+/// Places of a picture at which a piece is taken.
+const PIECES: usize = 16;
+
+/// A secret that holds the word throughout.
+pub fn secret(name: &str) -> String {
+    format!("{WORD}{name}{WORD}{WORD}{name}{WORD}")
+}
+
+/// What is looked for.
+#[derive(Default)]
+pub struct Canaries(Vec<(String, String)>);
+
+/// Everything that was printed, exported or answered.
+#[derive(Default)]
+pub struct Seen(Vec<(String, Vec<u8>)>);
+
+impl Canaries {
+    /// Looks for all secrets that [`secret`] has made.
+    pub fn new() -> Self {
+        let mut canaries = Canaries::default();
+        canaries.add("a secret", WORD);
+        canaries
+    }
+
+    /// Looks for a text as it is, and as any part of an encoded one.
+    pub fn add(&mut self, what: &str, text: &str) {
+        // What stands before it in a base64 text shifts its letters.
+        for shift in 0..3 {
+            let shifted = [&vec![b' '; shift], text.as_bytes()].concat();
+            let encoded = STANDARD_NO_PAD.encode(&shifted);
+            let whole = shifted.len() * 8 / 6;
+            self.form(what, &encoded[(shift * 8).div_ceil(6)..whole]);
+        }
+        self.bytes(what, text.as_bytes());
+    }
+
+    /// Looks for pieces of a picture, raw, printed and as base64.
+    pub fn add_picture(&mut self, what: &str, picture: &[u8]) {
+        for number in 0..PIECES {
+            // Groups of base64 begin at every third byte.
+            let at = (picture.len() - PIECE) * number / (PIECES - 1) / 3 * 3;
+            let piece = &picture[at..at + PIECE];
+            let base64 = STANDARD.encode(piece);
+            let escaped: String = byte_serialize(base64.as_bytes()).collect();
+            self.form(what, &base64);
+            self.form(what, &escaped);
+            self.bytes(what, piece);
+        }
+    }
+
+    /// Bytes as Rust, JSON and people write them.
+    fn bytes(&mut self, what: &str, bytes: &[u8]) {
+        let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
+        let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
+        self.form(what, &latin(bytes));
+        self.form(what, &bytes.escape_ascii().to_string());
+        self.form(what, &list.join(", "));
+        self.form(what, &list.join(","));
+        self.form(what, &hex);
+        self.form(what, &hex.to_uppercase());
+    }
+
+    fn form(&mut self, what: &str, form: &str) {
+        self.0.push((what.to_owned(), form.to_owned()));
+    }
+
+    /// Where which canary is.
+    pub fn found(&self, seen: &Seen) -> Vec<String> {
+        let mut found = Vec::new();
+        for (place, bytes) in &seen.0 {
+            let text = latin(bytes);
+            for (what, form) in &self.0 {
+                if let Some(at) = text.find(form) {
+                    let begin = text[..at].char_indices().rev().nth(80);
+                    let begin = begin.map_or(0, |(begin, _)| begin);
+                    found.push(format!("{what} in {place}: {}", &text[begin..at]));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Seen {
+    /// Keeps what was seen at a place.
+    pub fn note(&mut self, place: &str, bytes: impl AsRef<[u8]>) {
+        self.0.push((place.to_owned(), bytes.as_ref().to_vec()));
+    }
+
+    /// Whether a text was seen at this place.
+    pub fn holds(&self, place: &str, text: &str) -> bool {
+        let mut at = self.0.iter().filter(|(known, _)| known == place);
+        at.any(|(_, bytes)| latin(bytes).contains(text))
+    }
+}
+
+/// One letter for each byte, so that any bytes can be searched as text.
+fn latin(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The search itself can find: in every form, wherever it stands.
+mod tests {
+    use super::*;
+    use crate::support::pictures::png;
+
+    fn is_found(canaries: &Canaries, form: impl AsRef<[u8]>) -> bool {
+        let mut seen = Seen::default();
+        seen.note("log", [b"before ", form.as_ref(), b" after"].concat());
+        !canaries.found(&seen).is_empty()
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_form() {
+        let canaries = Canaries::new();
+        let secret = secret("x");
+        let half = &secret[secret.len() / 2..];
+
+        for text in [&secret, half] {
+            assert!(is_found(&canaries, text));
+            assert!(is_found(&canaries, format!("{:?}", text.as_bytes())));
+            for before in ["", "u", "u:"] {
+                assert!(is_found(
+                    &canaries,
+                    STANDARD.encode(format!("{before}{text}"))
+                ));
+            }
+        }
+        assert!(!is_found(&canaries, "canary"));
+    }
+
+    #[test]
+    fn a_picture_is_found_in_every_form() {
+        let picture = png(1);
+        let mut canaries = Canaries::default();
+        canaries.add_picture("a picture", &picture);
+        let base64 = STANDARD.encode(&picture);
+        let escaped: String = byte_serialize(base64.as_bytes()).collect();
+
+        assert!(is_found(&canaries, &picture));
+        assert!(is_found(&canaries, &picture[..16]));
+        assert!(is_found(&canaries, picture.escape_ascii().to_string()));
+        assert!(is_found(&canaries, format!("{:?}", picture.to_vec())));
+        assert!(is_found(&canaries, &base64));
+        assert!(is_found(&canaries, &base64[base64.len() / 2..]));
+        assert!(is_found(&canaries, escaped));
+        // Begin and end are the same in every PNG.
+        let other = png(2);
+        assert!(!is_found(&canaries, &other[64..other.len() - 16]));
+    }
+}
