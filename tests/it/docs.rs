@@ -6,12 +6,12 @@ use std::path::Path;
 
 use samegate::config::{self, FIXED};
 use samegate::error::Kind;
+use samegate::telemetry::names::METRICS;
 
 /// Cells of the rows of all tables whose first cell is in backticks and
 /// whose number of columns is 4, by the first cell.
-fn rows(file: &str) -> BTreeMap<String, [String; 3]> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let text = std::fs::read_to_string(path).unwrap();
+pub(crate) fn rows(file: &str) -> BTreeMap<String, [String; 3]> {
+    let text = read(file);
     let mut rows = BTreeMap::new();
     for line in text.lines() {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
@@ -29,6 +29,18 @@ fn rows(file: &str) -> BTreeMap<String, [String; 3]> {
         assert!(doubled.is_none(), "{file} has `{name}` twice");
     }
     rows
+}
+
+/// What stands under a heading, down to the next one.
+pub(crate) fn section(file: &str, heading: &str) -> String {
+    let text = read(file);
+    let (_, section) = text.split_once(&format!("\n{heading}\n")).unwrap();
+    section.split("\n#").next().unwrap().to_owned()
+}
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// Every key of config/default.toml that has a value of its own, those that
@@ -142,6 +154,43 @@ fn every_reason_is_documented_with_its_codes() {
         assert!(advice.len() > 10, "{}: what to do?", kind.reason());
     }
     assert!(documented.is_empty(), "no such reason: {documented:?}");
+}
+
+/// A test of `/metrics` holds the types against what it answers.
+#[test]
+fn every_metric_is_documented_with_its_unit_labels_and_help() {
+    let mut documented = rows("docs/operations.md");
+    documented.retain(|name, _| name.starts_with("samegate_") || name.starts_with("rpc_"));
+
+    for metric in METRICS {
+        let row = documented.remove(metric.name);
+        let [kind, labels, help] = row.unwrap_or_else(|| panic!("{} is missing", metric.name));
+
+        let units = ["seconds", "bytes", "pictures"];
+        let unit = units.into_iter().find(|unit| metric.name.contains(unit));
+        assert_eq!(kind.split(", ").nth(1), unit, "{}", metric.name);
+        let listed = metric.labels.iter().map(|label| format!("`{label}`"));
+        let listed: Vec<String> = listed.collect();
+        let none = "none".to_owned();
+        let listed = Some(listed.join(", ")).filter(|labels| !labels.is_empty());
+        assert_eq!(labels, listed.unwrap_or(none), "{}", metric.name);
+        assert_eq!(help, metric.help);
+    }
+    assert!(documented.is_empty(), "no such metric: {documented:?}");
+}
+
+#[test]
+fn every_attribute_and_event_of_a_span_is_documented() {
+    let names = read("src/telemetry/names.rs");
+    let (_, names) = names.split_once("pub mod attribute {").unwrap();
+    let (names, _) = names.split_once("/// A metric").unwrap();
+    let names: Vec<&str> = names.split('"').skip(1).step_by(2).collect();
+    assert!(names.len() > 10, "{names:?}");
+    let documented = section("docs/operations.md", "### Traces");
+
+    for name in names {
+        assert!(documented.contains(&format!("`{name}`")), "{name}");
+    }
 }
 
 fn upper_snake(camel: &str) -> String {

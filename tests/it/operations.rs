@@ -1,6 +1,7 @@
 //! Running a gateway: certificates, connections, drain, probes, telemetry,
 //! reload. What only a whole process has is tested on the real binary.
 
+mod access_log;
 mod admin;
 mod connections;
 mod drain;

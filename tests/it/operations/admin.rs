@@ -158,6 +158,7 @@ async fn metrics_are_openmetrics_with_the_names_and_labels_of_the_list() {
 
     assert_eq!(status, 200);
     let families = parsed(&text);
+    let documented = crate::docs::rows("docs/operations.md");
     let listed = METRICS.map(|metric| metric.name.trim_end_matches("_total"));
     let listed = BTreeSet::from(listed);
     for name in families.keys() {
@@ -165,11 +166,13 @@ async fn metrics_are_openmetrics_with_the_names_and_labels_of_the_list() {
     }
     for metric in METRICS {
         let name = metric.name.trim_end_matches("_total");
-        let Some((_, samples)) = families.get(name) else {
+        let Some((kind, samples)) = families.get(name) else {
             // No handshake has failed here; another test looks at this one.
             assert_eq!(name, "samegate_tls_handshake_failures");
             continue;
         };
+        let [documented, _, _] = &documented[metric.name];
+        assert_eq!(documented.split(", ").next(), Some(&**kind), "{name}");
         for sample in samples {
             let labels = sample.labels.iter().map(String::as_str);
             let labels: BTreeSet<&str> = labels.filter(|label| *label != "le").collect();
