@@ -15,7 +15,7 @@ SEED ?= 0
 # Of `make fuzz`.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build image test check rust redis clients chart mesh lint doc deny bench measure eval fuzz
+.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval fuzz
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,10 @@ doc: ## API documentation, private items too; a broken link fails
 deny: ## Licences, sources and duplicates of dependencies (builds cargo-deny)
 	test -x .tools/bin/cargo-deny || $(CARGO) install --locked --root .tools cargo-deny
 	.tools/bin/cargo-deny check bans licenses sources
+
+sbom: ## What the binary is made of, samegate_bin.cdx.json (builds cargo-cyclonedx)
+	test -x .tools/bin/cargo-cyclonedx || $(CARGO) install --locked --root .tools cargo-cyclonedx
+	PATH=".tools/bin:$$PATH" $(CARGO) cyclonedx --describe binaries --format json --spec-version 1.5
 
 bench: ## Benchmarks of the engine and of the gateway end to end
 	$(CARGO) bench --workspace

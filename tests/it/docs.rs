@@ -193,6 +193,39 @@ fn every_attribute_and_event_of_a_span_is_documented() {
     }
 }
 
+#[test]
+fn every_dependency_has_its_reason() {
+    let mut used = BTreeSet::new();
+    for file in ["Cargo.toml", "crates/engine/Cargo.toml"] {
+        let manifest: toml::Table = read(file).parse().unwrap();
+        for kind in ["dependencies", "build-dependencies", "dev-dependencies"] {
+            let dependencies = manifest.get(kind).and_then(toml::Value::as_table);
+            used.extend(
+                dependencies
+                    .into_iter()
+                    .flat_map(toml::Table::keys)
+                    .cloned(),
+            );
+        }
+    }
+    // Our own.
+    assert!(used.remove("same-image"));
+
+    let table = section("CONTRIBUTING.md", "## Dependencies");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| "));
+    let rows = rows.filter(|row| !row.starts_with("---") && !row.starts_with("crate "));
+    let mut given = BTreeSet::new();
+    for row in rows {
+        let (crates, why) = row.split_once(" | ").unwrap();
+        assert!(why.len() > 10, "{crates}: why?");
+        for name in crates.split(", ") {
+            let name = name.split(' ').next().unwrap();
+            assert!(given.insert(name.to_owned()), "{name} stands there twice");
+        }
+    }
+    assert_eq!(given, used);
+}
+
 fn upper_snake(camel: &str) -> String {
     let mut name = String::new();
     for (index, letter) in camel.char_indices() {
