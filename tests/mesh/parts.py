@@ -44,7 +44,7 @@ class Certificates:
 class Gateway:
     """A gateway in front of a vendor of its own. Only the mesh may call it."""
 
-    def __init__(self, binary, folder, certificates):
+    def __init__(self, binary, folder, certificates, limits=""):
         folder.mkdir()
         self.vendor = Vendor()
         self.binary, self.folder = binary, folder
@@ -65,6 +65,8 @@ class Gateway:
             [tenants.mesh]
             libraries = ["cloud"]
             identities = ["dns:{proxy.MESH}"]
+            [limits]
+            {limits}
             [telemetry]
             log = "json"
         """)

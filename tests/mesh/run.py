@@ -1,6 +1,6 @@
 """Puts a real Envoy in front of gateways, and calls through it.
 
-Usage: run.py GATEWAY_BINARY
+Usage: [RESTARTS=10] run.py GATEWAY_BINARY
 
 Each check has a mesh of its own: two gateways with a vendor each, which only
 take calls of the mesh's certificate, and an Envoy between them and a client.
@@ -8,6 +8,7 @@ take calls of the mesh's certificate, and an Envoy between them and a client.
 
 import contextlib
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from parts import LIMIT_S, Certificates, Envoy, Gateway, wait_until  # noqa: E40
 PICTURE = pictures.png(1)
 PUSHBACK = "grpc-retry-pushback-ms"
 CALLERS = 4
+RESTARTS = int(os.environ.get("RESTARTS", 10))
 pb, Stub = stubs(ROOT / "proto")
 
 
@@ -57,13 +59,13 @@ class Mesh:
 
 
 @contextlib.contextmanager
-def mesh(binary, gateways=2, **options):
+def mesh(binary, gateways=2, limits="", **options):
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="samegate-mesh-")))
         certificates = Certificates(folder)
         made = []
         for number in range(gateways):
-            made.append(Gateway(binary, folder / str(number), certificates))
+            made.append(Gateway(binary, folder / str(number), certificates, limits))
             stack.callback(made[-1].close)
         envoy = Envoy(folder, certificates, made, **options)
         stack.callback(envoy.close)
@@ -138,19 +140,7 @@ def a_trace_goes_through_to_the_vendor(binary):
 def a_gateway_drains_without_a_failed_call(binary):
     with mesh(binary) as m:
         leaving, staying = m.gateways
-        failures, stop = [], threading.Event()
-
-        def calls():
-            while not stop.is_set():
-                try:
-                    m.call()
-                except grpc.RpcError as error:
-                    failures.append((error.code(), error.details()))
-
-        callers = [threading.Thread(target=calls) for _ in range(CALLERS)]
-        for caller in callers:
-            caller.start()
-        try:
+        with calling(lambda _: m.call()):
             wait_until(lambda: all(m.served()))
             leaving.begin_to_stop()
             # Its health says no while it still serves: no call is lost between.
@@ -161,11 +151,57 @@ def a_gateway_drains_without_a_failed_call(binary):
             assert leaving.vendor.calls == before[0]
             leaving.start()
             wait_until(lambda: leaving.vendor.calls > before[0] + 20, m.envoy)
-        finally:
-            stop.set()
-            for caller in callers:
-                caller.join()
-        assert not failures, failures[:5]
+
+
+@check
+def restarts_in_turn_cost_clients_that_follow_goaway_no_call(binary):
+    with mesh(binary, limits='lame_duck = "0s"') as m:
+        # Past Envoy, so that nobody but the clients reads the GOAWAY.
+        both = "ipv4:" + ",".join(gateway.grpc for gateway in m.gateways)
+        shown = m.certificates.credentials(proxy.MESH)
+        options = {
+            "grpc.lb_policy_name": "round_robin",
+            "grpc.initial_reconnect_backoff_ms": 100,
+            "grpc.min_reconnect_backoff_ms": 100,
+            "grpc.max_reconnect_backoff_ms": 100,
+            # Else all channels share one connection.
+            "grpc.use_local_subchannel_pool": 1,
+        }
+        clients = [Stub(m.open(both, shown, **options)) for _ in range(CALLERS)]
+        with calling(lambda number: m.call(clients[number])) as answered:
+            wait_until(lambda: all(served > 20 for served in m.served()))
+            for number in range(RESTARTS):
+                gateway = m.gateways[number % 2]
+                gateway.begin_to_stop()
+                assert gateway.process.wait(LIMIT_S) == 0
+                before = gateway.vendor.calls
+                gateway.start()
+                wait_until(lambda: gateway.vendor.calls > before + 20, gateway)
+        print(f"  {RESTARTS} restarts, {len(answered)} calls", flush=True)
+
+
+@contextlib.contextmanager
+def calling(call):
+    """Calls without a pause from several threads, of which none may fail."""
+    answered, failures, stop = [], [], threading.Event()
+
+    def calls(number):
+        while not stop.is_set():
+            try:
+                answered.append(call(number))
+            except grpc.RpcError as error:
+                failures.append((error.code(), error.details()))
+
+    callers = [threading.Thread(target=calls, args=[number]) for number in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    try:
+        yield answered
+    finally:
+        stop.set()
+        for caller in callers:
+            caller.join()
+    assert not failures, f"{len(failures)} beside {len(answered)}: {failures[:5]}"
 
 
 @check
