@@ -75,9 +75,11 @@ deny: ## Licences, sources and duplicates of dependencies (builds cargo-deny)
 	test -x .tools/bin/cargo-deny || $(CARGO) install --locked --root .tools cargo-deny
 	.tools/bin/cargo-deny check bans licenses sources
 
-sbom: ## What the binary is made of, samegate_bin.cdx.json (builds cargo-cyclonedx)
+sbom: ## What the binary is made of, target/samegate.cdx.json (builds cargo-cyclonedx)
 	test -x .tools/bin/cargo-cyclonedx || $(CARGO) install --locked --root .tools cargo-cyclonedx
 	PATH=".tools/bin:$$PATH" $(CARGO) cyclonedx --describe binaries --format json --spec-version 1.5
+	sed "s|$(CURDIR)/*|/samegate/|g" samegate_bin.cdx.json > target/samegate.cdx.json
+	rm samegate_bin.cdx.json
 
 bench: ## Benchmarks of the engine and of the gateway end to end
 	$(CARGO) bench --workspace
