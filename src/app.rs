@@ -34,6 +34,7 @@ use crate::library::rest::Rest;
 use crate::library::{Libraries, Library, Observed};
 use crate::middleware::{self, ApiKeys, Authenticate, Bounds, Credentials, Deadlines, Tokens};
 use crate::quota::{self, Quotas, Refusals};
+use crate::replicas::Redis;
 use crate::server::Tls;
 use crate::telemetry::Metrics;
 use crate::{admin, grpc, rest, server};
@@ -94,13 +95,14 @@ impl App {
         let metrics = Metrics::new();
         let tls = config.listen.tls.as_ref();
         let tls = tls.map(|tls| Tls::read(tls, &metrics)).transpose()?;
-        let (libraries, embedded) = open(&config.libraries, &metrics)?;
+        let redis = config.redis.as_ref().map(Redis::connect).transpose()?;
+        let (libraries, embedded) = open(config, redis.as_ref(), &metrics)?;
         let readiness = Readiness::new(metrics.clone());
         let limits = &config.limits;
         let parts = Parts {
             libraries,
             // No call runs longer than its deadline.
-            quotas: quota::open(&config.quota.store, limits.max_deadline)?,
+            quotas: quota::open(&config.quota, redis.as_ref(), limits.max_deadline),
             refusals: Refusals::default(),
             budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
             health: HealthReporter::new(),
@@ -274,12 +276,14 @@ type Tenants = BTreeMap<String, Arc<Tenant>>;
 
 /// Opens every library; the embedded ones are also kept to be closed.
 fn open(
-    configs: &BTreeMap<String, config::Library>,
+    config: &Config,
+    redis: Option<&Redis>,
     metrics: &Metrics,
 ) -> Result<(Libraries, Vec<Embedded>)> {
+    let pace = redis.filter(|_| config.pacing == config::Store::Redis);
     let mut libraries: Vec<(String, Arc<dyn Library>)> = Vec::new();
     let mut embedded = Vec::new();
-    for (name, config) in configs {
+    for (name, config) in &config.libraries {
         let library: Arc<dyn Library> = match config {
             config::Library::Embedded(config) => {
                 let library = Embedded::open(config)?;
@@ -287,7 +291,7 @@ fn open(
                 Arc::new(Observed::new(name.as_str(), library))
             }
             config::Library::Rest(config) => {
-                let library = Rest::observed(config, name, metrics)?;
+                let library = Rest::observed(config, name, metrics, pace)?;
                 Arc::new(Observed::new(name.as_str(), library))
             }
         };

@@ -15,6 +15,7 @@ mod libraries;
 mod limits;
 mod listen;
 mod quota;
+mod replicas;
 mod section;
 mod source;
 mod telemetry;
@@ -30,7 +31,8 @@ pub use jwt::{JwksSource, Jwt};
 pub use libraries::{Credential, Embedded, Library, Rest, Service};
 pub use limits::Limits;
 pub use listen::{ClientAuth, Listen, Tls};
-pub use quota::{OnFailure, Quota, QuotaStore, RedisQuota, TenantQuota};
+pub use quota::{OnFailure, Quota, TenantQuota};
+pub use replicas::{Redis, Store};
 pub use telemetry::{LogFormat, Telemetry, log_level};
 
 use faults::Collector;
@@ -52,8 +54,12 @@ pub struct Config {
     pub auth: Auth,
     /// Bounds on requests.
     pub limits: Limits,
+    /// The Redis that replicas share.
+    pub redis: Option<Redis>,
     /// Where the quotas of tenants are counted.
     pub quota: Quota,
+    /// Where the sends of the vendor's accounts are counted.
+    pub pacing: Store,
     /// Logs and traces.
     pub telemetry: Telemetry,
     /// Files beside the configuration that values were read from.
@@ -64,7 +70,7 @@ pub struct Config {
 
 /// Parts that a running gateway cannot change: ports are bound, libraries open,
 /// quotas counted, connections and telemetry set up.
-pub const FIXED: [&str; 11] = [
+pub const FIXED: [&str; 14] = [
     "listen",
     "libraries",
     "limits.ready_wait",
@@ -72,7 +78,10 @@ pub const FIXED: [&str; 11] = [
     "limits.connection_grace",
     "limits.lame_duck",
     "limits.drain",
+    "redis",
     "quota.store",
+    "quota.on_failure",
+    "pacing.store",
     "telemetry.log",
     "telemetry.otlp_endpoint",
     "telemetry.sampling",
@@ -141,7 +150,9 @@ fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
     let tenants = root.children("tenants", auth::read_tenant);
     let auth = auth::read(root.section("auth"));
     let limits = limits::read(root.section("limits"));
+    let redis = root.optional_section("redis", replicas::read);
     let quota = quota::read(root.section("quota"));
+    let pacing = replicas::read_pacing(root.section("pacing"));
     let telemetry = telemetry::read(root.section("telemetry"));
     root.finish();
 
@@ -150,13 +161,16 @@ fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
         checks::doors(listen, auth, &tenants, faults);
     }
+    checks::stores(redis.as_ref(), quota.as_ref(), pacing, faults);
     Some(Config {
         listen: listen?,
         libraries: whole(libraries)?,
         tenants: whole(tenants)?,
         auth: auth?,
         limits: limits?,
+        redis: redis?,
         quota: quota?,
+        pacing: pacing?,
         telemetry: telemetry?,
         files: Vec::new(),
         fixed: FIXED.map(|_| source::digest(None)),

@@ -6,7 +6,7 @@
 //! run; [`grpc`] or [`rest`] reads it into the checked types
 //! of [`domain`]; [`library`] answers, through [`wire`] and the vendor or from
 //! the embedded engine; [`error`] gives a failure its faces. [`config`],
-//! [`watch`], [`telemetry`] and [`admin`] stand beside that way, [`app`] puts
+//! [`watch`], [`replicas`], [`telemetry`] and [`admin`] stand beside that way, [`app`] puts
 //! everything together, and [`cli`] is a client of the result.
 
 pub mod admin;
@@ -21,6 +21,7 @@ pub mod library;
 pub mod middleware;
 pub mod proto;
 pub mod quota;
+pub mod replicas;
 pub mod rest;
 pub mod server;
 pub mod telemetry;

@@ -9,7 +9,7 @@
 mod fallback;
 mod gcra;
 mod local;
-mod redis;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::config::QuotaStore;
+use crate::config;
 pub use crate::config::TenantQuota as Limits;
 use crate::error::{Error, Kind, Result};
+use crate::replicas;
 
-pub use self::redis::Redis;
+pub use self::shared::Redis;
 pub use fallback::Fallback;
 pub use local::Local;
 
@@ -137,19 +138,19 @@ impl fmt::Debug for Running {
 ///
 /// `longest` is the longest time that a call runs: a place that a crashed
 /// replica left taken is free after it.
-///
-/// # Errors
-///
-/// `Internal` for a Redis URL that cannot be used. A Redis that does not
-/// answer is no error: the gateway starts, and asks again.
-pub fn open(config: &QuotaStore, longest: Duration) -> Result<Arc<dyn Store>> {
-    Ok(match config {
-        QuotaStore::Local => Arc::new(Local::default()),
-        QuotaStore::Redis(shared) => {
-            let redis = Redis::connect(&shared.url, longest)?;
-            Arc::new(Fallback::new(redis, shared.on_failure, shared.replicas))
+pub fn open(
+    config: &config::Quota,
+    redis: Option<&replicas::Redis>,
+    longest: Duration,
+) -> Arc<dyn Store> {
+    match redis {
+        Some(redis) if config.store == config::Store::Redis => {
+            let replicas = redis.replicas();
+            let redis = Redis::new(redis.clone(), longest);
+            Arc::new(Fallback::new(redis, config.on_failure, replicas))
         }
-    })
+        _ => Arc::new(Local::default()),
+    }
 }
 
 // === impl Quotas ===

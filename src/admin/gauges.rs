@@ -37,7 +37,7 @@ const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
 ];
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
-const OF_CREDENTIALS: [(Metric, OfCredential); 6] = [
+const OF_CREDENTIALS: [(Metric, OfCredential); 7] = [
     (names::TOKEN_AGE, |state| state.token_age_seconds),
     (names::TOKEN_REMAINING, |state| {
         state.token_remaining_seconds
@@ -49,6 +49,9 @@ const OF_CREDENTIALS: [(Metric, OfCredential); 6] = [
     }),
     (names::BREAKER, |state| {
         Some(f64::from(state.breaker? as u8))
+    }),
+    (names::PACED_TOGETHER, |state| {
+        Some(f64::from(u8::from(state.paced_together?)))
     }),
 ];
 

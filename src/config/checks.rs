@@ -9,7 +9,7 @@ use std::path::{Component, PathBuf};
 use secrecy::ExposeSecret;
 
 use super::faults::Collector;
-use super::{Auth, Entries, Library, Listen, RestKey, Tenant};
+use super::{Auth, Entries, Library, Listen, Quota, Redis, RestKey, Store, Tenant};
 
 /// Both halves of the REST key pair of the default configuration.
 const WELL_KNOWN: &str = "local";
@@ -106,6 +106,27 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, fau
                      {WELL_KNOWN}/{WELL_KNOWN}; give other `tenants.{name}.rest_keys`"
                 ),
             );
+        }
+    }
+}
+
+/// What is counted in Redis needs one.
+pub(super) fn stores(
+    redis: Option<&Option<Redis>>,
+    quota: Option<&Quota>,
+    pacing: Option<Store>,
+    faults: &Collector,
+) {
+    if !matches!(redis, Some(None)) {
+        return;
+    }
+    let stores = [
+        ("quota.store", quota.map(|quota| quota.store)),
+        ("pacing.store", pacing),
+    ];
+    for (key, store) in stores {
+        if store == Some(Store::Redis) {
+            faults.add(key, "is redis; give `redis.url` or `redis.url_file`");
         }
     }
 }

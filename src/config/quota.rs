@@ -2,8 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use secrecy::SecretString;
-
+use super::replicas::{self, Store};
 use super::section::Section;
 use super::text;
 
@@ -11,30 +10,12 @@ use super::text;
 #[derive(Clone, Debug)]
 pub struct Quota {
     /// Where the counts are kept. Default: in this process.
-    pub store: QuotaStore,
+    pub store: Store,
+    /// What happens to calls while Redis does not answer. Default: local.
+    pub on_failure: OnFailure,
     /// Whether quotas are only watched: refusals are logged and counted, and
     /// the calls admitted. Default: false.
     pub shadow: bool,
-}
-
-/// Where the counts of quotas are kept.
-#[derive(Clone, Debug)]
-pub enum QuotaStore {
-    /// In this process: each replica admits the whole quota.
-    Local,
-    /// In a Redis that all replicas share.
-    Redis(RedisQuota),
-}
-
-/// A Redis that holds the counts.
-#[derive(Clone, Debug)]
-pub struct RedisQuota {
-    /// `redis://` or `rediss://` URL; it may hold a password.
-    pub url: SecretString,
-    /// What happens to calls while it does not answer. Default: local.
-    pub on_failure: OnFailure,
-    /// Replicas that share the quotas. Default: 1.
-    pub replicas: u32,
 }
 
 /// What happens to calls while Redis does not answer.
@@ -71,42 +52,15 @@ const REQUESTS_PER_DAY: RangeInclusive<u64> = 1..=1_000_000_000_000;
 const BYTES: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Quota> {
+    let store = section.value("store", replicas::store);
+    let on_failure = section.value("on_failure", on_failure);
     let shadow = section.value("shadow", text::truth);
-    let store = if section.is_table("store") {
-        read_redis(section.section("store")).map(QuotaStore::Redis)
-    } else {
-        section.value("store", local)
-    };
     section.finish();
     Some(Quota {
         store: store?,
+        on_failure: on_failure?,
         shadow: shadow?,
     })
-}
-
-fn read_redis(mut section: Section<'_>) -> Option<RedisQuota> {
-    let url = section.secret("redis", "redis_file");
-    let url = url.filter(|url| is_redis(&section, url));
-    let on_failure = section.optional("on_failure", OnFailure::default(), on_failure);
-    let replicas = section.optional("replicas", 1, replicas);
-    section.finish();
-    Some(RedisQuota {
-        url: url?,
-        on_failure: on_failure?,
-        replicas: replicas?,
-    })
-}
-
-/// The URL may hold a password, so it is not shown.
-fn is_redis(section: &Section<'_>, url: &SecretString) -> bool {
-    use secrecy::ExposeSecret;
-    let parsed = url::Url::parse(url.expose_secret()).ok();
-    let good = parsed
-        .is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some());
-    if !good {
-        section.fault("redis", "must be a URL as redis://HOST:PORT or rediss://…");
-    }
-    good
 }
 
 pub(super) fn read_tenant(mut section: Section<'_>) -> Option<TenantQuota> {
@@ -128,13 +82,6 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<TenantQuota> {
     })
 }
 
-fn local(value: &str) -> Result<QuotaStore, String> {
-    match value {
-        "local" => Ok(QuotaStore::Local),
-        _ => Err("must be \"local\" or { redis = \"redis://…\" }".to_owned()),
-    }
-}
-
 fn on_failure(value: &str) -> Result<OnFailure, String> {
     match value {
         "local" => Ok(OnFailure::Local),
@@ -142,10 +89,6 @@ fn on_failure(value: &str) -> Result<OnFailure, String> {
         "closed" => Ok(OnFailure::Closed),
         _ => Err(format!("must be local, open or closed, not `{value}`")),
     }
-}
-
-fn replicas(value: &str) -> Result<u32, String> {
-    text::number(value, &(1..=10_000))
 }
 
 fn requests(value: &str) -> Result<Option<u64>, String> {

@@ -39,6 +39,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result, Violation};
 use crate::library::{Library, State};
+use crate::replicas::Redis;
 use crate::telemetry::Metrics;
 use crate::wire::{AddAnswer, LogAnswer, SearchAnswer, SearchHit};
 
@@ -67,15 +68,21 @@ impl Rest {
     /// `VendorSetup` for a `base_url` that is no web address or for missing
     /// credentials, `Internal` when TLS cannot be set up.
     pub fn connect(config: &config::Rest) -> Result<Rest> {
-        Rest::observed(config, "", &Metrics::new())
+        Rest::observed(config, "", &Metrics::new(), None)
     }
 
-    /// Prepares the library whose requests are counted under a name.
+    /// Prepares the library whose requests are counted under a name, and whose
+    /// pace is that of all replicas that use `pace`.
     ///
     /// # Errors
     ///
     /// Those of [`Rest::connect`].
-    pub fn observed(config: &config::Rest, name: &str, metrics: &Metrics) -> Result<Rest> {
+    pub fn observed(
+        config: &config::Rest,
+        name: &str,
+        metrics: &Metrics,
+        pace: Option<&Redis>,
+    ) -> Result<Rest> {
         let setup = |message| Err(Error::new(Kind::VendorSetup, message));
         if config.credentials.is_empty() {
             return setup("`credentials` of this library holds no pair of keys");
@@ -86,7 +93,7 @@ impl Rest {
         let client = Client::new(config.timeout)?;
         let accounts = config.credentials.iter().map(|credential| {
             let attempts = Attempts::new(name, metrics.clone());
-            Account::new(config, credential, &client, attempts)
+            Account::new(config, credential, &client, attempts, pace)
         });
         let accounts = accounts.collect::<Result<_>>()?;
         let dialect = Dialect::of(config.service);

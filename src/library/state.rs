@@ -51,6 +51,10 @@ pub struct CredentialState {
     /// Calls that wait for their turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u64>,
+    /// Whether its pace is that of all replicas together; absent where each
+    /// keeps its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paced_together: Option<bool>,
     /// Whether the vendor is asked at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerState>,

@@ -5,7 +5,6 @@
 //! turns, once each.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::{Decision, Limits, Local, Redis, Running, Store};
 use crate::config::OnFailure;
 use crate::error::{self, Error, Kind, Result};
+use crate::replicas::PAUSE;
 
 /// Counts in Redis while it answers, and as configured while it does not.
 #[derive(Debug)]
@@ -24,9 +24,6 @@ pub struct Fallback {
     /// When the shared store is tried again; `None` while it answers.
     again: Mutex<Option<Instant>>,
 }
-
-/// Time for which a store that failed is left alone.
-const PAUSE: Duration = Duration::from_secs(1);
 
 impl Fallback {
     /// Counts in `shared`, by `replicas` processes together.

@@ -296,8 +296,16 @@ pub const BREAKER: Metric = metric(
     CREDENTIAL,
 );
 
+/// Whether a credential's pace is that of all replicas.
+pub const PACED_TOGETHER: Metric = metric(
+    "samegate_credential_paced_together",
+    "Whether a credential's pace is counted in pacing.store with the other replicas: 1 or 0; \
+     absent where each replica keeps its own",
+    CREDENTIAL,
+);
+
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 29] = [
+pub const METRICS: [Metric; 30] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -327,6 +335,7 @@ pub const METRICS: [Metric; 29] = [
     QUEUE,
     CREDENTIAL_IN_FLIGHT,
     BREAKER,
+    PACED_TOGETHER,
 ];
 
 /// Canonical gRPC codes by number, as labels and log lines spell them.

@@ -42,7 +42,7 @@ def values_arrive_with_their_types(_):
     mtls = read["mtls"]
     assert mtls["telemetry"]["sampling"] == 0.1
     assert mtls["tenants"]["shop"]["quota"]["requests_per_day"] == 1_000_000
-    assert mtls["quota"]["store"]["redis_file"] == "/run/secrets/samegate/redis/url"
+    assert mtls["redis"]["url_file"] == "/run/secrets/samegate/redis/url"
     assert mtls["listen"]["tls"]["client_auth"] == "optional"
     assert [each["secret_key_file"] for each in mtls["libraries"]["cloud"]["credentials"]] == [
         "/run/secrets/samegate/library-cloud-0/secret-key",
@@ -68,7 +68,7 @@ def a_secret_among_the_values_is_refused_and_not_repeated(_):
     pair = {"api_key": "k", "secret_key": SECRET}
     tenant = {"name": "shop", "libraries": ["cloud"], "apiKeyHashes": [HASH]}
     for values, place in (
-        ({"config": {"quota": {"store": {"redis": url}}}}, "config.quota.store.redis"),
+        ({"config": {"redis": {"url": url}}}, "config.redis.url"),
         (
             {"libraries": [cloud | {"settings": {"credentials": [credential]}}]},
             "libraries[cloud].settings.credentials[0].secret_key",
@@ -136,8 +136,10 @@ def the_schema_knows_every_value_and_refuses_all_others(_):
 @check
 def the_schema_knows_every_section_of_the_configuration(gateway):
     schema = json.loads((CHART / "values.schema.json").read_text())
-    default = tomllib.loads(gateway.run("config", "default").stdout)
-    sections = set(default) - {"libraries", "tenants"}
+    default = gateway.run("config", "default").stdout
+    # Those that are off by default, too.
+    sections = set(tomllib.loads(default)) | set(re.findall(r"^#\[(\w+)\]$", default, re.M))
+    sections -= {"libraries", "tenants"}
     assert set(schema["properties"]["config"]["properties"]) == sections
 
 

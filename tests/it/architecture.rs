@@ -15,7 +15,7 @@ use samegate::telemetry::names::FIELDS;
 const MAX_LINES: usize = 500;
 
 /// What each module at the top of `src/` may import from this package.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("lib", &[]),
     (
         "main",
@@ -33,6 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "library",
             "middleware",
             "quota",
+            "replicas",
             "rest",
             "server",
             "telemetry",
@@ -63,11 +64,12 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "telemetry",
         ],
     ),
-    ("quota", &["config", "error"]),
+    ("quota", &["config", "error", "replicas"]),
+    ("replicas", &["config", "error"]),
     ("admission", &["error"]),
     (
         "library",
-        &["config", "domain", "error", "telemetry", "wire"],
+        &["config", "domain", "error", "replicas", "telemetry", "wire"],
     ),
     ("wire", &["error"]),
     ("domain", &["error"]),
@@ -90,7 +92,7 @@ const ONLY_IN: [(&str, &[&str]); 22] = [
         &["library/rest", "library/embedded", "middleware/auth"],
     ),
     ("jsonwebtoken", &["middleware/auth"]),
-    ("redis", &["quota"]),
+    ("redis", &["replicas"]),
     ("moka", &["library/rest"]),
     ("same_image", &["library/embedded"]),
     ("tracing_subscriber", &["telemetry"]),

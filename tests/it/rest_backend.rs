@@ -5,6 +5,7 @@ mod deletions;
 mod pace;
 mod repeats;
 mod secrets;
+mod shared_pace;
 mod tokens;
 mod trouble;
 

@@ -209,29 +209,34 @@ fn every_rule_about_quotas_is_kept() {
             &format!("`tenants.a.quota.{message}"),
         );
     }
-    for (store, message) in [
+    for (config, message) in [
         (
-            "\"memory\"",
-            "`quota.store`: must be \"local\" or { redis =",
+            "[quota]\nstore = \"memory\"",
+            "`quota.store`: must be local or redis",
         ),
         (
-            "{}",
-            "`quota.store.redis`: is missing; give it or `redis_file`",
+            "[quota]\nstore = \"redis\"",
+            "`quota.store`: is redis; give `redis.url` or `redis.url_file`",
         ),
         (
-            "{ redis = \"http://canary-secret@h\" }",
-            "`quota.store.redis`: must be a URL",
+            "[pacing]\nstore = \"redis\"",
+            "`pacing.store`: is redis; give `redis.url` or `redis.url_file`",
         ),
         (
-            "{ redis = \"redis://canary-secret@h\", on_failure = \"x\" }",
-            "`quota.store.on_failure`: must be local, open or closed",
+            "[quota]\non_failure = \"x\"",
+            "`quota.on_failure`: must be local, open or closed",
+        ),
+        ("[redis]", "`redis.url`: is missing; give it or `url_file`"),
+        (
+            "[redis]\nurl = \"http://canary-secret@h\"",
+            "`redis.url`: must be a URL",
         ),
         (
-            "{ redis = \"redis://canary-secret@h\", replicas = 0 }",
-            "`quota.store.replicas`: must be a number from 1 to 10000",
+            "[redis]\nurl = \"redis://canary-secret@h\"\nreplicas = 0",
+            "`redis.replicas`: must be a number from 1 to 10000",
         ),
     ] {
-        refused(&format!("[quota]\nstore = {store}"), message);
+        refused(config, message);
     }
 }
 

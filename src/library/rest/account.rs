@@ -18,12 +18,13 @@ use super::breaker::Breaker;
 use super::call::Operation;
 use super::client::Client;
 use super::cooling::Cooling;
-use super::shaper::{Entrant, Lane, Shaper};
+use super::shaper::{Entrant, Lane, Shaper, SharedWindow};
 use super::token::{Fetch, Tokens};
 use super::{below, encode, reading};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::library::CredentialState;
+use crate::replicas::Redis;
 use crate::wire::TOKEN_PATH;
 
 /// Longest wait of a token request for its turn. It goes before every call, so
@@ -47,7 +48,8 @@ pub(super) struct PassedOver(u32);
 // === impl Account ===
 
 impl Account {
-    /// Prepares a credential; nothing is sent before the first call.
+    /// Prepares a credential; nothing is sent before the first call. `pace` is
+    /// where replicas count its calls together.
     ///
     /// # Errors
     ///
@@ -57,8 +59,11 @@ impl Account {
         credential: &config::Credential,
         client: &Client,
         attempts: Attempts,
+        pace: Option<&Redis>,
     ) -> Result<Self> {
-        let shaper = Shaper::new(config.qps);
+        let window =
+            pace.map(|redis| SharedWindow::new(redis.clone(), &credential.api_key, config.qps));
+        let shaper = Shaper::new(config.qps, window);
         let fetch = fetch(config, credential, client, &shaper, &attempts)?;
         Ok(Account {
             attempts,
@@ -81,6 +86,7 @@ impl Account {
             token_remaining_seconds: life.map(|(_, remaining)| remaining.as_secs_f64()),
             bucket: Some((f64::from(self.qps) - sent as f64).max(0.0)),
             queue: Some(queued as u64),
+            paced_together: self.shaper.is_whole(),
             breaker: Some(self.breaker.state()),
             cooling: self.cooling.is_any(Instant::now()),
             in_flight: counts.in_flight,

@@ -8,10 +8,12 @@
 //! its turn would come too late; the queue lets it go; its permit is stamped
 //! when the request is written (`client`). While anybody waits, one task
 //! watches the clock. Rules are in `queue`, `fair` and `window`; here are only
-//! the lock, the waiting and the waking.
+//! the lock, the waiting and the waking. Where replicas count together, that
+//! task takes a place in the window of all (`shared`) before it lets a call go.
 
 mod fair;
 mod queue;
+mod shared;
 mod window;
 
 use std::fmt;
@@ -22,10 +24,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::queue::{Queue, Refused};
+use self::queue::{Crowd, Queue, Refused};
+use self::shared::Place;
 use crate::error::{Error, Kind, Result};
 
 pub(super) use self::queue::{Entrant, Lane};
+pub(super) use self::shared::SharedWindow;
 
 /// Least time that is kept free for an answer, before any was seen too: a call
 /// that is sent with nothing left is a turn wasted.
@@ -39,12 +43,16 @@ pub(super) struct Shaper(Arc<Shared>);
 pub(super) struct Permit {
     shared: Arc<Shared>,
     stamped: AtomicBool,
+    /// In the window of all replicas, where they count together.
+    place: Mutex<Option<Place>>,
 }
 
 struct Shared {
     state: Mutex<State>,
     /// Something changed that no clock tells.
     changed: Notify,
+    /// The window of all replicas, where they count together.
+    window: Option<SharedWindow>,
 }
 
 struct State {
@@ -72,8 +80,9 @@ struct Waiting<'a> {
 // === impl Shaper ===
 
 impl Shaper {
-    /// Makes the shaper of a credential that may send this often a second.
-    pub(super) fn new(qps: u32) -> Self {
+    /// Makes the shaper of a credential that may send this often a second:
+    /// this process alone, or all replicas that share the window.
+    pub(super) fn new(qps: u32, window: Option<SharedWindow>) -> Self {
         Shaper(Arc::new(Shared {
             state: Mutex::new(State {
                 queue: Queue::new(qps),
@@ -81,6 +90,7 @@ impl Shaper {
                 answers: AnswerTime::default(),
             }),
             changed: Notify::new(),
+            window,
         }))
     }
 
@@ -104,7 +114,9 @@ impl Shaper {
             entrant,
             number,
         };
-        self.0.let_go();
+        if self.0.window.is_none() {
+            self.0.let_go();
+        }
         self.watch();
         // Only the queue drops the sender, and only when the call leaves it.
         if let Ok(Ok(permit)) = timeout_at(send_by, turn).await {
@@ -132,10 +144,21 @@ impl Shaper {
         (state.queue.len(), state.queue.taken(Instant::now()))
     }
 
-    /// Starts the task that watches the clock, while anybody waits.
+    /// Whether replicas count together as configured; `None` where each counts
+    /// for itself.
+    pub(super) fn is_whole(&self) -> Option<bool> {
+        self.0.window.as_ref().map(SharedWindow::is_whole)
+    }
+
+    /// Sees to it that a task watches the clock, while anybody waits.
     fn watch(&self) {
         let mut state = self.0.lock();
-        if state.queue.len() > 0 && !state.watched {
+        if state.queue.len() == 0 {
+            return;
+        }
+        if state.watched {
+            self.0.changed.notify_one();
+        } else {
             state.watched = true;
             tokio::spawn(self.0.clone().watch());
         }
@@ -156,34 +179,71 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets everybody go who may. Permits are sent without the lock: one that
-    /// nobody takes any more gives its place back, which wants the lock.
+    /// Lets everybody go who may.
     fn let_go(self: &Arc<Self>) {
-        loop {
-            let next = self.lock().queue.next(Instant::now());
-            let Some(answer) = next else {
-                return;
-            };
-            let permit = Permit {
-                shared: self.clone(),
-                stamped: AtomicBool::new(false),
-            };
-            // Who does not wait any more hands the permit back by this.
-            let _ = answer.send(permit);
+        while self.let_one_go(None) {}
+    }
+
+    /// Lets the next call go, if one may. The permit is sent without the lock:
+    /// one that nobody takes any more gives its place back, which wants the
+    /// lock.
+    fn let_one_go(self: &Arc<Self>, place: Option<Place>) -> bool {
+        let next = self.lock().queue.next(Instant::now());
+        let Some(answer) = next else {
+            return false;
+        };
+        let permit = Permit {
+            shared: self.clone(),
+            stamped: AtomicBool::new(false),
+            place: Mutex::new(place),
+        };
+        // Who does not wait any more hands the permit back by this.
+        let _ = answer.send(permit);
+        true
+    }
+
+    /// Lets those go for whom there are places in the window of all replicas;
+    /// places come first, so that they go to whose turn it is then. Tells when
+    /// to ask for more.
+    async fn let_go_together(self: &Arc<Self>, window: &SharedWindow) -> Option<Instant> {
+        let (ready, taken) = {
+            let (mut state, now) = (self.lock(), Instant::now());
+            (state.queue.ready(now), state.queue.taken(now))
+        };
+        if ready == 0 {
+            return None;
         }
+        let granted = window.reserve(ready, taken).await;
+        let crowd = granted.next.map(|next| Crowd {
+            next,
+            replicas: granted.replicas,
+        });
+        let (limit, pause) = (granted.limit, granted.pause);
+        self.lock().queue.bound(limit, pause, crowd);
+        for place in granted.places {
+            // A place that nobody wants any more frees when it is dropped.
+            self.let_one_go(Some(place));
+        }
+        granted.next
     }
 
     /// Lets calls go as their turns come, until nobody waits.
     async fn watch(self: Arc<Self>) {
+        let mut asked: Option<Instant> = None;
         loop {
-            self.let_go();
+            match &self.window {
+                None => self.let_go(),
+                // Before, there is no place for anybody.
+                Some(_) if asked.is_some_and(|again| Instant::now() < again) => {}
+                Some(window) => asked = self.let_go_together(window).await,
+            }
             let next_turn = {
                 let mut state = self.lock();
                 if state.queue.len() == 0 {
                     state.watched = false;
                     return;
                 }
-                state.queue.next_turn()
+                asked.or_else(|| state.queue.next_turn())
             };
             let turn = async {
                 match next_turn {
@@ -206,6 +266,10 @@ impl Permit {
     pub(super) fn stamp(&self) {
         if !self.stamped.swap(true, Ordering::AcqRel) {
             self.shared.lock().queue.stamp(Instant::now());
+            let place = self.place.lock();
+            if let Some(mut place) = place.unwrap_or_else(PoisonError::into_inner).take() {
+                place.sent();
+            }
             self.shared.changed.notify_one();
         }
     }

@@ -126,11 +126,13 @@ async fn what_waits_for_a_restart_is_told() {
 
     let second = first.replace("qps = 1000", "qps = 999");
     let listen = "[listen]\ntls = { cert = \"tls.crt\", key = \"tls.key\" }\n";
-    let store = "[quota]\nstore = { redis = \"redis://127.0.0.1:1\" }\n";
+    let store = "[redis]\nurl = \"redis://127.0.0.1:1\"\n[quota]\nstore = \"redis\"\n";
     process.configure(&format!("{second}{listen}{store}"));
 
     until("the keys are told", async || {
-        process.log().contains("listen, libraries, quota.store")
+        process
+            .log()
+            .contains("listen, libraries, redis, quota.store")
     })
     .await;
     // All of it goes on as it was.

@@ -182,7 +182,8 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
         "[limits]\nlame_duck = \"0s\"\n".to_owned(),
         // Nobody listens there: the store fails at every call.
         format!(
-            "[quota]\nstore = {{ redis = \"redis://me:{}@127.0.0.1:1/0\" }}\n",
+            "[redis]\nurl = \"redis://me:{}@127.0.0.1:1/0\"\n\
+             [quota]\nstore = \"redis\"\n[pacing]\nstore = \"redis\"\n",
             of("redis")
         ),
         issuer.config(),

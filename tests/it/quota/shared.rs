@@ -13,13 +13,18 @@ use crate::support::redis::Redis;
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn store(redis: &Redis) -> Store {
-    Store::connect(&redis.url().into(), Duration::from_secs(30)).unwrap()
+    store_for(redis, Duration::from_secs(30))
+}
+
+fn store_for(redis: &Redis, longest: Duration) -> Store {
+    Store::new(redis.connection(1), longest)
 }
 
 fn shared(redis: &Redis, on_failure: &str) -> String {
     let url = redis.url();
     format!(
-        "[quota]\nstore = {{ redis = \"{url}\", on_failure = \"{on_failure}\", replicas = 2 }}\n"
+        "[redis]\nurl = \"{url}\"\nreplicas = 2\n\
+         [quota]\nstore = \"redis\"\non_failure = \"{on_failure}\"\n"
     )
 }
 
@@ -154,7 +159,7 @@ async fn a_place_that_a_crashed_replica_left_is_free_after_the_longest_call() {
         concurrent: Some(1),
         ..Limits::default()
     };
-    let short = Store::connect(&redis.url().into(), Duration::from_millis(300)).unwrap();
+    let short = store_for(&redis, Duration::from_millis(300));
     let running = short.take("ann", &limits, 0).await.unwrap();
     // A crash says nothing to Redis.
     std::mem::forget(running);

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use samegate::{config, replicas};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -35,6 +36,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// A connection of one of this many replicas.
+    pub fn connection(&self, replicas: u32) -> replicas::Redis {
+        let url = self.url().into();
+        replicas::Redis::connect(&config::Redis { url, replicas }).unwrap()
+    }
+
     /// Kills it, as a crash would.
     pub async fn kill(&mut self) {
         self.process.kill().await.unwrap();
@@ -44,6 +51,16 @@ impl Redis {
     pub async fn restart(&mut self) {
         let process = launch(self.port, &self.folder).await;
         self.process = process.expect("redis-server starts again on its port");
+    }
+
+    /// How often scripts ran, and the microseconds that they took.
+    pub async fn script_stats(&self) -> String {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let info = redis::cmd("INFO").arg("commandstats").clone();
+        let info: String = info.query_async(&mut connection).await.unwrap();
+        let lines = info.lines().filter(|line| line.contains("evalsha"));
+        lines.collect()
     }
 
     /// Seconds on its clock.

@@ -38,7 +38,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use fault::{Fault, Gate};
-pub use journal::{Call, Operation, max_in_any_second};
+pub use journal::{Call, Operation, max_in_any, max_in_any_second};
 pub use library::{BatchDelete, Stored};
 
 use fault::Scripts;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fair::Fair;
-use super::window::Window;
+use super::window::{PERIOD, Window};
 
 /// Single calls that may overtake one waiting bulk item: bulk keeps a tenth of
 /// the rate, so a load under pressure goes on and does not time out whole.
@@ -51,10 +51,22 @@ pub(super) struct Refused {
     pub(super) full: bool,
 }
 
+/// Why calls wait although this process could send them: other replicas have
+/// taken the places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowd {
+    /// When the next place can be taken.
+    pub(super) next: Instant,
+    /// Replicas that wait for places, this one with them.
+    pub(super) replicas: u32,
+}
+
 /// Calls that wait, and the sends of the last second.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
+    qps: u32,
     window: Window,
+    crowd: Option<Crowd>,
     tokens: VecDeque<(u64, T)>,
     unary: Fair<T>,
     bulk: Fair<T>,
@@ -71,7 +83,9 @@ impl<T> Queue<T> {
     /// Makes the queue of a credential with this rate per second.
     pub(super) fn new(qps: u32) -> Self {
         Queue {
+            qps: qps.max(1),
             window: Window::new(qps),
+            crowd: None,
             tokens: VecDeque::new(),
             unary: Fair::new(),
             bulk: Fair::new(),
@@ -91,10 +105,28 @@ impl<T> Queue<T> {
         self.window.taken(now)
     }
 
+    /// Calls that could go now, as far as this process knows.
+    pub(super) fn ready(&mut self, now: Instant) -> usize {
+        self.window.free(now).min(self.len())
+    }
+
+    /// Notes what this process may send, and what others leave it.
+    pub(super) fn bound(&mut self, qps: u32, pause: Option<Instant>, crowd: Option<Crowd>) {
+        self.window.bound(qps, pause);
+        self.crowd = crowd;
+    }
+
     /// How long a call that comes now would wait, if nobody comes after it.
+    /// Where others take places too, they are taken to want as many.
     pub(super) fn wait(&mut self, entrant: &Entrant, now: Instant) -> Duration {
         let ahead = self.ahead(entrant);
-        self.window.turn(now, ahead).saturating_duration_since(now)
+        let mut turn = self.window.turn(now, ahead);
+        if let Some(crowd) = self.crowd {
+            let before = ahead as u128 * u128::from(crowd.replicas);
+            let rounds = u32::try_from(before / u128::from(self.qps)).unwrap_or(u32::MAX);
+            turn = turn.max(crowd.next + PERIOD.saturating_mul(rounds));
+        }
+        turn.saturating_duration_since(now)
     }
 
     /// Lets a call wait; the number is its name in [`Queue::leave`].

@@ -49,7 +49,7 @@ async fn settle() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_are_sent_in_order_and_never_more_than_the_rate_allows() {
-    let shaper = Shaper::new(10);
+    let shaper = Shaper::new(10, None);
     let begin = Instant::now();
 
     let sends = (0..95).map(|_| send(&shaper, unary(), 60));
@@ -69,7 +69,7 @@ async fn calls_are_sent_in_order_and_never_more_than_the_rate_allows() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_would_be_late_is_refused_at_once_with_the_wait() {
-    let shaper = Shaper::new(10);
+    let shaper = Shaper::new(10, None);
     for _ in 0..10 {
         send(&shaper, unary(), 60).await.unwrap();
     }
@@ -92,7 +92,7 @@ async fn a_call_that_would_be_late_is_refused_at_once_with_the_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_gives_up_frees_its_place_and_costs_no_send() {
-    let shaper = Shaper::new(1);
+    let shaper = Shaper::new(1, None);
     send(&shaper, unary(), 60).await.unwrap();
     let mut waiting: Vec<_> = (0..50).map(|_| sending(&shaper, unary(), 600)).collect();
     settle().await;
@@ -113,7 +113,7 @@ async fn a_call_that_gives_up_frees_its_place_and_costs_no_send() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_counts_from_its_stamp_and_not_at_all_without_one() {
-    let shaper = Shaper::new(1);
+    let shaper = Shaper::new(1, None);
     let permit = shaper.turn(&unary(), soon(60)).await.unwrap();
     let next = sending(&shaper, unary(), 60);
     settle().await;
@@ -139,7 +139,7 @@ async fn a_permit_counts_from_its_stamp_and_not_at_all_without_one() {
 
 #[tokio::test(start_paused = true)]
 async fn bulk_and_other_tenants_do_not_hold_up_a_single_call() {
-    let shaper = Shaper::new(10);
+    let shaper = Shaper::new(10, None);
     let crowd: Vec<_> = (0..200)
         .map(|_| sending(&shaper, entrant(Lane::Bulk, "crowd"), 60))
         .collect();
@@ -156,7 +156,7 @@ async fn bulk_and_other_tenants_do_not_hold_up_a_single_call() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_was_overtaken_is_refused_when_its_time_is_up() {
-    let shaper = Shaper::new(1);
+    let shaper = Shaper::new(1, None);
     send(&shaper, unary(), 60).await.unwrap();
     let late = sending(&shaper, entrant(Lane::Bulk, "b"), 2);
     settle().await;
@@ -173,7 +173,7 @@ async fn one_that_was_overtaken_is_refused_when_its_time_is_up() {
 
 #[tokio::test(start_paused = true)]
 async fn time_for_the_answer_is_kept_free_but_never_more_than_half() {
-    let shaper = Shaper::new(1);
+    let shaper = Shaper::new(1, None);
     for _ in 0..50 {
         shaper.answered_in(Duration::from_secs(3));
     }
@@ -187,7 +187,7 @@ async fn time_for_the_answer_is_kept_free_but_never_more_than_half() {
 
 #[tokio::test(start_paused = true)]
 async fn the_clock_is_watched_only_while_somebody_waits() {
-    let shaper = Shaper::new(1);
+    let shaper = Shaper::new(1, None);
     let metrics = tokio::runtime::Handle::current().metrics();
     for _ in 0..3 {
         send(&shaper, unary(), 60).await.unwrap();
@@ -199,7 +199,7 @@ async fn the_clock_is_watched_only_while_somebody_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_crowd_that_comes_and_goes_leaves_no_place_behind() {
-    let shaper = Shaper::new(10);
+    let shaper = Shaper::new(10, None);
     let sent = Arc::new(AtomicUsize::new(0));
     let crowd: Vec<_> = (0..500_u64)
         .map(|number| {

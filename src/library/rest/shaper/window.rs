@@ -21,8 +21,10 @@ pub(super) struct Window {
     limit: usize,
     /// Calls that were let go and have not been written yet.
     reserved: usize,
-    /// When calls were written, oldest first; at most `limit - reserved`.
+    /// When calls were written, oldest first.
     sent: VecDeque<Instant>,
+    /// Nothing is let go before.
+    pause: Option<Instant>,
 }
 
 // === impl Window ===
@@ -34,7 +36,15 @@ impl Window {
             limit: usize::try_from(qps.max(1)).unwrap_or(usize::MAX),
             reserved: 0,
             sent: VecDeque::new(),
+            pause: None,
         }
+    }
+
+    /// Changes the rate, and lets nothing go before the end of a pause. More
+    /// places may be taken than there are now.
+    pub(super) fn bound(&mut self, qps: u32, pause: Option<Instant>) {
+        self.limit = usize::try_from(qps.max(1)).unwrap_or(usize::MAX);
+        self.pause = pause;
     }
 
     /// Calls that may be let go now.
@@ -42,7 +52,11 @@ impl Window {
         while self.sent.front().is_some_and(|sent| *sent + PERIOD <= now) {
             self.sent.pop_front();
         }
-        self.limit - self.reserved - self.sent.len()
+        self.pause = self.pause.filter(|end| now < *end);
+        if self.pause.is_some() {
+            return 0;
+        }
+        self.limit.saturating_sub(self.reserved + self.sent.len())
     }
 
     /// Lets a call go; there must be a free place.
@@ -67,21 +81,35 @@ impl Window {
     /// Each call waits for the one `limit` places before it:
     /// `turn(n) = max(now, turn(n - limit) + PERIOD)`, here in closed form.
     pub(super) fn turn(&mut self, now: Instant, nth: usize) -> Instant {
-        self.free(now);
-        let used = self.reserved + self.sent.len();
-        let (rounds, place) = ((nth + used) / self.limit, (nth + used) % self.limit);
+        let used = self.taken(now);
+        let (whole, rest) = (nth / self.limit, nth % self.limit);
+        // The call that this one waits for, if any, and the rounds until then.
+        let (place, rounds) = match (rest + used).checked_sub(self.limit) {
+            Some(place) => (place, whole + 1),
+            None => (rest + used, whole),
+        };
         let base = self.sent.get(place).copied().unwrap_or(now);
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        base + PERIOD.saturating_mul(rounds)
+        let after = |time: Instant, rounds| {
+            time + PERIOD.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
+        };
+        let turn = after(base, rounds);
+        self.pause
+            .map_or(turn, |pause| turn.max(after(pause, whole)))
     }
 
     /// When the next place frees by itself; `None` while all are reserved.
     pub(super) fn next_free(&self) -> Option<Instant> {
-        self.sent.front().map(|sent| *sent + PERIOD)
+        let used = self.reserved + self.sent.len();
+        let Some(place) = used.checked_sub(self.limit) else {
+            return self.pause;
+        };
+        let free = *self.sent.get(place)? + PERIOD;
+        Some(self.pause.map_or(free, |pause| free.max(pause)))
     }
 
     /// Places that are taken, reserved ones too.
     pub(super) fn taken(&mut self, now: Instant) -> usize {
-        self.limit - self.free(now)
+        self.free(now);
+        self.reserved + self.sent.len()
     }
 }

@@ -126,12 +126,17 @@ impl Drop for Ongoing {
 
 /// Most arrivals in a window of one second that takes in its start and not
 /// its end.
-pub fn max_in_any_second(mut arrivals: Vec<Instant>) -> usize {
+pub fn max_in_any_second(arrivals: Vec<Instant>) -> usize {
+    max_in_any(Duration::from_secs(1), arrivals)
+}
+
+/// Most arrivals in a window of this length.
+pub fn max_in_any(period: Duration, mut arrivals: Vec<Instant>) -> usize {
     // Requests can be noted in another order than they arrived in.
     arrivals.sort();
     let (mut first, mut most) = (0, 0);
     for (last, arrival) in arrivals.iter().enumerate() {
-        while *arrival - arrivals[first] >= Duration::from_secs(1) {
+        while *arrival - arrivals[first] >= period {
             first += 1;
         }
         most = most.max(last + 1 - first);

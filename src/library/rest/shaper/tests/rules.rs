@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::queue::{LONGEST_LINE_SECONDS, Queue};
+use super::super::queue::{Crowd, LONGEST_LINE_SECONDS, Queue};
+use super::super::window::PERIOD;
 use super::*;
 
 const TENANTS: [&str; 3] = ["ann", "bob", "cid"];
@@ -282,4 +283,85 @@ fn a_tenant_may_have_a_minute_of_the_rate_waiting_and_others_still_come_in() {
 
 fn unary_of(tenant: &str) -> Entrant {
     entrant(Lane::Unary, tenant)
+}
+
+/// Lets everybody go as turns come; tells when each did, from `begin` on.
+fn sends(queue: &mut Queue<()>, begin: Instant) -> Vec<Duration> {
+    let (mut now, mut sends) = (begin, Vec::new());
+    while queue.len() > 0 {
+        while queue.next(now).is_some() {
+            queue.stamp(now);
+            sends.push(now - begin);
+        }
+        now = queue.next_turn().unwrap_or(now);
+    }
+    sends
+}
+
+#[test]
+fn a_replica_that_goes_on_alone_pauses_and_then_keeps_to_its_share() {
+    let begin = Instant::now();
+    let late = begin + Duration::from_hours(1);
+    let mut queue = Queue::new(6);
+    for _ in 0..6 {
+        queue.enter(&unary_of("ann"), begin, late, ()).unwrap();
+    }
+    // All that the rate allows, in the last moment before.
+    assert_eq!(sends(&mut queue, begin), [Duration::ZERO; 6]);
+
+    let (share, pause) = (2, begin + Duration::from_millis(500));
+    queue.bound(share, Some(pause), None);
+    let told: Vec<_> = (0..5)
+        .map(|_| {
+            let told = queue.wait(&unary_of("ann"), begin);
+            queue.enter(&unary_of("ann"), begin, late, ()).unwrap();
+            told
+        })
+        .collect();
+    let sent = sends(&mut queue, begin);
+
+    assert_eq!(sent, told);
+    // Four places have to free before there are two again.
+    let rounds = [1, 1, 2, 2, 3].map(|round| PERIOD * round);
+    assert_eq!(sent, rounds);
+}
+
+#[test]
+fn nothing_is_sent_in_a_pause() {
+    let begin = Instant::now();
+    let late = begin + Duration::from_hours(1);
+    let mut queue = Queue::new(2);
+    queue.bound(2, Some(begin + Duration::from_millis(700)), None);
+    for _ in 0..3 {
+        queue.enter(&unary_of("ann"), begin, late, ()).unwrap();
+    }
+
+    let sent = sends(&mut queue, begin);
+
+    let pause = Duration::from_millis(700);
+    assert_eq!(sent, [pause, pause, pause + PERIOD]);
+}
+
+#[test]
+fn a_wait_counts_on_those_who_wait_at_other_replicas() {
+    let now = Instant::now();
+    let late = now + Duration::from_hours(1);
+    let mut queue = Queue::new(10);
+    let next = now + Duration::from_millis(300);
+    queue.bound(10, None, Some(Crowd { next, replicas: 3 }));
+
+    let told: Vec<_> = (0..8)
+        .map(|_| {
+            let told = queue.wait(&unary_of("ann"), now);
+            queue.enter(&unary_of("ann"), now, late, ()).unwrap();
+            told
+        })
+        .collect();
+
+    // Of ten places in each period, three or four are for this one.
+    let first = Duration::from_millis(300);
+    let rounds = [0, 0, 0, 0, 1, 1, 1, 2].map(|round| first + PERIOD * round);
+    assert_eq!(told, rounds);
+    let soon = now + Duration::from_secs(1);
+    assert!(queue.enter(&unary_of("ann"), now, soon, ()).is_err());
 }
