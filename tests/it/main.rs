@@ -13,6 +13,7 @@ mod contract;
 mod docs;
 mod grpc_door;
 mod hostile;
+mod kills;
 mod operations;
 mod quota;
 mod rest_backend;

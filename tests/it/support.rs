@@ -12,5 +12,6 @@ pub mod memory;
 pub mod pictures;
 pub mod probe;
 pub mod process;
+pub mod proxy;
 pub mod redis;
 pub mod vendor;

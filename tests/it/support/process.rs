@@ -1,7 +1,7 @@
 //! The real binary as a process of its own, with everything that it prints.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +23,11 @@ pub struct Process {
     /// Where its probes listen.
     pub admin: SocketAddr,
     folder: tempfile::TempDir,
+    running: Running,
+}
+
+/// The process itself, and what it prints.
+struct Running {
     child: Child,
     out: Printed,
     err: Printed,
@@ -50,34 +55,26 @@ impl Process {
     pub async fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("samegate.toml"), config).unwrap();
-        let free = "127.0.0.1:0";
-        let mut child = Command::new(env!("CARGO_BIN_EXE_samegate"))
-            .args(["serve", "--config", "samegate.toml"])
-            .args(["--grpc", free, "--rest", free, "--admin", free])
-            .env_clear()
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let out = Printed::of(child.stdout.take().unwrap());
-        let err = Printed::of(child.stderr.take().unwrap());
-        until("the gateway says where it listens", async || {
-            out.text().contains("Try it") || out.reading.is_finished()
-        })
-        .await;
-        let [grpc, rest, admin] = addresses(&out.text(), &err.text());
+        let (running, [grpc, rest, admin]) = Running::start(folder.path()).await;
         Process {
             grpc,
             rest,
             admin,
             folder,
-            child,
-            out,
-            err,
+            running,
         }
+    }
+
+    /// Kills it, as a crash would.
+    pub async fn kill(&mut self) {
+        self.running.child.kill().await.unwrap();
+    }
+
+    /// Starts it again in its folder, on other ports.
+    pub async fn restart(&mut self) {
+        let addresses;
+        (self.running, addresses) = Running::start(self.folder.path()).await;
+        [self.grpc, self.rest, self.admin] = addresses;
     }
 
     /// Waits until it wants traffic.
@@ -99,7 +96,7 @@ impl Process {
 
     /// Sends a signal: `TERM`, `HUP`.
     pub async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
+        let id = self.running.child.id().unwrap().to_string();
         let mut kill = Command::new("kill");
         let kill = kill.args([&format!("-{name}"), &id]).status();
         assert!(kill.await.unwrap().success());
@@ -108,23 +105,48 @@ impl Process {
     /// Asks it to end, and waits until it has.
     pub async fn end(mut self) -> Ended {
         self.signal("TERM").await;
-        let status = self.child.wait().await.unwrap();
+        let status = self.running.child.wait().await.unwrap();
         Ended {
             status,
-            out: self.out.whole().await,
-            err: self.err.whole().await,
+            out: self.running.out.whole().await,
+            err: self.running.err.whole().await,
         }
     }
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
-        self.err.text()
+        self.running.err.text()
     }
 
     /// Connects a gRPC client.
     pub async fn client(&self) -> SameImageServiceClient<Channel> {
         let endpoint = format!("http://{}", self.grpc);
         SameImageServiceClient::connect(endpoint).await.unwrap()
+    }
+}
+
+impl Running {
+    async fn start(folder: &Path) -> (Self, [SocketAddr; 3]) {
+        let free = "127.0.0.1:0";
+        let mut child = Command::new(env!("CARGO_BIN_EXE_samegate"))
+            .args(["serve", "--config", "samegate.toml"])
+            .args(["--grpc", free, "--rest", free, "--admin", free])
+            .env_clear()
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let out = Printed::of(child.stdout.take().unwrap());
+        let err = Printed::of(child.stderr.take().unwrap());
+        until("the gateway says where it listens", async || {
+            out.text().contains("Try it") || out.reading.is_finished()
+        })
+        .await;
+        let addresses = addresses(&out.text(), &err.text());
+        (Running { child, out, err }, addresses)
     }
 }
 

@@ -1,0 +1,287 @@
+//! An import during which client, connection and gateway are killed at random,
+//! against what must be in the library in the end.
+//!
+//! Real processes, and a proxy between them that stops at a byte drawn from the
+//! seed; there something is killed. The same command again and again must bring
+//! every picture into the library once, and name every file that is none.
+//!
+//! `SEEDS=0..100 PICTURES=2000 cargo test --workspace --test it kills` plays
+//! more and longer ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use samegate::proto::v1;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::support::pictures::png;
+use crate::support::process::Process;
+use crate::support::proxy::{Proxy, Way};
+
+/// Played in every run: each begins with another kind of kill. A seed that
+/// ever failed is added, with what it showed.
+const SEEDS: std::ops::Range<u64> = 0..3;
+const PICTURES: u64 = 90;
+/// Kills in one import.
+const KILLS: u64 = 6;
+/// About the length of an acknowledgement.
+const ANSWER_BYTES: u64 = 100;
+/// One file in this many is no picture.
+const BAD: u64 = 20;
+/// Longest time for each picture of an import with its kills; a machine with
+/// much else to do needs a part of it.
+const LIMIT: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Copy, Debug)]
+enum Kill {
+    Connection,
+    Client,
+    Gateway,
+}
+
+/// What plays: a folder of files, a gateway, and the way between.
+struct Scene {
+    folder: tempfile::TempDir,
+    gateway: Process,
+    proxy: Proxy,
+    /// Bytes of all files.
+    bytes: u64,
+    good: BTreeSet<String>,
+    bad: BTreeSet<String>,
+}
+
+/// Numbers that the seed decides (splitmix64).
+struct Chance(u64);
+
+#[tokio::test]
+async fn kills_at_any_byte_lose_no_picture_and_double_none() {
+    let pictures = variable("PICTURES").map_or(PICTURES, |count| count.parse().unwrap());
+    for seed in seeds() {
+        let limit = LIMIT * u32::try_from(pictures).unwrap();
+        let played = tokio::time::timeout(limit, play(seed, pictures)).await;
+        played.unwrap_or_else(|_| panic!("seed {seed} is not done within {limit:?}"));
+    }
+}
+
+async fn play(seed: u64, pictures: u64) {
+    let mut chance = Chance(seed);
+    let mut scene = Scene::start(seed, pictures).await;
+    let mut client = scene.import();
+    for number in 0..KILLS {
+        // Pictures go out faster than they are stored, so half of the kills are
+        // set by what comes back.
+        match chance.below(2) {
+            0 => scene
+                .proxy
+                .stop_after(Way::ToServer, chance.below(scene.bytes / KILLS) + 1),
+            _ => {
+                let most = pictures * ANSWER_BYTES * 2 / KILLS;
+                scene
+                    .proxy
+                    .stop_after(Way::ToClient, chance.below(most) + 1);
+            }
+        }
+        let ended = tokio::select! {
+            status = client.wait() => Some(status.unwrap()),
+            () = scene.proxy.stopped() => None,
+        };
+        if let Some(status) = ended {
+            // All was sent before the last kills: it ends as below.
+            assert_eq!(status.code(), Some(1), "seed {seed}");
+            break;
+        }
+        let kill = [Kill::Connection, Kill::Client, Kill::Gateway]
+            [usize::try_from((seed + number) % 3).unwrap()];
+        match kill {
+            Kill::Connection => scene.proxy.cut(),
+            Kill::Client => {
+                client.kill().await.unwrap();
+                scene.proxy.cut();
+                client = scene.import();
+            }
+            Kill::Gateway => scene.kill_gateway(seed).await,
+        }
+    }
+    scene.proxy.open();
+    client.wait().await.unwrap();
+    // Everything is done, so this one only tells what is missing.
+    let status = scene.import().wait().await.unwrap();
+
+    assert_eq!(status.code(), Some(1), "seed {seed}: bad files are told");
+    let stored: Vec<String> = scene.stored().await.into_values().collect();
+    let doubled = stored.len() - stored.iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(doubled, 0, "seed {seed}");
+    assert_eq!(
+        stored.into_iter().collect::<BTreeSet<_>>(),
+        scene.good,
+        "seed {seed}"
+    );
+    let told = scene.lines("failures");
+    let told: Vec<String> = told.map(|line| text(&line["key"])).collect();
+    assert_eq!(told.len(), scene.bad.len(), "seed {seed}: {told:?}");
+    assert_eq!(
+        told.into_iter().collect::<BTreeSet<_>>(),
+        scene.bad,
+        "seed {seed}"
+    );
+}
+
+// === impl Scene ===
+
+impl Scene {
+    async fn start(seed: u64, pictures: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut bytes, mut good, mut bad) = (0, BTreeSet::new(), BTreeSet::new());
+        std::fs::create_dir(folder.path().join("files")).unwrap();
+        for number in 0..pictures {
+            let path = folder.path().join(format!("files/{number:05}.png"));
+            let is_bad = number % BAD == BAD / 2;
+            let content = if is_bad {
+                "no picture".into()
+            } else {
+                png(seed << 32 | number)
+            };
+            bytes += content.len() as u64;
+            std::fs::write(&path, content).unwrap();
+            let key = path.display().to_string();
+            let _ = if is_bad {
+                bad.insert(key)
+            } else {
+                good.insert(key)
+            };
+        }
+        let gateway = Process::start("").await.ready().await;
+        let proxy = Proxy::start(gateway.grpc).await;
+        Scene {
+            folder,
+            gateway,
+            proxy,
+            bytes,
+            good,
+            bad,
+        }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the command that a user would repeat.
+    fn import(&self) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
+        let endpoint = format!("http://{}", self.proxy.address);
+        command
+            .args([
+                "import",
+                "--quiet",
+                "--endpoint",
+                &endpoint,
+                "--attempts",
+                "100",
+            ])
+            .arg("--journal")
+            .arg(self.path("journal"))
+            .arg("--failures")
+            .arg(self.path("failures"))
+            .arg(self.path("files"));
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.kill_on_drop(true).spawn().unwrap()
+    }
+
+    /// Kills the gateway and starts it on the same folder; what it had
+    /// acknowledged must be there.
+    async fn kill_gateway(&mut self, seed: u64) {
+        self.gateway.kill().await;
+        self.proxy.cut();
+        self.gateway.restart().await;
+        let acknowledged: BTreeMap<String, String> = self
+            .lines("journal")
+            .filter(|line| line["sign"].is_string())
+            .map(|line| (text(&line["sign"]), text(&line["key"])))
+            .collect();
+        let stored = self.stored().await;
+        for (sign, key) in acknowledged {
+            assert_eq!(stored.get(&sign), Some(&key), "seed {seed}: lost");
+        }
+        self.proxy.lead_to(self.gateway.grpc);
+        // Connections that the proxy took in between.
+        self.proxy.cut();
+    }
+
+    /// Briefs in the library, which are the paths, by sign.
+    async fn stored(&self) -> BTreeMap<String, String> {
+        let mut client = self.gateway.client().await;
+        let mut stored = BTreeMap::new();
+        let mut request = v1::ListImagesRequest {
+            page_size: 1000,
+            ..Default::default()
+        };
+        loop {
+            let page = client
+                .list_images(request.clone())
+                .await
+                .unwrap()
+                .into_inner();
+            for image in page.images {
+                let doubled = stored.insert(image.cont_sign, image.brief);
+                assert_eq!(doubled, None);
+            }
+            if page.next_page_token.is_empty() {
+                return stored;
+            }
+            request.page_token = page.next_page_token;
+        }
+    }
+
+    /// Whole lines of a file of the import.
+    fn lines(&self, name: &str) -> impl Iterator<Item = Value> {
+        let text = read(&self.path(name));
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines: Vec<Value> = text[..whole]
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        lines.into_iter()
+    }
+}
+
+// === impl Chance ===
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut number = self.0;
+        number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (number ^ (number >> 31)) % bound
+    }
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let Some(range) = variable("SEEDS") else {
+        return SEEDS;
+    };
+    let (first, end) = range.split_once("..").expect("SEEDS is FIRST..END");
+    first.parse().unwrap()..end.parse().unwrap()
+}
+
+/// For runs by hand only.
+#[expect(clippy::disallowed_methods, reason = "a test that is set up by hand")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
