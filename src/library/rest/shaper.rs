@@ -114,8 +114,10 @@ impl Shaper {
             entrant,
             number,
         };
-        if self.0.window.is_none() {
-            self.0.let_go();
+        match self.0.window {
+            None => self.0.let_go(),
+            // Only the task that watches takes places.
+            Some(_) => self.0.changed.notify_one(),
         }
         self.watch();
         // Only the queue drops the sender, and only when the call leaves it.
@@ -150,15 +152,10 @@ impl Shaper {
         self.0.window.as_ref().map(SharedWindow::is_whole)
     }
 
-    /// Sees to it that a task watches the clock, while anybody waits.
+    /// Starts the task that watches the clock, while anybody waits.
     fn watch(&self) {
         let mut state = self.0.lock();
-        if state.queue.len() == 0 {
-            return;
-        }
-        if state.watched {
-            self.0.changed.notify_one();
-        } else {
+        if state.queue.len() > 0 && !state.watched {
             state.watched = true;
             tokio::spawn(self.0.clone().watch());
         }
