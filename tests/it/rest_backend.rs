@@ -6,6 +6,7 @@ mod pace;
 mod repeats;
 mod secrets;
 mod shared_pace;
+mod shared_script;
 mod tokens;
 mod trouble;
 

@@ -17,6 +17,9 @@ const REPLICAS: u32 = 3;
 /// replicas that did not know of each other would send thrice the rate.
 const LOOK: Duration = Duration::from_millis(800);
 
+/// More than any machine needs for one of these tests.
+const LIMIT: Duration = Duration::from_secs(60);
+
 fn replica(vendor: &Vendor, redis: &Redis, qps: u32) -> Arc<Rest> {
     let config = config::Rest {
         qps,
@@ -56,6 +59,28 @@ async fn let_send(vendor: &Vendor, seconds: usize) {
         let wanted = seen(vendor) + QPS as usize;
         vendor.until("more calls", || seen(vendor) >= wanted).await;
     }
+}
+
+/// Sends this many calls as fast as the pace allows.
+async fn send_at_once(replica: Arc<Rest>, calls: u32) {
+    let mut sending = JoinSet::new();
+    for _ in 0..calls {
+        let replica = replica.clone();
+        sending.spawn(async move { replica.search(&call(), numbered(1)).await.map(drop) });
+    }
+    while let Some(sent) = sending.join_next().await {
+        sent.unwrap().unwrap();
+    }
+}
+
+/// Looks until a condition holds, as often as Redis answers.
+async fn until(redis: &Redis, condition: impl AsyncFn() -> bool) {
+    let holds = async {
+        while !condition().await {
+            redis.time().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, holds).await.unwrap();
 }
 
 fn is_together(replica: &Rest) -> bool {
@@ -136,6 +161,64 @@ async fn without_redis_each_goes_on_with_its_share_and_nobody_sees_an_error() {
     drop(callers);
 
     assert_kept(&vendor);
+}
+
+#[tokio::test]
+async fn a_redis_that_lost_its_memory_between_two_calls_lets_nobody_send_twice() {
+    let (vendor, mut redis) = (vendor_without_pictures().await, Redis::start().await);
+    let [one, two, _] = [(); 3].map(|()| replica(&vendor, &redis, QPS));
+    // Both have a token then.
+    for replica in [&one, &two] {
+        replica.search(&call(), numbered(1)).await.unwrap();
+    }
+    send_at_once(one, QPS - 4).await;
+
+    // Nobody asks meanwhile, so nobody sees it go.
+    redis.kill().await;
+    redis.restart().await;
+    send_at_once(two, QPS).await;
+
+    assert_kept(&vendor);
+}
+
+#[tokio::test]
+async fn a_redis_that_hung_holds_no_places_for_an_answer_that_came_too_late() {
+    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let replica = replica(&vendor, &redis, QPS);
+    // Until this Redis is not new any more, and gives the whole rate.
+    for _ in 0..3 {
+        send_at_once(replica.clone(), QPS).await;
+    }
+    until(&redis, async || redis.taken_places().await == 0).await;
+
+    redis.hang().await;
+    let calls = tokio::spawn(send_at_once(replica.clone(), 2 * QPS));
+    vendor.until("it is alone", || !is_together(&replica)).await;
+    // Redis does now what it was asked, and nobody hears the answer.
+    redis.go_on().await;
+    until(&redis, async || is_together(&replica)).await;
+
+    // Its share may be on the way; the lost answer held all there is.
+    let unsent = redis.unsent_places().await;
+    assert!(unsent <= (QPS / REPLICAS) as usize, "{unsent}");
+    calls.await.unwrap();
+    assert_kept(&vendor);
+}
+
+#[tokio::test]
+async fn calls_that_give_up_while_they_wait_leave_no_place_taken() {
+    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
+    let callers = offer(&replicas);
+    let_send(&vendor, 2).await;
+    let begin = redis.time().await;
+
+    drop(callers);
+    until(&redis, async || redis.taken_places().await == 0).await;
+
+    // Those that were sent free after a second, one that was forgotten after 10.
+    let seconds = redis.time().await - begin;
+    assert!(seconds < 9.0, "{seconds}");
 }
 
 #[tokio::test]

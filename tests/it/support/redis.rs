@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use redis::aio::MultiplexedConnection;
 use samegate::{config, replicas};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -53,10 +54,45 @@ impl Redis {
         self.process = process.expect("redis-server starts again on its port");
     }
 
+    /// Stops it, as a machine without a free core would: it answers nothing,
+    /// and does later what it was asked meanwhile.
+    pub async fn hang(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Ends [`Redis::hang`].
+    pub async fn go_on(&self) {
+        self.signal("CONT").await;
+    }
+
+    /// Places of the vendor's pace that are taken.
+    pub async fn taken_places(&self) -> usize {
+        self.places_after(0.0).await
+    }
+
+    /// Those of them whose calls were not written yet: a call that was holds
+    /// its place for 1.02 s.
+    pub async fn unsent_places(&self) -> usize {
+        self.places_after(1.02).await
+    }
+
+    async fn places_after(&self, seconds: f64) -> usize {
+        let mut connection = self.client().await;
+        let keys = redis::cmd("KEYS").arg("samegate:*:places").clone();
+        let keys: Vec<String> = keys.query_async(&mut connection).await.unwrap();
+        // Scores are seconds of a young epoch.
+        let least = self.time().await - 1_700_000_000.0 + seconds;
+        let mut places = 0;
+        for key in keys {
+            let count = redis::cmd("ZCOUNT").arg(key).arg(least).arg("+inf").clone();
+            places += count.query_async::<usize>(&mut connection).await.unwrap();
+        }
+        places
+    }
+
     /// How often scripts ran, and the microseconds that they took.
     pub async fn script_stats(&self) -> String {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut connection = self.client().await;
         let info = redis::cmd("INFO").arg("commandstats").clone();
         let info: String = info.query_async(&mut connection).await.unwrap();
         let lines = info.lines().filter(|line| line.contains("evalsha"));
@@ -65,11 +101,24 @@ impl Redis {
 
     /// Seconds on its clock.
     pub async fn time(&self) -> f64 {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut connection = self.client().await;
         let time = redis::cmd("TIME").query_async(&mut connection).await;
         let (seconds, micros): (f64, f64) = time.unwrap();
         seconds + micros / 1e6
+    }
+
+    /// Connects to it.
+    pub async fn client(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(self.url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
+    async fn signal(&self, name: &str) {
+        let id = self.process.id().unwrap().to_string();
+        let kill = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+        assert!(kill.await.unwrap().success());
     }
 }
 

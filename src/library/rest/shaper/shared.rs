@@ -3,13 +3,16 @@
 //! A place is taken before a call is let go, by one script for all calls that
 //! could go (`reserve.lua`); it frees a period after its call was written
 //! (`sent.lua`), and at once when the call was given up. A replica that crashes
-//! frees its places when their leases run out. While Redis does not answer,
-//! each replica goes on with its share of the rate:
+//! frees its places when their leases run out; those of an answer that was lost
+//! are freed by the next question, which has the same name. While Redis does
+//! not answer, each replica goes on with its share of the rate:
 //!
 //! - From the failure on nothing is sent for a period, since the others may
 //!   have sent all that was allowed until then.
 //! - When Redis is back, the share holds beside it until every replica can
-//!   have noticed: Redis may be empty, and others still on their own.
+//!   have noticed that: others may still be on their own.
+//! - A Redis that came back empty, perhaps without anybody noticing, gives
+//!   nothing for a period and then shares (`reserve.lua`).
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,9 +40,12 @@ struct Inner {
     sent: Script,
     places: String,
     waiting: String,
+    since: String,
     limit: u32,
     share: u32,
     standing: Mutex<Standing>,
+    /// Name of the next question; a new one after each answer.
+    name: Mutex<String>,
 }
 
 /// How this replica stands to Redis.
@@ -87,12 +93,14 @@ impl SharedWindow {
             .collect();
         let share = (qps / redis.replicas()).max(1);
         SharedWindow(Arc::new(Inner {
+            name: Mutex::new(redis.name()),
             redis,
             reserve: Script::new(include_str!("reserve.lua")),
             sent: Script::new(include_str!("sent.lua")),
-            // The braces put both on one node of a cluster.
+            // The braces put all on one node of a cluster.
             places: format!("samegate:{{{name}}}:places"),
             waiting: format!("samegate:{{{name}}}:waiting"),
+            since: format!("samegate:{{{name}}}:since"),
             limit: qps,
             share,
             standing: Mutex::new(Standing::Together),
@@ -126,18 +134,22 @@ impl SharedWindow {
     }
 
     async fn ask(&self, wanted: usize, held: usize) -> Result<Granted, String> {
-        let name = self.0.redis.name();
+        let name = self.0.name().clone();
         let mut call = self.0.reserve.prepare_invoke();
         call.key(&self.0.places)
             .key(&self.0.waiting)
+            .key(&self.0.since)
             .arg(self.0.limit)
             .arg(wanted)
             .arg(held)
             .arg(self.0.redis.replica())
             .arg(format!("{name}-"))
             .arg(PERIOD.as_secs_f64())
-            .arg(LEASE.as_secs_f64());
+            .arg(LEASE.as_secs_f64())
+            .arg(self.0.share)
+            .arg(NOTICED.as_secs_f64());
         let (taken, wait, replicas): (usize, u64, u32) = self.0.redis.run(&call).await?;
+        *self.0.name() = self.0.redis.name();
         let place = |number| Place {
             taken: Some((self.clone(), format!("{name}-{number}"))),
         };
@@ -165,6 +177,10 @@ impl fmt::Debug for SharedWindow {
 impl Inner {
     fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self) -> MutexGuard<'_, String> {
+        self.name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn may_ask(&self) -> bool {
