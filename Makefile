@@ -15,7 +15,7 @@ SEED ?= 0
 # Of `make fuzz`.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval fuzz
+.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval fuzz loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -91,6 +91,9 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 	$(CARGO) build --release
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
+
+loom: ## All orders in which threads can meet at the budget of requests and bytes
+	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
 # The pinned compiler is told to allow the sanitizer, so that no second toolchain is needed. Inputs
 # that were worth keeping stay in crates/engine/fuzz/corpus, and what failed in .../artifacts.

@@ -6,11 +6,18 @@
 //! budget at most, so searches and single additions go before them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+#[cfg(not(interleavings))]
+use std::sync::{Arc, Mutex, MutexGuard};
 
+#[cfg(interleavings)]
+use loom::sync::{Arc, Mutex, MutexGuard};
+#[cfg(not(interleavings))]
 use tokio::sync::Notify;
 
 use crate::error::{Error, Kind, Result};
+#[cfg(interleavings)]
+use interleavings::Notify;
 
 /// The budget; clones share it.
 #[derive(Clone)]
@@ -222,6 +229,101 @@ impl Amount {
                 bytes: self.bytes / 4 * BULK_QUARTERS,
             },
         }
+    }
+}
+
+/// All orders in which threads can meet (`make loom`).
+#[cfg(all(test, interleavings))]
+mod interleavings {
+    use loom::future::block_on;
+    use loom::sync::atomic::{AtomicUsize, Ordering};
+    use loom::thread::spawn;
+    use tokio::sync::futures::Notified;
+
+    use super::*;
+
+    /// tokio's, each call of which is one step that others may go before.
+    pub(super) struct Notify {
+        step: AtomicUsize,
+        inner: tokio::sync::Notify,
+    }
+
+    impl Notify {
+        pub(super) fn new() -> Self {
+            Notify {
+                step: AtomicUsize::new(0),
+                inner: tokio::sync::Notify::new(),
+            }
+        }
+
+        pub(super) fn notified(&self) -> Notified<'_> {
+            self.step.fetch_add(1, Ordering::SeqCst);
+            self.inner.notified()
+        }
+
+        pub(super) fn notify_waiters(&self) {
+            self.step.fetch_add(1, Ordering::SeqCst);
+            self.inner.notify_waiters();
+        }
+    }
+
+    #[test]
+    fn no_order_of_calls_passes_the_budget_or_loses_a_part_of_it() {
+        loom::model(|| {
+            let budget = Budget::new(2, 100);
+            let callers = [60, 50].map(|bytes| {
+                let budget = budget.clone();
+                spawn(move || {
+                    let place = budget.take(Class::Single, bytes);
+                    assert!(budget.bytes() <= 100);
+                    let grown = place.map(|mut place| place.grow(40).is_ok());
+                    assert!(budget.bytes() <= 100);
+                    grown.is_ok()
+                })
+            });
+
+            let taken = callers.map(|caller| caller.join().unwrap());
+
+            assert!(taken.contains(&true), "somebody comes first");
+            assert_eq!((budget.requests(), budget.bytes()), (0, 0));
+        });
+    }
+
+    #[test]
+    fn no_order_lets_an_item_miss_the_place_that_is_freed() {
+        let mut model = loom::model::Builder::new();
+        // Three threads meet in too many orders to play them all: those in which
+        // one is interrupted more than twice are left out.
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let budget = Budget::new(4, 100);
+            let held = budget.take(Class::Bulk, 75).unwrap();
+            let items = [40, 50].map(|bytes| {
+                let budget = budget.clone();
+                spawn(move || drop(block_on(budget.wait(bytes))))
+            });
+
+            drop(held);
+
+            // loom fails the model when nobody can go on.
+            items.map(|item| item.join().unwrap());
+            assert_eq!(budget.bytes(), 0);
+        });
+    }
+
+    #[test]
+    fn no_order_lets_an_item_miss_a_larger_budget() {
+        loom::model(|| {
+            let budget = Budget::new(4, 100);
+            let held = budget.take(Class::Bulk, 75).unwrap();
+            let other = budget.clone();
+            let item = spawn(move || drop(block_on(other.wait(50))));
+
+            budget.resize(4, 400);
+
+            item.join().unwrap();
+            drop(held);
+        });
     }
 }
 

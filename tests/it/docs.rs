@@ -193,14 +193,15 @@ fn every_dependency_has_its_reason() {
     let mut used = BTreeSet::new();
     for file in ["Cargo.toml", "crates/engine/Cargo.toml"] {
         let manifest: toml::Table = read(file).parse().unwrap();
-        for kind in ["dependencies", "build-dependencies", "dev-dependencies"] {
-            let dependencies = manifest.get(kind).and_then(toml::Value::as_table);
-            used.extend(
-                dependencies
-                    .into_iter()
-                    .flat_map(toml::Table::keys)
-                    .cloned(),
-            );
+        let targets = manifest.get("target").and_then(toml::Value::as_table);
+        let targets = targets.into_iter().flat_map(toml::Table::values);
+        let tables = targets.filter_map(toml::Value::as_table).chain([&manifest]);
+        for table in tables {
+            for kind in ["dependencies", "build-dependencies", "dev-dependencies"] {
+                let dependencies = table.get(kind).and_then(toml::Value::as_table);
+                let names = dependencies.into_iter().flat_map(toml::Table::keys);
+                used.extend(names.cloned());
+            }
         }
     }
     // Our own.
