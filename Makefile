@@ -92,7 +92,7 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
 
-loom: ## All orders in which threads can meet at the budget of requests and bytes
+loom: ## All orders in which threads can meet at budget, permits and token
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
 # The pinned compiler is told to allow the sanitizer, so that no second toolchain is needed. Inputs

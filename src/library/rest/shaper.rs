@@ -17,10 +17,14 @@ mod shared;
 mod window;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+#[cfg(not(interleavings))]
+use std::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 use std::time::Duration;
 
+#[cfg(interleavings)]
+use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -327,6 +331,68 @@ fn refusal(refused: Refused) -> Error {
         )
     };
     Error::new(Kind::PacingRefused, message).with_retry_after(wait)
+}
+
+/// All orders in which threads can meet (`make loom`).
+#[cfg(all(test, interleavings))]
+mod interleavings {
+    use loom::thread::spawn;
+
+    use super::*;
+
+    /// A shaper of one send a second, and a call in its queue.
+    fn waiting() -> (Shaper, Entrant, u64, oneshot::Receiver<Permit>) {
+        let shaper = Shaper::new(1, None);
+        let entrant = Entrant {
+            lane: Lane::Unary,
+            tenant: "ann".into(),
+            weight: 1,
+        };
+        let (answer, turn) = oneshot::channel();
+        let now = Instant::now();
+        let late = now + Duration::from_secs(60);
+        let mut state = shaper.0.lock();
+        let number = state.queue.enter(&entrant, now, late, answer).ok().unwrap();
+        drop(state);
+        (shaper, entrant, number, turn)
+    }
+
+    #[test]
+    fn no_order_of_stamps_counts_a_send_twice() {
+        loom::model(|| {
+            let (shaper, _, _, mut turn) = waiting();
+            shaper.0.let_go();
+            let permit = Arc::new(turn.try_recv().unwrap());
+            let stamps = [(); 2].map(|()| {
+                let permit = permit.clone();
+                spawn(move || permit.stamp())
+            });
+            drop(permit);
+
+            stamps.map(|stamp| stamp.join().unwrap());
+
+            assert_eq!(shaper.load(), (0, 1));
+        });
+    }
+
+    #[test]
+    fn no_order_leaves_a_place_with_a_call_that_gave_up() {
+        loom::model(|| {
+            let (shaper, entrant, number, turn) = waiting();
+            let queue = shaper.clone();
+            let clock = spawn(move || queue.0.let_go());
+
+            drop(turn);
+            drop(Waiting {
+                shared: &shaper.0,
+                entrant: &entrant,
+                number,
+            });
+
+            clock.join().unwrap();
+            assert_eq!(shaper.load(), (0, 0));
+        });
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+#[cfg(interleavings)]
+use loom::sync::atomic::AtomicBool;
+#[cfg(not(interleavings))]
+use std::sync::atomic::AtomicBool;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use moka::future::Cache;
@@ -58,7 +63,7 @@ struct Cell {
     key: Key,
     slots: Cache<Key, Arc<Slot>>,
     fetch: Fetch,
-    renewing: AtomicBool,
+    renewing: Arc<AtomicBool>,
 }
 
 /// Digest of API key and secret: a changed secret is another credential.
@@ -105,7 +110,7 @@ impl Tokens {
             key: key(credential),
             slots: Cache::new(1),
             fetch,
-            renewing: AtomicBool::new(false),
+            renewing: Arc::default(),
         }))
     }
 
@@ -162,12 +167,12 @@ impl Tokens {
     }
 
     fn renew_in_background(&self) {
-        if self.0.renewing.swap(true, Ordering::AcqRel) {
+        let Some(renewal) = Renewal::begin(&self.0.renewing) else {
             return;
-        }
+        };
         let cell = self.0.clone();
         tokio::spawn(async move {
-            let _done = Reset(&cell.renewing);
+            let _renewal = renewal;
             let slot = cell.change(Need::Ahead).await;
             if let Some(failure) = &slot.failure {
                 tracing::warn!(
@@ -195,10 +200,19 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// Clears the flag when the renewal ends, however it ends.
-struct Reset<'a>(&'a AtomicBool);
+/// A renewal behind the back of calls, of which there is one at a time; it ends
+/// when this is dropped, however that comes.
+struct Renewal(Arc<AtomicBool>);
 
-impl Drop for Reset<'_> {
+impl Renewal {
+    fn begin(flag: &Arc<AtomicBool>) -> Option<Self> {
+        flag.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        Some(Renewal(flag.clone()))
+    }
+}
+
+impl Drop for Renewal {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
@@ -366,6 +380,40 @@ fn key(credential: &Credential) -> Key {
     hasher.update(credential.api_key.as_bytes());
     hasher.update(credential.secret_key.expose_secret().as_bytes());
     hasher.finalize()
+}
+
+/// All orders in which threads can meet (`make loom`). What changes a slot runs
+/// one after another, which is moka's part.
+#[cfg(all(test, interleavings))]
+mod interleavings {
+    use loom::sync::atomic::AtomicUsize;
+    use loom::thread::spawn;
+
+    use super::*;
+
+    #[test]
+    fn no_order_of_calls_renews_twice_at_once_or_never_again() {
+        loom::model(|| {
+            let flag = Arc::new(AtomicBool::new(false));
+            let running = Arc::new(AtomicUsize::new(0));
+            let call = || {
+                let (flag, running) = (flag.clone(), running.clone());
+                spawn(move || {
+                    let renewal = Renewal::begin(&flag);
+                    if renewal.is_some() {
+                        assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0);
+                        running.fetch_sub(1, Ordering::Relaxed);
+                    }
+                    renewal.is_some()
+                })
+            };
+
+            let [one, other] = [call(), call()].map(|call| call.join().unwrap());
+
+            assert!(one || other, "somebody renews");
+            assert!(Renewal::begin(&flag).is_some(), "and the next can");
+        });
+    }
 }
 
 #[cfg(test)]
