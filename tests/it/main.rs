@@ -20,4 +20,5 @@ mod rest_backend;
 mod rest_door;
 mod support;
 mod tenants;
+mod tokens;
 mod vendor_itself;

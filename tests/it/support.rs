@@ -8,6 +8,7 @@ pub mod collector;
 pub mod gateway;
 pub mod grpc_double;
 pub mod http2;
+pub mod issuer;
 pub mod memory;
 pub mod pictures;
 pub mod probe;

@@ -3,16 +3,15 @@
 //! doors, and everything that came out of it searched.
 
 mod calls;
-mod issuer;
 
 use std::process::Stdio;
 
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-use self::issuer::Issuer;
 use crate::support::canary::{Canaries, Seen, secret};
 use crate::support::collector::Collector;
+use crate::support::issuer::Issuer;
 use crate::support::pictures::png;
 use crate::support::probe::{get, until_metric};
 use crate::support::process::Process;
@@ -36,7 +35,7 @@ impl Scene {
     async fn start() -> Self {
         let (vendor, collector) = (Vendor::start().await, Collector::start().await);
         vendor.open_account(&secret("vendor-id"), &secret("vendor-secret"));
-        let issuer = Issuer::new();
+        let issuer = Issuer::start().await;
         let config = config(&vendor, &collector, &issuer);
         Scene {
             vendor,
@@ -186,7 +185,7 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
              [quota]\nstore = \"redis\"\n[pacing]\nstore = \"redis\"\n",
             of("redis")
         ),
-        issuer.config(),
+        issuer.config("30s"),
         collector.config(),
         "level = \"trace\"\n".to_owned(),
     ]

@@ -15,9 +15,18 @@ use tonic::{Code, Request, Response, Status};
 use super::super::{bulk_within, item, search};
 use super::{REQUEST_ID, Scene};
 use crate::support::canary::{Seen, secret};
+use crate::support::issuer::{Issuer, LATE};
 use crate::support::pictures::png;
 use crate::support::probe::until;
 use crate::support::vendor::{Fault, Operation};
+
+/// Claims of a token with this end.
+fn claims(exp: u64) -> Value {
+    let mut claims = Issuer::claims("local");
+    claims["exp"] = exp.into();
+    claims["sub"] = secret("subject").into();
+    claims
+}
 
 /// A call with a header that proves who calls.
 fn by<T>((header, value): (&'static str, &str), message: T) -> Request<T> {
@@ -81,7 +90,7 @@ impl Scene {
             self.search(("authorization", &key), first.clone()).await,
             Code::Ok
         );
-        let token = self.issuer.good();
+        let token = self.issuer.sign("one", &claims(LATE));
         self.canaries.add("a JWT", &token[token.len() - 40..]);
         let token = format!("Bearer {token}");
         assert_eq!(
@@ -126,7 +135,8 @@ impl Scene {
 
     pub(super) async fn grpc_badly(&mut self) {
         let picture = self.picture(20);
-        let [past, strange] = self.issuer.bad();
+        let past = self.issuer.sign("one", &claims(1));
+        let strange = self.issuer.sign("two", &claims(LATE));
         let [wrong, no_token] = ["wrong-key", "a.b.c"].map(secret);
         for (header, value) in [
             ("x-api-key", wrong.clone()),

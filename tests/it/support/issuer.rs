@@ -1,0 +1,121 @@
+//! Somebody who signs tokens for callers and publishes the keys for them.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use rcgen::KeyPair;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// `iss` of good tokens.
+pub const NAME: &str = "https://id.example.org";
+/// In 2100.
+pub const LATE: u64 = 4_102_444_800;
+
+/// An issuer with one key of its own; it publishes that under names that the
+/// test chooses.
+pub struct Issuer {
+    key: KeyPair,
+    url: String,
+    state: Arc<Published>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Published {
+    kids: Mutex<Vec<String>>,
+    fetches: Mutex<usize>,
+    down: Mutex<bool>,
+}
+
+impl Issuer {
+    /// Starts one that publishes its key as `one`.
+    pub async fn start() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let state = Arc::new(Published::default());
+        state.kids.lock().unwrap().push("one".to_owned());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+        // An uncompressed point: 4, x, y.
+        let (x, y) = key.public_key_raw()[1..].split_at(32);
+        let [x, y] = [x, y].map(|side| URL_SAFE_NO_PAD.encode(side));
+        let keys = move |State(state): State<Arc<Published>>| async move {
+            *state.fetches.lock().unwrap() += 1;
+            if *state.down.lock().unwrap() {
+                return Err(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+            let kids = state.kids.lock().unwrap().clone();
+            let keys = kids.into_iter().map(|kid| {
+                json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid,
+                        "x": x, "y": y })
+            });
+            Ok(json!({ "keys": keys.collect::<Vec<_>>() }).to_string())
+        };
+        let router = Router::new()
+            .route("/jwks.json", get(keys))
+            .with_state(state.clone());
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Issuer {
+            key,
+            url,
+            state,
+            serving,
+        }
+    }
+
+    /// The table of the configuration that takes its tokens; unknown keys make
+    /// the gateway ask once in the cool-down.
+    pub fn config(&self, cool_down: &str) -> String {
+        let url = &self.url;
+        format!(
+            "[auth]\njwt = {{ issuer = \"{NAME}\", audience = [\"us\"], jwks_url = \"{url}\", \
+             cool_down = \"{cool_down}\" }}\n"
+        )
+    }
+
+    /// Publishes the key under another name only.
+    pub fn rename_key(&self, kid: &str) {
+        *self.state.kids.lock().unwrap() = vec![kid.to_owned()];
+    }
+
+    /// Answers with failures from now on, or no longer.
+    pub fn set_down(&self, down: bool) {
+        *self.state.down.lock().unwrap() = down;
+    }
+
+    /// How often the keys were asked for.
+    pub fn fetches(&self) -> usize {
+        *self.state.fetches.lock().unwrap()
+    }
+
+    /// The public key, as whoever reads the published one has it.
+    pub fn public_key(&self) -> &[u8] {
+        self.key.public_key_raw()
+    }
+
+    /// Claims of a good token of this tenant.
+    pub fn claims(tenant: &str) -> Value {
+        json!({ "iss": NAME, "aud": "us", "exp": LATE, "tenant": tenant })
+    }
+
+    /// A token of these claims.
+    pub fn sign(&self, kid: &str, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some(kid.to_owned());
+        let key = EncodingKey::from_ec_der(self.key.serialized_der());
+        encode(&header, claims, &key).unwrap()
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

@@ -1,0 +1,197 @@
+//! Signed tokens (JWT) of an issuer, as callers show them at the gRPC door.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use samegate::proto::v1;
+use serde_json::{Value, json};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use crate::support::gateway::Gateway;
+use crate::support::issuer::{Issuer, LATE};
+
+/// A gateway that takes tokens of this issuer for its tenant `local`.
+async fn taking(issuer: &Issuer, cool_down: &str) -> Gateway {
+    Gateway::with_config(&issuer.config(cool_down)).await
+}
+
+async fn call(gateway: &Gateway, token: &str) -> Result<(), Status> {
+    let mut request = Request::new(v1::GetLibraryRequest::default());
+    let value = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", value);
+    let answer = gateway.client().await.get_library(request).await;
+    answer.map(drop)
+}
+
+async fn refused(gateway: &Gateway, token: &str) -> (Code, String) {
+    let status = call(gateway, token).await.unwrap_err();
+    let reason = status.get_details_error_info().unwrap().reason;
+    (status.code(), reason)
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = Issuer::claims("local");
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = Issuer::claims("local");
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+fn seconds_from_now(seconds: i64) -> Value {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    now.checked_add_signed(seconds).unwrap().into()
+}
+
+/// A token whose parts are these texts.
+fn written(header: &str, claims: &str, signature: &[u8]) -> String {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test]
+async fn a_key_that_the_issuer_has_just_changed_opens_with_its_first_token() {
+    let issuer = Issuer::start().await;
+    let gateway = taking(&issuer, "24h").await;
+    let claims = Issuer::claims("local");
+    call(&gateway, &issuer.sign("one", &claims)).await.unwrap();
+
+    issuer.rename_key("two");
+
+    call(&gateway, &issuer.sign("two", &claims)).await.unwrap();
+    // And the old one is gone with the same fetch.
+    let old = refused(&gateway, &issuer.sign("one", &claims)).await;
+    assert_eq!(old, (Code::Unauthenticated, "CREDENTIALS_INVALID".into()));
+    assert_eq!(issuer.fetches(), 2);
+}
+
+#[tokio::test]
+async fn keys_that_nobody_knows_cost_the_issuer_one_question_in_the_cool_down() {
+    let issuer = Issuer::start().await;
+    let gateway = taking(&issuer, "24h").await;
+    let good = issuer.sign("one", &Issuer::claims("local"));
+    call(&gateway, &good).await.unwrap();
+
+    let strange = (0..50).map(|number| {
+        let token = issuer.sign(&format!("strange-{number}"), &Issuer::claims("local"));
+        let gateway = &gateway;
+        async move { refused(gateway, &token).await }
+    });
+    let refusals = futures_util::future::join_all(strange).await;
+
+    let refusal = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
+    assert!(refusals.iter().all(|each| *each == refusal), "{refusals:?}");
+    assert_eq!(issuer.fetches(), 2, "at start, and for all of them");
+    call(&gateway, &good).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_says_what_its_issuer_did_not_is_refused() {
+    let issuer = Issuer::start().await;
+    let gateway = taking(&issuer, "24h").await;
+    let claims = Issuer::claims("local");
+    let good = issuer.sign("one", &claims);
+    call(&gateway, &good).await.unwrap();
+
+    let by_public_key = {
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some("one".to_owned());
+        encode(
+            &header,
+            &claims,
+            &EncodingKey::from_secret(issuer.public_key()),
+        )
+        .unwrap()
+    };
+    let tampered = {
+        let (head, rest) = good.split_once('.').unwrap();
+        let (_, signature) = rest.split_once('.').unwrap();
+        let others = URL_SAFE_NO_PAD.encode(Issuer::claims("other").to_string());
+        format!("{head}.{others}.{signature}")
+    };
+    let nested = "[".repeat(5_000);
+    let es256 = r#"{"alg":"ES256","kid":"one"}"#;
+    let bad = [
+        (
+            "no algorithm",
+            written(r#"{"alg":"none","kid":"one"}"#, &claims.to_string(), b""),
+        ),
+        ("the public key as a secret", by_public_key),
+        ("other claims below the signature", tampered),
+        ("no signature", written(es256, &claims.to_string(), b"")),
+        ("a header nested too deep", written(&nested, "{}", b"s")),
+        ("claims nested too deep", written(es256, &nested, b"s")),
+        (
+            "another audience",
+            issuer.sign("one", &with("aud", json!("them"))),
+        ),
+        (
+            "another issuer",
+            issuer.sign("one", &with("iss", json!("https://evil.example"))),
+        ),
+        ("no audience", issuer.sign("one", &without("aud"))),
+        ("no issuer", issuer.sign("one", &without("iss"))),
+        ("no end", issuer.sign("one", &without("exp"))),
+        (
+            "not valid yet",
+            issuer.sign("one", &with("nbf", seconds_from_now(120))),
+        ),
+    ];
+    for (what, token) in bad {
+        let refusal = refused(&gateway, &token).await;
+        let expected = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
+        assert_eq!(refusal, expected, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_differ_by_a_minute_and_no_more() {
+    let issuer = Issuer::start().await;
+    let gateway = taking(&issuer, "24h").await;
+    let until = |seconds| issuer.sign("one", &with("exp", seconds_from_now(seconds)));
+    let from = |seconds| issuer.sign("one", &with("nbf", seconds_from_now(seconds)));
+
+    call(&gateway, &until(-30)).await.unwrap();
+    call(&gateway, &from(30)).await.unwrap();
+    let late = refused(&gateway, &until(-62)).await;
+    assert_eq!(late, (Code::Unauthenticated, "CREDENTIALS_EXPIRED".into()));
+}
+
+#[tokio::test]
+async fn a_token_of_a_tenant_that_is_not_here_is_denied() {
+    let issuer = Issuer::start().await;
+    let gateway = taking(&issuer, "24h").await;
+
+    for claims in [
+        Issuer::claims("nobody"),
+        with("tenant", json!(7)),
+        without("tenant"),
+    ] {
+        let refusal = refused(&gateway, &issuer.sign("one", &claims)).await;
+        assert_eq!(refusal, (Code::PermissionDenied, "IDENTITY_UNKNOWN".into()));
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_asked_is_no_fault_of_the_caller() {
+    let issuer = Issuer::start().await;
+    issuer.set_down(true);
+    let gateway = taking(&issuer, "1s").await;
+    let token = issuer.sign("one", &json!({
+        "iss": crate::support::issuer::NAME, "aud": ["them", "us"], "exp": LATE, "tenant": "local",
+    }));
+
+    let refusal = refused(&gateway, &token).await;
+    assert_eq!(refusal, (Code::Unavailable, "ISSUER_UNAVAILABLE".into()));
+
+    issuer.set_down(false);
+    crate::support::probe::until("the keys are there", async || {
+        call(&gateway, &token).await.is_ok()
+    })
+    .await;
+}
