@@ -22,7 +22,6 @@ mod token;
 use std::fmt;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::future::{FutureExt, select_ok};
 use url::Url;
 
@@ -30,6 +29,7 @@ use self::account::Account;
 use self::attempt::Attempts;
 use self::call::Operation;
 use self::client::Client;
+use self::encode::Form;
 use self::retry::Budget;
 use self::service::{Dialect, Field};
 use crate::config;
@@ -182,7 +182,7 @@ impl Library for Rest {
             Target::Source(source) => form(&source, fields)?,
             Target::Sign(sign) => {
                 fields.push(("cont_sign", sign.as_str().to_owned()));
-                encode::form(None, &fields)?
+                Form::new(None, &fields)?
             }
         };
         let answer: LogAnswer = self.call(call, Operation::Update, form).await?;
@@ -229,12 +229,12 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-fn form(source: &ImageSource, mut fields: Vec<Field>) -> Result<Bytes> {
+fn form(source: &ImageSource, mut fields: Vec<Field>) -> Result<Form> {
     match source {
-        ImageSource::Content(picture) => encode::form(Some(picture.bytes()), &fields),
+        ImageSource::Content(picture) => Form::new(Some(picture.bytes().clone()), &fields),
         ImageSource::Url(url) => {
             fields.push(("url", url.as_url().as_str().to_owned()));
-            encode::form(None, &fields)
+            Form::new(None, &fields)
         }
     }
 }

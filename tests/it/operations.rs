@@ -6,6 +6,7 @@ mod admin;
 mod connections;
 mod drain;
 mod grpc_web;
+mod memory;
 mod reload;
 mod secrets;
 mod tls;

@@ -18,9 +18,10 @@ use super::breaker::Breaker;
 use super::call::Operation;
 use super::client::Client;
 use super::cooling::Cooling;
+use super::encode::Form;
 use super::shaper::{Entrant, Lane, Shaper, SharedWindow};
 use super::token::{Fetch, Tokens};
-use super::{below, encode, reading};
+use super::{below, reading};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::library::CredentialState;
@@ -196,12 +197,12 @@ fn fetch(
 
 /// The keys travel in the body, as the vendor's Java and Node SDKs send them,
 /// so that no log of addresses on the way gets to hold them.
-fn token_form(credential: &config::Credential) -> Result<bytes::Bytes> {
+fn token_form(credential: &config::Credential) -> Result<Form> {
     let secret = credential.secret_key.expose_secret().to_owned();
     let fields = [
         ("grant_type", "client_credentials".to_owned()),
         ("client_id", credential.api_key.clone()),
         ("client_secret", secret),
     ];
-    encode::form(None, &fields)
+    Form::new(None, &fields)
 }

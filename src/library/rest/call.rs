@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use super::encode::Form;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -114,7 +114,7 @@ impl Rest {
         &self,
         call: &Call,
         operation: Operation,
-        form: Bytes,
+        form: Form,
     ) -> Result<T> {
         self.perform(call, operation, form).await.answer
     }
@@ -124,7 +124,7 @@ impl Rest {
         &self,
         call: &Call,
         operation: Operation,
-        form: Bytes,
+        form: Form,
     ) -> Outcome<T> {
         self.budget.deposit();
         let mut story = Story::default();
@@ -140,7 +140,7 @@ impl Rest {
         &self,
         call: &Call,
         operation: Operation,
-        form: Bytes,
+        form: Form,
     ) -> Option<T> {
         if !self.budget.withdraw() {
             return None;
@@ -154,7 +154,7 @@ impl Rest {
         &self,
         call: &Call,
         operation: Operation,
-        form: Bytes,
+        form: Form,
         story: &mut Story,
     ) -> Result<T> {
         let entrant = entrant(call);
@@ -200,7 +200,7 @@ impl Rest {
         call: &Call,
         entrant: &Entrant,
         operation: Operation,
-        form: Bytes,
+        form: Form,
     ) -> Result<T, Failure> {
         let at = |stage| move |error| Failure { error, stage };
         loop {

@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::encode::{Form, Pieces};
 use super::shaper::Permit;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
@@ -36,8 +37,9 @@ pub(super) struct Client {
 }
 
 /// A form on its way out.
-struct Form {
-    bytes: Option<Bytes>,
+struct Sending {
+    pieces: Pieces,
+    left: usize,
     permit: Arc<Permit>,
 }
 
@@ -82,7 +84,7 @@ impl Client {
     pub(super) async fn post(
         &self,
         url: Url,
-        form: Bytes,
+        form: Form,
         deadline: Instant,
         permit: &Arc<Permit>,
     ) -> Result<Answer> {
@@ -91,8 +93,9 @@ impl Client {
             return Err(deadline_passed());
         }
         let longest = now + self.longest;
-        let form = Form {
-            bytes: Some(form),
+        let form = Sending {
+            pieces: form.pieces(),
+            left: form.length(),
             permit: permit.clone(),
         };
         match timeout_at(deadline.min(longest), self.exchange(url, form)).await {
@@ -105,7 +108,7 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, url: Url, form: Form) -> Result<Answer> {
+    async fn exchange(&self, url: Url, form: Sending) -> Result<Answer> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         let span = tracing::Span::current();
         let request = self.http.post(url).headers(trace_headers(&span));
@@ -130,9 +133,9 @@ impl Client {
     }
 }
 
-// === impl Form ===
+// === impl Sending ===
 
-impl Body for Form {
+impl Body for Sending {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -142,16 +145,17 @@ impl Body for Form {
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.permit.stamp();
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+        let piece = self.pieces.next();
+        self.left -= piece.as_ref().map_or(0, Bytes::len);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.pieces.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let length = self.bytes.as_ref().map_or(0, Bytes::len);
-        SizeHint::with_exact(length as u64)
+        SizeHint::with_exact(self.left as u64)
     }
 }
 

@@ -5,8 +5,9 @@
 //! until the missing ones stand alone. Any other failure is that of every sign
 //! of the call; where it would meet the next call too, nothing more is sent.
 
+use super::Rest;
 use super::call::Operation;
-use super::{Rest, encode};
+use super::encode::Form;
 use crate::domain::{Call, ContSign, DeleteTarget, Deleted};
 use crate::error::{Error, Kind, Origin, Result, Retry};
 use crate::wire::{LogAnswer, MAX_SIGNS_PER_CALL, SIGN_SEPARATOR};
@@ -77,7 +78,7 @@ impl Rest {
             }
             joined.push_str(sign.as_str());
         }
-        let form = encode::form(None, &[("cont_sign", joined)])?;
+        let form = Form::new(None, &[("cont_sign", joined)])?;
         self.call(call, Operation::Delete, form).await
     }
 }

@@ -113,6 +113,20 @@ impl Process {
         }
     }
 
+    /// The most memory that it ever had, in MiB (`VmHWM` of Linux).
+    pub fn most_memory_mib(&self) -> u64 {
+        let id = self.running.child.id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: u64 = most
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        kib / 1024
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.running.err.text()

@@ -1,0 +1,66 @@
+//! What the process holds when many send much at once.
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::*;
+use crate::support::pictures::png;
+use crate::support::process::Process;
+use crate::support::vendor::{Fault, Gate, Operation};
+
+const CALLERS: usize = 500;
+const BUDGET_MIB: u64 = 128;
+/// What a process may have beside the budget.
+const BESIDE_MIB: u64 = 100;
+
+/// A picture of nearly the greatest size: a small one with its end far behind.
+fn large() -> Bytes {
+    let mut file = png(1).to_vec();
+    file.resize(3_000_000, 0);
+    file.into()
+}
+
+#[tokio::test]
+async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
+    let (vendor, gate) = (Vendor::start().await, Gate::closed());
+    vendor.always(Operation::Search, Fault::Head(gate.clone()));
+    let limits = format!("[limits]\nbytes_in_flight = \"{BUDGET_MIB}MiB\"\n");
+    let process = Process::start(&format!("{}{limits}", vendor_library(&vendor))).await;
+    let process = process.ready().await;
+    let clients = [process.client().await, process.client().await];
+    let picture = large();
+    let mut calls: FuturesUnordered<_> = (0..CALLERS)
+        .map(|number| {
+            let mut client = clients[number % 2].clone();
+            let picture = picture.clone();
+            async move { client.search_images(search(picture)).await }
+        })
+        .collect();
+
+    // Those that the vendor holds have a place, and everybody else is refused.
+    let mut refused = 0;
+    loop {
+        let all = || gate.held() + refused == CALLERS;
+        let answer = tokio::select! {
+            answer = calls.next() => answer.unwrap(),
+            () = vendor.until("every call is held or refused", all) => break,
+        };
+        let status = answer.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
+        assert!(details.retry_info().is_some());
+        refused += 1;
+    }
+    let held = CALLERS - refused;
+    let most = process.most_memory_mib();
+    gate.open();
+    while let Some(answer) = calls.next().await {
+        answer.unwrap();
+    }
+
+    assert!(held >= 10, "{held} of 500");
+    assert!(most < BUDGET_MIB + BESIDE_MIB, "{most} MiB");
+}
