@@ -14,6 +14,7 @@
     reason = "numbers of pictures and cells are 32 bits wide in the format"
 )]
 
+mod lists;
 mod mapped;
 mod merge;
 mod picture;
@@ -45,6 +46,8 @@ trait Postings {
     fn length(&self, cell: u32) -> usize;
     /// Hands over the postings of a cell; `each` must be quick, the table is locked meanwhile.
     fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting]));
+    /// Asks the memory for the beginning of a cell's postings, which will be read soon.
+    fn touch(&self, cell: u32);
     /// Returns what is known of a picture; `None` for a number that does not exist.
     fn picture(&self, number: u32) -> Option<Picture>;
     /// Returns the number of pictures.
@@ -99,7 +102,7 @@ pub struct Candidate {
 /// were weighed down it was 5; of 307 queries with photos the strongest false match had 3.1.
 const LEAST_EVIDENCE: f32 = 4.0;
 /// Matching features from which a match counts (engine design, section 2).
-const LEAST_INLIERS: f32 = 5.0;
+const LEAST_INLIERS: u8 = 5;
 
 /// Part of the features in the overlap that must be inliers: a copy, however bad, has 5 % and more,
 /// as a rule a third; another photo of the same repeating facade has 1 to 3 % by chance.
@@ -307,7 +310,8 @@ fn verified(
     });
     let alignment = verify::align(&pairs.collect::<Vec<_>>(), query_frame, library_frame, form)?;
     let least = LEAST_COVER * common(query, &alignment, picture, library_frame);
-    if alignment.evidence < LEAST_EVIDENCE || (alignment.inliers as f32) < least.max(LEAST_INLIERS)
+    if alignment.evidence < LEAST_EVIDENCE
+        || (alignment.inliers as f32) < least.max(f32::from(LEAST_INLIERS))
     {
         return None;
     }

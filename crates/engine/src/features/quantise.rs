@@ -47,10 +47,26 @@ pub(crate) fn nearest_word(codebook: &Codebook, descriptor: &Descriptor) -> Word
 
 /// Returns the words of the `T` nearest cells, the nearest first.
 pub fn nearest_words<const T: usize>(codebook: &Codebook, descriptor: &Descriptor) -> [Word; T] {
-    let projected = project(codebook, descriptor);
-    let (left, right) = projected.split_at(HALF);
-    let lefts = nearest_centroids::<T>(&codebook.halves[0], left);
-    let rights = nearest_centroids::<T>(&codebook.halves[1], right);
+    let [words] = nearest_words_of_each(codebook, [descriptor]);
+    words
+}
+
+/// Does as [`nearest_words`] for several descriptors at once, which share the reading of the
+/// codebook.
+pub(crate) fn nearest_words_of_each<const T: usize, const N: usize>(
+    codebook: &Codebook,
+    descriptors: [&Descriptor; N],
+) -> [[Word; T]; N] {
+    let projected = descriptors.map(|descriptor| project(codebook, descriptor));
+    let half = |number: usize| {
+        let points = std::array::from_fn(|at| projected[at].as_chunks().0[number]);
+        nearest_centroids::<T, N>(&codebook.halves[number], points)
+    };
+    let (lefts, rights) = (half(0), half(1));
+    std::array::from_fn(|at| nearest_pairs(&lefts[at], &rights[at]))
+}
+
+fn nearest_pairs<const T: usize>(lefts: &[Near; T], rights: &[Near; T]) -> [Word; T] {
     // A pair of ranks (i, j), counted from 1, has i·j pairs that are at least as near: more than T
     // cannot be among T.
     let mut pairs: Vec<(f32, usize, usize)> = Vec::with_capacity(T * 3);
@@ -78,27 +94,39 @@ struct Near {
 }
 
 #[multiversion(targets("x86_64+avx2+popcnt"))]
-fn nearest_centroids<const T: usize>(half: &HalfCodebook, point: &[f32]) -> [Near; T] {
-    let mut nearest = [(f32::INFINITY, 0); T];
+fn nearest_centroids<const T: usize, const N: usize>(
+    half: &HalfCodebook,
+    points: [[f32; HALF]; N],
+) -> [[Near; T]; N] {
+    let mut nearest = [[(f32::INFINITY, 0); T]; N];
     for (number, block) in half.blocks().iter().enumerate() {
-        let distances = distances(block, point);
-        // Most blocks hold nothing near; one comparison of all lanes says so.
-        let worst = nearest[T - 1].0;
-        if !distances
-            .iter()
-            .fold(false, |any, distance| any | (*distance < worst))
-        {
-            continue;
-        }
-        for (lane, &distance) in distances.iter().enumerate() {
-            insert(&mut nearest, distance, number * LANES + lane);
+        let distances = distances(block, &points);
+        for (nearest, distances) in nearest.iter_mut().zip(&distances) {
+            insert_block(nearest, distances, number * LANES);
         }
     }
-    nearest.map(|(distance, centroid)| Near {
-        distance,
-        centroid,
-        signature: half.signature(point, centroid),
+    std::array::from_fn(|at| {
+        nearest[at].map(|(distance, centroid)| Near {
+            distance,
+            centroid,
+            signature: half.signature(&points[at], centroid),
+        })
     })
+}
+
+/// Puts the centroids of a block, numbered from `first`, into the sorted list of the nearest.
+#[inline(always)]
+fn insert_block(nearest: &mut [(f32, usize)], distances: &[f32; LANES], first: usize) {
+    // Most blocks hold nothing near; one comparison of all lanes says so.
+    let worst = nearest[nearest.len() - 1].0;
+    if distances
+        .iter()
+        .fold(false, |any, distance| any | (*distance < worst))
+    {
+        for (lane, &distance) in distances.iter().enumerate() {
+            insert(nearest, distance, first + lane);
+        }
+    }
 }
 
 /// Puts a centroid into the sorted list of the nearest when it belongs there.
@@ -113,14 +141,16 @@ fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
     }
 }
 
-/// Measures half the squared distance to each centroid, less half the squared length of the point
-/// itself.
+/// Measures half the squared distance of each point to each centroid, less half the squared length of
+/// the point itself.
 #[inline(always)]
-fn distances(block: &Block, point: &[f32]) -> [f32; LANES] {
-    let mut sums = block.half_norms;
-    for (value, dimension) in point.iter().zip(&block.dimensions) {
-        for lane in 0..LANES {
-            sums[lane] -= value * dimension[lane];
+fn distances<const N: usize>(block: &Block, points: &[[f32; HALF]; N]) -> [[f32; LANES]; N] {
+    let mut sums = [block.half_norms; N];
+    for (at, dimension) in block.dimensions.iter().enumerate() {
+        for (sums, point) in sums.iter_mut().zip(points) {
+            for lane in 0..LANES {
+                sums[lane] -= point[at] * dimension[lane];
+            }
         }
     }
     sums
@@ -148,8 +178,8 @@ mod tests {
             let projected = project(codebook, &descriptor);
             let halves: Vec<Vec<f32>> = (0..2)
                 .map(|half| {
-                    let point = &projected[half * HALF..(half + 1) * HALF];
-                    codebook.halves[half].blocks().iter().flat_map(|block| distances(block, point)).collect()
+                    let point = &projected.as_chunks().0[half];
+                    codebook.halves[half].blocks().iter().flat_map(|block| distances(block, &[*point])[0]).collect()
                 })
                 .collect();
             let distance = |cell: usize| halves[0][cell / CENTROIDS] + halves[1][cell % CENTROIDS];

@@ -76,6 +76,9 @@ impl Postings for Table {
         each(group.get(cell % GROUP).map_or(&[][..], Vec::as_slice));
     }
 
+    /// Does nothing: a table is small.
+    fn touch(&self, _cell: u32) {}
+
     fn picture(&self, number: u32) -> Option<Picture> {
         let pictures = self.pictures.read().unwrap_or_else(PoisonError::into_inner);
         pictures.get(number as usize).copied()

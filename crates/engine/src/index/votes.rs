@@ -1,9 +1,8 @@
 //! The first half of a search: from query features to the pictures worth verifying.
 //!
-//! Words of every feature, plain and mirrored → read their lists, the shortest first → keep near
-//! signatures → sum the votes per picture and mirroring → the best that the filter lets pass.
-//! Sources: Jégou, Douze & Schmid 2008 (distance test and weights), Babenko & Lempitsky 2012
-//! (several cells).
+//! The lists of its words (`lists`) → keep near signatures → leave out pictures with few of them → sum
+//! the votes per picture and mirroring → the best that the filter lets pass. Source: Jégou, Douze &
+//! Schmid 2008 (distance test and weights).
 //!
 //! Cost: bounded whatever the pictures are, by [`Limits`] and [`PAIRS_PER_PICTURE`]. A library of
 //! 100,000 pictures with the same logo has 100,000 postings in each of the logo's cells; they are
@@ -14,18 +13,12 @@ use std::borrow::Cow;
 use multiversion::multiversion;
 
 use crate::features::codebook::Codebook;
-use crate::features::{PackedPlace, QueryFeatures, Word, inverted, mirrored, quantise};
+use crate::features::{PackedPlace, QueryFeatures};
 
-use super::Part;
+use super::lists::{List, Lookup, affordable, lookups};
 use super::posting::{self, Posting};
+use super::{LEAST_INLIERS, Part};
 
-/// Nearest cells into which each feature looks (engine design, section 3: 1 loses 3 %, 16 wins 0.6
-/// %).
-const CELLS_PER_FEATURE: usize = 8;
-/// Features of a query that are looked up with inverted colours, the strongest. Whoever inverts a
-/// picture does it to the whole of it, and most queries that come so far are in no library: a third of
-/// the cost is enough for them (measured: `make eval`, inverted copies 100 % as with all features).
-const INVERTED_FEATURES: usize = 400;
 /// Largest distance of a match (engine design, section 2).
 pub(crate) const LARGEST_DISTANCE: u32 = 20;
 
@@ -33,6 +26,10 @@ pub(crate) const LARGEST_DISTANCE: u32 = 20;
 /// at most as many as the query has features; 1200 dots of a halftone that match 400 others would be
 /// half a million.
 pub(crate) const PAIRS_PER_PICTURE: usize = 3000;
+
+/// Lists whose beginnings are asked of the memory together: it is slow to answer, but answers many
+/// in the time of one (measured: `make measure`, 11 % of a search in 500,000 pictures).
+const TOUCHED: usize = 16;
 
 /// Bounds the work of one search.
 pub(crate) struct Limits {
@@ -47,14 +44,6 @@ pub(crate) const LIMITS: Limits = Limits {
     read: 24_000_000,
     matches: 1_000_000,
 };
-
-/// One query feature looking into one cell.
-#[derive(Clone, Copy)]
-struct Lookup {
-    word: Word,
-    feature: u16,
-    mirrored: bool,
-}
 
 /// A posting near a query feature.
 #[derive(Clone, Copy)]
@@ -80,24 +69,57 @@ pub(crate) struct Voted<'a> {
     votes: f32,
 }
 
-/// Returns all matches of a query, sorted by picture and mirroring.
+/// Returns the matches of a query with every picture that has at least [`LEAST_INLIERS`] of them,
+/// sorted by picture and mirroring.
 pub(crate) fn matches(
     parts: &[Part<'_>],
     query: &QueryFeatures,
     inversion: bool,
     limits: &Limits,
 ) -> Vec<Match> {
-    let mut matches = Vec::new();
-    for job in affordable(parts, &lookups(query, inversion), limits.read) {
-        scan(parts[job.part], &job, limits.matches, &mut matches);
-        if matches.len() >= limits.matches {
-            break;
-        }
-    }
+    let mut matches = collect(parts, &lookups(query, inversion), limits);
+    drop_lonely(parts, &mut matches);
     // Down to the place, so that an answer does not depend on which part holds a picture.
     let order = |found: &Match| (found.group, found.feature, found.distance, found.place.0);
     matches.sort_unstable_by_key(order);
     matches
+}
+
+fn collect(parts: &[Part<'_>], lookups: &[Lookup], limits: &Limits) -> Vec<Match> {
+    let mut matches = Vec::new();
+    for lists in affordable(parts, lookups, limits.read).chunks(TOUCHED) {
+        for list in lists {
+            parts[list.part].touch(list.cell);
+        }
+        for list in lists {
+            scan(parts[list.part], list, limits.matches, &mut matches);
+        }
+        if matches.len() >= limits.matches {
+            break;
+        }
+    }
+    matches
+}
+
+/// Drops the matches of pictures that have too few of them to pass verification: nearly all, there by
+/// chance.
+fn drop_lonely(parts: &[Part<'_>], matches: &mut Vec<Match>) {
+    let mut firsts = vec![0];
+    for part in parts {
+        firsts.push(firsts[firsts.len() - 1] + 2 * part.pictures() as usize);
+    }
+    let slot = |found: &Match| firsts[found.group.part()] + found.group.form();
+    let mut counts = vec![0_u8; firsts[parts.len()]];
+    for found in &*matches {
+        // `get`, because a file changed under the map could name any picture.
+        if let Some(count) = counts.get_mut(slot(found)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    matches.retain(|found| {
+        let count = counts.get(slot(found));
+        count.is_some_and(|count| *count >= LEAST_INLIERS)
+    });
 }
 
 /// Groups sorted matches and returns the groups with the most votes that `passes` accepts, the best
@@ -132,82 +154,25 @@ pub(crate) fn closeness(distance: u8) -> f32 {
     (-part * part).exp()
 }
 
-fn lookups(query: &QueryFeatures, inversion: bool) -> Vec<Lookup> {
-    let codebook = Codebook::embedded();
-    let most = if inversion {
-        INVERTED_FEATURES
-    } else {
-        usize::from(u16::MAX)
-    };
-    let features = query.features.len().min(most);
-    let mut lookups = Vec::with_capacity(features * 2 * CELLS_PER_FEATURE);
-    for (feature, described) in query.features[..features].iter().enumerate() {
-        let plain = if inversion {
-            inverted(&described.descriptor)
-        } else {
-            described.descriptor
-        };
-        for (mirrored, descriptor) in [(false, plain), (true, mirrored(&plain))] {
-            for word in quantise::nearest_words::<CELLS_PER_FEATURE>(codebook, &descriptor) {
-                lookups.push(Lookup {
-                    word,
-                    feature: feature as u16,
-                    mirrored,
-                });
-            }
-        }
-    }
-    lookups
-}
-
-/// A list that is to be read for a lookup.
-struct Job {
-    length: usize,
-    part: usize,
-    lookup: Lookup,
-}
-
-/// Pairs lookups with the parts' lists, the shortest first, until `most` postings are to be read.
-fn affordable(parts: &[Part<'_>], lookups: &[Lookup], most: usize) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for (number, part) in parts.iter().enumerate() {
-        for lookup in lookups {
-            let length = part.length(lookup.word.cell);
-            if length > 0 {
-                jobs.push(Job {
-                    length,
-                    part: number,
-                    lookup: *lookup,
-                });
-            }
-        }
-    }
-    jobs.sort_unstable_by_key(|job| (job.length, job.part, job.lookup.word.cell));
-    let mut read = 0;
-    let affordable = jobs.iter().take_while(|job| {
-        read += job.length;
-        read <= most
-    });
-    let count = affordable.count();
-    jobs.truncate(count);
-    jobs
-}
-
 /// Adds the near postings of a list, until there are `most` matches.
-fn scan(part: Part<'_>, job: &Job, most: usize, matches: &mut Vec<Match>) {
-    let Word { cell, signature } = job.lookup.word;
-    let idf = Codebook::embedded().idf(cell);
-    part.read(cell, &mut |list| {
-        for_each_near(list, signature, &mut |posting, distance| {
-            matches.push(Match {
-                group: Group::new(job.part, posting::picture(posting), job.lookup.mirrored),
-                feature: job.lookup.feature,
-                distance,
-                place: posting::place(posting),
-                weight: idf * closeness(distance),
+fn scan(part: Part<'_>, list: &List<'_>, most: usize, matches: &mut Vec<Match>) {
+    let idf = Codebook::embedded().idf(list.cell);
+    part.read(list.cell, &mut |postings| {
+        for lookup in list.lookups {
+            if matches.len() >= most {
+                return;
+            }
+            for_each_near(postings, lookup.word.signature, &mut |posting, distance| {
+                matches.push(Match {
+                    group: Group::new(list.part, posting::picture(posting), lookup.mirrored),
+                    feature: lookup.feature,
+                    distance,
+                    place: posting::place(posting),
+                    weight: idf * closeness(distance),
+                });
+                matches.len() < most
             });
-            matches.len() < most
-        });
+        }
     });
 }
 
@@ -229,17 +194,26 @@ impl Group {
     fn new(part: usize, picture: u32, mirrored: bool) -> Self {
         Self((part as u64) << 33 | u64::from(picture) << 1 | u64::from(mirrored))
     }
+
+    fn part(self) -> usize {
+        (self.0 >> 33) as usize
+    }
+
+    /// Numbers the picture's two forms, plain and mirrored, within the part.
+    fn form(self) -> usize {
+        (self.0 & ((1 << 33) - 1)) as usize
+    }
 }
 
 // === impl Voted ===
 
 impl<'a> Voted<'a> {
     fn new(matches: &'a [Match]) -> Self {
-        let group = matches[0].group.0;
+        let group = matches[0].group;
         Self {
-            part: (group >> 33) as usize,
-            picture: (group >> 1) as u32,
-            mirrored: group & 1 == 1,
+            part: group.part(),
+            picture: (group.form() >> 1) as u32,
+            mirrored: group.form() & 1 == 1,
             matches,
             votes: matches
                 .chunk_by(|a, b| a.feature == b.feature)
