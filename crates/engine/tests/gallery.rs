@@ -1,0 +1,217 @@
+//! The table with pictures in docs/engine.md: queries for drawn pictures, and what they find.
+//!
+//! `make gallery` draws the pictures and prints the table; the test here holds what the document says
+//! against what the engine answers.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/attack.rs"]
+mod attack;
+#[path = "support/draw.rs"]
+mod draw;
+#[path = "support/facade.rs"]
+mod facade;
+#[path = "support/library.rs"]
+mod library;
+#[path = "support/poster.rs"]
+mod poster;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use draw::Chance;
+use image::imageops;
+use image::{Rgb, RgbImage};
+use library::Library;
+
+/// Other posters in the library, which no query shows.
+const OTHERS: u64 = 30;
+/// The longest side of a picture in the document, in pixels.
+const SIDE: u32 = 160;
+/// How far a score may lie from the one in the document: other machines round sines otherwise.
+const SCORE_TOLERANCE: f32 = 0.03;
+
+/// A query: the name of its file, what it is, the stored picture it is made of, and how.
+struct Query {
+    file: &'static str,
+    what: &'static str,
+    of: fn() -> RgbImage,
+    make: fn(&RgbImage, &mut Chance) -> RgbImage,
+}
+
+const fn query(
+    file: &'static str,
+    what: &'static str,
+    of: fn() -> RgbImage,
+    make: fn(&RgbImage, &mut Chance) -> RgbImage,
+) -> Query {
+    Query {
+        file,
+        what,
+        of,
+        make,
+    }
+}
+
+#[rustfmt::skip]
+const QUERIES: [Query; 28] = [
+    query("same", "the same file", wanted, |p, _| p.clone()),
+    query("jpeg", "JPEG of quality 5", wanted, |p, _| attack::jpeg(p, 5)),
+    query("small", "scaled to a quarter of its sides", wanted, |p, _| attack::scale(p, 0.25, 0.25)),
+    query("crop", "cropped to a quarter of its area", wanted, |p, c| attack::crop(p, 0.5, c)),
+    query("turn", "turned by 30°", wanted, |p, _| attack::turn(p, 30.0)),
+    query("mirror", "mirrored, cropped to three quarters", wanted, |p, c| attack::crop(&imageops::flip_horizontal(p), 0.87, c)),
+    query("invert", "inverted colours", wanted, |p, _| attack::invert(p)),
+    query("dark", "darker, half the contrast", wanted, |p, _| attack::map(p, |v| 0.5 * v)),
+    query("blur", "blurred, sigma 4 pixels", wanted, |p, _| attack::blur(p, 4.0)),
+    query("noise", "noise, sigma 40 of 255", wanted, |p, c| attack::noise(p, 40.0, c)),
+    query("caption", "written on", wanted, |p, c| captioned(p, 6, c)),
+    query("border", "with a frame", wanted, |p, c| attack::border(p, 0.25, c)),
+    query("stickers", "half of it covered", wanted, |p, c| attack::stickers(p, &ground(), 0.5, c)),
+    query("collage", "30 % of the sides of another picture", wanted, |p, c| attack::collage(&ground(), p, 0.3, c)),
+    query("phone", "photo of a print", wanted, |p, c| attack::phone(p, &ground(), 0.5, 12.0, c)),
+    query("tilted", "photo of a print, tilted by up to 40°", wanted, |p, c| attack::phone(p, &ground(), 0.5, 40.0, c)),
+    query("wide", "stretched to three times its width: by its hash", wanted, |p, _| attack::scale(p, 1.5, 0.5)),
+    query("soft", "nothing but soft shades, half the size", soft, |p, _| attack::scale(p, 0.5, 0.5)),
+    query("tiny", "12 % of the sides of another picture", wanted, |p, c| attack::collage(&ground(), p, 0.12, c)),
+    query("piece", "a sixteenth of its area, with detail", wanted, |p, _| imageops::crop_imm(p, 240, 200, 180, 135).to_image()),
+    query("plain", "a third of its area, without detail", half_plain, |p, _| imageops::crop_imm(p, 400, 30, 300, 480).to_image()),
+    query("stretch", "a part of it, stretched to three times its width", wanted, |p, c| attack::scale(&attack::crop(p, 0.87, c), 1.5, 0.5)),
+    query("dots", "nearly all its details are dots of one grid; turned by 30°", dots, |p, _| attack::turn(p, 30.0)),
+    query("other", "another poster with the same alphabet", wanted, |_, _| poster::poster(9_002, 720, 540)),
+    query("page", "another page of the same typeface", page, |_, _| poster::page(9_001, 600, 800)),
+    query("facade", "another photo of a stored facade, the known weakness", building, |_, _| facade::shot(7, 1)),
+    query("flat", "one colour: the same file", flat, |p, _| p.clone()),
+    query("wider", "one colour, one pixel wider", flat, |p, _| RgbImage::from_pixel(p.width() + 1, p.height(), *p.get_pixel(0, 0))),
+];
+
+fn wanted() -> RgbImage {
+    poster::poster(5, 720, 540)
+}
+
+fn dots() -> RgbImage {
+    poster::poster(58, 720, 540)
+}
+
+fn ground() -> RgbImage {
+    poster::poster(20_003, 960, 720)
+}
+
+fn page() -> RgbImage {
+    poster::page(5, 600, 800)
+}
+
+fn building() -> RgbImage {
+    facade::shot(7, 0)
+}
+
+fn flat() -> RgbImage {
+    RgbImage::from_pixel(640, 480, Rgb([70, 130, 180]))
+}
+
+fn soft() -> RgbImage {
+    attack::blur(&draw::picture(12, 640, 480), 24.0)
+}
+
+fn half_plain() -> RgbImage {
+    let plain = Rgb([210, 200, 170]);
+    let mut picture = poster::poster(6, 720, 540);
+    imageops::replace(&mut picture, &RgbImage::from_pixel(360, 540, plain), 360, 0);
+    picture
+}
+
+fn captioned(picture: &RgbImage, lines: u32, chance: &mut Chance) -> RgbImage {
+    let mut written = picture.clone();
+    for _ in 0..lines {
+        poster::line(&mut written, chance, 8);
+    }
+    written
+}
+
+/// Draws the queries, and asks a library of their sources and of other posters for each.
+fn answers() -> Vec<(RgbImage, Option<f32>)> {
+    let library = Library::new();
+    let sources: [fn() -> RgbImage; 7] = [wanted, page, building, flat, soft, half_plain, dots];
+    for source in sources {
+        let picture = source();
+        library
+            .add(&draw::jpeg(&picture, 92), &name(&picture), &[])
+            .unwrap();
+    }
+    for seed in 100..100 + OTHERS {
+        let other = draw::jpeg(&poster::poster(seed, 720, 540), 92);
+        library.add(&other, "other", &[]).unwrap();
+    }
+    let ask = |query: &Query| {
+        let source = (query.of)();
+        let picture = (query.make)(&source, &mut Chance::new(7));
+        let found = library.search(&draw::jpeg(&picture, 92)).matches;
+        let best = found.iter().find(|hit| hit.score >= 0.5);
+        if let Some(best) = best {
+            assert_eq!(
+                best.brief,
+                name(&source),
+                "{} finds another picture",
+                query.file
+            );
+        }
+        (picture, best.map(|best| best.score))
+    };
+    QUERIES.iter().map(ask).collect()
+}
+
+/// Names a picture by its pixels.
+fn name(picture: &RgbImage) -> String {
+    blake3::hash(picture.as_raw()).to_string()
+}
+
+fn row(query: &Query, score: Option<f32>) -> String {
+    let answer = score.map_or("not found".to_owned(), |score| format!("{score:.2}"));
+    let Query { file, what, .. } = query;
+    format!("| ![{file}](pictures/{file}.jpg) | {what} | {answer} |")
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+#[test]
+fn the_table_of_the_document_says_what_the_engine_finds() {
+    let document = fs::read_to_string(docs().join("engine.md")).unwrap();
+    let rows: Vec<&str> = document
+        .lines()
+        .filter(|line| line.starts_with("| !["))
+        .collect();
+    assert_eq!(rows.len(), QUERIES.len());
+    for ((written, query), (_, score)) in rows.iter().zip(&QUERIES).zip(answers()) {
+        let said = written.trim_end_matches(" |").rsplit(' ').next().unwrap();
+        let said = said.parse().ok();
+        let as_said = match (said, score) {
+            (Some(said), Some(score)) => f32::abs(said - score) <= SCORE_TOLERANCE,
+            (said, score) => said == score,
+        };
+        assert!(as_said, "{written}\nis now\n{}", row(query, score));
+        assert_eq!(*written, row(query, said), "run `make gallery`");
+        image::open(docs().join(format!("pictures/{}.jpg", query.file))).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "writes docs/pictures: make gallery"]
+#[expect(clippy::print_stdout, reason = "its purpose")]
+fn draw_gallery() {
+    let folder = docs().join("pictures");
+    fs::create_dir_all(&folder).unwrap();
+    for (query, (picture, score)) in QUERIES.iter().zip(answers()) {
+        let longest = picture.width().max(picture.height());
+        #[allow(clippy::cast_precision_loss, reason = "sides are small")]
+        let factor = SIDE as f32 / longest as f32;
+        let small = attack::scale(&picture, factor, factor);
+        fs::write(
+            folder.join(format!("{}.jpg", query.file)),
+            draw::jpeg(&small, 75),
+        )
+        .unwrap();
+        println!("{}", row(query, score));
+    }
+}
