@@ -14,8 +14,10 @@ SOURCES ?= 40
 SEED ?= 0
 # Of `make fuzz`.
 FUZZ_SECONDS ?= 60
+# Of `make soak`.
+SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval fuzz loom
+.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -84,13 +86,19 @@ sbom: ## What the binary is made of, target/samegate.cdx.json (builds cargo-cycl
 bench: ## Benchmarks of the engine and of the gateway end to end
 	$(CARGO) bench --workspace
 
-measure: ## Libraries of 50,000 to a million synthetic pictures (an hour, 20 GB of disk)
+measure: ## Libraries of 50,000 to a million synthetic pictures (15 minutes, 20 GB of disk)
 	$(CARGO) test --release -p same-image --lib -- --ignored --nocapture measure_libraries
 
 eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
 	$(CARGO) build --release
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
+
+gallery: ## The pictures of docs/engine.md, and its table on standard output
+	$(CARGO) test -p same-image --test gallery -- --ignored --nocapture
+
+soak: ## 24 clients against a gateway with the embedded engine: [SOAK_SECONDS=600]
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace --test it -- --ignored --nocapture memory_stays_flat
 
 loom: ## All orders in which threads can meet at budget, permits and token
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings

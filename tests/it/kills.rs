@@ -17,6 +17,8 @@ use samegate::proto::v1;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+use crate::support::by_hand::variable;
+use crate::support::chance::Chance;
 use crate::support::pictures::png;
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Way};
@@ -53,9 +55,6 @@ struct Scene {
     bad: BTreeSet<String>,
 }
 
-/// Numbers that the seed decides (splitmix64).
-struct Chance(u64);
-
 #[tokio::test]
 async fn kills_at_any_byte_lose_no_picture_and_double_none() {
     let pictures = variable("PICTURES").map_or(PICTURES, |count| count.parse().unwrap());
@@ -67,7 +66,7 @@ async fn kills_at_any_byte_lose_no_picture_and_double_none() {
 }
 
 async fn play(seed: u64, pictures: u64) {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     let mut scene = Scene::start(seed, pictures).await;
     let mut client = scene.import();
     for number in 0..KILLS {
@@ -252,30 +251,12 @@ impl Scene {
     }
 }
 
-// === impl Chance ===
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (number ^ (number >> 31)) % bound
-    }
-}
-
 fn seeds() -> std::ops::Range<u64> {
     let Some(range) = variable("SEEDS") else {
         return SEEDS;
     };
     let (first, end) = range.split_once("..").expect("SEEDS is FIRST..END");
     first.parse().unwrap()..end.parse().unwrap()
-}
-
-/// For runs by hand only.
-#[expect(clippy::disallowed_methods, reason = "a test that is set up by hand")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 fn text(value: &Value) -> String {

@@ -18,6 +18,7 @@ mod operations;
 mod quota;
 mod rest_backend;
 mod rest_door;
+mod soak;
 mod support;
 mod tenants;
 mod tokens;

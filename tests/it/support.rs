@@ -1,8 +1,10 @@
 //! What the tests are built with.
 
 pub mod backends;
+pub mod by_hand;
 pub mod canary;
 pub mod certificates;
+pub mod chance;
 pub mod clock;
 pub mod collector;
 pub mod gateway;

@@ -113,18 +113,27 @@ impl Process {
         }
     }
 
-    /// The most memory that it ever had, in MiB (`VmHWM` of Linux).
+    /// The most memory that it ever had, in MiB.
     pub fn most_memory_mib(&self) -> u64 {
+        self.status_kib("VmHWM:") / 1024
+    }
+
+    /// The memory that it has now beside files that are mapped, in KiB.
+    pub fn own_memory_kib(&self) -> u64 {
+        self.status_kib("RssAnon:")
+    }
+
+    /// A line of Linux' `/proc/PID/status`.
+    fn status_kib(&self, name: &str) -> u64 {
         let id = self.running.child.id().unwrap();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: u64 = most
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        value
             .unwrap()
             .trim()
             .trim_end_matches(" kB")
             .parse()
-            .unwrap();
-        kib / 1024
+            .unwrap()
     }
 
     /// What it has logged so far.
