@@ -11,6 +11,8 @@
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 use std::sync::LazyLock;
 
+use multiversion::multiversion;
+
 use super::detect::Keypoint;
 use super::plane::Plane;
 
@@ -26,8 +28,7 @@ pub(crate) const CELLS: usize = 4;
 pub(crate) const DIRECTIONS: usize = 8;
 /// Gradients along a side of the descriptor's window.
 const WINDOW: usize = 24;
-/// Samples along a side of the largest patch: the window and one more on each side for the
-/// differences.
+/// Samples along a side of the patch: the window and one more on each side for the differences.
 const PATCH: usize = WINDOW + 2;
 /// Width of a cell in units of the keypoint's sigma (OpenCV `SIFT_DESCR_SCL_FCTR`).
 const CELL_WIDTH: f32 = 3.0;
@@ -39,6 +40,8 @@ const CLIP: f32 = 0.2;
 
 /// Gradients along a side of the direction window.
 const UPRIGHT_WINDOW: usize = 16;
+/// Samples along a side of the direction window's patch.
+const UPRIGHT_PATCH: usize = UPRIGHT_WINDOW + 2;
 /// Reach of the direction window in sigmas: 3 × 1.5 (Lowe 2004, section 5; OpenCV
 /// `SIFT_ORI_RADIUS`).
 const UPRIGHT_REACH: f32 = 4.5;
@@ -52,13 +55,21 @@ const SECOND_PEAK: f32 = 0.8;
 const MOST_DIRECTIONS: usize = 2;
 
 static CELL_WEIGHTS: LazyLock<[[f32; CELLS]; WINDOW]> = LazyLock::new(cell_weights);
+/// The first of the two columns of cells that a sample counts for.
+static FIRST_CELL: LazyLock<[usize; WINDOW]> = LazyLock::new(|| {
+    cell_weights().map(|weights| {
+        let first = weights.iter().position(|weight| *weight > 0.0);
+        first.map_or(0, |first| first.min(CELLS - 2))
+    })
+});
 static UPRIGHT_WEIGHTS: LazyLock<[f32; UPRIGHT_WINDOW]> = LazyLock::new(upright_weights);
 
 /// Returns the dominant gradient directions in radians, the strongest first; `image` is the
 /// keypoint's layer.
 pub(crate) fn directions(image: &Plane, keypoint: &Keypoint) -> impl Iterator<Item = f32> {
     let spacing = 2.0 * UPRIGHT_REACH / UPRIGHT_WINDOW as f32;
-    let gradients = Gradients::<UPRIGHT_WINDOW>::around(image, keypoint, 0.0, spacing, BINS as f32);
+    let grid = Grid::new(image, keypoint, 0.0, spacing);
+    let gradients = gradients::<UPRIGHT_WINDOW, UPRIGHT_PATCH>(&grid, BINS as f32);
     let mut histogram = [0.0; BINS];
     for (y, (lengths, bins)) in gradients.lengths.iter().zip(&gradients.bins).enumerate() {
         for (x, (length, bin)) in lengths.iter().zip(bins).enumerate() {
@@ -74,8 +85,8 @@ pub(crate) fn directions(image: &Plane, keypoint: &Keypoint) -> impl Iterator<It
 
 /// Describes the window around a keypoint, turned by `direction`.
 pub(crate) fn descriptor(image: &Plane, keypoint: &Keypoint, direction: f32) -> Descriptor {
-    let gradients =
-        Gradients::<WINDOW>::around(image, keypoint, direction, SPACING, DIRECTIONS as f32);
+    let grid = Grid::new(image, keypoint, direction, SPACING);
+    let gradients = gradients::<WINDOW, PATCH>(&grid, DIRECTIONS as f32);
     let weights = &*CELL_WEIGHTS;
     let mut cells = [[[0.0; DIRECTIONS]; CELLS]; CELLS];
     for (y, (lengths, bins)) in gradients.lengths.iter().zip(&gradients.bins).enumerate() {
@@ -102,7 +113,8 @@ fn row_histograms(
         let lower = *bin as usize;
         let share = (bin - lower as f32) * length;
         let rest = length - share;
-        for (cell, weight) in row.iter_mut().zip(weights[x]) {
+        let first = FIRST_CELL[x];
+        for (cell, weight) in row[first..first + 2].iter_mut().zip(&weights[x][first..]) {
             cell[lower % DIRECTIONS] += weight * rest;
             cell[(lower + 1) % DIRECTIONS] += weight * share;
         }
@@ -130,35 +142,26 @@ struct Gradients<const N: usize> {
     bins: [[f32; N]; N],
 }
 
-impl<const N: usize> Gradients<N> {
-    fn around(image: &Plane, keypoint: &Keypoint, direction: f32, spacing: f32, bins: f32) -> Self {
-        let mut gradients = Self {
-            lengths: [[0.0; N]; N],
-            bins: [[0.0; N]; N],
-        };
-        let (sine, cosine) = direction.sin_cos();
-        let step = spacing * keypoint.sigma;
-        let grid = Grid {
-            image,
-            x: keypoint.x,
-            y: keypoint.y,
-            cosine: cosine * step,
-            sine: sine * step,
-        };
-        // Central differences need one sample more on every side.
-        let mut rows = [[0.0; PATCH]; PATCH];
-        grid.sample(&mut rows[..N + 2]);
-        for y in 0..N {
-            let (above, here, below) = (&rows[y], &rows[y + 1], &rows[y + 2]);
-            for x in 0..N {
-                let across = here[x + 2] - here[x];
-                let down = below[x + 1] - above[x + 1];
-                gradients.lengths[y][x] = (across * across + down * down).sqrt();
-                gradients.bins[y][x] = turn(down, across) * bins;
-            }
+/// Samples a window around a keypoint and measures its gradients.
+///
+/// `SIDE` is `N` + 2: central differences need one sample more on every side.
+#[multiversion(targets("x86_64+avx2+popcnt"))]
+fn gradients<const N: usize, const SIDE: usize>(grid: &Grid<'_>, bins: f32) -> Gradients<N> {
+    let rows: [[f32; SIDE]; SIDE] = grid.sample();
+    let mut gradients = Gradients {
+        lengths: [[0.0; N]; N],
+        bins: [[0.0; N]; N],
+    };
+    for y in 0..N {
+        let (above, here, below) = (&rows[y], &rows[y + 1], &rows[y + 2]);
+        for x in 0..N {
+            let across = here[x + 2] - here[x];
+            let down = below[x + 1] - above[x + 1];
+            gradients.lengths[y][x] = (across * across + down * down).sqrt();
+            gradients.bins[y][x] = turn(down, across) * bins;
         }
-        gradients
     }
+    gradients
 }
 
 /// A square grid of sample points, turned and scaled, around a point of an image.
@@ -170,42 +173,61 @@ struct Grid<'a> {
     sine: f32,
 }
 
-impl Grid<'_> {
-    /// Samples as many points in each row as there are rows; outside the image its border is
-    /// repeated.
-    fn sample(&self, rows: &mut [[f32; PATCH]]) {
-        let side = rows.len();
-        let half = (side as f32 - 1.0) / 2.0;
-        let reach = half * (self.cosine.abs() + self.sine.abs());
-        let (width, height) = (self.image.width as f32, self.image.height as f32);
-        let inside = self.x - reach >= 0.0
-            && self.y - reach >= 0.0
-            && self.x + reach < width - 1.0
-            && self.y + reach < height - 1.0;
-        for (v, row) in rows.iter_mut().enumerate() {
-            let v = v as f32 - half;
-            for (u, sample) in row[..side].iter_mut().enumerate() {
-                let u = u as f32 - half;
-                let x = self.x + u * self.cosine - v * self.sine;
-                let y = self.y + u * self.sine + v * self.cosine;
-                *sample = if inside {
-                    self.bilinear(x, y)
-                } else {
-                    self.bilinear(x.clamp(0.0, width - 1.001), y.clamp(0.0, height - 1.001))
-                };
-            }
+impl<'a> Grid<'a> {
+    /// Lays a grid over a keypoint, its points `spacing` sigmas apart.
+    fn new(image: &'a Plane, keypoint: &Keypoint, direction: f32, spacing: f32) -> Self {
+        let (sine, cosine) = direction.sin_cos();
+        let step = spacing * keypoint.sigma;
+        Self {
+            image,
+            x: keypoint.x,
+            y: keypoint.y,
+            cosine: cosine * step,
+            sine: sine * step,
         }
     }
 
-    fn bilinear(&self, x: f32, y: f32) -> f32 {
-        let (left, top) = (x as usize, y as usize);
-        let (right_share, low_share) = (x - left as f32, y - top as f32);
-        let at = top * self.image.width + left;
-        let upper = &self.image.data[at..at + 2];
-        let lower = &self.image.data[at + self.image.width..at + self.image.width + 2];
-        let high = upper[0] + right_share * (upper[1] - upper[0]);
-        let low = lower[0] + right_share * (lower[1] - lower[0]);
-        high + low_share * (low - high)
+    /// Samples the points, each between the four pixels around it; outside the image its border is
+    /// repeated.
+    #[inline(always)]
+    fn sample<const SIDE: usize>(&self) -> [[f32; SIDE]; SIDE] {
+        let half = (SIDE as f32 - 1.0) / 2.0;
+        let mut rows = [[0.0; SIDE]; SIDE];
+        for (v, row) in rows.iter_mut().enumerate() {
+            self.sample_row(half, v as f32 - half, row);
+        }
+        rows
+    }
+
+    /// In three loops, because the first and the last compute several points at once.
+    #[inline(always)]
+    fn sample_row<const SIDE: usize>(&self, half: f32, v: f32, row: &mut [f32; SIDE]) {
+        let width = self.image.width;
+        let (right, bottom) = (width as f32 - 1.001, self.image.height as f32 - 1.001);
+        let (mut at, mut right_share, mut low_share) = ([0; SIDE], [0.0; SIDE], [0.0; SIDE]);
+        for u in 0..SIDE {
+            let along = u as f32 - half;
+            let x = (self.x + along * self.cosine - v * self.sine).clamp(0.0, right);
+            let y = (self.y + along * self.sine + v * self.cosine).clamp(0.0, bottom);
+            let (left, top) = (x as i32, y as i32);
+            right_share[u] = x - left as f32;
+            low_share[u] = y - top as f32;
+            at[u] = top * width as i32 + left;
+        }
+        let (mut upper_left, mut upper_right) = ([0.0; SIDE], [0.0; SIDE]);
+        let (mut lower_left, mut lower_right) = ([0.0; SIDE], [0.0; SIDE]);
+        for u in 0..SIDE {
+            let at = at[u] as usize;
+            let upper = &self.image.data[at..at + 2];
+            let lower = &self.image.data[at + width..at + width + 2];
+            (upper_left[u], upper_right[u]) = (upper[0], upper[1]);
+            (lower_left[u], lower_right[u]) = (lower[0], lower[1]);
+        }
+        for u in 0..SIDE {
+            let high = upper_left[u] + right_share[u] * (upper_right[u] - upper_left[u]);
+            let low = lower_left[u] + right_share[u] * (lower_right[u] - lower_left[u]);
+            row[u] = high + low_share[u] * (low - high);
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Step 2: finds scale-space extrema of the difference of Gaussians.
 //!
-//! Per octave: subtract neighbouring blurs → compare each pixel with its 26 neighbours → fit a
-//! parabola through the neighbourhood, moving to the next pixel when the top lies there → drop weak
+//! Per octave: subtract neighbouring blurs, where a pixel is looked at and not before (planes of
+//! differences would cost more in memory than they save) → compare each pixel with its 26 neighbours
+//! → fit a parabola through the neighbourhood, moving to the next pixel when the top lies there → drop weak
 //! contrast and edges. Source: Lowe 2004, sections 3.1, 4 and 4.1. Knows nothing of orientations
 //! and descriptors. Cost: one comparison per pixel and layer, the fit only for the few extrema.
+
+use multiversion::multiversion;
 
 use super::plane::Plane;
 use super::scale::{LAYERS, Octave, layer_sigma};
@@ -15,6 +18,8 @@ const CONTRAST: f32 = 0.012;
 const EDGE_RATIO: f32 = 12.0;
 /// Pixels at the border without extrema.
 const BORDER: usize = 4;
+/// Marks of pixels that are looked at together.
+const GROUP: usize = 16;
 /// Moves before an extremum that never settles is dropped.
 const MOVES: usize = 5;
 
@@ -37,14 +42,8 @@ pub(crate) struct Keypoint {
 /// Finds all extrema of all octaves, in the order of octaves, layers and rows.
 pub(crate) fn keypoints(octaves: &[Octave]) -> Vec<Keypoint> {
     let mut found = Vec::new();
-    let mut differences = Vec::new();
     for (octave, images) in octaves.iter().enumerate() {
-        subtract(&images.blurred, &mut differences);
-        let space = Differences {
-            planes: &differences,
-            width: images.blurred[0].width,
-            height: images.blurred[0].height,
-        };
+        let space = Differences(&images.blurred);
         for layer in 1..=LAYERS {
             space.scan(octave, layer, &mut found);
         }
@@ -52,26 +51,8 @@ pub(crate) fn keypoints(octaves: &[Octave]) -> Vec<Keypoint> {
     found
 }
 
-/// Fills `differences` with the planes between neighbouring blurs, reusing their memory.
-fn subtract(blurred: &[Plane], differences: &mut Vec<Vec<f32>>) {
-    differences.resize_with(LAYERS + 2, Vec::new);
-    for (difference, pair) in differences.iter_mut().zip(blurred.windows(2)) {
-        difference.clear();
-        difference.extend(
-            pair[1]
-                .data
-                .iter()
-                .zip(&pair[0].data)
-                .map(|(after, before)| after - before),
-        );
-    }
-}
-
-struct Differences<'a> {
-    planes: &'a [Vec<f32>],
-    width: usize,
-    height: usize,
-}
+/// The differences between neighbouring blurs of an octave; layer 0 is that of the first two.
+struct Differences<'a>(&'a [Plane]);
 
 /// First and second derivatives at one pixel, in the order x, y, layer.
 struct Derivatives {
@@ -86,44 +67,37 @@ struct Derivatives {
 
 impl Differences<'_> {
     fn scan(&self, octave: usize, layer: usize, found: &mut Vec<Keypoint>) {
-        let mut peaks = vec![0u8; self.width];
-        for y in BORDER..self.height.saturating_sub(BORDER) {
-            self.mark_row_peaks(layer, y, &mut peaks);
-            let inner = self.width.saturating_sub(BORDER);
-            for (x, peak) in peaks.iter().enumerate().take(inner).skip(BORDER) {
-                if *peak != 0 && self.is_extreme(layer, x, y) {
+        let (width, height) = (self.width(), self.height());
+        let mut peaks = vec![0; width.next_multiple_of(GROUP)];
+        for y in BORDER..height.saturating_sub(BORDER) {
+            let blurred = [&self.0[layer], &self.0[layer + 1]];
+            mark_row_peaks(blurred, y, &mut peaks[BORDER..width - BORDER]);
+            for x in marked(&peaks) {
+                if self.is_extreme(layer, x, y) {
                     found.extend(self.refine(octave, layer, x, y));
                 }
             }
         }
     }
 
-    /// Marks the pixels of a row that have contrast and beat their four neighbours; branch-free,
-    /// several at once.
-    fn mark_row_peaks(&self, layer: usize, y: usize, peaks: &mut [u8]) {
-        let threshold = 0.5 * CONTRAST / LAYERS as f32;
-        let inner = self.width - 2;
-        let at = y * self.width + 1;
-        let span = |start: usize| &self.planes[layer][start..start + inner];
-        let (here, left, right) = (span(at), span(at - 1), span(at + 1));
-        let (above, below) = (span(at - self.width), span(at + self.width));
-        let peaks = &mut peaks[1..=inner];
-        for x in 0..inner {
-            let value = here[x];
-            let highest = left[x].max(right[x]).max(above[x].max(below[x]));
-            let lowest = left[x].min(right[x]).min(above[x].min(below[x]));
-            let top = (value > threshold) & (value >= highest);
-            let bottom = (value < -threshold) & (value <= lowest);
-            peaks[x] = u8::from(top | bottom);
-        }
+    fn width(&self) -> usize {
+        self.0[0].width
+    }
+
+    fn height(&self) -> usize {
+        self.0[0].height
+    }
+
+    fn at(&self, layer: usize, at: usize) -> f32 {
+        self.0[layer + 1].data[at] - self.0[layer].data[at]
     }
 
     fn is_extreme(&self, layer: usize, x: usize, y: usize) -> bool {
-        let at = y * self.width + x;
-        let value = self.planes[layer][at];
+        let at = y * self.width() + x;
+        let value = self.at(layer, at);
         for layer in [layer, layer - 1, layer + 1] {
-            for start in [at - 1, at - 1 - self.width, at - 1 + self.width] {
-                let row = &self.planes[layer][start..start + 3];
+            for middle in [at, at - self.width(), at + self.width()] {
+                let row = [middle - 1, middle, middle + 1].map(|at| self.at(layer, at));
                 let beaten = if value > 0.0 {
                     row[0] > value || row[1] > value || row[2] > value
                 } else {
@@ -148,8 +122,8 @@ impl Differences<'_> {
             if offset.iter().any(|part| part.abs() > 1e6) {
                 return None;
             }
-            x = moved(x, offset[0], BORDER, self.width.checked_sub(BORDER + 1)?)?;
-            y = moved(y, offset[1], BORDER, self.height.checked_sub(BORDER + 1)?)?;
+            x = moved(x, offset[0], BORDER, self.width().checked_sub(BORDER + 1)?)?;
+            y = moved(y, offset[1], BORDER, self.height().checked_sub(BORDER + 1)?)?;
             layer = moved(layer, offset[2], 1, LAYERS)?;
         }
         None
@@ -169,7 +143,7 @@ impl Differences<'_> {
             .zip(offset)
             .map(|(slope, part)| slope * part)
             .sum();
-        let response = (self.planes[layer][y * self.width + x] + 0.5 * rise).abs();
+        let response = (self.at(layer, y * self.width() + x) + 0.5 * rise).abs();
         if response * (LAYERS as f32) < CONTRAST || slopes.is_edge() {
             return None;
         }
@@ -185,30 +159,60 @@ impl Differences<'_> {
     }
 
     fn derivatives(&self, layer: usize, x: usize, y: usize) -> Derivatives {
-        let at = y * self.width + x;
-        let (below, here, above) = (
-            &self.planes[layer - 1],
-            &self.planes[layer],
-            &self.planes[layer + 1],
-        );
-        let row = self.width;
-        let centre = 2.0 * here[at];
+        let row = self.width();
+        let at = y * row + x;
+        let [below, here, above] =
+            [layer - 1, layer, layer + 1].map(|layer| move |at: usize| self.at(layer, at));
+        let centre = 2.0 * here(at);
         Derivatives {
             first: [
-                0.5 * (here[at + 1] - here[at - 1]),
-                0.5 * (here[at + row] - here[at - row]),
-                0.5 * (above[at] - below[at]),
+                0.5 * (here(at + 1) - here(at - 1)),
+                0.5 * (here(at + row) - here(at - row)),
+                0.5 * (above(at) - below(at)),
             ],
-            xx: here[at + 1] + here[at - 1] - centre,
-            yy: here[at + row] + here[at - row] - centre,
-            ss: above[at] + below[at] - centre,
+            xx: here(at + 1) + here(at - 1) - centre,
+            yy: here(at + row) + here(at - row) - centre,
+            ss: above(at) + below(at) - centre,
             xy: 0.25
-                * (here[at + row + 1] - here[at + row - 1] - here[at - row + 1]
-                    + here[at - row - 1]),
-            xs: 0.25 * (above[at + 1] - above[at - 1] - below[at + 1] + below[at - 1]),
-            ys: 0.25 * (above[at + row] - above[at - row] - below[at + row] + below[at - row]),
+                * (here(at + row + 1) - here(at + row - 1) - here(at - row + 1)
+                    + here(at - row - 1)),
+            xs: 0.25 * (above(at + 1) - above(at - 1) - below(at + 1) + below(at - 1)),
+            ys: 0.25 * (above(at + row) - above(at - row) - below(at + row) + below(at - row)),
         }
     }
+}
+
+/// Marks the pixels of a row, without its borders, that have contrast and beat their four
+/// neighbours; branch-free, several at once. `blurred` are the two planes whose difference counts.
+#[multiversion(targets("x86_64+avx2+popcnt"))]
+fn mark_row_peaks(blurred: [&Plane; 2], y: usize, peaks: &mut [u8]) {
+    let threshold = 0.5 * CONTRAST / LAYERS as f32;
+    let (width, inner) = (blurred[0].width, peaks.len());
+    let at = y * width + BORDER;
+    let span = |start: usize| blurred.map(|plane| &plane.data[start..start + inner]);
+    let (here, left, right) = (span(at), span(at - 1), span(at + 1));
+    let (above, below) = (span(at - width), span(at + width));
+    for x in 0..inner {
+        let difference = |[before, after]: [&[f32]; 2]| after[x] - before[x];
+        let value = difference(here);
+        let (left, right) = (difference(left), difference(right));
+        let (above, below) = (difference(above), difference(below));
+        let highest = left.max(right).max(above.max(below));
+        let lowest = left.min(right).min(above.min(below));
+        let top = (value > threshold) & (value >= highest);
+        let bottom = (value < -threshold) & (value <= lowest);
+        peaks[x] = u8::from(top | bottom);
+    }
+}
+
+/// Yields where the marks are. Most groups hold none; one look at all of a group says so.
+fn marked(peaks: &[u8]) -> impl Iterator<Item = usize> {
+    let groups = peaks.as_chunks::<GROUP>().0.iter().enumerate();
+    let marked = groups.filter(|(_, group)| group.iter().fold(0, |any, peak| any | peak) != 0);
+    marked.flat_map(|(number, group)| {
+        let marks = group.iter().enumerate().filter(|(_, peak)| **peak != 0);
+        marks.map(move |(at, _)| number * GROUP + at)
+    })
 }
 
 impl Derivatives {

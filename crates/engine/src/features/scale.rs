@@ -129,11 +129,20 @@ fn blur(source: &Plane, sigma: f32) -> Plane {
 #[inline(always)]
 fn blur_column_wise(source: &Plane, y: usize, kernel: &[f32], target: &mut [f32]) {
     let centre = source.row(y);
+    let pairs: Vec<(f32, &[f32], &[f32])> = (1..kernel.len())
+        .map(|distance| {
+            let above = source.row(y.saturating_sub(distance));
+            let below = source.row((y + distance).min(source.height - 1));
+            (kernel[distance], above, below)
+        })
+        .collect();
     for x in lane_starts(source.width) {
-        let mut sums: [f32; LANES] = std::array::from_fn(|lane| kernel[0] * centre[x + lane]);
-        for (distance, weight) in kernel.iter().enumerate().skip(1) {
-            let above = &source.row(y.saturating_sub(distance))[x..x + LANES];
-            let below = &source.row((y + distance).min(source.height - 1))[x..x + LANES];
+        let mut sums = [0.0; LANES];
+        for lane in 0..LANES {
+            sums[lane] = kernel[0] * centre[x + lane];
+        }
+        for (weight, above, below) in &pairs {
+            let (above, below) = (&above[x..x + LANES], &below[x..x + LANES]);
             for lane in 0..LANES {
                 sums[lane] += weight * (above[lane] + below[lane]);
             }
@@ -147,7 +156,10 @@ fn blur_row(padded: &[f32], kernel: &[f32], target: &mut [f32]) {
     let radius = kernel.len() - 1;
     for x in lane_starts(target.len()) {
         let window = &padded[x..x + LANES + 2 * radius];
-        let mut sums: [f32; LANES] = std::array::from_fn(|lane| kernel[0] * window[radius + lane]);
+        let mut sums = [0.0; LANES];
+        for lane in 0..LANES {
+            sums[lane] = kernel[0] * window[radius + lane];
+        }
         for (distance, weight) in kernel.iter().enumerate().skip(1) {
             let left = &window[radius - distance..radius - distance + LANES];
             let right = &window[radius + distance..radius + distance + LANES];

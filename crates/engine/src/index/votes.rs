@@ -221,6 +221,7 @@ impl<'a> Voted<'a> {
                 .sum(),
         }
     }
+
     /// Returns the matches to verify: all, or of very many the nearest.
     pub(crate) fn nearest(&self) -> Cow<'a, [Match]> {
         if self.matches.len() <= PAIRS_PER_PICTURE {
