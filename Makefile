@@ -86,7 +86,7 @@ sbom: ## What the binary is made of, target/samegate.cdx.json (builds cargo-cycl
 bench: ## Benchmarks of the engine and of the gateway end to end
 	$(CARGO) bench --workspace
 
-measure: ## Libraries of 50,000 to a million synthetic pictures (15 minutes, 20 GB of disk)
+measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) test --release -p same-image --lib -- --ignored --nocapture measure_libraries
 
 eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
@@ -94,7 +94,7 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
 
-gallery: ## The pictures of docs/engine.md, and its table on standard output
+gallery: ## The images of docs/engine.md, and its table on standard output
 	$(CARGO) test -p same-image --test gallery -- --ignored --nocapture
 
 soak: ## 24 clients against a gateway with the embedded engine: [SOAK_SECONDS=600]
@@ -126,7 +126,7 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine, one after the other: 
 		--target $@ -r $<
 	touch $@
 
-# Not `npm ci`: it refuses a lock file that lacks the binaries of buf for
+# Not `npm ci`: it rejects a lock file that lacks the binaries of buf for
 # systems other than the one it was written on.
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
 
     tonic_prost_build::configure()
-        // Pictures stay views into the received frames instead of copies.
+        // Images stay views into the received frames instead of copies.
         .bytes(".")
         .compile_fds(descriptors)?;
     Ok(())

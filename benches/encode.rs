@@ -1,6 +1,6 @@
 //! Speed of the upstream body's encoder against the parts it replaces.
 //!
-//! Random bytes, as picture files are; throughput counts bytes of the picture.
+//! Random bytes, as image files are; throughput counts bytes of the image.
 
 use std::hint::black_box;
 
@@ -10,32 +10,32 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use samegate::library::rest::encode::Form;
 
-/// A thumbnail, a web picture, the greatest picture the vendor takes.
-const PICTURE_BYTES: [usize; 3] = [30_000, 300_000, 2_800_000];
+/// A thumbnail, a web image, the greatest image the vendor takes.
+const IMAGE_BYTES: [usize; 3] = [30_000, 300_000, 2_800_000];
 
 fn encoders(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
-    for size in PICTURE_BYTES {
-        let mut picture = vec![0; size];
-        blake3::Hasher::new().finalize_xof().fill(&mut picture);
-        let picture = Bytes::from(picture);
+    for size in IMAGE_BYTES {
+        let mut image = vec![0; size];
+        blake3::Hasher::new().finalize_xof().fill(&mut image);
+        let image = Bytes::from(image);
 
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_with_input(
             BenchmarkId::new("one_pass", size),
-            &picture,
-            |bench, picture| {
+            &image,
+            |bench, image| {
                 bench.iter(|| {
-                    let form = Form::new(black_box(Some(picture.clone())), &[]);
+                    let form = Form::new(black_box(Some(image.clone())), &[]);
                     form.map(|form| form.pieces().map(black_box).count())
                 });
             },
         );
         let id = BenchmarkId::new("base64_then_form_urlencoded", size);
-        group.bench_with_input(id, &picture, |bench, picture| {
+        group.bench_with_input(id, &image, |bench, image| {
             bench.iter(|| {
                 form_urlencoded::Serializer::new(String::new())
-                    .append_pair("image", &STANDARD.encode(black_box(picture)))
+                    .append_pair("image", &STANDARD.encode(black_box(image)))
                     .finish()
             });
         });

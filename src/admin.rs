@@ -22,7 +22,7 @@ use self::gauges::{Gauges, OfBounds};
 use crate::admission::Budget;
 use crate::config;
 use crate::library::Libraries;
-use crate::quota::{self, Refusals};
+use crate::quota::{self, Rejections};
 use crate::telemetry::{self, Metrics, OPEN_METRICS, StartError};
 
 /// Whether the gateway wants traffic.
@@ -61,7 +61,7 @@ pub struct Sources {
     /// Where quotas are counted.
     pub quotas: Arc<dyn quota::Store>,
     /// Who was over them.
-    pub refusals: Refusals,
+    pub rejections: Rejections,
 }
 
 // === impl Readiness ===

@@ -1,7 +1,7 @@
 //! What the whole process may hold at once: requests and their bytes.
 //!
-//! One budget stands behind both doors. A call takes its place before its
-//! body is read and is refused when there is none; an item of a bulk load
+//! One budget stands behind both APIs. A call takes its place before its
+//! body is read and is rejected when there is none; an item of a bulk load
 //! waits instead, which stops its client. Bulk loads use three quarters of the
 //! budget at most, so searches and single additions go before them.
 
@@ -335,7 +335,7 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
-    fn refused(result: Result<Place>) -> bool {
+    fn rejected(result: Result<Place>) -> bool {
         result.is_err_and(|error| error.kind() == Kind::Overloaded && error.retry_after().is_some())
     }
 
@@ -344,9 +344,9 @@ mod tests {
         let budget = Budget::new(2, 100);
 
         let first = budget.take(Class::Single, 60).unwrap();
-        assert!(refused(budget.take(Class::Single, 41)));
+        assert!(rejected(budget.take(Class::Single, 41)));
         let second = budget.take(Class::Single, 40).unwrap();
-        assert!(refused(budget.take(Class::Single, 0)));
+        assert!(rejected(budget.take(Class::Single, 0)));
         drop(first);
         let third = budget.take(Class::Single, 60).unwrap();
         drop((second, third));
@@ -372,7 +372,7 @@ mod tests {
         let place = budget.take(Class::Single, 80).unwrap();
 
         budget.resize(4, 50);
-        assert!(refused(budget.take(Class::Single, 1)));
+        assert!(rejected(budget.take(Class::Single, 1)));
         budget.resize(4, 200);
         let other = budget.take(Class::Single, 120).unwrap();
         drop((place, other));

@@ -26,14 +26,14 @@ pub use self::reload::Reloader;
 use self::reload::Replaceable;
 use crate::admin::{Phase, Readiness, Sources};
 use crate::admission::Budget;
+use crate::call::Tenant;
 use crate::config::{self, Config};
-use crate::domain::Tenant;
 use crate::error::{Error, Kind, Result};
 use crate::library::embedded::Embedded;
 use crate::library::rest::Rest;
 use crate::library::{Libraries, Library, Observed};
 use crate::middleware::{self, ApiKeys, Authenticate, Bounds, Credentials, Deadlines, Tokens};
-use crate::quota::{self, Quotas, Refusals};
+use crate::quota::{self, Quotas, Rejections};
 use crate::replicas::Redis;
 use crate::server::Tls;
 use crate::telemetry::Metrics;
@@ -57,7 +57,7 @@ pub struct App {
 struct Parts {
     libraries: Libraries,
     quotas: Arc<dyn quota::Store>,
-    refusals: Refusals,
+    rejections: Rejections,
     budget: Budget,
     health: HealthReporter,
     metrics: Metrics,
@@ -66,9 +66,9 @@ struct Parts {
 /// Where a running gateway listens; ports that were 0 have their number.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// gRPC door.
+    /// gRPC API.
     pub grpc: SocketAddr,
-    /// REST door.
+    /// REST API.
     pub rest: SocketAddr,
     /// Probes.
     pub admin: SocketAddr,
@@ -103,13 +103,13 @@ impl App {
             libraries,
             // No call runs longer than its deadline.
             quotas: quota::open(&config.quota, redis.as_ref(), limits.max_deadline),
-            refusals: Refusals::default(),
+            rejections: Rejections::default(),
             budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
             health: HealthReporter::new(),
             metrics,
         };
         let admin_door = admin::router(readiness.clone(), parts.sources(), parts.metrics.clone());
-        let [grpc_door, rest_door] = parts.doors(config)?;
+        let [grpc_api, rest_api] = parts.doors(config)?;
 
         let listen = &config.listen;
         let (grpc, grpc_address) = bind("grpc", listen.grpc).await?;
@@ -122,7 +122,7 @@ impl App {
         };
         parts.metrics.config().succeeded();
         Ok(App {
-            doors: [door("grpc", grpc, grpc_door), door("rest", rest, rest_door)],
+            doors: [door("grpc", grpc, grpc_api), door("rest", rest, rest_api)],
             admin: (admin, admin_door),
             addresses: Addresses {
                 grpc: grpc_address,
@@ -205,11 +205,11 @@ impl Parts {
             libraries: self.libraries.clone(),
             budget: self.budget.clone(),
             quotas: self.quotas.clone(),
-            refusals: self.refusals.clone(),
+            rejections: self.rejections.clone(),
         }
     }
 
-    /// Makes both doors as a configuration wants them.
+    /// Makes both APIs as a configuration wants them.
     fn doors(&self, config: &Config) -> Result<[Router; 2]> {
         let limits = &config.limits;
         self.budget
@@ -219,8 +219,8 @@ impl Parts {
         let credentials = Arc::new(credentials(config, &tenants)?);
         let keys = rest_keys(config, &tenants);
         Ok([
-            grpc_door(credentials.clone(), &bounds, self)?,
-            rest_door(keys, credentials, &bounds, self),
+            grpc_api(credentials.clone(), &bounds, self)?,
+            rest_api(keys, credentials, &bounds, self),
         ])
     }
 
@@ -257,7 +257,7 @@ fn options(
     metrics: &Metrics,
 ) -> server::Options {
     server::Options {
-        door,
+        listener: door,
         tls,
         max_age: limits.connection_age,
         grace: limits.connection_grace,
@@ -312,19 +312,19 @@ fn tenants(configs: &BTreeMap<String, config::Tenant>) -> Tenants {
     configs.iter().map(tenant).collect()
 }
 
-fn grpc_door(credentials: Arc<Credentials>, bounds: &Bounds, parts: &Parts) -> Result<Router> {
+fn grpc_api(credentials: Arc<Credentials>, bounds: &Bounds, parts: &Parts) -> Result<Router> {
     let authenticate: Authenticate = Arc::new(move |head| credentials.identify(head));
     let (quotas, budget) = (bounds.quotas.clone(), bounds.budget.clone());
     let service = grpc::Service::new(parts.libraries.clone(), quotas, budget);
     let service = grpc::server(service, bounds.max_message_bytes);
-    let service = middleware::api(authenticate, bounds.clone(), grpc::refuse).named_layer(service);
+    let service = middleware::api(authenticate, bounds.clone(), grpc::reject).named_layer(service);
     let broken = "the compiled-in protobuf descriptors are broken";
     let methods =
         grpc::methods().map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
     let routes = grpc::routes(service, parts.health.clone())
         .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
     let door = door("grpc", methods, &parts.metrics);
-    let outer = middleware::outer(&door, Body::new, grpc::refuse);
+    let outer = middleware::outer(&door, Body::new, grpc::reject);
     let routes = routes.into_axum_router().layer(outer);
     // Outermost: everything inside sees gRPC, whatever a browser speaks.
     Ok(routes.layer(GrpcWebLayer::new()))
@@ -350,9 +350,9 @@ fn rest_keys(config: &Config, tenants: &Tenants) -> rest::Keys {
     rest::Keys::new(pairs)
 }
 
-/// The door takes its own tokens, and every credential of the other door in
-/// their place; calls without any are refused in the words of its API.
-fn rest_door(
+/// The door takes its own tokens, and every credential of the other API in
+/// their place; calls without any are rejected in the words of its API.
+fn rest_api(
     keys: rest::Keys,
     credentials: Arc<Credentials>,
     bounds: &Bounds,
@@ -368,9 +368,9 @@ fn rest_door(
         })
     };
     let calls = rest::calls(parts.libraries.clone(), bounds.max_message_bytes);
-    let calls = calls.layer(middleware::api(authenticate, bounds.clone(), rest::refuse));
+    let calls = calls.layer(middleware::api(authenticate, bounds.clone(), rest::reject));
     let door = door("same_hq", rest::methods(), &parts.metrics);
-    let outer = middleware::outer(&door, Body::new, rest::refuse);
+    let outer = middleware::outer(&door, Body::new, rest::reject);
     rest::routes(calls, keys).layer(outer)
 }
 
@@ -407,9 +407,9 @@ fn bounds(config: &Config, parts: &Parts) -> Bounds {
     let limits = &config.limits;
     let quotas = config.tenants.iter();
     let quotas = quotas.map(|(name, tenant)| (name.clone(), tenant.quota.clone()));
-    let (store, refusals) = (parts.quotas.clone(), parts.refusals.clone());
+    let (store, rejections) = (parts.quotas.clone(), parts.rejections.clone());
     Bounds {
-        quotas: Quotas::of(store, quotas.collect(), config.quota.shadow, refusals),
+        quotas: Quotas::of(store, quotas.collect(), config.quota.shadow, rejections),
         budget: parts.budget.clone(),
         max_message_bytes: limits.max_message_bytes,
         deadlines: Deadlines {

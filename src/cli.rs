@@ -78,10 +78,10 @@ pub struct Serve {
     /// Folder of the embedded library `default`.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address of the gRPC door [default: 127.0.0.1:50051].
+    /// Address of the gRPC API [default: 127.0.0.1:50051].
     #[arg(long, value_name = "ADDR")]
     pub grpc: Option<SocketAddr>,
-    /// Address of the REST door [default: 127.0.0.1:8080].
+    /// Address of the REST API [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     pub rest: Option<SocketAddr>,
     /// Address of the probes [default: 127.0.0.1:9090].
@@ -92,7 +92,7 @@ pub struct Serve {
 /// What `samegate config` can do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Names every fault of a configuration file with its key.
+    /// Names every error of a configuration file with its key.
     Check {
         /// The file.
         file: PathBuf,
@@ -104,19 +104,19 @@ pub enum ConfigCommand {
 /// The commands that are clients of a running gateway, or need none.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Adds pictures to a library.
+    /// Adds images to a library.
     #[command(after_help = add::EXAMPLES)]
     Add(add::Add),
-    /// Finds the stored pictures that are the same as one picture.
+    /// Finds the stored images that are the same as one image.
     #[command(after_help = search::EXAMPLES)]
     Search(search::Search),
-    /// Changes the brief or the tags of a stored picture.
+    /// Changes the brief or the tags of a stored image.
     #[command(after_help = update::EXAMPLES)]
     Update(update::Update),
-    /// Deletes pictures from a library.
+    /// Deletes images from a library.
     #[command(after_help = delete::EXAMPLES)]
     Delete(delete::Delete),
-    /// Lists the pictures of a library, oldest first (embedded libraries).
+    /// Lists the images of a library, oldest first (embedded libraries).
     #[command(after_help = records::LIST_EXAMPLES)]
     List(records::List),
     /// Shows one stored record (embedded libraries).
@@ -124,7 +124,7 @@ pub enum ClientCommand {
     Get(records::Get),
     /// Shows the size and capacity of a library (embedded libraries).
     Library(records::Library),
-    /// Adds many pictures over one stream, and goes on where it stopped.
+    /// Adds many images over one stream, and goes on where it stopped.
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::Import>),
     /// Makes keys for callers; needs no gateway.
@@ -197,8 +197,8 @@ pub async fn run_with(
         output.failure(&failure, json);
         Exit::Failed
     });
-    if output.is_faulty() {
-        output.explain_fault();
+    if output.is_invalid() {
+        output.explain_error();
         return Exit::Failed;
     }
     exit

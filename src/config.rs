@@ -5,11 +5,11 @@
 //! events: [`source`] lays the layers over each other into one tree that knows
 //! where each value came from; each concern reads and checks its own part of
 //! the tree; [`checks`] holds the rules between concerns. Nothing stops at the
-//! first fault: the user gets all of them at once.
+//! first error: the user gets all of them at once.
 
 mod auth;
 mod checks;
-mod faults;
+mod errors;
 mod jwt;
 mod libraries;
 mod limits;
@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use auth::{Auth, RestKey, Tenant};
-pub use faults::Faults;
+pub use errors::ConfigErrors;
 pub use jwt::{JwksSource, Jwt};
 pub use libraries::{Credential, Embedded, Library, Rest, Service};
 pub use limits::Limits;
@@ -35,7 +35,7 @@ pub use quota::{OnFailure, Quota, TenantQuota};
 pub use replicas::{Redis, Store};
 pub use telemetry::{LogFormat, Telemetry, log_level};
 
-use faults::Collector;
+use errors::Collector;
 use section::Section;
 
 /// The default configuration: commented TOML that documents every key.
@@ -92,9 +92,9 @@ pub const FIXED: [&str; 14] = [
 pub struct Overrides {
     /// Data folder of the only embedded library.
     pub data: Option<PathBuf>,
-    /// Address of the gRPC door.
+    /// Address of the gRPC API.
     pub grpc: Option<SocketAddr>,
-    /// Address of the REST door.
+    /// Address of the REST API.
     pub rest: Option<SocketAddr>,
     /// Address of the probes.
     pub admin: Option<SocketAddr>,
@@ -120,13 +120,13 @@ pub fn environment() -> BTreeMap<String, String> {
 ///
 /// # Errors
 ///
-/// Every fault of every layer, each with its key and where it stands. Faults
+/// Every error of every layer, each with its key and where it stands. ConfigErrors
 /// in the TOML syntax come alone, since nothing can be read past them.
 pub fn load(
     file: Option<&Path>,
     variables: &BTreeMap<String, String>,
     overrides: &Overrides,
-) -> Result<Config, Faults> {
+) -> Result<Config, ConfigErrors> {
     let text = file.map(source::read_file).transpose()?;
     let text = text
         .as_ref()
@@ -134,17 +134,17 @@ pub fn load(
     let mut tree = source::layered(text, variables)?;
     source::overlay_overrides(&mut tree, overrides)?;
 
-    let faults = Collector::new(source::origins(&tree));
+    let errors = Collector::new(source::origins(&tree));
     let fixed = FIXED.map(|path| source::digest(source::at(&tree, path)));
-    let mut config = read(Section::root(tree, &faults), &faults);
+    let mut config = read(Section::root(tree, &errors), &errors);
     if let Some(config) = &mut config {
-        config.files = faults.files();
+        config.files = errors.files();
         config.fixed = fixed;
     }
-    faults.verdict(config)
+    errors.verdict(config)
 }
 
-fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
+fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
     let listen = listen::read(root.section("listen"));
     let libraries = root.children("libraries", libraries::read);
     let tenants = root.children("tenants", auth::read_tenant);
@@ -156,12 +156,12 @@ fn read(mut root: Section<'_>, faults: &Collector) -> Option<Config> {
     let telemetry = telemetry::read(root.section("telemetry"));
     root.finish();
 
-    checks::libraries(&libraries, faults);
-    checks::tenants(&tenants, &libraries, faults);
+    checks::libraries(&libraries, errors);
+    checks::tenants(&tenants, &libraries, errors);
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
-        checks::doors(listen, auth, &tenants, faults);
+        checks::doors(listen, auth, &tenants, errors);
     }
-    checks::stores(redis.as_ref(), quota.as_ref(), pacing, faults);
+    checks::stores(redis.as_ref(), quota.as_ref(), pacing, errors);
     Some(Config {
         listen: listen?,
         libraries: whole(libraries)?,
@@ -194,7 +194,7 @@ impl Config {
     }
 }
 
-/// Entries by name; `None` stands for one with faults of its own.
+/// Entries by name; `None` stands for one with errors of its own.
 type Entries<T> = BTreeMap<String, Option<T>>;
 
 fn whole<T>(entries: Entries<T>) -> Option<BTreeMap<String, T>> {

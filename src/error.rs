@@ -1,10 +1,10 @@
 //! The one error of the gateway, and the tables that give it its faces.
 //!
-//! A fault is classified once, where it happens, as a [`Kind`]. Everything
+//! A violation is classified once, where it happens, as a [`Kind`]. Everything
 //! else follows from the table below: the gRPC code and reason, the code that
 //! the same_hq wire format uses, who is to blame, whether a repeat helps.
 //! Messages are for callers: they never hold a token, a key, an upstream body,
-//! an upstream address or picture bytes.
+//! an upstream address or image bytes.
 
 use std::fmt;
 use std::time::Duration;
@@ -34,12 +34,12 @@ struct Details {
     source: Option<Source>,
 }
 
-/// One fault in one field of a request.
+/// One violation in one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Name of the field as the gRPC contract spells it.
     pub field: String,
-    /// Class of the fault.
+    /// Class of the violation.
     pub kind: Kind,
     /// What is wrong and what the limit is.
     pub message: String,
@@ -48,9 +48,9 @@ pub struct Violation {
 /// How the vendor named a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VendorCode {
-    /// `error_code` of the answer.
+    /// `error_code` of the response.
     pub code: i64,
-    /// `log_id` of the answer, where it carried one.
+    /// `log_id` of the response, where it carried one.
     pub log_id: Option<u64>,
 }
 
@@ -70,7 +70,7 @@ pub enum Origin {
 /// Whether sending the same call again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Never: the answer will be the same.
+    /// Never: the response will be the same.
     Never,
     /// Yes, with growing waits.
     Backoff,
@@ -120,7 +120,7 @@ pub enum Kind {
     Overloaded,
     DeadlineExceeded,
     RateLimited,
-    PacingRefused,
+    PacingRejected,
     DailyQuotaExceeded,
     TotalQuotaExceeded,
     VendorBusy,
@@ -191,7 +191,7 @@ const TABLE: &[Row] = {
         row(K::Overloaded,           "OVERLOADED",             Code::ResourceExhausted,  (4, "Open api request limit reached"), Gateway, Backoff),
         row(K::DeadlineExceeded,     "DEADLINE_EXCEEDED",      Code::DeadlineExceeded,   UNAVAILABLE,                       Gateway, Never),
         row(K::RateLimited,          "RATE_LIMITED",           Code::ResourceExhausted,  QPS_LIMIT,                         Vendor,  NextWindow),
-        row(K::PacingRefused,        "PACING_QUEUE_FULL",      Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),
+        row(K::PacingRejected,        "PACING_QUEUE_FULL",      Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),
         row(K::DailyQuotaExceeded,   "DAILY_QUOTA_EXCEEDED",   Code::ResourceExhausted,  (17, "Open api daily request limit reached"), Vendor, Never),
         row(K::TotalQuotaExceeded,   "TOTAL_QUOTA_EXCEEDED",   Code::ResourceExhausted,  (19, "Open api total request limit reached"), Vendor, Never),
         row(K::VendorBusy,           "VENDOR_BUSY",            Code::Unavailable,        (4, "Open api request limit reached"), Vendor, Backoff),
@@ -281,7 +281,7 @@ impl Kind {
 // === impl Violation ===
 
 impl Violation {
-    /// Names a fault in a field.
+    /// Names a violation in a field.
     pub fn new(field: &str, kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
         Violation {
@@ -305,7 +305,7 @@ impl Error {
         }
     }
 
-    /// Makes the error for a faulty request; it takes the kind of the first
+    /// Makes the error for an invalid request; it takes the kind of the first
     /// violation, and its message names every one.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let kind = violations
@@ -341,7 +341,7 @@ impl Error {
         self
     }
 
-    /// Attaches the sign of the stored picture.
+    /// Attaches the sign of the stored image.
     #[must_use]
     pub fn with_cont_sign(mut self, cont_sign: impl Into<String>) -> Self {
         self.details.cont_sign = Some(cont_sign.into());
@@ -383,12 +383,12 @@ impl Error {
         &self.message
     }
 
-    /// Faults of the request, in the order of its fields.
+    /// ConfigErrors of the request, in the order of its fields.
     pub fn violations(&self) -> &[Violation] {
         &self.details.violations
     }
 
-    /// Sign of the stored picture that stands in the way.
+    /// Sign of the stored image that stands in the way.
     pub fn cont_sign(&self) -> Option<&str> {
         self.details.cont_sign.as_deref()
     }
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_code_answered_by_the_rest_door_keeps_its_class() {
+    fn a_vendor_code_answered_by_the_rest_api_keeps_its_class() {
         for code in [
             2, 4, 17, 18, 19, 216_100, 216_200, 216_680, 216_681, 282_112, 283_300,
         ] {
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_request_names_all_its_faults() {
+    fn an_invalid_request_names_all_its_violations() {
         let error = Error::invalid(vec![
             Violation::new("tags", Kind::InvalidParameter, "3 tags; at most 2"),
             Violation::new("brief", Kind::ParameterTooLong, "257 bytes; at most 256"),

@@ -1,4 +1,4 @@
-//! The gRPC door: messages in, checked requests through, messages out.
+//! The gRPC API: messages in, checked requests through, messages out.
 //!
 //! No rule about requests lives here; [`convert`] hands everything to
 //! `domain`, and [`status`] gives every error its gRPC face. Authentication,
@@ -19,7 +19,7 @@ use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
 
 pub use service::Service;
-pub use status::refuse;
+pub use status::reject;
 
 use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
@@ -30,35 +30,35 @@ pub const NAME: &str = SERVICE_NAME;
 
 /// The service on the wire, before any layer of ours.
 pub type Server = Layered<
-    MapResponse<SameImageServiceServer<Service>, fn(Answer) -> Answer>,
+    MapResponse<SameImageServiceServer<Service>, fn(Response) -> Response>,
     SameImageServiceServer<Service>,
 >;
 
-type Answer = http::Response<Body>;
+type Response = http::Response<Body>;
 
 /// Puts the service on the wire; a message over `max_message_bytes` answers
 /// `RESOURCE_EXHAUSTED`.
 pub fn server(service: Service, max_message_bytes: usize) -> Server {
     let service = SameImageServiceServer::new(service).max_decoding_message_size(max_message_bytes);
-    MapResponseLayer::new(too_large as fn(Answer) -> Answer).named_layer(service)
+    MapResponseLayer::new(too_large as fn(Response) -> Response).named_layer(service)
 }
 
-/// Corrects tonic's answer to a message over the limit, `OUT_OF_RANGE`, which
+/// Corrects tonic's response to a message over the limit, `OUT_OF_RANGE`, which
 /// this API gives to nothing else.
-fn too_large(answer: Answer) -> Answer {
-    match Status::from_header_map(answer.headers()) {
+fn too_large(response: Response) -> Response {
+    match Status::from_header_map(response.headers()) {
         Some(status) if status.code() == Code::OutOfRange => {
-            refuse(&Error::new(Kind::MessageTooLarge, status.message()))
+            reject(&Error::new(Kind::MessageTooLarge, status.message()))
         }
-        Some(_) | None => answer,
+        Some(_) | None => response,
     }
 }
 
-/// Every method of the gRPC door, as `package.Service/Method`.
+/// Every method of the gRPC API, as `package.Service/Method`.
 ///
 /// # Errors
 ///
-/// When a compiled-in descriptor set cannot be read: a fault of the build.
+/// When a compiled-in descriptor set cannot be read: a violation of the build.
 pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
     let sets = [
         DESCRIPTORS,
@@ -83,7 +83,7 @@ pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
 ///
 /// # Errors
 ///
-/// When the compiled-in descriptor set cannot be read: a fault of the build.
+/// When the compiled-in descriptor set cannot be read: a violation of the build.
 pub fn routes<S>(
     service: S,
     health: HealthReporter,

@@ -1,4 +1,4 @@
-//! The contract of a picture library, kept by every backend.
+//! The contract of an image library, kept by every backend.
 //!
 //! A library takes checked requests and owns everything behind them: storage
 //! or a vendor, its tokens, its pace. Rules that every backend keeps, and that
@@ -10,7 +10,7 @@
 //!   backend promises it (the vendor needs hours for deletions);
 //! - a call that cannot be done before `call.deadline` fails with
 //!   `DeadlineExceeded`, and dropping the future frees what it held at once;
-//! - errors are classified, and hold no secret and no picture bytes.
+//! - errors are classified, and hold no secret and no image bytes.
 
 pub mod embedded;
 mod observed;
@@ -23,9 +23,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::call::{Call, Tenant};
 use crate::domain::{
-    Add, Added, Call, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Tenant,
-    Update, Updated,
+    Add, Added, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Update,
+    Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -33,19 +34,19 @@ pub use self::observed::Observed;
 pub use self::rest::Rest;
 pub use self::state::{BreakerState, CpuState, CredentialState, State};
 
-/// One library of pictures.
+/// One library of images.
 #[async_trait]
 pub trait Library: Send + Sync + fmt::Debug {
-    /// Adds a picture; one that is stored already answers `existed`.
+    /// Adds an image; one that is stored already answers `existed`.
     async fn add(&self, call: &Call, request: Add) -> Result<Added>;
 
-    /// Finds the pictures that are the same as the query, best first.
+    /// Finds the images that are the same as the query, best first.
     async fn search(&self, call: &Call, query: Query) -> Result<Page>;
 
-    /// Changes the brief and/or tags of a stored picture.
+    /// Changes the brief and/or tags of a stored image.
     async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
 
-    /// Deletes pictures; signs have an outcome each, so a missing one does not
+    /// Deletes images; signs have an outcome each, so a missing one does not
     /// fail the call.
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
 
@@ -56,12 +57,12 @@ pub trait Library: Send + Sync + fmt::Debug {
 
     /// Pages through the library.
     async fn list(&self, _call: &Call, _request: List) -> Result<Listing> {
-        Err(unsupported("list its pictures"))
+        Err(unsupported("list its images"))
     }
 
     /// Reads one record with its thumbnail.
     async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
-        Err(unsupported("show a stored picture"))
+        Err(unsupported("show a stored image"))
     }
 
     /// Gets what the first call would have to wait for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use samegate::app::{Addresses, App, Reloader};
 use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
-use samegate::config::{self, Config, Faults, Overrides};
+use samegate::config::{self, Config, ConfigErrors, Overrides};
 use samegate::error::{Error, Kind, Result};
 use samegate::telemetry;
 use samegate::watch::Files;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
                 telemetry::stop();
                 exit
             }
-            Err(faults) => misconfigured(&faults),
+            Err(errors) => misconfigured(&errors),
         },
         Command::Config(ConfigCommand::Check { file }) => check(&file),
         Command::Config(ConfigCommand::Default) => {
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn load(serve: &Serve) -> std::result::Result<Config, Faults> {
+fn load(serve: &Serve) -> std::result::Result<Config, ConfigErrors> {
     let Serve {
         config,
         data,
@@ -150,7 +150,7 @@ fn greet(serve: &Serve, config: &Config, addresses: Addresses) {
          \x20 probes     http://{admin}/readyz\n\
          \x20 libraries  {libraries}\n\
          Try it from another terminal:\n\
-         \x20 samegate add PICTURE.jpg --endpoint http://{grpc}\n\
+         \x20 samegate add IMAGE.jpg --endpoint http://{grpc}\n\
          \x20 samegate search COPY.jpg --endpoint http://{grpc}",
         version = env!("CARGO_PKG_VERSION"),
         libraries = libraries.join(", "),
@@ -160,15 +160,15 @@ fn greet(serve: &Serve, config: &Config, addresses: Addresses) {
 fn check(file: &Path) -> ExitCode {
     match config::load(Some(file), &config::environment(), &Overrides::default()) {
         Ok(_) => {
-            Output::standard().line(&format!("{}: no faults", file.display()));
+            Output::standard().line(&format!("{}: no errors", file.display()));
             ExitCode::SUCCESS
         }
-        Err(faults) => misconfigured(&faults),
+        Err(errors) => misconfigured(&errors),
     }
 }
 
-fn misconfigured(faults: &Faults) -> ExitCode {
-    Output::standard().note(&faults.to_string());
+fn misconfigured(errors: &ConfigErrors) -> ExitCode {
+    Output::standard().note(&errors.to_string());
     ExitCode::from(EXIT_CONFIG)
 }
 

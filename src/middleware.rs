@@ -1,11 +1,11 @@
-//! The layers of both doors, in the order in which a request meets them.
+//! The layers of both APIs, in the order in which a request meets them.
 //!
 //! [`outer`] wraps everything a port serves; [`api`] wraps only the calls that
 //! reach a library. Health checks and reflection therefore need no exceptions
-//! by path, and a gateway that refuses calls still answers its probes.
+//! by path, and a gateway that rejects calls still answers its probes.
 //!
-//! A layer that refuses a request does not know which door it guards: it gets
-//! a [`Refuse`] that gives the error the door's own face.
+//! A layer that rejects a request does not know which door it guards: it gets
+//! a [`Reject`] that gives the error the door's own face.
 
 mod admission;
 mod auth;
@@ -38,7 +38,7 @@ use crate::telemetry::{Metrics, names::OTHER};
 /// What the layers tell of a door.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// What it speaks: `grpc`, or `same_hq` for the REST door.
+    /// What it speaks: `grpc`, or `same_hq` for the REST API.
     pub system: &'static str,
     /// Every method that it serves, as a path without the leading slash.
     pub methods: Arc<BTreeSet<Arc<str>>>,
@@ -59,11 +59,11 @@ impl Door {
 }
 
 /// Gives an error the face that a door's clients understand.
-pub type Refuse<B> = fn(&Error) -> Response<B>;
+pub type Reject<B> = fn(&Error) -> Response<B>;
 
 /// Layers around everything that a port serves.
 type Outer<A, B> = Stack<
-    panic::PanicLayer<Refuse<B>>,
+    panic::PanicLayer<Reject<B>>,
     Stack<
         metrics::MetricsLayer<A>,
         Stack<trace::TraceLayer, Stack<request_id::RequestIdLayer, Identity>>,
@@ -72,14 +72,14 @@ type Outer<A, B> = Stack<
 
 /// Layers around the calls that reach a library.
 type Api<B> = Stack<
-    deadline::DeadlineLayer<Refuse<B>>,
+    deadline::DeadlineLayer<Reject<B>>,
     Stack<
-        admission::AdmissionLayer<Refuse<B>>,
-        Stack<quota::QuotaLayer<Refuse<B>>, Stack<auth::AuthLayer<Refuse<B>>, Identity>>,
+        admission::AdmissionLayer<Reject<B>>,
+        Stack<quota::QuotaLayer<Reject<B>>, Stack<auth::AuthLayer<Reject<B>>, Identity>>,
     >,
 >;
 
-/// What bounds the calls of both doors.
+/// What bounds the calls of both APIs.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     /// What each tenant may take.
@@ -97,7 +97,7 @@ pub struct Bounds {
 pub fn outer<A, B>(
     door: &Door,
     rebody: metrics::Rebody<A>,
-    refuse: Refuse<B>,
+    reject: Reject<B>,
 ) -> ServiceBuilder<Outer<A, B>> {
     ServiceBuilder::new()
         // First, so that every line about a request can name it.
@@ -107,14 +107,14 @@ pub fn outer<A, B>(
         // Inside the span, so that a slow call leads to its trace.
         .layer(metrics::MetricsLayer::new(door.clone(), rebody))
         // Around all of our code, none of which may take the process down.
-        .layer(panic::PanicLayer::new(door.metrics.clone(), refuse))
+        .layer(panic::PanicLayer::new(door.metrics.clone(), reject))
 }
 
 /// Wraps the calls that reach a library.
 pub fn api<B>(
     authenticate: Authenticate,
     bounds: Bounds,
-    refuse: Refuse<B>,
+    reject: Reject<B>,
 ) -> ServiceBuilder<Api<B>> {
     let Bounds {
         quotas,
@@ -124,17 +124,17 @@ pub fn api<B>(
     } = bounds;
     ServiceBuilder::new()
         // Before anything is spent on a caller whom nobody knows.
-        .layer(auth::AuthLayer::new(authenticate, refuse))
+        .layer(auth::AuthLayer::new(authenticate, reject))
         // Before memory is taken: what one tenant has too much, none lacks.
-        .layer(quota::QuotaLayer::new(quotas, refuse))
+        .layer(quota::QuotaLayer::new(quotas, reject))
         // Before a byte of the body is read.
         .layer(admission::AdmissionLayer::new(
             budget,
             max_message_bytes,
-            refuse,
+            reject,
         ))
-        // Last, so that the time covers the handler and nothing refused before.
-        .layer(deadline::DeadlineLayer::new(deadlines, refuse))
+        // Last, so that the time covers the handler and nothing rejected before.
+        .layer(deadline::DeadlineLayer::new(deadlines, reject))
 }
 
 /// Length that a request's head announces for its body; 0 when it does not.

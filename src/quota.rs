@@ -3,7 +3,7 @@
 //! A [`Store`] decides about one call and charges what it admits: all limits
 //! of a tenant together, or none. [`Local`] counts in this process, [`Redis`]
 //! for all replicas, and [`Fallback`] goes on when Redis does not answer. A
-//! [`Meter`] is one tenant's view, for the layer around both doors and for the
+//! [`Meter`] is one tenant's view, for the layer around both APIs and for the
 //! items of a bulk load.
 
 mod fallback;
@@ -39,7 +39,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     async fn take(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision>;
 
     /// Charges bytes that an admitted call turned out to have on top. A tenant
-    /// may come into debt by it, and is refused until that is paid.
+    /// may come into debt by it, and is rejected until that is paid.
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64);
 
     /// Whether replicas count together as configured; a store of one process
@@ -55,12 +55,12 @@ pub enum Decision {
     /// The call may run; it counts as running while this is kept.
     Admitted(Running),
     /// The call may not run.
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
 /// Why a call may not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// The limit that it would break.
     pub limit: Limit,
     /// Time until it would not, if nothing else comes.
@@ -94,12 +94,12 @@ struct Inner {
     limits: BTreeMap<String, Limits>,
     store: Arc<dyn Store>,
     shadow: bool,
-    refusals: Refusals,
+    rejections: Rejections,
 }
 
 /// How often each tenant was over its quota, in shadow too; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Refusals(Arc<Mutex<BTreeMap<Arc<str>, u64>>>);
+pub struct Rejections(Arc<Mutex<BTreeMap<Arc<str>, u64>>>);
 
 /// The quota of one tenant.
 #[derive(Clone, Debug)]
@@ -156,19 +156,19 @@ pub fn open(
 // === impl Quotas ===
 
 impl Quotas {
-    /// Counts in a store, and what it refuses in `refusals`; `shadow` admits
+    /// Counts in a store, and what it rejects in `rejections`; `shadow` admits
     /// that.
     pub fn of(
         store: Arc<dyn Store>,
         limits: BTreeMap<String, Limits>,
         shadow: bool,
-        refusals: Refusals,
+        rejections: Rejections,
     ) -> Self {
         Quotas(Arc::new(Inner {
             limits,
             store,
             shadow,
-            refusals,
+            rejections,
         }))
     }
 
@@ -181,9 +181,9 @@ impl Quotas {
     }
 }
 
-// === impl Refusals ===
+// === impl Rejections ===
 
-impl Refusals {
+impl Rejections {
     /// Calls and items of bulk loads that were over a quota, by tenant.
     pub fn by_tenant(&self) -> BTreeMap<Arc<str>, u64> {
         self.lock().clone()
@@ -207,17 +207,17 @@ impl Meter {
     ///
     /// The kind of the limit that is reached, with the wait;
     /// `QuotaStoreUnavailable` when the store does not answer and the
-    /// configuration wants refusals then.
+    /// configuration wants rejections then.
     pub async fn take(&self, bytes: u64) -> Result<Running> {
         let Some((inner, limits)) = self.counted() else {
             return Ok(Running::default());
         };
         let error = match inner.store.take(&self.tenant, limits, bytes).await {
             Ok(Decision::Admitted(running)) => return Ok(running),
-            Ok(Decision::Refused(refusal)) => refusal.error(limits),
+            Ok(Decision::Rejected(rejection)) => rejection.error(limits),
             Err(error) => error,
         };
-        inner.refusals.note(&self.tenant);
+        inner.rejections.note(&self.tenant);
         if inner.shadow {
             let (tenant, reason) = (&*self.tenant, error.kind().reason());
             tracing::info!(tenant, reason, "over its quota, admitted: shadow mode");
@@ -242,9 +242,9 @@ impl Meter {
     }
 }
 
-// === impl Refusal ===
+// === impl Rejection ===
 
-impl Refusal {
+impl Rejection {
     fn error(self, limits: &Limits) -> Error {
         let (kind, most, unit) = match self.limit {
             Limit::Rate => (

@@ -18,9 +18,9 @@ pub use redis::{Script, ScriptInvocation};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 
-/// Longest wait for an answer: many times a round trip within a site. Of the
+/// Longest wait for a response: many times a round trip within a site. Of the
 /// calls during an outage only one a second waits so long.
-pub const ANSWER_TIME: Duration = Duration::from_secs(1);
+pub const RESPONSE_TIME: Duration = Duration::from_secs(1);
 /// Time for which a Redis that failed is left alone.
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// Waits between two attempts to connect; the calls do not wait for them.
@@ -55,8 +55,8 @@ impl Redis {
         let client = Client::open(config.url.expose_secret()).map_err(unusable)?;
         let (least, most) = RECONNECT;
         let settings = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWER_TIME))
-            .set_response_timeout(Some(ANSWER_TIME))
+            .set_connection_timeout(Some(RESPONSE_TIME))
+            .set_response_timeout(Some(RESPONSE_TIME))
             .set_number_of_retries(0)
             .set_min_delay(least)
             .set_max_delay(most);
@@ -94,7 +94,7 @@ impl Redis {
         &self,
         call: &ScriptInvocation<'_>,
     ) -> std::result::Result<T, String> {
-        let answer = async {
+        let response = async {
             let mut connection = self.0.connection.clone();
             match call.invoke_async(&mut connection).await {
                 // The connection ended, as when Redis was restarted: the next
@@ -102,13 +102,13 @@ impl Redis {
                 Err(error) if error.is_unrecoverable_error() => {
                     call.invoke_async(&mut connection).await
                 }
-                answer => answer,
+                response => response,
             }
         };
-        match tokio::time::timeout(ANSWER_TIME, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
+        match tokio::time::timeout(RESPONSE_TIME, response).await {
+            Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(format!("redis: {}", error.category())),
-            Err(_) => Err("redis: no answer in time".to_owned()),
+            Err(_) => Err("redis: no response in time".to_owned()),
         }
     }
 
@@ -120,7 +120,7 @@ impl Redis {
             let mut remove = redis::cmd("ZREM");
             remove.arg(key).arg(name);
             let removed = remove.query_async::<()>(&mut connection);
-            let _ = tokio::time::timeout(ANSWER_TIME, removed).await;
+            let _ = tokio::time::timeout(RESPONSE_TIME, removed).await;
         });
     }
 }

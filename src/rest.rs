@@ -1,21 +1,21 @@
-//! The REST door: the same_hq wire format in front of any library.
+//! The REST API: the same_hq wire format in front of any library.
 //!
 //! The vendor's official SDKs work here unchanged. Order of events for a
 //! call: the layers check the token in the query (`token`) before a byte of
 //! the body is read; the body becomes fields (`form`), the fields a checked
-//! request (`params`), the library answers, and the answer is written
-//! (`answer`). No rule about pictures, briefs or tags stands here, and no
+//! request (`params`), the library answers, and the response is written
+//! (`answer`). No rule about images, briefs or tags stands here, and no
 //! backend is known.
 //!
-//! The HTTP status is 200 for every refused call, so layers outside read how
+//! The HTTP status is 200 for every rejected call, so layers outside read how
 //! a call went from the response's [`Kind`] extension; a success has none.
 
-mod answer;
 mod discard;
 mod form;
 mod oauth;
 mod params;
 mod picture;
+mod response;
 mod token;
 
 use std::time::SystemTime;
@@ -26,13 +26,13 @@ use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use crate::domain::Call;
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::library::Libraries;
 use crate::wire::{SAME_HQ_PATH, TOKEN_PATH};
 
-pub use answer::refuse;
 use form::Fields;
+pub use response::reject;
 pub use token::{KeyPair, Keys};
 
 /// What every call at this door needs.
@@ -69,8 +69,8 @@ pub fn calls(libraries: Libraries, max_body_bytes: usize) -> Router {
     let operation = |operation| {
         post(
             move |State(door): State<Door>, request: Request| async move {
-                let answer = door.serve(operation, request).await;
-                answer.unwrap_or_else(|error| refuse(&error))
+                let response = door.serve(operation, request).await;
+                response.unwrap_or_else(|error| reject(&error))
             },
         )
     };
@@ -103,7 +103,7 @@ async fn token(State(keys): State<Keys>, request: Request) -> Response {
 }
 
 async fn unsupported() -> Response {
-    refuse(&Error::new(
+    reject(&Error::new(
         Kind::OperationUnsupported,
         "no such path or HTTP method",
     ))
@@ -123,19 +123,19 @@ impl Door {
         match operation {
             Operation::Add => {
                 let added = library.add(call, params::add(&form)?).await?;
-                Ok(answer::added(&added))
+                Ok(response::added(&added))
             }
             Operation::Search => {
                 let page = library.search(call, params::search(&form)?).await?;
-                Ok(answer::found(page))
+                Ok(response::found(page))
             }
             Operation::Update => {
                 let updated = library.update(call, params::update(&form)?).await?;
-                Ok(answer::done(updated.log_id))
+                Ok(response::done(updated.log_id))
             }
             Operation::Delete => {
                 let deleted = library.delete(call, params::delete(&form)?).await?;
-                answer::deleted(deleted)
+                response::deleted(deleted)
             }
         }
     }

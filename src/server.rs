@@ -25,7 +25,7 @@ use tower::Service;
 
 pub use tls::Tls;
 
-use crate::domain::Closing;
+use crate::call::Closing;
 use crate::telemetry::Metrics;
 
 /// Wait after a failed accept: the process is out of descriptors or memory,
@@ -39,7 +39,7 @@ const AGE_JITTER: f64 = 0.1;
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Name of the door.
-    pub door: &'static str,
+    pub listener: &'static str,
     /// Without it, connections are plain.
     pub tls: Option<Tls>,
     /// Age at which a connection is asked to end; zero for never.
@@ -117,7 +117,7 @@ pub async fn serve<S, B>(
         .is_err()
     {
         tracing::warn!(
-            door = options.door,
+            listener = options.listener,
             drain_ms = options.drain.as_millis(),
             "calls still running after the drain are cut off"
         );

@@ -4,7 +4,7 @@
 //! before anything that could log, and [`stop`] at the very end. Metrics belong
 //! to a gateway. A log line is readable alone, carries its facts as fields with
 //! the unit in the name, and is written once, where the matter is handled.
-//! Tokens, keys, picture bytes and upstream addresses never reach any of them:
+//! Tokens, keys, image bytes and upstream addresses never reach any of them:
 //! the code of this project does not write them, and below INFO nothing else
 //! may write at all, since HTTP libraries show headers and addresses there.
 

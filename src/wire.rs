@@ -1,6 +1,6 @@
 //! The same_hq REST contract: paths, field names, bodies.
 //!
-//! The REST door writes these types and the rest backend reads them, so both
+//! The REST API writes these types and the rest backend reads them, so both
 //! share one statement of the format; recorded samples of real answers keep
 //! them from sharing one misreading. Reading is lenient where answers of the
 //! vendor vary (numbers as strings, a boolean as a string, unknown fields);
@@ -47,9 +47,9 @@ pub struct TokenGrant {
     pub session_secret: String,
 }
 
-/// A refused token request (HTTP 401).
+/// A rejected token request (HTTP 401).
 #[derive(Debug, Serialize, Deserialize)]
-pub struct TokenRefusal {
+pub struct TokenRejection {
     /// `invalid_client` and the like.
     pub error: String,
     /// The reason in words.
@@ -57,7 +57,7 @@ pub struct TokenRefusal {
     pub error_description: String,
 }
 
-/// A refused call (HTTP 200).
+/// A rejected call (HTTP 200).
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
     /// Number by which to decide.
@@ -73,24 +73,24 @@ pub struct ApiError {
         skip_serializing_if = "Option::is_none"
     )]
     pub log_id: Option<u64>,
-    /// Sign of the stored picture; with code 216681 only.
+    /// Sign of the stored image; with code 216681 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cont_sign: Option<String>,
 }
 
 /// Answer to `add`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddAnswer {
+pub struct AddResponse {
     /// Number of the operation in the service's logs.
     #[serde(default, deserialize_with = "lenient_u64")]
     pub log_id: u64,
-    /// Sign of the stored picture.
+    /// Sign of the stored image.
     pub cont_sign: String,
 }
 
 /// Answer to `update` and `delete`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogAnswer {
+pub struct LogResponse {
     /// Number of the operation in the service's logs.
     #[serde(deserialize_with = "lenient_u64")]
     pub log_id: u64,
@@ -98,11 +98,11 @@ pub struct LogAnswer {
 
 /// Answer to `search`.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct SearchAnswer {
+pub struct SearchResponse {
     /// Number of the operation in the service's logs.
     #[serde(deserialize_with = "lenient_u64")]
     pub log_id: u64,
-    /// Matches in this answer.
+    /// Matches in this response.
     #[serde(default, deserialize_with = "lenient_u64")]
     pub result_num: u64,
     /// Matches by falling score.
@@ -116,29 +116,29 @@ pub struct SearchAnswer {
 /// One match of a search.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchHit {
-    /// Sign of the stored picture.
+    /// Sign of the stored image.
     pub cont_sign: String,
     /// How sure the match is, in [0, 1].
     #[serde(deserialize_with = "lenient_f64")]
     pub score: f64,
-    /// Brief of the stored picture.
+    /// Brief of the stored image.
     #[serde(default)]
     pub brief: String,
 }
 
-/// Reads the answer to a call: the success that is asked for, or the error
+/// Reads the response to a call: the success that is asked for, or the error
 /// that the body tells of. The HTTP status says nothing.
 ///
 /// # Errors
 ///
 /// The vendor's own error, or `VendorProtocol` for a body that is neither.
-pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
+pub fn read_response<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     // An error body never lacks its code, and a success body never has one.
-    if let Ok(refusal) = serde_json::from_slice::<ApiError>(body) {
-        let words = refusal.error_msg.chars().filter(|c| !c.is_control());
+    if let Ok(rejection) = serde_json::from_slice::<ApiError>(body) {
+        let words = rejection.error_msg.chars().filter(|c| !c.is_control());
         let words: String = words.take(MAX_ERROR_WORDS).collect();
-        let error = Error::vendor(refusal.error_code, &words, refusal.log_id);
-        return Err(match refusal.cont_sign {
+        let error = Error::vendor(rejection.error_code, &words, rejection.log_id);
+        return Err(match rejection.cont_sign {
             Some(sign) => error.with_cont_sign(sign.trim()),
             None => error,
         });
@@ -147,11 +147,11 @@ pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     let unreadable = || {
         Error::new(
             Kind::VendorProtocol,
-            "the vendor's answer is not what its API promises",
+            "the vendor's response is not what its API promises",
         )
     };
     match serde_json::from_slice::<CodeProbe>(body) {
-        // A refusal whose code cannot be read must not pass for a success.
+        // A rejection whose code cannot be read must not pass for a success.
         Ok(CodeProbe {
             error_code: Some(_),
         })
@@ -179,7 +179,7 @@ impl std::fmt::Debug for TokenGrant {
     }
 }
 
-/// A scalar that answers write with or without quotes.
+/// A scalar that responses write with or without quotes.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Scalar {

@@ -25,9 +25,7 @@ type OfCredential = fn(&CredentialState) -> Option<f64>;
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
 const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
-    (names::LIBRARY_PICTURES, |state| {
-        Some(state.pictures? as f64)
-    }),
+    (names::LIBRARY_IMAGES, |state| Some(state.images? as f64)),
     (names::LIBRARY_CAPACITY, |state| {
         Some(state.capacity? as f64)
     }),
@@ -92,7 +90,7 @@ impl Collector for OfBounds {
         let Sources {
             budget,
             quotas,
-            refusals,
+            rejections,
             ..
         } = &self.0;
         for (metric, value) in [
@@ -104,11 +102,11 @@ impl Collector for OfBounds {
                 encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
         }
-        let Metric { name, help, .. } = names::QUOTA_REFUSALS;
+        let Metric { name, help, .. } = names::QUOTA_REJECTIONS;
         // The encoder appends it to every counter.
         let name = name.strip_suffix("_total").unwrap_or(name);
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (tenant, count) in refusals.by_tenant() {
+        for (tenant, count) in rejections.by_tenant() {
             let labels = [("tenant", &*tenant)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }

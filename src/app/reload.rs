@@ -3,7 +3,7 @@
 //! Doors are made anew as a whole and put in place of the old ones in one
 //! step, so a request sees one configuration from begin to end; those that run
 //! end with the old one. Libraries and ports stay as they are: what changes
-//! about them is told and waits for a restart. A configuration with faults is
+//! about them is told and waits for a restart. A configuration with violations is
 //! told and changes nothing.
 
 use std::convert::Infallible;
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use super::Parts;
-use crate::config::{Config, Faults};
+use crate::config::{Config, ConfigErrors};
 use crate::error::Result;
 use crate::telemetry;
 
@@ -67,13 +67,13 @@ impl Service<Request<Incoming>> for Replaceable {
 
 impl Reloader {
     /// Takes a configuration as it was read: all of it, or nothing.
-    pub fn apply(&mut self, read: std::result::Result<Config, Faults>) {
+    pub fn apply(&mut self, read: std::result::Result<Config, ConfigErrors>) {
         let failed = match read {
             Ok(config) => match self.replace(config) {
                 Ok(()) => return,
                 Err(error) => error.to_string(),
             },
-            Err(faults) => faults.to_string(),
+            Err(violations) => violations.to_string(),
         };
         self.parts.metrics.config().failed();
         tracing::error!(

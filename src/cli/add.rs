@@ -1,4 +1,4 @@
-//! `samegate add`: one call per picture, and on after a failure.
+//! `samegate add`: one call per image, and on after a failure.
 
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::Exit;
 use super::client::{Client, Target};
 use super::failure::Failure;
 use super::output::Output;
-use super::picture::{Picture, PictureArg};
+use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -17,21 +17,21 @@ Examples:
   curl -s https://example.com/cat.jpg | samegate add - --brief cat
   samegate add https://example.com/cat.jpg --json
 
-For many pictures, `samegate import` is faster and can be resumed.";
+For many images, `samegate import` is faster and can be resumed.";
 
 /// Flags of `samegate add`.
 #[derive(Args, Debug)]
 pub struct Add {
-    /// Pictures: files, URLs, or - for standard input.
+    /// Images: files, URLs, or - for standard input.
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PictureArg>,
+    files: Vec<ImageArg>,
     /// Text returned with each match [default: the FILE as given].
     #[arg(long, value_name = "TEXT")]
     brief: Option<String>,
     /// Number to filter searches by, 1 to 65535; at most two.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
-    /// What to do with a picture that is stored already.
+    /// What to do with an image that is stored already.
     #[arg(long, value_enum, default_value_t = OnDuplicate::Accept)]
     on_duplicate: OnDuplicate,
     /// Print failures only.
@@ -41,7 +41,7 @@ pub struct Add {
     pub(super) target: Target,
 }
 
-/// What to do with a picture that is stored already.
+/// What to do with an image that is stored already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnDuplicate {
     /// Take it as done.
@@ -50,7 +50,7 @@ pub enum OnDuplicate {
     Reject,
 }
 
-/// Adds each picture; a failure of one is shown, and the next one follows.
+/// Adds each image; a failure of one is shown, and the next one follows.
 pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure> {
     let mut client = args.target.connection.client().await?;
     let mut exit = Exit::Done;
@@ -67,13 +67,13 @@ pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure>
 async fn add_one(
     args: &Add,
     client: &mut Client,
-    file: &PictureArg,
+    file: &ImageArg,
 ) -> Result<v1::AddImageResponse, Failure> {
     use v1::add_image_request::Source;
 
     let source = match file.read()? {
-        Picture::Content(content) => Source::Content(content),
-        Picture::Url(url) => Source::Url(url),
+        Image::Content(content) => Source::Content(content),
+        Image::Url(url) => Source::Url(url),
     };
     let brief = args.brief.clone();
     let request = v1::AddImageRequest {
@@ -89,7 +89,7 @@ async fn add_one(
 
 fn show(
     args: &Add,
-    file: &PictureArg,
+    file: &ImageArg,
     result: Result<v1::AddImageResponse, Failure>,
     output: &mut Output,
 ) {

@@ -32,7 +32,7 @@ pub(super) type Wire = InterceptedService<Channel, Bearer>;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
-    /// Address of the gateway's gRPC door.
+    /// Address of the gateway's gRPC API.
     #[arg(
         long,
         env = "SAMEGATE_ENDPOINT",

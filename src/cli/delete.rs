@@ -1,4 +1,4 @@
-//! `samegate delete`: any number of signs, or one picture.
+//! `samegate delete`: any number of signs, or one image.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::Exit;
 use super::client::Target;
 use super::failure::Failure;
 use super::output::Output;
-use super::picture::{Picture, PictureArg};
+use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -22,14 +22,14 @@ Exit status 1 when one of the signs was not deleted.";
 
 /// Flags of `samegate delete`.
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("target_picture").required(true).args(["signs", "file"])))]
+#[command(group(ArgGroup::new("target_image").required(true).args(["signs", "file"])))]
 pub struct Delete {
-    /// Signs of stored pictures.
+    /// Signs of stored images.
     #[arg(value_name = "SIGN")]
     signs: Vec<String>,
-    /// The stored picture itself: a file, a URL, or - for standard input.
+    /// The stored image itself: a file, a URL, or - for standard input.
     #[arg(long, value_name = "FILE")]
-    file: Option<PictureArg>,
+    file: Option<ImageArg>,
     /// Print failures only.
     #[arg(long, short)]
     quiet: bool,
@@ -50,8 +50,8 @@ pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failu
             )
         }
         Some(file) => match file.read()? {
-            Picture::Content(content) => (Target::Content(content), file.to_string()),
-            Picture::Url(url) => (Target::Url(url), file.to_string()),
+            Image::Content(content) => (Target::Content(content), file.to_string()),
+            Image::Url(url) => (Target::Url(url), file.to_string()),
         },
     };
     let request = v1::DeleteImagesRequest {
@@ -78,7 +78,7 @@ fn show(args: &Delete, file: &str, sign: &str, status: v1::Status, output: &mut 
     let mut failure = Failure::from(status);
     // The other commands take files where this one takes signs.
     if Path::new(sign).is_file() {
-        failure = failure.advise("this is a file: delete its picture with --file");
+        failure = failure.advise("this is a file: delete its image with --file");
     }
     let name = if sign.is_empty() { file } else { sign };
     match (is_deleted, args.target.connection.json) {

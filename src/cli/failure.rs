@@ -1,6 +1,6 @@
 //! Why a command or one of its items failed, for people and for programs.
 //!
-//! A server's status is unpacked once: code, reason, faults of the request,
+//! A server's status is unpacked once: code, reason, errors of the request,
 //! wait. What to do about it is told where that is known.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Failure {
         self
     }
 
-    /// Code of the server's answer; none for a local failure.
+    /// Code of the server's response; none for a local failure.
     pub(super) fn code(&self) -> Option<Code> {
         self.details.code
     }
@@ -132,8 +132,8 @@ impl From<Status> for Failure {
         }
         if let Some(request) = details.bad_request() {
             for violation in &request.field_violations {
-                let fault = (violation.field.clone(), violation.description.clone());
-                failure.details.violations.push(fault);
+                let error = (violation.field.clone(), violation.description.clone());
+                failure.details.violations.push(error);
             }
         }
         failure.details.retry_after = details.retry_info().and_then(|info| info.retry_delay);
@@ -159,10 +159,10 @@ impl fmt::Display for Failure {
             (Some(code), _) => write!(f, " [{}]", upper_snake(code))?,
             (None, _) => {}
         }
-        // The gateway's message may name the faults already.
+        // The gateway's message may name the errors already.
         let unnamed = self.details.violations.iter();
-        for (field, fault) in unnamed.filter(|(_, fault)| !self.message.contains(fault.as_str())) {
-            write!(f, "\n  {field}: {fault}")?;
+        for (field, error) in unnamed.filter(|(_, error)| !self.message.contains(error.as_str())) {
+            write!(f, "\n  {field}: {error}")?;
         }
         if let Some(wait) = self.details.retry_after {
             write!(f, "\n  try again in {:.1} s", wait.as_secs_f64())?;
@@ -178,7 +178,7 @@ impl fmt::Display for Failure {
 fn message_of(status: &Status) -> String {
     // tonic's own limit on a call answers CANCELLED with this text.
     if status.code() == Code::Cancelled && status.message() == "Timeout expired" {
-        return "no answer within --timeout".to_owned();
+        return "no response within --timeout".to_owned();
     }
     match std::error::Error::source(status) {
         Some(source) => last_cause(source),
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    fn refused() -> Failure {
+    fn rejected() -> Failure {
         let mut details = ErrorDetails::new();
         details
             .set_error_info("PARAMETER_TOO_LONG", "samegate", [])
@@ -221,14 +221,14 @@ mod tests {
             .add_bad_request_violation("tags", "3 tags; at most 2")
             .set_retry_info(Some(Duration::from_millis(1500)));
         let code = Code::InvalidArgument;
-        Status::with_error_details(code, "the request is faulty", details).into()
+        Status::with_error_details(code, "the request is invalid", details).into()
     }
 
     #[test]
-    fn people_read_reason_faults_and_wait() {
+    fn people_read_reason_errors_and_wait() {
         assert_eq!(
-            refused().to_string(),
-            "the request is faulty [PARAMETER_TOO_LONG]\n  brief: 257 bytes; at most 256\n  \
+            rejected().to_string(),
+            "the request is invalid [PARAMETER_TOO_LONG]\n  brief: 257 bytes; at most 256\n  \
              tags: 3 tags; at most 2\n  try again in 1.5 s"
         );
     }
@@ -236,11 +236,11 @@ mod tests {
     #[test]
     fn programs_read_stable_fields() {
         assert_eq!(
-            refused().to_json(),
+            rejected().to_json(),
             json!({
                 "code": "INVALID_ARGUMENT",
                 "reason": "PARAMETER_TOO_LONG",
-                "message": "the request is faulty",
+                "message": "the request is invalid",
                 "violations": [
                     { "field": "brief", "description": "257 bytes; at most 256" },
                     { "field": "tags", "description": "3 tags; at most 2" },

@@ -16,7 +16,7 @@ Examples:
   samegate health
   samegate health --service samegate.v1.SameImageService --timeout 2s
 
-Exit status 0 when the answer is SERVING, else 1.";
+Exit status 0 when the response is SERVING, else 1.";
 
 /// Flags of `samegate health`.
 #[derive(Args, Debug)]

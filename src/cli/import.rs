@@ -1,7 +1,7 @@
-//! `samegate import`: a bulk load that survives everything but bad pictures.
+//! `samegate import`: a bulk load that survives everything but bad images.
 //!
-//! Order of events: find the pictures (`source`), leave out what the journal
-//! says is done (`journal`), feed the rest through streams until each picture
+//! Order of events: find the images (`source`), leave out what the journal
+//! says is done (`journal`), feed the rest through streams until each image
 //! has its acknowledgement (`stream`), judge (`class`) and book (`ledger`) each
 //! acknowledgement, and sum up. The gateway keeps nothing between two streams and adding twice
 //! is harmless, so all that a resume needs is the journal.
@@ -38,27 +38,27 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   samegate import photos/
   samegate import 'scans/**/*.png' more/ --tag 7 --in-flight 64
-  samegate import --manifest pictures.jsonl --failures failed.jsonl
+  samegate import --manifest images.jsonl --failures failed.jsonl
 
 A manifest has one object per line; brief, tags and key are optional, and
 paths are relative to the manifest:
   {\"path\": \"a.jpg\", \"brief\": \"cat-4711\", \"tags\": [7], \"key\": \"4711\"}
   {\"url\": \"https://example.com/b.png\"}
 
-Each acknowledged picture goes to a journal, by default in the folder of the
+Each acknowledged image goes to a journal, by default in the folder of the
 first PATH or beside the manifest. The same command again goes on where the
-last one stopped, and sends again what has changed since. Pictures that were
-refused for good are remembered and count as failed until --retry-failed.
+last one stopped, and sends again what has changed since. Images that were
+rejected for good are remembered and count as failed until --retry-failed.
 
-Exit status: 0 all pictures are in the library; 1 some are not; 130 interrupted.";
+Exit status: 0 all images are in the library; 1 some are not; 130 interrupted.";
 
-/// Times that a picture is sent when it fails for a passing reason.
+/// Times that an image is sent when it fails for a passing reason.
 const ROUNDS: usize = 3;
 /// First and longest wait between two connections that bring nothing.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
 /// Longest wait that a gateway may ask for between two connections.
-const LONGEST_ASKED: Duration = Duration::from_secs(60);
+const MAX_ASKED: Duration = Duration::from_secs(60);
 
 /// Flags of `samegate import`.
 #[derive(Args, Debug)]
@@ -66,26 +66,26 @@ pub struct Import {
     /// Folders (with everything below), files, or glob patterns.
     #[arg(value_name = "PATH", required_unless_present = "manifest")]
     paths: Vec<PathBuf>,
-    /// JSON lines that name the pictures.
+    /// JSON lines that name the images.
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     manifest: Option<PathBuf>,
-    /// Tag for each picture, 1 to 65535, at most two; a manifest's go first.
+    /// Tag for each image, 1 to 65535, at most two; a manifest's go first.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
-    /// What to do with a picture that is stored already.
+    /// What to do with an image that is stored already.
     #[arg(long, value_enum, default_value_t = OnDuplicate::Accept)]
     on_duplicate: OnDuplicate,
-    /// Pictures that the gateway works on at the same time, 1 to 256.
+    /// Images that the gateway works on at the same time, 1 to 256.
     #[arg(long, default_value_t = 16, value_parser = value_parser!(u32).range(1..=256), value_name = "N")]
     in_flight: u32,
     /// Where to remember what is done.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Where to list the failed pictures, as JSON lines [default: beside the
+    /// Where to list the failed images, as JSON lines [default: beside the
     /// journal].
     #[arg(long, value_name = "FILE")]
     failures: Option<PathBuf>,
-    /// Send again what was refused for good in an earlier run.
+    /// Send again what was rejected for good in an earlier run.
     #[arg(long)]
     retry_failed: bool,
     /// Connections in a row that may bring nothing before the import gives up.
@@ -106,7 +106,7 @@ struct Load<'a> {
     interrupt: CancellationToken,
 }
 
-/// Why the feeding of pictures ended.
+/// Why the feeding of images ended.
 enum Fed {
     /// Each one has its outcome.
     All,
@@ -147,7 +147,7 @@ pub(super) async fn run(
         Fed::All => Exit::Done,
         Fed::Interrupted => Exit::Interrupted,
         Fed::Halted(failure) => {
-            ledger.show_fault(&failure);
+            ledger.show_error(&failure);
             Exit::Failed
         }
     };
@@ -178,7 +178,7 @@ impl Load<'_> {
         Ok(Fed::All)
     }
 
-    /// Opens streams until each pending picture has its outcome.
+    /// Opens streams until each pending image has its outcome.
     async fn feed_once(
         &self,
         mut pending: Vec<usize>,
@@ -206,7 +206,7 @@ impl Load<'_> {
             if fruitless >= self.args.attempts {
                 return Ok(Fed::Halted(cause));
             }
-            let asked = cause.retry_after().unwrap_or_default().min(LONGEST_ASKED);
+            let asked = cause.retry_after().unwrap_or_default().min(MAX_ASKED);
             let pause = backoff(fruitless as usize).max(asked);
             if !pause.is_zero() {
                 let seconds = pause.as_secs_f64();

@@ -20,7 +20,7 @@ pub struct Output {
     /// Whether a progress bar makes sense on `err`.
     is_terminal: bool,
     /// The first write that failed.
-    fault: Option<io::Error>,
+    error: Option<io::Error>,
 }
 
 // === impl Output ===
@@ -39,7 +39,7 @@ impl Output {
             out: Box::new(out),
             err: Box::new(err),
             is_terminal: false,
-            fault: None,
+            error: None,
         }
     }
 
@@ -76,24 +76,24 @@ impl Output {
     }
 
     /// Whether a write failed, as a rule because the reader went away.
-    pub(super) fn is_faulty(&self) -> bool {
-        self.fault.is_some()
+    pub(super) fn is_invalid(&self) -> bool {
+        self.error.is_some()
     }
 
     /// Says why a write failed; a reader that went away knows by itself.
-    pub(super) fn explain_fault(&mut self) {
-        let Some(fault) = &self.fault else {
+    pub(super) fn explain_error(&mut self) {
+        let Some(error) = &self.error else {
             return;
         };
-        if fault.kind() != ErrorKind::BrokenPipe {
-            let text = format!("error: cannot write the output: {fault}");
+        if error.kind() != ErrorKind::BrokenPipe {
+            let text = format!("error: cannot write the output: {error}");
             self.note(&text.to_lowercase());
         }
     }
 
     fn check(&mut self, written: io::Result<()>) {
         if let Err(error) = written {
-            self.fault.get_or_insert(error);
+            self.error.get_or_insert(error);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The picture argument: a file, `-` for standard input, or a URL.
+//! The image argument: a file, `-` for standard input, or a URL.
 
 use std::fmt;
 use std::io::Read;
@@ -9,15 +9,15 @@ use bytes::Bytes;
 use super::failure::Failure;
 use crate::error::Kind;
 
-/// Largest picture that the contract allows (`AddImageRequest.content`), in
+/// Largest image that the contract allows (`AddImageRequest.content`), in
 /// bytes.
 pub(super) const MAX_FILE_BYTES: u64 = 3_145_728;
 /// Longest brief that the contract allows, in bytes.
 const MAX_BRIEF_BYTES: usize = 256;
 
-/// Where a picture comes from.
+/// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PictureArg {
+pub enum ImageArg {
     /// Standard input.
     Stdin,
     /// A file.
@@ -26,21 +26,21 @@ pub enum PictureArg {
     Url(String),
 }
 
-/// A picture as it is sent.
-pub(super) enum Picture {
+/// An image as it is sent.
+pub(super) enum Image {
     Content(Bytes),
     Url(String),
 }
 
-// === impl PictureArg ===
+// === impl ImageArg ===
 
-impl PictureArg {
-    /// Reads the picture; only the gateway looks into it.
-    pub(super) fn read(&self) -> Result<Picture, Failure> {
+impl ImageArg {
+    /// Reads the image; only the gateway looks into it.
+    pub(super) fn read(&self) -> Result<Image, Failure> {
         let content = match self {
-            PictureArg::Url(url) => return Ok(Picture::Url(url.clone())),
-            PictureArg::Stdin => read_at_most(std::io::stdin().lock()),
-            PictureArg::File(path) => std::fs::File::open(path).and_then(read_at_most),
+            ImageArg::Url(url) => return Ok(Image::Url(url.clone())),
+            ImageArg::Stdin => read_at_most(std::io::stdin().lock()),
+            ImageArg::File(path) => std::fs::File::open(path).and_then(read_at_most),
         };
         let content = content.map_err(|error| {
             Failure::local(format!(
@@ -49,40 +49,40 @@ impl PictureArg {
             ))
         })?;
         check_size(content.len() as u64)?;
-        Ok(Picture::Content(content.into()))
+        Ok(Image::Content(content.into()))
     }
 
-    /// The brief for a picture that was given none: the argument itself, so
+    /// The brief for an image that was given none: the argument itself, so
     /// that search results are readable.
     pub(super) fn default_brief(&self) -> String {
         fit_brief(&self.to_string())
     }
 }
 
-impl From<&str> for PictureArg {
+impl From<&str> for ImageArg {
     fn from(text: &str) -> Self {
         if text == "-" {
-            return PictureArg::Stdin;
+            return ImageArg::Stdin;
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            return PictureArg::Url(text.to_owned());
+            return ImageArg::Url(text.to_owned());
         }
-        PictureArg::File(PathBuf::from(text))
+        ImageArg::File(PathBuf::from(text))
     }
 }
 
-impl fmt::Display for PictureArg {
+impl fmt::Display for ImageArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PictureArg::Stdin => f.write_str("-"),
-            PictureArg::File(path) => path.display().fmt(f),
-            PictureArg::Url(url) => f.write_str(url),
+            ImageArg::Stdin => f.write_str("-"),
+            ImageArg::File(path) => path.display().fmt(f),
+            ImageArg::Url(url) => f.write_str(url),
         }
     }
 }
 
-/// Tells whether the contract allows a picture of this many bytes, so that no
-/// upload is wasted on one that will be refused.
+/// Tells whether the contract allows an image of this many bytes, so that no
+/// upload is wasted on one that will be rejected.
 pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     if size_bytes == 0 {
         return Err(Failure::of_kind(Kind::ImageEmpty, "the file is empty"));
@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn an_argument_is_a_file_standard_input_or_an_address() {
-        assert_eq!(PictureArg::from("-"), PictureArg::Stdin);
-        assert_eq!(PictureArg::from("a.jpg"), PictureArg::File("a.jpg".into()));
+        assert_eq!(ImageArg::from("-"), ImageArg::Stdin);
+        assert_eq!(ImageArg::from("a.jpg"), ImageArg::File("a.jpg".into()));
         assert!(matches!(
-            PictureArg::from("https://example.com/a.jpg"),
-            PictureArg::Url(_)
+            ImageArg::from("https://example.com/a.jpg"),
+            ImageArg::Url(_)
         ));
     }
 
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn a_long_path_keeps_its_end_as_the_brief() {
-        let path = format!("{}图/picture.jpg", "x/".repeat(200));
+        let path = format!("{}图/image.jpg", "x/".repeat(200));
 
         let brief = fit_brief(&path);
 
-        assert!(brief.len() <= 256 && brief.ends_with("图/picture.jpg"));
+        assert!(brief.len() <= 256 && brief.ends_with("图/image.jpg"));
         assert_eq!(fit_brief(&"图".repeat(90)).len(), 255);
     }
 }

@@ -28,7 +28,7 @@ const PAGE: u32 = 1000;
 /// Flags of `samegate list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// Most pictures to list; none: all.
+    /// Most images to list; none: all.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]
@@ -38,10 +38,10 @@ pub struct List {
 /// Flags of `samegate get`.
 #[derive(Args, Debug)]
 pub struct Get {
-    /// Sign of the picture.
+    /// Sign of the image.
     #[arg(value_name = "SIGN")]
     sign: String,
-    /// Write the picture's thumbnail, a JPEG, to this file.
+    /// Write the image's thumbnail, a JPEG, to this file.
     #[arg(long, value_name = "OUT")]
     thumbnail: Option<PathBuf>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failur
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut page_token = String::new();
     let mut is_first = true;
-    while left > 0 && !output.is_faulty() {
+    while left > 0 && !output.is_invalid() {
         let request = v1::ListImagesRequest {
             library: args.target.library.clone(),
             page_size: u32::try_from(left).map_or(PAGE, |left| left.min(PAGE)),
@@ -95,8 +95,8 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
         cont_sign: args.sign,
     };
     let mut client = connection.client().await?;
-    let answer = client.get_image(connection.request(request)).await?;
-    let image = answer.into_inner().image.unwrap_or_default();
+    let response = client.get_image(connection.request(request)).await?;
+    let image = response.into_inner().image.unwrap_or_default();
 
     if let Some(path) = args.thumbnail {
         std::fs::write(&path, &image.thumbnail_jpeg).map_err(|error| {
@@ -141,7 +141,7 @@ pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, 
     }
     let rows = [
         ("library", library.library),
-        ("pictures", library.image_count.to_string()),
+        ("images", library.image_count.to_string()),
         ("capacity", library.image_capacity.to_string()),
         ("size", output::bytes(library.size_bytes)),
     ];
@@ -183,7 +183,7 @@ fn to_json(image: &v1::Image) -> Value {
     })
 }
 
-/// When the picture was added, as RFC 3339 in UTC; empty when unknown.
+/// When the image was added, as RFC 3339 in UTC; empty when unknown.
 fn added(image: &v1::Image) -> String {
     image
         .add_time

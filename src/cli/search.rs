@@ -7,7 +7,7 @@ use super::Exit;
 use super::client::Target;
 use super::failure::Failure;
 use super::output::{self, Output};
-use super::picture::{Picture, PictureArg};
+use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -22,10 +22,10 @@ Exit status 0 also when nothing matches.";
 /// Flags of `samegate search`.
 #[derive(Args, Debug)]
 pub struct Search {
-    /// The query picture: a file, a URL, or - for standard input.
+    /// The query image: a file, a URL, or - for standard input.
     #[arg(value_name = "FILE")]
-    file: PictureArg,
-    /// Only pictures with this tag, 1 to 65535; at most two.
+    file: ImageArg,
+    /// Only images with this tag, 1 to 65535; at most two.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
     /// One of the tags is enough.
@@ -49,8 +49,8 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
     use v1::search_images_request::Source;
 
     let source = match args.file.read()? {
-        Picture::Content(content) => Source::Content(content),
-        Picture::Url(url) => Source::Url(url),
+        Image::Content(content) => Source::Content(content),
+        Image::Url(url) => Source::Url(url),
     };
     let logic = if args.any_tag {
         v1::TagLogic::Or

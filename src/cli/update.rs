@@ -1,4 +1,4 @@
-//! `samegate update`: a new brief and/or new tags for one stored picture.
+//! `samegate update`: a new brief and/or new tags for one stored image.
 
 use clap::{ArgGroup, Args, value_parser};
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::Exit;
 use super::client::Target;
 use super::failure::Failure;
 use super::output::Output;
-use super::picture::{Picture, PictureArg};
+use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -18,15 +18,15 @@ Examples:
 
 /// Flags of `samegate update`.
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("target_picture").required(true).args(["sign", "file"])))]
+#[command(group(ArgGroup::new("target_image").required(true).args(["sign", "file"])))]
 #[command(group(
     ArgGroup::new("change").required(true).multiple(true).args(["brief", "tags", "no_tags"])
 ))]
 pub struct Update {
-    /// The stored picture: a file, a URL, or - for standard input.
+    /// The stored image: a file, a URL, or - for standard input.
     #[arg(value_name = "FILE")]
-    file: Option<PictureArg>,
-    /// The stored picture by its sign.
+    file: Option<ImageArg>,
+    /// The stored image by its sign.
     #[arg(long, value_name = "SIGN")]
     sign: Option<String>,
     /// New text.
@@ -52,11 +52,11 @@ pub struct Update {
 
 /// Changes the record; what is not named stays.
 pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failure> {
-    let picture = target_picture(&args)?;
+    let image = target_image(&args)?;
     let changes_tags = args.no_tags || !args.tags.is_empty();
     let request = v1::UpdateImageRequest {
         library: args.target.library.clone(),
-        target: picture,
+        target: image,
         brief: args.brief,
         tags: changes_tags.then_some(v1::TagList { values: args.tags }),
     };
@@ -72,7 +72,7 @@ pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn target_picture(args: &Update) -> Result<Option<v1::update_image_request::Target>, Failure> {
+fn target_image(args: &Update) -> Result<Option<v1::update_image_request::Target>, Failure> {
     use v1::update_image_request::Target;
 
     if let Some(sign) = &args.sign {
@@ -83,7 +83,7 @@ fn target_picture(args: &Update) -> Result<Option<v1::update_image_request::Targ
         return Ok(None);
     };
     Ok(Some(match file.read()? {
-        Picture::Content(content) => Target::Content(content),
-        Picture::Url(url) => Target::Url(url),
+        Image::Content(content) => Target::Content(content),
+        Image::Url(url) => Target::Url(url),
     }))
 }

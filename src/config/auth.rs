@@ -24,10 +24,10 @@ pub struct Auth {
 pub struct Tenant {
     /// Libraries that it may use; the first is its default.
     pub libraries: Vec<String>,
-    /// SHA-256 of its API keys for the gRPC door, as `sha256:` and 64 lower
+    /// SHA-256 of its API keys for the gRPC API, as `sha256:` and 64 lower
     /// case hex digits. None at all: the tenant needs no credentials there.
     pub api_keys: Vec<[u8; 32]>,
-    /// Key pairs for the REST door.
+    /// Key pairs for the REST API.
     pub rest_keys: Vec<RestKey>,
     /// Share of a vendor's pace among tenants. Default: 1.
     pub weight: u32,
@@ -38,7 +38,7 @@ pub struct Tenant {
     pub quota: TenantQuota,
 }
 
-/// A key pair for the REST door's token endpoint.
+/// A key pair for the REST API's token endpoint.
 #[derive(Clone)]
 pub struct RestKey {
     /// `client_id` of the token request.
@@ -79,14 +79,14 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     let identities = identities(&mut section);
     let quota = quota::read_tenant(section.section("quota"));
     if libraries.as_ref().is_some_and(Vec::is_empty) {
-        section.fault("libraries", "must name at least one library");
+        section.error("libraries", "must name at least one library");
     }
     let mut digests = Vec::new();
     for (index, hash) in api_keys.iter().flatten().enumerate() {
         match digest(hash) {
             Some(digest) => digests.push(digest),
             // The value is not shown: it may be a key that was not hashed.
-            None => section.fault(
+            None => section.error(
                 &format!("api_keys[{index}]"),
                 "must be `sha256:` and the 64 hex digits of the key's SHA-256",
             ),
@@ -113,7 +113,7 @@ fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
         let spiffe = identity.strip_prefix("spiffe://");
         let dns = identity.strip_prefix("dns:").map(str::to_ascii_lowercase);
         if spiffe.or(dns.as_deref()).is_none_or(str::is_empty) {
-            section.fault(
+            section.error(
                 &format!("identities[{index}]"),
                 "must be a SPIFFE ID as `spiffe://DOMAIN/PATH`, or `dns:NAME`",
             );
@@ -126,7 +126,7 @@ fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
 }
 
 impl Tenant {
-    /// Whether the gRPC door would know this tenant's calls by a credential of
+    /// Whether the gRPC API would know this tenant's calls by a credential of
     /// its own.
     pub fn is_closed(&self) -> bool {
         !self.api_keys.is_empty() || !self.identities.is_empty()

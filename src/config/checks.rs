@@ -1,6 +1,6 @@
 //! Rules that hold between parts of the configuration.
 //!
-//! Entries with faults of their own are `None`: they count as there, so that
+//! Entries with errors of their own are `None`: they count as there, so that
 //! one slip is not reported twice.
 
 use std::collections::BTreeMap;
@@ -8,16 +8,16 @@ use std::path::{Component, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::faults::Collector;
+use super::errors::Collector;
 use super::{Auth, Entries, Library, Listen, Quota, Redis, RestKey, Store, Tenant};
 
 /// Both halves of the REST key pair of the default configuration.
 const WELL_KNOWN: &str = "local";
 
 /// At least one library; no folder belongs to two.
-pub(super) fn libraries(libraries: &Entries<Library>, faults: &Collector) {
+pub(super) fn libraries(libraries: &Entries<Library>, errors: &Collector) {
     if libraries.is_empty() {
-        faults.add("libraries", "must hold at least one library");
+        errors.add("libraries", "must hold at least one library");
     }
     let mut owners: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, library) in libraries {
@@ -29,15 +29,15 @@ pub(super) fn libraries(libraries: &Entries<Library>, faults: &Collector) {
         let folder = parts.filter(|part| *part != Component::CurDir).collect();
         if let Some(owner) = owners.insert(folder, name) {
             let key = format!("libraries.{name}.data_dir");
-            faults.add(&key, format!("is the folder of library `{owner}` too"));
+            errors.add(&key, format!("is the folder of library `{owner}` too"));
         }
     }
 }
 
 /// At least one tenant; their libraries exist; no key belongs to two.
-pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, faults: &Collector) {
+pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, errors: &Collector) {
     if tenants.is_empty() {
-        faults.add("tenants", "must hold at least one tenant");
+        errors.add("tenants", "must hold at least one tenant");
     }
     let mut owners: BTreeMap<&[u8], &str> = BTreeMap::new();
     for (name, tenant) in tenants {
@@ -46,7 +46,7 @@ pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, f
         };
         for (index, library) in tenant.libraries.iter().enumerate() {
             let key = format!("tenants.{name}.libraries[{index}]");
-            check_library(&key, library, libraries, faults);
+            check_library(&key, library, libraries, errors);
         }
         let hashes = tenant.api_keys.iter().enumerate();
         let hashes = hashes.map(|(i, hash)| (format!("api_keys[{i}]"), &hash[..]));
@@ -59,14 +59,14 @@ pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, f
             // Two pairs of one tenant may share a key while its secret changes.
             if let Some(owner) = owners.insert(value, name).filter(|owner| owner != name) {
                 let key = format!("tenants.{name}.{key}");
-                faults.add(&key, format!("belongs to tenant `{owner}` already"));
+                errors.add(&key, format!("belongs to tenant `{owner}` already"));
             }
         }
     }
 }
 
 /// Each door on its own address; beyond loopback none stands open.
-pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, faults: &Collector) {
+pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, errors: &Collector) {
     let doors = [
         ("grpc", listen.grpc),
         ("rest", listen.rest),
@@ -76,7 +76,7 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, fau
         // Port 0 is a free port, another one each time.
         let taken = |(_, other): &&(&str, _)| other == address && address.port() != 0;
         if let Some((other, _)) = doors[..index].iter().find(taken) {
-            faults.add(
+            errors.add(
                 &format!("listen.{door}"),
                 format!("is the address of `listen.{other}` too"),
             );
@@ -89,7 +89,7 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, fau
         // Where tokens are taken, a tenant without keys is reached by those.
         let open = !tenant.is_closed() && auth.jwt.is_none() && !auth.anonymous;
         if open && !listen.grpc.ip().is_loopback() {
-            faults.add(
+            errors.add(
                 "listen.grpc",
                 format!(
                     "is not loopback while tenant `{name}` needs no credentials; give \
@@ -99,7 +99,7 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, fau
             );
         }
         if tenant.rest_keys.iter().any(is_well_known) && !listen.rest.ip().is_loopback() {
-            faults.add(
+            errors.add(
                 "listen.rest",
                 format!(
                     "is not loopback while tenant `{name}` has the well-known key pair \
@@ -115,7 +115,7 @@ pub(super) fn stores(
     redis: Option<&Option<Redis>>,
     quota: Option<&Quota>,
     pacing: Option<Store>,
-    faults: &Collector,
+    errors: &Collector,
 ) {
     if !matches!(redis, Some(None)) {
         return;
@@ -126,16 +126,16 @@ pub(super) fn stores(
     ];
     for (key, store) in stores {
         if store == Some(Store::Redis) {
-            faults.add(key, "is redis; give `redis.url` or `redis.url_file`");
+            errors.add(key, "is redis; give `redis.url` or `redis.url_file`");
         }
     }
 }
 
-fn check_library(key: &str, name: &str, libraries: &Entries<Library>, faults: &Collector) {
+fn check_library(key: &str, name: &str, libraries: &Entries<Library>, errors: &Collector) {
     if !libraries.contains_key(name) {
         let known: Vec<&str> = libraries.keys().map(String::as_str).collect();
         let known = known.join(", ");
-        faults.add(
+        errors.add(
             key,
             format!("no library is named `{name}`; there are: {known}"),
         );

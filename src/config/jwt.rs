@@ -42,7 +42,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
     let issuer = section.value("issuer", text::filled);
     let audience = section.list("audience");
     if audience.as_ref().is_some_and(Vec::is_empty) {
-        section.fault("audience", "must name at least one audience");
+        section.error("audience", "must name at least one audience");
     }
     let tenant_claim = section.optional("tenant_claim", TENANT_CLAIM.to_owned(), text::filled);
     let cool_down = section.optional("cool_down", COOL_DOWN, cool_down);
@@ -52,11 +52,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
         (Some(file), None) => Some(JwksSource::File(file)),
         (None, Some(url)) => Some(JwksSource::Url(url)),
         (None, None) => {
-            section.fault("jwks_url", "is missing; give it or `jwks_file`");
+            section.error("jwks_url", "is missing; give it or `jwks_file`");
             None
         }
         (Some(_), Some(_)) => {
-            section.fault("jwks_url", "stands beside `jwks_file`; give one of them");
+            section.error("jwks_url", "stands beside `jwks_file`; give one of them");
             None
         }
     };

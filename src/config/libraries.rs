@@ -26,7 +26,7 @@ pub enum Library {
 pub struct Embedded {
     /// Folder of its files; made when missing.
     pub data_dir: PathBuf,
-    /// Most pictures. Default: 500,000.
+    /// Most images. Default: 500,000.
     pub capacity: u64,
     /// Whether `url` sources may point to private, loopback and link-local
     /// addresses. Default: false.
@@ -76,7 +76,7 @@ pub enum Service {
     Product,
     /// Fabric (面料).
     Materiel,
-    /// Picture book (绘本).
+    /// Image book (绘本).
     Picturebook,
 }
 
@@ -116,8 +116,8 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
     let credentials = section.tables("credentials", read_credential);
     let timeout = section.optional("timeout", TIMEOUT, timeout);
     let qps = section.optional("qps", QPS, qps);
-    if let Some(fault) = credentials.as_deref().and_then(fault_of) {
-        section.fault("credentials", fault);
+    if let Some(error) = credentials.as_deref().and_then(error_of) {
+        section.error("credentials", error);
     }
     section.finish();
     Some(Rest {
@@ -156,7 +156,7 @@ fn capacity(value: &str) -> Result<u64, String> {
     text::number(value, &(1..=100_000_000))
 }
 
-fn fault_of(pairs: &[Credential]) -> Option<&'static str> {
+fn error_of(pairs: &[Credential]) -> Option<&'static str> {
     let keys: BTreeSet<_> = pairs.iter().map(|pair| &pair.api_key).collect();
     if !(1..=MAX_CREDENTIALS).contains(&pairs.len()) {
         Some("must hold 1 to 16 pairs of keys")
@@ -172,7 +172,7 @@ fn qps(value: &str) -> Result<u32, String> {
     text::number(value, &(1..=1000))
 }
 
-/// The parts that are refused could carry secrets, so the URL is not shown.
+/// The parts that are rejected could carry secrets, so the URL is not shown.
 fn base(value: &str) -> Result<Url, String> {
     let wanted = "must be an http or https URL without user, query or fragment";
     let url = Url::parse(value).map_err(|error| format!("{wanted}: {error}"))?;

@@ -33,7 +33,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-/// From the smallest message that holds a useful picture to what a proxy in
+/// From the smallest message that holds a useful image to what a proxy in
 /// front still passes; one message is held in memory whole.
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
@@ -56,13 +56,13 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     if let (Some(default), Some(max)) = (default_deadline, max_deadline)
         && default > max
     {
-        section.fault("default_deadline", "is longer than `limits.max_deadline`");
+        section.error("default_deadline", "is longer than `limits.max_deadline`");
     }
     // Bulk loads use three quarters, and the greatest message must fit there.
     if let (Some(bytes), Some(message)) = (bytes_in_flight, max_message_bytes)
         && bytes < 2 * message
     {
-        section.fault(
+        section.error(
             "bytes_in_flight",
             "is less than twice `limits.max_message_bytes`",
         );

@@ -9,13 +9,13 @@ use super::text;
 /// Where the gateway listens.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// gRPC door. Default: 127.0.0.1:50051.
+    /// gRPC API. Default: 127.0.0.1:50051.
     pub grpc: SocketAddr,
-    /// REST door. Default: 127.0.0.1:8080.
+    /// REST API. Default: 127.0.0.1:8080.
     pub rest: SocketAddr,
     /// Probes. Default: 127.0.0.1:9090.
     pub admin: SocketAddr,
-    /// TLS of the gRPC and the REST door. Default: none.
+    /// TLS of the gRPC and the REST API. Default: none.
     pub tls: Option<Tls>,
 }
 
@@ -38,7 +38,7 @@ pub struct Tls {
 pub enum ClientAuth {
     /// They are not asked.
     None,
-    /// A wrong one is refused, none is not.
+    /// A wrong one is rejected, none is not.
     Optional,
     /// Without a good one there is no connection.
     Required,
@@ -70,7 +70,7 @@ fn read_tls(mut section: Section<'_>) -> Option<Tls> {
     if let (Some(None), Some(ClientAuth::Optional | ClientAuth::Required)) =
         (&client_ca, client_auth)
     {
-        section.fault(
+        section.error(
             "client_auth",
             "wants `client_ca`, which vouches for clients",
         );

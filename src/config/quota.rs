@@ -13,7 +13,7 @@ pub struct Quota {
     pub store: Store,
     /// What happens to calls while Redis does not answer. Default: local.
     pub on_failure: OnFailure,
-    /// Whether quotas are only watched: refusals are logged and counted, and
+    /// Whether quotas are only watched: rejections are logged and counted, and
     /// the calls admitted. Default: false.
     pub shadow: bool,
 }
@@ -26,7 +26,7 @@ pub enum OnFailure {
     Local,
     /// Every call is admitted.
     Open,
-    /// Every call of a tenant with a quota is refused.
+    /// Every call of a tenant with a quota is rejected.
     Closed,
 }
 
@@ -48,7 +48,7 @@ pub struct TenantQuota {
 
 const REQUESTS: RangeInclusive<u64> = 1..=1_000_000;
 const REQUESTS_PER_DAY: RangeInclusive<u64> = 1..=1_000_000_000_000;
-/// From the least that lets one picture pass in a minute or so.
+/// From the least that lets one image pass in a minute or so.
 const BYTES: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Quota> {
@@ -70,7 +70,7 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<TenantQuota> {
     let bytes_per_second = section.optional("bytes_per_second", None, bytes);
     let concurrent = section.optional("concurrent", None, requests);
     if let (Some(None), Some(Some(_))) = (requests_per_second, burst) {
-        section.fault("burst", "means nothing without `requests_per_second`");
+        section.error("burst", "means nothing without `requests_per_second`");
     }
     section.finish();
     Some(TenantQuota {

@@ -56,7 +56,7 @@ fn is_redis(section: &Section<'_>, url: &SecretString) -> bool {
     let good = parsed
         .is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some());
     if !good {
-        section.fault("url", "must be a URL as redis://HOST:PORT or rediss://…");
+        section.error("url", "must be a URL as redis://HOST:PORT or rediss://…");
     }
     good
 }

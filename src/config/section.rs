@@ -1,7 +1,7 @@
 //! Reads one table of a configuration, key by key.
 //!
 //! A reader asks for each key that it knows and then calls `finish`, which
-//! reports the keys that nobody asked for. `None` always means that a fault
+//! reports the keys that nobody asked for. `None` always means that an error
 //! was noted, so that readers go on and report the rest.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::Entries;
-use super::faults::Collector;
+use super::errors::Collector;
 use super::source::{Node, Table, Value};
 
 /// Keys that differ in at most this many letters are taken for a slip.
@@ -20,26 +20,26 @@ pub(super) struct Section<'a> {
     path: String,
     unread: Table,
     known: Vec<&'static str>,
-    faults: &'a Collector,
+    errors: &'a Collector,
 }
 
 // === impl Section ===
 
 impl<'a> Section<'a> {
     /// Starts at the top.
-    pub(super) fn root(tree: Table, faults: &'a Collector) -> Self {
+    pub(super) fn root(tree: Table, errors: &'a Collector) -> Self {
         Section {
             path: String::new(),
             unread: tree,
             known: Vec::new(),
-            faults,
+            errors,
         }
     }
 
     /// Reads a key that must be there.
     pub(super) fn value<T>(&mut self, key: &'static str, read: Read<T>) -> Option<T> {
         let Some(text) = self.text(key) else {
-            self.fault(key, "is missing");
+            self.error(key, "is missing");
             return None;
         };
         self.parsed(key, &text?, read)
@@ -72,7 +72,7 @@ impl<'a> Section<'a> {
         };
         let list: Option<Vec<String>> = texts.into_iter().collect();
         if list.is_none() {
-            self.fault(key, "must be a list of texts");
+            self.error(key, "must be a list of texts");
         }
         list
     }
@@ -87,28 +87,28 @@ impl<'a> Section<'a> {
     pub(super) fn secret(&mut self, key: &'static str, file: &'static str) -> Option<SecretString> {
         let secret = match (self.text(key), self.text(file)) {
             (Some(_), Some(_)) => {
-                self.fault(file, format!("stands beside `{key}`; give one of them"));
+                self.error(file, format!("stands beside `{key}`; give one of them"));
                 return None;
             }
             (None, None) => {
-                self.fault(key, format!("is missing; give it or `{file}`"));
+                self.error(key, format!("is missing; give it or `{file}`"));
                 return None;
             }
             (Some(secret), None) => secret?,
             (None, Some(path)) => {
                 let path = PathBuf::from(path?);
-                self.faults.reads(path.clone());
+                self.errors.reads(path.clone());
                 match std::fs::read_to_string(path) {
                     Ok(secret) => secret.trim().to_owned(),
                     Err(error) => {
-                        self.fault(file, format!("cannot be read: {error}"));
+                        self.error(file, format!("cannot be read: {error}"));
                         return None;
                     }
                 }
             }
         };
         if secret.is_empty() {
-            self.fault(key, "is empty");
+            self.error(key, "is empty");
             return None;
         }
         Some(SecretString::from(secret))
@@ -124,7 +124,7 @@ impl<'a> Section<'a> {
             None => Vec::new(),
             Some(Value::List(items)) => items,
             Some(Value::Text(_) | Value::Table(_)) => {
-                self.fault(key, "must be a list of tables");
+                self.error(key, "must be a list of tables");
                 return None;
             }
         };
@@ -151,7 +151,7 @@ impl<'a> Section<'a> {
             path,
             unread: Table::new(),
             known: Vec::new(),
-            faults: self.faults,
+            errors: self.errors,
         })
     }
 
@@ -178,16 +178,16 @@ impl<'a> Section<'a> {
         let mut entries = Entries::new();
         for (name, node) in parent.unread {
             let path = format!("{}.{name}", parent.path);
-            check_name(&name, &path, self.faults);
+            check_name(&name, &path, self.errors);
             let section = self.below(&path, node.value);
             entries.insert(name, section.and_then(read));
         }
         entries
     }
 
-    /// Notes a fault of one key.
-    pub(super) fn fault(&self, key: &str, message: impl Into<String>) {
-        self.faults.add(&self.full(key), message);
+    /// Notes an error of one key.
+    pub(super) fn error(&self, key: &str, message: impl Into<String>) {
+        self.errors.add(&self.full(key), message);
     }
 
     /// Ends the reading: what is left, nobody knows.
@@ -201,17 +201,17 @@ impl<'a> Section<'a> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            self.fault(key, format!("unknown key; {advice}"));
+            self.error(key, format!("unknown key; {advice}"));
         }
     }
 
-    /// Takes a text out: absent, faulty, or there.
-    #[expect(clippy::option_option, reason = "absent and faulty are not the same")]
+    /// Takes a text out: absent, invalid, or there.
+    #[expect(clippy::option_option, reason = "absent and invalid are not the same")]
     fn text(&mut self, key: &'static str) -> Option<Option<String>> {
         match self.take(key)? {
             Value::Text(text) => Some(Some(text)),
             Value::List(_) | Value::Table(_) => {
-                self.fault(key, "must be a single value, not a list or table");
+                self.error(key, "must be a single value, not a list or table");
                 Some(None)
             }
         }
@@ -222,7 +222,7 @@ impl<'a> Section<'a> {
         match read(text) {
             Ok(value) => Some(value),
             Err(message) => {
-                self.fault(key, message);
+                self.error(key, message);
                 None
             }
         }
@@ -235,14 +235,14 @@ impl<'a> Section<'a> {
 
     fn below(&self, path: &str, value: Value) -> Option<Section<'a>> {
         let Value::Table(unread) = value else {
-            self.faults.add(path, "must be a table");
+            self.errors.add(path, "must be a table");
             return None;
         };
         Some(Section {
             path: path.to_owned(),
             unread,
             known: Vec::new(),
-            faults: self.faults,
+            errors: self.errors,
         })
     }
 
@@ -265,10 +265,10 @@ fn text_of(node: Node) -> Option<String> {
 }
 
 /// Names travel in messages and log lines, so they are short and plain.
-fn check_name(name: &str, path: &str, faults: &Collector) {
+fn check_name(name: &str, path: &str, errors: &Collector) {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-        faults.add(
+        errors.add(
             path,
             "a name is 1 to 64 characters of a-z, A-Z, 0-9, `-`, `_`, `.`",
         );

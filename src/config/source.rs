@@ -1,6 +1,6 @@
 //! Lays the layers of a configuration over each other into one tree.
 //!
-//! Every node keeps its origin, for fault reports. Scalars are kept as text,
+//! Every node keeps its origin, for error reports. Scalars are kept as text,
 //! whatever their TOML type, so that a value from a variable and one from a
 //! file are read alike. Nodes hold secrets: they have no `Debug`.
 
@@ -12,7 +12,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::faults::Faults;
+use super::errors::ConfigErrors;
 use super::{DEFAULT, Overrides};
 
 /// How the names of all variables of the gateway begin.
@@ -55,13 +55,17 @@ pub(super) enum Value {
 pub(super) type Table = BTreeMap<String, Node>;
 
 /// Reads a file; gives its name for reports, and its text.
-pub(super) fn read_file(path: &Path) -> Result<(String, String), Faults> {
+pub(super) fn read_file(path: &Path) -> Result<(String, String), ConfigErrors> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
         Ok(text) => Ok((name, text)),
         Err(error) => {
             let message = format!("cannot be read: {error}");
-            Err(Faults::one(Origin::File { name, line: 0 }, "", message))
+            Err(ConfigErrors::one(
+                Origin::File { name, line: 0 },
+                "",
+                message,
+            ))
         }
     }
 }
@@ -70,7 +74,7 @@ pub(super) fn read_file(path: &Path) -> Result<(String, String), Faults> {
 pub(super) fn layered(
     file: Option<(&str, &str)>,
     variables: &BTreeMap<String, String>,
-) -> Result<Table, Faults> {
+) -> Result<Table, ConfigErrors> {
     let mut tree = parse(DEFAULT, &|_| Origin::Default)?;
     if let Some((name, text)) = file {
         let layer = parse(text, &|line| Origin::File {
@@ -91,7 +95,10 @@ pub(super) fn layered(
 }
 
 /// Lays the command line over the tree.
-pub(super) fn overlay_overrides(tree: &mut Table, overrides: &Overrides) -> Result<(), Faults> {
+pub(super) fn overlay_overrides(
+    tree: &mut Table,
+    overrides: &Overrides,
+) -> Result<(), ConfigErrors> {
     let addresses = [
         ("grpc", "--grpc", overrides.grpc),
         ("rest", "--rest", overrides.rest),
@@ -108,13 +115,13 @@ pub(super) fn overlay_overrides(tree: &mut Table, overrides: &Overrides) -> Resu
     };
     let origin = Origin::Flag("--data");
     let Some(data) = data.to_str() else {
-        return Err(Faults::one(origin, "", "the path is not UTF-8"));
+        return Err(ConfigErrors::one(origin, "", "the path is not UTF-8"));
     };
     let embedded = embedded_libraries(tree);
     let [library] = embedded.as_slice() else {
         let count = embedded.len();
         let message = format!("needs exactly one embedded library, not {count}; use a file");
-        return Err(Faults::one(origin, "libraries", message));
+        return Err(ConfigErrors::one(origin, "libraries", message));
     };
     let path = ["libraries", library, "data_dir"];
     set(tree, &path, Value::Text(data.to_owned()), &origin);
@@ -185,7 +192,7 @@ pub(super) fn digest(node: Option<&Node>) -> u64 {
     hasher.finish()
 }
 
-fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Table, Faults> {
+fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Table, ConfigErrors> {
     let line = |offset: usize| 1 + text[..offset].matches('\n').count();
     match DeTable::parse(text) {
         Ok(table) => Ok(table_of(table.get_ref(), &|offset| origin(line(offset)))),
@@ -193,7 +200,7 @@ fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Table, Faults> 
             // Only `message()`: the full display quotes the line, which may
             // hold a secret.
             let at = origin(error.span().map_or(0, |span| line(span.start)));
-            Err(Faults::one(at, "", error.message()))
+            Err(ConfigErrors::one(at, "", error.message()))
         }
     }
 }
@@ -251,7 +258,7 @@ fn merge(base: &mut Table, layer: Table) {
     }
 }
 
-fn overlay_variable(tree: &mut Table, name: &str, value: &str) -> Result<(), Faults> {
+fn overlay_variable(tree: &mut Table, name: &str, value: &str) -> Result<(), ConfigErrors> {
     let Some(key) = name.strip_prefix(VARIABLE_PREFIX) else {
         return Ok(());
     };
@@ -264,7 +271,7 @@ fn overlay_variable(tree: &mut Table, name: &str, value: &str) -> Result<(), Fau
     let path: Vec<&str> = key.split(LEVEL).collect();
     let value = if value.starts_with('[') {
         let parsed = DeValue::parse(value).map_err(|error| {
-            Faults::one(
+            ConfigErrors::one(
                 origin.clone(),
                 "",
                 format!("is no list: {}", error.message()),

@@ -53,13 +53,13 @@ fn log_format(value: &str) -> Result<LogFormat, String> {
 
 /// Scheme, host and port: OTLP/gRPC has its own paths.
 fn otlp_endpoint(value: &str) -> Result<Option<Url>, String> {
-    let fault = || format!("must be such as http://collector:4317, not `{value}`");
-    let url = Url::parse(value).map_err(|_| fault())?;
+    let error = || format!("must be such as http://collector:4317, not `{value}`");
+    let url = Url::parse(value).map_err(|_| error())?;
     let plain = url.has_host() && url.username().is_empty() && url.password().is_none();
     if plain && matches!(url.scheme(), "http" | "https") && url.path() == "/" {
         return Ok(Some(url));
     }
-    Err(fault())
+    Err(error())
 }
 
 fn sampling(value: &str) -> Result<f64, String> {

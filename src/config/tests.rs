@@ -1,4 +1,4 @@
-//! The configuration as a user meets it: what is read, and what is refused.
+//! The configuration as a user meets it: what is read, and what is rejected.
 
 mod rules;
 
@@ -160,7 +160,7 @@ fn the_data_flag_moves_the_only_embedded_library() {
     };
 
     let config = load(None, &BTreeMap::new(), &overrides).unwrap();
-    let refused = load(
+    let rejected = load(
         Some(temp_file(&format!("{CLOUD}{TENANT}")).path()),
         &BTreeMap::new(),
         &overrides,
@@ -170,8 +170,8 @@ fn the_data_flag_moves_the_only_embedded_library() {
         panic!("not embedded");
     };
     assert_eq!(library.data_dir, PathBuf::from("elsewhere"));
-    let faults = refused.unwrap_err().to_string();
-    assert!(faults.starts_with("--data: "), "{faults}");
+    let errors = rejected.unwrap_err().to_string();
+    assert!(errors.starts_with("--data: "), "{errors}");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
 }
 
 #[test]
-fn all_faults_are_told_together_each_with_key_and_line() {
+fn all_errors_are_told_together_each_with_key_and_line() {
     let text = r#"[listen]
 grpc = "localhost"
 [limits]
@@ -202,7 +202,7 @@ drain = 5
 libraries = ["nowhere"]
 "#;
 
-    let faults = from_file(text).unwrap_err();
+    let errors = from_file(text).unwrap_err();
 
     let expected = [
         (2, "`listen.grpc`: must be an IP address and port"),
@@ -220,61 +220,61 @@ libraries = ["nowhere"]
             "`tenants.shop.libraries[0]`: no library is named `nowhere`; there are: default",
         ),
     ];
-    let lines: Vec<&str> = faults.lines().collect();
-    assert_eq!(lines.len(), expected.len(), "{faults}");
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{errors}");
     for (line, (number, message)) in lines.iter().zip(expected) {
         assert!(line.contains(&format!(":{number}: {message}")), "{line}");
     }
 }
 
 #[test]
-fn a_fault_in_a_variable_names_the_variable() {
+fn an_error_in_a_variable_names_the_variable() {
     let variables = variables(&[
         ("SAMEGATE_LIMITS__DRAIN", "soon"),
         ("SAMEGATE_LIMIT__DRAIN", "1s"),
     ]);
 
-    let faults = load(None, &variables, &Overrides::default())
+    let errors = load(None, &variables, &Overrides::default())
         .unwrap_err()
         .to_string();
 
     assert!(
-        faults.contains("variable SAMEGATE_LIMITS__DRAIN: `limits.drain`: must be"),
-        "{faults}"
+        errors.contains("variable SAMEGATE_LIMITS__DRAIN: `limits.drain`: must be"),
+        "{errors}"
     );
     assert!(
-        faults.contains(
+        errors.contains(
             "variable SAMEGATE_LIMIT__DRAIN: `limit`: unknown key; did you mean `limits`?"
         ),
-        "{faults}"
+        "{errors}"
     );
 }
 
 #[test]
-fn a_fault_in_the_syntax_names_its_line_and_quotes_nothing() {
-    let faults = from_file("[auth]\n\nanonymous = \"canary-secret\n").unwrap_err();
+fn an_error_in_the_syntax_names_its_line_and_quotes_nothing() {
+    let errors = from_file("[auth]\n\nanonymous = \"canary-secret\n").unwrap_err();
 
-    assert!(faults.contains(":3: "), "{faults}");
-    assert!(!faults.contains("canary"), "{faults}");
+    assert!(errors.contains(":3: "), "{errors}");
+    assert!(!errors.contains("canary"), "{errors}");
 }
 
 #[test]
 fn a_missing_file_is_named() {
     let missing = Path::new("/nowhere/gate.toml");
 
-    let faults = load(Some(missing), &BTreeMap::new(), &Overrides::default()).unwrap_err();
+    let errors = load(Some(missing), &BTreeMap::new(), &Overrides::default()).unwrap_err();
 
-    let faults = faults.to_string();
+    let errors = errors.to_string();
     assert!(
-        faults.starts_with("/nowhere/gate.toml: cannot be read: "),
-        "{faults}"
+        errors.starts_with("/nowhere/gate.toml: cannot be read: "),
+        "{errors}"
     );
 }
 
 fn from_file(text: &str) -> Result<Config, String> {
     let file = temp_file(text);
     let config = load(Some(file.path()), &BTreeMap::new(), &Overrides::default());
-    config.map_err(|faults| faults.to_string())
+    config.map_err(|errors| errors.to_string())
 }
 
 fn temp_file(text: &str) -> tempfile::NamedTempFile {

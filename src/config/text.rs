@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_is_refused() {
+    fn what_is_no_quantity_is_rejected() {
         for text in ["", "s", "-1s", "1.5s", "5 m", "5M", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
         }

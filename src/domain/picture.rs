@@ -1,16 +1,16 @@
-//! Where a picture comes from, and what is checked before anything decodes it.
+//! Where an image comes from, and what is checked before anything decodes it.
 //!
-//! Format and sides are read from the file's header alone, so that a refusal
+//! Format and sides are read from the file's header alone, so that a rejection
 //! costs microseconds whatever the file claims to hold.
 
 use std::fmt;
 
 use bytes::Bytes;
 
-use super::PictureUrl;
+use super::ImageUrl;
 use crate::error::{Kind, Violation};
 
-/// Most bytes of a picture: 4 MiB as base64 text, the vendor's limit.
+/// Most bytes of an image: 4 MiB as base64 text, the vendor's limit.
 pub const MAX_IMAGE_BYTES: usize = 4 * 1024 * 1024 / 4 * 3;
 /// Least length of the shorter side in pixels (vendor's limit, inclusive).
 pub const MIN_SIDE_PX: usize = 50;
@@ -28,22 +28,22 @@ pub enum Format {
     Bmp,
 }
 
-/// The bytes of a picture file whose header was found acceptable.
+/// The bytes of an image file whose header was found acceptable.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct Image {
     bytes: Bytes,
     format: Format,
     width: usize,
     height: usize,
 }
 
-/// Where the picture of a request comes from.
+/// Where the image of a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageSource {
     /// The request carries it.
-    Content(Picture),
+    Content(Image),
     /// It is to be fetched.
-    Url(PictureUrl),
+    Url(ImageUrl),
 }
 
 /// The source of a request as a door read it.
@@ -55,13 +55,13 @@ pub enum RawSource {
     Content(Bytes),
     /// Text that was to be the encoded bytes of a file but is not.
     Undecodable,
-    /// Address of a picture.
+    /// Address of an image.
     Url(String),
 }
 
-// === impl Picture ===
+// === impl Image ===
 
-impl Picture {
+impl Image {
     /// Checks size, format and sides from the header.
     ///
     /// # Errors
@@ -70,15 +70,15 @@ impl Picture {
     /// PNG or BMP), `ImageMalformed` (the header breaks off).
     pub fn new(bytes: Bytes) -> Result<Self, Violation> {
         if bytes.is_empty() {
-            return Err(fault(Kind::ImageEmpty, "the picture is empty"));
+            return Err(violation(Kind::ImageEmpty, "the image is empty"));
         }
         if bytes.len() > MAX_IMAGE_BYTES {
             let message = format!("{} bytes; at most {MAX_IMAGE_BYTES}", bytes.len());
-            return Err(fault(Kind::ImageSize, message));
+            return Err(violation(Kind::ImageSize, message));
         }
         let format = format(&bytes)?;
         let size = imagesize::blob_size(&bytes).map_err(|_| {
-            fault(
+            violation(
                 Kind::ImageMalformed,
                 "the file breaks off before its dimensions",
             )
@@ -88,9 +88,9 @@ impl Picture {
                 "{} x {} pixels; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}",
                 size.width, size.height
             );
-            return Err(fault(Kind::ImageSize, message));
+            return Err(violation(Kind::ImageSize, message));
         }
-        Ok(Picture {
+        Ok(Image {
             bytes,
             format,
             width: size.width,
@@ -109,10 +109,10 @@ impl Picture {
     }
 }
 
-impl fmt::Debug for Picture {
-    /// Tells the shape of the picture and nothing of its content.
+impl fmt::Debug for Image {
+    /// Tells the shape of the image and nothing of its content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Picture {
+        let Image {
             bytes,
             format,
             width,
@@ -120,7 +120,7 @@ impl fmt::Debug for Picture {
         } = self;
         write!(
             f,
-            "Picture({format:?}, {width} x {height}, {} bytes)",
+            "Image({format:?}, {width} x {height}, {} bytes)",
             bytes.len()
         )
     }
@@ -143,8 +143,8 @@ impl RawSource {
                 "one of content and url is required",
             )),
             RawSource::Undecodable => Err(undecodable()),
-            RawSource::Content(bytes) => Picture::new(bytes).map(ImageSource::Content),
-            RawSource::Url(url) => PictureUrl::new(url).map(ImageSource::Url),
+            RawSource::Content(bytes) => Image::new(bytes).map(ImageSource::Content),
+            RawSource::Url(url) => ImageUrl::new(url).map(ImageSource::Url),
         }
     }
 }
@@ -163,7 +163,7 @@ impl fmt::Debug for RawSource {
 
 /// The violation of a text that should be base64 and is not.
 pub(super) fn undecodable() -> Violation {
-    fault(
+    violation(
         Kind::ImageEncoding,
         "not base64; send the bare encoded bytes, without a `data:` prefix",
     )
@@ -174,11 +174,11 @@ fn format(bytes: &[u8]) -> Result<Format, Violation> {
         Ok(imagesize::ImageType::Jpeg) => Ok(Format::Jpeg),
         Ok(imagesize::ImageType::Png) => Ok(Format::Png),
         Ok(imagesize::ImageType::Bmp) => Ok(Format::Bmp),
-        Ok(_) | Err(_) => Err(fault(Kind::ImageFormat, "not a JPEG, PNG or BMP file")),
+        Ok(_) | Err(_) => Err(violation(Kind::ImageFormat, "not a JPEG, PNG or BMP file")),
     }
 }
 
-fn fault(kind: Kind, message: impl Into<String>) -> Violation {
+fn violation(kind: Kind, message: impl Into<String>) -> Violation {
     Violation::new("content", kind, message)
 }
 
@@ -197,16 +197,14 @@ mod tests {
         file.into()
     }
 
-    fn refusal(bytes: impl Into<Bytes>) -> Kind {
-        Picture::new(bytes.into())
-            .expect_err("must be refused")
-            .kind
+    fn rejection(bytes: impl Into<Bytes>) -> Kind {
+        Image::new(bytes.into()).expect_err("must be rejected").kind
     }
 
     #[test]
     fn sides_are_taken_up_to_both_limits_and_not_beyond() {
         for (width, height) in [(50, 50), (4096, 50), (50, 4096), (4096, 4096)] {
-            Picture::new(bmp(width, height)).unwrap();
+            Image::new(bmp(width, height)).unwrap();
         }
         for (width, height) in [
             (49, 100),
@@ -216,7 +214,7 @@ mod tests {
             (60_000, 60_000),
         ] {
             assert_eq!(
-                refusal(bmp(width, height)),
+                rejection(bmp(width, height)),
                 Kind::ImageSize,
                 "{width} x {height}"
             );
@@ -227,30 +225,30 @@ mod tests {
     fn a_file_of_the_greatest_size_is_taken_and_one_byte_more_is_not() {
         let mut file = bmp(64, 64).to_vec();
         file.resize(MAX_IMAGE_BYTES, 0);
-        Picture::new(file.clone().into()).unwrap();
+        Image::new(file.clone().into()).unwrap();
 
         file.push(0);
-        assert_eq!(refusal(file), Kind::ImageSize);
+        assert_eq!(rejection(file), Kind::ImageSize);
     }
 
     #[test]
-    fn what_is_not_a_picture_is_told_apart_from_one_that_breaks_off() {
-        assert_eq!(refusal(""), Kind::ImageEmpty);
-        assert_eq!(refusal("once upon a time"), Kind::ImageFormat);
+    fn what_is_not_an_image_is_told_apart_from_one_that_breaks_off() {
+        assert_eq!(rejection(""), Kind::ImageEmpty);
+        assert_eq!(rejection("once upon a time"), Kind::ImageFormat);
         assert_eq!(
-            refusal("GIF89a\x01\x00\x01\x00\x00\x00\x00"),
+            rejection("GIF89a\x01\x00\x01\x00\x00\x00\x00"),
             Kind::ImageFormat
         );
         assert_eq!(
-            refusal(&b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00"[..]),
+            rejection(&b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00"[..]),
             Kind::ImageMalformed
         );
     }
 
     #[test]
-    fn debug_output_holds_no_picture_bytes() {
-        let picture = Picture::new(bmp(64, 64)).unwrap();
+    fn debug_output_holds_no_image_bytes() {
+        let image = Image::new(bmp(64, 64)).unwrap();
 
-        assert_eq!(format!("{picture:?}"), "Picture(Bmp, 64 x 64, 54 bytes)");
+        assert_eq!(format!("{image:?}"), "Image(Bmp, 64 x 64, 54 bytes)");
     }
 }

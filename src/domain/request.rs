@@ -1,4 +1,4 @@
-//! The four operations with every field checked, all faults reported together.
+//! The four operations with every field checked, all violations reported together.
 
 use super::picture::undecodable;
 use super::{Brief, ContSign, ImageSource, RawSource, Tags};
@@ -15,10 +15,10 @@ const DEFAULT_PAGE: u32 = 100;
 /// Most records of a page.
 const MAX_PAGE: u32 = 1000;
 
-/// Adds a picture.
+/// Adds an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Add {
-    /// The picture.
+    /// The image.
     pub source: ImageSource,
     /// Text to store with it.
     pub brief: Brief,
@@ -26,12 +26,12 @@ pub struct Add {
     pub tags: Tags,
 }
 
-/// Finds pictures.
+/// Finds images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// The picture to look for.
+    /// The image to look for.
     pub source: ImageSource,
-    /// Tags that matches must carry; none means all pictures.
+    /// Tags that matches must carry; none means all images.
     pub tags: Tags,
     /// How two tags are combined.
     pub tag_logic: TagLogic,
@@ -53,10 +53,10 @@ pub enum TagLogic {
     Or,
 }
 
-/// Changes what is stored with a picture.
+/// Changes what is stored with an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
-    /// The stored picture.
+    /// The stored image.
     pub target: Target,
     /// New brief; `None` leaves the stored one.
     pub brief: Option<Brief>,
@@ -64,16 +64,16 @@ pub struct Update {
     pub tags: Option<Tags>,
 }
 
-/// A stored picture, named by its sign or shown.
+/// A stored image, named by its sign or shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The stored picture with the same content.
+    /// The stored image with the same content.
     Source(ImageSource),
-    /// The stored picture with this sign.
+    /// The stored image with this sign.
     Sign(ContSign),
 }
 
-/// Deletes pictures.
+/// Deletes images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete {
     /// What to delete.
@@ -83,9 +83,9 @@ pub struct Delete {
 /// What a deletion names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteTarget {
-    /// The stored picture with the same content.
+    /// The stored image with the same content.
     Source(ImageSource),
-    /// The stored pictures with these signs; at least one.
+    /// The stored images with these signs; at least one.
     Signs(Vec<ContSign>),
 }
 
@@ -101,15 +101,15 @@ pub struct List {
 /// The target of an update or deletion as a door read it.
 #[derive(Clone, Debug)]
 pub enum RawTarget {
-    /// A picture, or nothing at all.
+    /// An image, or nothing at all.
     Source(RawSource),
     /// Signs, in the caller's order.
     Signs(Vec<String>),
 }
 
-/// Collects the faults of a request, field by field.
+/// Collects the violations of a request, field by field.
 #[derive(Default)]
-struct Faults(Vec<Violation>);
+struct ConfigErrors(Vec<Violation>);
 
 // === impl Add ===
 
@@ -118,19 +118,19 @@ impl Add {
     ///
     /// # Errors
     ///
-    /// One error that names every faulty field.
+    /// One error that names every invalid field.
     pub fn new(source: RawSource, brief: String, tags: &[u32]) -> Result<Self> {
-        let mut faults = Faults::default();
-        let source = faults.keep(source.check());
-        let brief = faults.keep(Brief::new(brief));
-        let tags = faults.keep(Tags::new(tags));
+        let mut violations = ConfigErrors::default();
+        let source = violations.keep(source.check());
+        let brief = violations.keep(Brief::new(brief));
+        let tags = violations.keep(Tags::new(tags));
         match (source, brief, tags) {
             (Some(source), Some(brief), Some(tags)) => Ok(Add {
                 source,
                 brief,
                 tags,
             }),
-            _ => Err(faults.into_error()),
+            _ => Err(violations.into_error()),
         }
     }
 }
@@ -143,7 +143,7 @@ impl Query {
     ///
     /// # Errors
     ///
-    /// One error that names every faulty field.
+    /// One error that names every invalid field.
     pub fn new(
         source: RawSource,
         tags: &[u32],
@@ -151,20 +151,20 @@ impl Query {
         (offset, limit): (u32, u32),
         min_score: f64,
     ) -> Result<Self> {
-        let mut faults = Faults::default();
-        let source = faults.keep(source.check());
-        let tags = faults.keep(Tags::new(tags));
-        faults.demand(offset < MAX_WINDOW, "offset", || {
+        let mut violations = ConfigErrors::default();
+        let source = violations.keep(source.check());
+        let tags = violations.keep(Tags::new(tags));
+        violations.demand(offset < MAX_WINDOW, "offset", || {
             format!("{offset}; 0 to {}", MAX_WINDOW - 1)
         });
-        faults.demand(limit <= MAX_WINDOW, "limit", || {
+        violations.demand(limit <= MAX_WINDOW, "limit", || {
             format!("{limit}; 1 to {MAX_WINDOW}")
         });
         let in_range = (0.0..=1.0).contains(&min_score);
-        faults.demand(in_range, "min_score", || format!("{min_score}; 0 to 1"));
+        violations.demand(in_range, "min_score", || format!("{min_score}; 0 to 1"));
 
         let limit = if limit == 0 { DEFAULT_LIMIT } else { limit };
-        match (source, tags, faults.0.is_empty()) {
+        match (source, tags, violations.0.is_empty()) {
             (Some(source), Some(tags), true) => {
                 let limit = limit.min(MAX_WINDOW - offset);
                 Ok(Query {
@@ -176,7 +176,7 @@ impl Query {
                     min_score,
                 })
             }
-            _ => Err(faults.into_error()),
+            _ => Err(violations.into_error()),
         }
     }
 }
@@ -188,26 +188,26 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// One error that names every faulty field; an update that changes
+    /// One error that names every invalid field; an update that changes
     /// nothing is one too.
     pub fn new(target: RawTarget, brief: Option<String>, tags: Option<&[u32]>) -> Result<Self> {
-        let mut faults = Faults::default();
-        let target = faults.keep(single(target));
+        let mut violations = ConfigErrors::default();
+        let target = violations.keep(single(target));
         if brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
-            faults
+            violations
                 .0
                 .push(Violation::new("brief", Kind::MissingParameter, message));
         }
-        let brief = brief.and_then(|brief| faults.keep(Brief::new(brief)));
-        let tags = tags.and_then(|tags| faults.keep(Tags::new(tags)));
-        match (target, faults.0.is_empty()) {
+        let brief = brief.and_then(|brief| violations.keep(Brief::new(brief)));
+        let tags = tags.and_then(|tags| violations.keep(Tags::new(tags)));
+        match (target, violations.0.is_empty()) {
             (Some(target), true) => Ok(Update {
                 target,
                 brief,
                 tags,
             }),
-            _ => Err(faults.into_error()),
+            _ => Err(violations.into_error()),
         }
     }
 }
@@ -219,28 +219,28 @@ impl Delete {
     ///
     /// # Errors
     ///
-    /// One error that names every faulty sign, or the fault of the picture.
+    /// One error that names every invalid sign, or the violation of the image.
     pub fn new(target: RawTarget) -> Result<Self> {
         let signs = match target {
             RawTarget::Source(source) => {
                 let source = source
                     .check()
-                    .map_err(|fault| Error::invalid(vec![fault]))?;
+                    .map_err(|violation| Error::invalid(vec![violation]))?;
                 return Ok(Delete {
                     target: DeleteTarget::Source(source),
                 });
             }
             RawTarget::Signs(signs) => signs,
         };
-        let mut faults = Faults::default();
+        let mut violations = ConfigErrors::default();
         let count = signs.len();
-        faults.demand((1..=MAX_SIGNS).contains(&count), "cont_signs", || {
+        violations.demand((1..=MAX_SIGNS).contains(&count), "cont_signs", || {
             format!("{count} signs; 1 to {MAX_SIGNS}")
         });
         let checked = signs.iter().take(MAX_SIGNS).map(|sign| ContSign::new(sign));
-        let signs: Vec<_> = checked.filter_map(|sign| faults.keep(sign)).collect();
-        if !faults.0.is_empty() {
-            return Err(faults.into_error());
+        let signs: Vec<_> = checked.filter_map(|sign| violations.keep(sign)).collect();
+        if !violations.0.is_empty() {
+            return Err(violations.into_error());
         }
         Ok(Delete {
             target: DeleteTarget::Signs(signs),
@@ -257,12 +257,12 @@ impl List {
     ///
     /// `InvalidParameter` for a page of more than 1000 records.
     pub fn new(page_size: u32, page_token: String) -> Result<Self> {
-        let mut faults = Faults::default();
-        faults.demand(page_size <= MAX_PAGE, "page_size", || {
+        let mut violations = ConfigErrors::default();
+        violations.demand(page_size <= MAX_PAGE, "page_size", || {
             format!("{page_size}; 1 to {MAX_PAGE}")
         });
-        if !faults.0.is_empty() {
-            return Err(faults.into_error());
+        if !violations.0.is_empty() {
+            return Err(violations.into_error());
         }
         let page_size = if page_size == 0 {
             DEFAULT_PAGE
@@ -276,17 +276,17 @@ impl List {
     }
 }
 
-// === impl Faults ===
+// === impl ConfigErrors ===
 
-impl Faults {
-    /// Most faults that are reported: an answer stays under 6 KiB.
+impl ConfigErrors {
+    /// Most violations that are reported: a response stays under 6 KiB.
     const REPORTED: usize = 16;
 
     fn keep<T>(&mut self, checked: Result<T, Violation>) -> Option<T> {
         match checked {
             Ok(value) => Some(value),
-            Err(fault) => {
-                self.0.push(fault);
+            Err(violation) => {
+                self.0.push(violation);
                 None
             }
         }
@@ -305,7 +305,7 @@ impl Faults {
     }
 }
 
-/// Checks a target that must name exactly one picture.
+/// Checks a target that must name exactly one image.
 fn single(target: RawTarget) -> Result<Target, Violation> {
     match target {
         RawTarget::Source(RawSource::Undecodable) => Err(undecodable()),
@@ -340,7 +340,7 @@ mod tests {
         error
             .violations()
             .iter()
-            .map(|fault| fault.field.as_str())
+            .map(|violation| violation.field.as_str())
             .collect()
     }
 
@@ -360,14 +360,14 @@ mod tests {
     }
 
     #[test]
-    fn a_window_outside_the_limits_is_refused_with_both_fields() {
+    fn a_window_outside_the_limits_is_rejected_with_both_fields() {
         let error = search(1000, 1001).unwrap_err();
 
         assert_eq!(fields(&error), ["offset", "limit"]);
     }
 
     #[test]
-    fn a_score_that_is_no_share_is_refused() {
+    fn a_score_that_is_no_share_is_rejected() {
         for score in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
             let error = Query::new(address(), &[], TagLogic::And, (0, 0), score).unwrap_err();
             assert_eq!(fields(&error), ["min_score"]);
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_must_change_something_in_exactly_one_picture() {
+    fn an_update_must_change_something_in_exactly_one_image() {
         let signs = |n: usize| RawTarget::Signs(vec!["1,2".to_owned(); n]);
 
         assert_eq!(

@@ -6,14 +6,14 @@ use crate::error::{Kind, Violation};
 
 /// Most bytes of a brief (vendor's limit).
 const MAX_BRIEF_BYTES: usize = 256;
-/// Most tags of a picture (vendor's limit).
+/// Most tags of an image (vendor's limit).
 const MAX_TAGS: usize = 2;
 /// Most bytes of an address (vendor's limit).
 const MAX_URL_BYTES: usize = 1024;
 /// Most bytes of a sign: ours, six times the longest seen from the vendor.
 const MAX_SIGN_BYTES: usize = 128;
 
-/// Text stored with a picture and returned with each match; up to 256 bytes.
+/// Text stored with an image and returned with each match; up to 256 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brief(String);
 
@@ -21,13 +21,13 @@ pub struct Brief(String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(Vec<u16>);
 
-/// Name that a backend gave to a stored picture: opaque text.
+/// Name that a backend gave to a stored image: opaque text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContSign(String);
 
-/// Address of a picture: http or https, up to 1024 bytes.
+/// Address of an image: http or https, up to 1024 bytes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PictureUrl(url::Url);
+pub struct ImageUrl(url::Url);
 
 // === impl Brief ===
 
@@ -66,13 +66,16 @@ impl Tags {
     ///
     /// `InvalidParameter` for more than 2 tags, a 0, or one past 65535.
     pub fn new(tags: &[u32]) -> Result<Self, Violation> {
-        let fault = |message| Violation::new("tags", Kind::InvalidParameter, message);
+        let violation = |message| Violation::new("tags", Kind::InvalidParameter, message);
         if tags.len() > MAX_TAGS {
-            return Err(fault(format!("{} tags; at most {MAX_TAGS}", tags.len())));
+            return Err(violation(format!(
+                "{} tags; at most {MAX_TAGS}",
+                tags.len()
+            )));
         }
         let checked = tags.iter().map(|tag| match u16::try_from(*tag) {
             Ok(tag @ 1..) => Ok(tag),
-            Ok(0) | Err(_) => Err(fault(format!("{tag}; each must be 1 to 65535"))),
+            Ok(0) | Err(_) => Err(violation(format!("{tag}; each must be 1 to 65535"))),
         });
         Ok(Tags(checked.collect::<Result<_, _>>()?))
     }
@@ -94,19 +97,19 @@ impl ContSign {
     /// `InvalidParameter` when it holds a `;`, which separates signs in the
     /// same_hq wire format, or a control character.
     pub fn new(text: &str) -> Result<Self, Violation> {
-        let fault = |kind, message: String| Err(Violation::new("cont_sign", kind, message));
+        let violation = |kind, message: String| Err(Violation::new("cont_sign", kind, message));
         let text = text.trim();
         if text.is_empty() {
-            return fault(Kind::MissingParameter, "the sign is empty".to_owned());
+            return violation(Kind::MissingParameter, "the sign is empty".to_owned());
         }
         if text.len() > MAX_SIGN_BYTES {
-            return fault(
+            return violation(
                 Kind::ParameterTooLong,
                 format!("{} bytes; at most {MAX_SIGN_BYTES}", text.len()),
             );
         }
         if text.contains(|c: char| c == ';' || c.is_control()) {
-            return fault(
+            return violation(
                 Kind::InvalidParameter,
                 "a sign holds no `;` and no control character".to_owned(),
             );
@@ -126,9 +129,9 @@ impl fmt::Display for ContSign {
     }
 }
 
-// === impl PictureUrl ===
+// === impl ImageUrl ===
 
-impl PictureUrl {
+impl ImageUrl {
     /// Checks length, form and scheme. Whether the address may be fetched is
     /// the business of whoever fetches it.
     ///
@@ -137,19 +140,19 @@ impl PictureUrl {
     /// `UrlSize` when empty or past 1024 bytes, `UrlFormat` when it is no
     /// absolute http or https address.
     pub fn new(text: impl AsRef<str>) -> Result<Self, Violation> {
-        let fault = |kind, message: String| Err(Violation::new("url", kind, message));
+        let violation = |kind, message: String| Err(Violation::new("url", kind, message));
         let text = text.as_ref();
         if text.is_empty() || text.len() > MAX_URL_BYTES {
-            return fault(
+            return violation(
                 Kind::UrlSize,
                 format!("{} bytes; 1 to {MAX_URL_BYTES}", text.len()),
             );
         }
         match url::Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-                Ok(PictureUrl(url))
+                Ok(ImageUrl(url))
             }
-            Ok(_) | Err(_) => fault(
+            Ok(_) | Err(_) => violation(
                 Kind::UrlFormat,
                 "not an absolute http or https address".to_owned(),
             ),
@@ -162,10 +165,10 @@ impl PictureUrl {
     }
 }
 
-impl fmt::Debug for PictureUrl {
+impl fmt::Debug for ImageUrl {
     /// Tells the host only: path and query may hold a caller's secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PictureUrl({})", self.0.host_str().unwrap_or_default())
+        write!(f, "ImageUrl({})", self.0.host_str().unwrap_or_default())
     }
 }
 
@@ -212,7 +215,7 @@ mod tests {
 
     #[test]
     fn only_absolute_web_addresses_are_taken() {
-        PictureUrl::new("https://example.org/a.jpg?x=1").unwrap();
+        ImageUrl::new("https://example.org/a.jpg?x=1").unwrap();
 
         for text in [
             "a.jpg",
@@ -222,13 +225,13 @@ mod tests {
             "data:image/png;base64,",
         ] {
             assert_eq!(
-                PictureUrl::new(text).unwrap_err().kind,
+                ImageUrl::new(text).unwrap_err().kind,
                 Kind::UrlFormat,
                 "{text}"
             );
         }
         for text in [String::new(), format!("http://a/{}", "x".repeat(1024))] {
-            assert_eq!(PictureUrl::new(text).unwrap_err().kind, Kind::UrlSize);
+            assert_eq!(ImageUrl::new(text).unwrap_err().kind, Kind::UrlSize);
         }
     }
 }

@@ -22,7 +22,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::{convert, status};
-use crate::domain::{Added, Call};
+use crate::call::Call;
+use crate::domain::Added;
 use crate::error::{Error, Kind, Result, Violation};
 use crate::library::Library;
 use crate::proto::v1;
@@ -36,7 +37,7 @@ pub(super) use gate::Gate;
 const DEFAULT_IN_FLIGHT: u32 = 16;
 /// Most items worked on at once.
 const MAX_IN_FLIGHT: u32 = 256;
-/// Most picture bytes that one load holds: bounds memory when items are large.
+/// Most image bytes that one load holds: bounds memory when items are large.
 const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
 /// Results between two reports of progress.
 const PROGRESS_EVERY: u64 = 100;
@@ -69,10 +70,10 @@ struct Progress {
 }
 
 type Item = Pin<Box<dyn Future<Output = Done> + Send>>;
-type Answer = std::result::Result<v1::AddImagesResponse, Status>;
-type Events = mpsc::Sender<Answer>;
+type Response = std::result::Result<v1::AddImagesResponse, Status>;
+type Events = mpsc::Sender<Response>;
 
-/// One item that was let through, or refused, by the gate.
+/// One item that was let through, or rejected, by the gate.
 struct Passed {
     key: String,
     bytes: usize,
@@ -214,8 +215,8 @@ impl Load {
             Ok(Some(Some(Payload::Options(_)) | None)) => {
                 let message =
                     "only the first message carries `options`; every later one carries an `item`";
-                let fault = Violation::new("item", Kind::MissingParameter, message);
-                load.ended = Some(Err(Error::invalid(vec![fault])));
+                let violation = Violation::new("item", Kind::MissingParameter, message);
+                load.ended = Some(Err(Error::invalid(vec![violation])));
             }
             Ok(None) => load.ended = Some(Ok(())),
             Err(status) => load.ended = Some(Err(unreadable(&status))),
@@ -257,7 +258,7 @@ impl Load {
                 let _entry = entry?;
                 add_item(&call, library.as_ref(), &key, item, on_duplicate).await
             };
-            // The layer that answers panics sees only the head of a stream.
+            // The layer that responses panics sees only the head of a stream.
             let work = AssertUnwindSafe(work).catch_unwind().await;
             let outcome =
                 work.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "internal error")));
@@ -282,7 +283,7 @@ impl Progress {
 
     fn hand_over(
         &mut self,
-        slot: std::result::Result<mpsc::Permit<'_, Answer>, SendError<()>>,
+        slot: std::result::Result<mpsc::Permit<'_, Response>, SendError<()>>,
     ) -> std::result::Result<(), Gone> {
         let slot = slot.map_err(|_| Gone)?;
         if let Some(event) = self.outbox.pop_front() {

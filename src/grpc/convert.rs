@@ -75,7 +75,7 @@ pub(super) fn list(message: v1::ListImagesRequest) -> Result<List> {
     List::new(message.page_size, message.page_token)
 }
 
-/// Applies the caller's wish about pictures that are stored already.
+/// Applies the caller's wish about images that are stored already.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub(super) fn accept(added: Added, wish: v1::OnDuplicate) -> Result<Added> {
     match wish {
         v1::OnDuplicate::Accept => Ok(added),
         v1::OnDuplicate::Unspecified | v1::OnDuplicate::Reject if added.existed => {
-            let message = "the picture is in the library already";
+            let message = "the image is in the library already";
             Err(Error::new(Kind::ImageAlreadyExists, message)
                 .with_cont_sign(added.cont_sign.as_str()))
         }
@@ -144,7 +144,7 @@ fn geometry_message(geometry: &Geometry) -> v1::Geometry {
 ///
 /// # Errors
 ///
-/// That of the picture, when the deletion named one by content or address.
+/// That of the image, when the deletion named one by content or address.
 pub(super) fn deleted(target: &DeleteTarget, deleted: Deleted) -> Result<v1::DeleteImagesResponse> {
     let signs = match target {
         DeleteTarget::Signs(signs) => signs.as_slice(),
@@ -172,7 +172,7 @@ pub(super) fn deleted(target: &DeleteTarget, deleted: Deleted) -> Result<v1::Del
 pub(super) fn stats(library: &str, stats: Stats) -> v1::GetLibraryResponse {
     v1::GetLibraryResponse {
         library: library.to_owned(),
-        image_count: stats.pictures,
+        image_count: stats.images,
         image_capacity: stats.capacity,
         size_bytes: stats.size_bytes,
     }

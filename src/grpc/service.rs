@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::bulk::Gate;
 use super::{bulk, convert, status};
 use crate::admission::Budget;
-use crate::domain::{Call, Closing, ContSign};
+use crate::call::{Call, Closing};
+use crate::domain::ContSign;
 use crate::error::{Error, Kind, Result};
 use crate::library::{Libraries, Library};
 use crate::proto::v1;
@@ -114,8 +115,8 @@ impl Service {
         message: v1::GetImageRequest,
     ) -> Result<v1::GetImageResponse> {
         let (_, library) = self.library(call, &message.library)?;
-        let sign =
-            ContSign::new(&message.cont_sign).map_err(|fault| Error::invalid(vec![fault]))?;
+        let sign = ContSign::new(&message.cont_sign)
+            .map_err(|violation| Error::invalid(vec![violation]))?;
         let record = library.get(call, sign).await?;
         Ok(v1::GetImageResponse {
             image: Some(convert::record(record)),
@@ -132,7 +133,7 @@ impl Service {
         let (_, library) = self.library(&call, &options.library)?;
         let library = Arc::clone(library);
         let meter = self.quotas.meter(&call.tenant.name);
-        let gate = Gate::open(self.budget.clone(), meter, call.budget, closing)?;
+        let gate = Gate::open(self.budget.clone(), meter, call.timeout, closing)?;
         bulk::Load::new(call, library, &options, messages, gate)
     }
 }
@@ -142,7 +143,7 @@ impl SameImageService for Service {
     async fn add_image(
         &self,
         request: Request<v1::AddImageRequest>,
-    ) -> Answer<v1::AddImageResponse> {
+    ) -> RpcResult<v1::AddImageResponse> {
         let (call, message) = parts(request)?;
         reply(self.add(&call, message).await)
     }
@@ -152,7 +153,7 @@ impl SameImageService for Service {
     async fn add_images(
         &self,
         request: Request<Streaming<v1::AddImagesRequest>>,
-    ) -> Answer<Self::AddImagesStream> {
+    ) -> RpcResult<Self::AddImagesStream> {
         // The stream ends itself before its connection is closed.
         let closing = request.extensions().get::<Closing>().cloned();
         let closing = closing.map_or_else(CancellationToken::new, |closing| closing.0);
@@ -164,7 +165,7 @@ impl SameImageService for Service {
     async fn search_images(
         &self,
         request: Request<v1::SearchImagesRequest>,
-    ) -> Answer<v1::SearchImagesResponse> {
+    ) -> RpcResult<v1::SearchImagesResponse> {
         let (call, message) = parts(request)?;
         reply(self.search(&call, message).await)
     }
@@ -172,7 +173,7 @@ impl SameImageService for Service {
     async fn update_image(
         &self,
         request: Request<v1::UpdateImageRequest>,
-    ) -> Answer<v1::UpdateImageResponse> {
+    ) -> RpcResult<v1::UpdateImageResponse> {
         let (call, message) = parts(request)?;
         reply(self.update(&call, message).await)
     }
@@ -180,7 +181,7 @@ impl SameImageService for Service {
     async fn delete_images(
         &self,
         request: Request<v1::DeleteImagesRequest>,
-    ) -> Answer<v1::DeleteImagesResponse> {
+    ) -> RpcResult<v1::DeleteImagesResponse> {
         let (call, message) = parts(request)?;
         reply(self.delete(&call, message).await)
     }
@@ -188,7 +189,7 @@ impl SameImageService for Service {
     async fn get_library(
         &self,
         request: Request<v1::GetLibraryRequest>,
-    ) -> Answer<v1::GetLibraryResponse> {
+    ) -> RpcResult<v1::GetLibraryResponse> {
         let (call, message) = parts(request)?;
         reply(self.stats(&call, message).await)
     }
@@ -196,7 +197,7 @@ impl SameImageService for Service {
     async fn list_images(
         &self,
         request: Request<v1::ListImagesRequest>,
-    ) -> Answer<v1::ListImagesResponse> {
+    ) -> RpcResult<v1::ListImagesResponse> {
         let (call, message) = parts(request)?;
         reply(self.list(&call, message).await)
     }
@@ -204,25 +205,25 @@ impl SameImageService for Service {
     async fn get_image(
         &self,
         request: Request<v1::GetImageRequest>,
-    ) -> Answer<v1::GetImageResponse> {
+    ) -> RpcResult<v1::GetImageResponse> {
         let (call, message) = parts(request)?;
         reply(self.record(&call, message).await)
     }
 }
 
-type Answer<T> = std::result::Result<Response<T>, Status>;
+type RpcResult<T> = std::result::Result<Response<T>, Status>;
 
 /// Takes the call that the layers made, and the message.
 fn parts<T>(request: Request<T>) -> std::result::Result<(Call, T), Status> {
     let (_, mut extensions, message) = request.into_parts();
     let call = extensions.remove::<Call>();
-    // Without the layers nobody was authenticated: refuse rather than guess.
+    // Without the layers nobody was authenticated: reject rather than guess.
     let call =
         call.ok_or_else(|| status::status(&Error::new(Kind::Internal, "the call has no context")))?;
     Ok((call, message))
 }
 
-fn reply<T>(result: Result<T>) -> Answer<T> {
+fn reply<T>(result: Result<T>) -> RpcResult<T> {
     result
         .map(Response::new)
         .map_err(|error| status::status(&error))

@@ -28,10 +28,10 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 pub(super) fn status(error: &Error) -> Status {
     let kind = error.kind();
     let mut details = ErrorDetails::with_error_info(kind.reason(), DOMAIN, metadata(error));
-    for fault in error.violations() {
+    for violation in error.violations() {
         details.add_bad_request_violation(
-            cut(&fault.field, 32),
-            cut(&fault.message, MAX_VIOLATION_BYTES),
+            cut(&violation.field, 32),
+            cut(&violation.message, MAX_VIOLATION_BYTES),
         );
     }
     if let Some(subject) = quota(kind) {
@@ -55,7 +55,7 @@ pub(super) fn status(error: &Error) -> Status {
 }
 
 /// Answers a call that no handler saw.
-pub fn refuse<B: Default>(error: &Error) -> http::Response<B> {
+pub fn reject<B: Default>(error: &Error) -> http::Response<B> {
     status(error).into_http()
 }
 
@@ -98,7 +98,7 @@ fn quota(kind: Kind) -> Option<&'static str> {
         reason = "quotas are few, and a new kind is none by default"
     )]
     match kind {
-        Kind::RateLimited | Kind::PacingRefused => Some("queries_per_second"),
+        Kind::RateLimited | Kind::PacingRejected => Some("queries_per_second"),
         Kind::QuotaRate => Some("requests_per_second"),
         Kind::QuotaBytes => Some("bytes_per_second"),
         Kind::QuotaConcurrency => Some("concurrent"),
@@ -134,13 +134,13 @@ mod tests {
         #[test]
         fn message_and_details_stay_under_6_kib(
             message in "\\PC{0,3000}",
-            faults in prop::collection::vec("\\PC{0,400}", 0..16),
+            violations in prop::collection::vec("\\PC{0,400}", 0..16),
             index in 0..Kind::all().count(),
         ) {
             let kind = Kind::all().nth(index).unwrap();
-            let faults: Vec<_> = faults.iter().map(|text| Violation::new("content", kind, text)).collect();
+            let violations: Vec<_> = violations.iter().map(|text| Violation::new("content", kind, text)).collect();
             let plain = Error::new(kind, &message).with_cont_sign("签".repeat(500));
-            let invalid = Error::invalid(faults);
+            let invalid = Error::invalid(violations);
 
             prop_assert!(size(status(&plain)) < 6 * 1024);
             prop_assert!(size(status(&invalid)) < 6 * 1024);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_refusal_carries_reason_code_log_id_and_wait() {
+    fn a_vendor_rejection_carries_reason_code_log_id_and_wait() {
         let status = status(&Error::vendor(
             18,
             "Open api qps request limit reached",

@@ -3,7 +3,7 @@
 //! The engine is synchronous: decoding and searching run on the bounded CPU
 //! pool, and writes are queued to the engine's writer, which groups them and
 //! answers once they are durable. An add that is a duplicate costs one hash
-//! and one look-up; its picture is never decoded.
+//! and one look-up; its image is never decoded.
 
 mod cpu;
 mod fetch;
@@ -19,10 +19,11 @@ use tokio::sync::oneshot;
 
 use self::cpu::CpuPool;
 use self::fetch::{Fetcher, Reach};
+use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, Call, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageSource, List,
-    Listing, Match, Page, Picture, Query, Record, Stats, TagLogic, Target, Update, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, Image, ImageSource, List,
+    Listing, Match, Page, Query, Record, Stats, TagLogic, Target, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, Violation, chain};
 use crate::library::{Library, State};
@@ -77,25 +78,25 @@ impl Embedded {
         job: impl FnOnce(&engine::Engine) -> T + Send + 'static,
     ) -> Result<T> {
         let engine = Arc::clone(&self.engine);
-        self.cpu.run(&call.account, move || job(&engine)).await
+        self.cpu.run(&call.stats, move || job(&engine)).await
     }
 
-    async fn picture(&self, call: &Call, source: ImageSource) -> Result<Picture> {
+    async fn image(&self, call: &Call, source: ImageSource) -> Result<Image> {
         match source {
-            ImageSource::Content(picture) => Ok(picture),
+            ImageSource::Content(image) => Ok(image),
             ImageSource::Url(url) => self.fetcher.fetch(call, &url).await,
         }
     }
 
-    /// Finds what a target means: a picture means the stored one with the same
+    /// Finds what a target means: an image means the stored one with the same
     /// bytes, a text that no sign of ours looks like means nothing.
     async fn target(&self, call: &Call, target: Target) -> Result<engine::Target> {
         match target {
             Target::Sign(sign) => named(&sign).ok_or_else(not_found),
             Target::Source(source) => {
-                let picture = self.picture(call, source).await?;
+                let image = self.image(call, source).await?;
                 self.run(call, move |_| {
-                    engine::Target::Content(engine::ContentHash::of(picture.bytes()))
+                    engine::Target::Content(engine::ContentHash::of(image.bytes()))
                 })
                 .await
             }
@@ -114,9 +115,9 @@ impl Embedded {
 #[async_trait]
 impl Library for Embedded {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
-        let picture = self.picture(call, request.source).await?;
+        let image = self.image(call, request.source).await?;
         let prepared = self
-            .run(call, move |engine| prepare(engine, &picture))
+            .run(call, move |engine| prepare(engine, &image))
             .await??;
         let (sign, existed) = match prepared {
             Prepared::Stored(sign) => (sign, true),
@@ -147,24 +148,24 @@ impl Library for Embedded {
             )]
             min_score: query.min_score as f32,
         };
-        let picture = self.picture(call, query.source).await?;
-        let answer = self.run(call, move |engine| {
+        let image = self.image(call, query.source).await?;
+        let response = self.run(call, move |engine| {
             let prepared = engine
-                .prepare_query(picture.bytes())
+                .prepare_query(image.bytes())
                 .map_err(|error| unusable(&error))?;
             engine
                 .search(&prepared, &wanted)
                 .map_err(|error| storage(&error))
         });
-        let answer = answer.await??;
-        let matches = answer
+        let response = response.await??;
+        let matches = response
             .matches
             .into_iter()
             .map(matched)
             .collect::<Result<_>>()?;
         Ok(Page {
             matches,
-            has_more: answer.has_more,
+            has_more: response.has_more,
             log_id: log_id(),
         })
     }
@@ -188,7 +189,7 @@ impl Library for Embedded {
             DeleteTarget::Signs(signs) => {
                 let known = signs.iter().filter_map(named).collect();
                 let mut deleted = self.delete_all(known).await?.into_iter();
-                // A text that no sign of ours looks like names no picture.
+                // A text that no sign of ours looks like names no image.
                 let outcome = |sign| {
                     named(sign)
                         .and_then(|_| deleted.next())
@@ -210,7 +211,7 @@ impl Library for Embedded {
             })
             .await??;
         Ok(Stats {
-            pictures: stats.pictures,
+            images: stats.images,
             capacity: stats.capacity,
             size_bytes: stats.disk_bytes,
         })
@@ -252,7 +253,7 @@ impl Library for Embedded {
         let stats = self.engine.stats().ok();
         State {
             backend: "embedded",
-            pictures: stats.as_ref().map(|stats| stats.pictures),
+            images: stats.as_ref().map(|stats| stats.images),
             capacity: stats.as_ref().map(|stats| stats.capacity),
             size_bytes: stats.as_ref().map(|stats| stats.disk_bytes),
             cpu: Some(self.cpu.state()),
@@ -273,15 +274,15 @@ enum Prepared {
     New(Box<engine::Prepared>),
 }
 
-fn prepare(engine: &engine::Engine, picture: &Picture) -> Result<Prepared> {
+fn prepare(engine: &engine::Engine, image: &Image) -> Result<Prepared> {
     if let Some(sign) = engine
-        .find_exact(picture.bytes())
+        .find_exact(image.bytes())
         .map_err(|error| storage(&error))?
     {
         return Ok(Prepared::Stored(sign));
     }
     let prepared = engine
-        .prepare(picture.bytes())
+        .prepare(image.bytes())
         .map_err(|error| unusable(&error))?;
     Ok(Prepared::New(Box::new(prepared)))
 }
@@ -291,23 +292,23 @@ fn prepare(engine: &engine::Engine, picture: &Picture) -> Result<Prepared> {
 async fn write<T: Send + 'static>(
     queue: impl FnOnce(Box<dyn FnOnce(Result<T, engine::WriteError>) + Send>),
 ) -> Result<T> {
-    let (done, answer) = oneshot::channel();
+    let (done, response) = oneshot::channel();
     queue(Box::new(move |result| {
         // The caller may have gone away; the write is done nevertheless.
         let _ = done.send(result);
     }));
-    let answer = answer.await.map_err(|_| shut_down())?;
-    answer.map_err(|error| refused(&error))
+    let response = response.await.map_err(|_| shut_down())?;
+    response.map_err(|error| rejected(&error))
 }
 
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the engine's errors may grow; a new one is its storage's"
 )]
-fn refused(error: &engine::WriteError) -> Error {
+fn rejected(error: &engine::WriteError) -> Error {
     match error {
         engine::WriteError::Full { capacity } => {
-            let message = format!("the library holds {capacity} pictures, its capacity");
+            let message = format!("the library holds {capacity} images, its capacity");
             Error::new(Kind::LibraryFull, message)
         }
         engine::WriteError::NotFound => not_found(),
@@ -328,19 +329,19 @@ fn shut_down() -> Error {
 }
 
 fn not_found() -> Error {
-    Error::new(Kind::ImageNotFound, "no such picture in the library")
+    Error::new(Kind::ImageNotFound, "no such image in the library")
 }
 
-/// Classifies a picture that passed the header check and cannot be decoded.
+/// Classifies an image that passed the header check and cannot be decoded.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the engine's errors may grow; a new one is the picture's"
+    reason = "the engine's errors may grow; a new one is the image's"
 )]
-fn unusable(error: &engine::PictureError) -> Error {
+fn unusable(error: &engine::DecodeError) -> Error {
     let kind = match error {
-        engine::PictureError::Empty => Kind::ImageEmpty,
-        engine::PictureError::UnknownFormat => Kind::ImageFormat,
-        engine::PictureError::FileTooLarge { .. } | engine::PictureError::Sides { .. } => {
+        engine::DecodeError::Empty => Kind::ImageEmpty,
+        engine::DecodeError::UnknownFormat => Kind::ImageFormat,
+        engine::DecodeError::FileTooLarge { .. } | engine::DecodeError::Sides { .. } => {
             Kind::ImageSize
         }
         _ => Kind::ImageMalformed,
@@ -353,7 +354,7 @@ fn named(sign: &ContSign) -> Option<engine::Target> {
 }
 
 fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
-    ContSign::new(&sign.to_string()).map_err(|fault| Error::invalid(vec![fault]))
+    ContSign::new(&sign.to_string()).map_err(|violation| Error::invalid(vec![violation]))
 }
 
 fn filter(query: &Query) -> engine::TagFilter {
@@ -371,7 +372,7 @@ fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
     if token.is_empty() {
         return Ok(None);
     }
-    let fault = |_| {
+    let violation = |_| {
         let message = "not the `next_page_token` of an earlier page";
         Error::invalid(vec![Violation::new(
             "page_token",
@@ -379,7 +380,7 @@ fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
             message,
         )])
     };
-    token.parse().map(Some).map_err(fault)
+    token.parse().map(Some).map_err(violation)
 }
 
 fn matched(hit: engine::Hit) -> Result<Match> {

@@ -1,6 +1,6 @@
 //! A span around every call of a library: which, what, how it ended.
 //!
-//! It wraps any backend, and sees neither pictures nor secrets: the span holds
+//! It wraps any backend, and sees neither images nor secrets: the span holds
 //! names, the reason of a failure and milliseconds. A call that is dropped
 //! before its end says so.
 
@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use crate::call::Call;
 use crate::domain::{
-    Add, Added, Call, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Update,
+    Add, Added, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Update,
     Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
@@ -46,7 +47,7 @@ impl Observed {
         operation: &'static str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        call.account.set_library(&self.name);
+        call.stats.set_library(&self.name);
         let span = tracing::info_span!(
             "library",
             library = &*self.name,

@@ -32,18 +32,18 @@ use self::client::Client;
 use self::encode::Form;
 use self::retry::Budget;
 use self::service::{Dialect, Field};
+use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, Call, ContSign, Delete, Deleted, ImageSource, Match, Page, Query, Target, Update,
-    Updated,
+    Add, Added, ContSign, Delete, Deleted, ImageSource, Match, Page, Query, Target, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, Violation};
 use crate::library::{Library, State};
 use crate::replicas::Redis;
 use crate::telemetry::Metrics;
-use crate::wire::{AddAnswer, LogAnswer, SearchAnswer, SearchHit};
+use crate::wire::{AddResponse, LogResponse, SearchHit, SearchResponse};
 
-/// Matches that are looked through for a picture that is in the library: it
+/// Matches that are looked through for an image that is in the library: it
 /// stands among the first.
 const BEST_MATCHES: u32 = 10;
 
@@ -110,7 +110,7 @@ impl Rest {
         })
     }
 
-    /// Whether a picture of ours, stored with this sign, has this brief: then
+    /// Whether an image of ours, stored with this sign, has this brief: then
     /// the library is as an add of it leaves it. Unknown counts as no; the
     /// question is paid for like a repeat.
     async fn holds(&self, call: &Call, source: &ImageSource, sign: &str, brief: &str) -> bool {
@@ -118,11 +118,11 @@ impl Rest {
         let Ok(form) = form(source, window.into()) else {
             return false;
         };
-        let found = self.ask_aside::<SearchAnswer>(call, Operation::Search, form);
+        let found = self.ask_aside::<SearchResponse>(call, Operation::Search, form);
         let is_it = |hit: &SearchHit| hit.cont_sign == sign && hit.brief == brief;
         found
             .await
-            .is_some_and(|answer| answer.result.iter().any(is_it))
+            .is_some_and(|response| response.result.iter().any(is_it))
     }
 }
 
@@ -135,12 +135,14 @@ impl Library for Rest {
             fields.extend(self.dialect.stored(request.tags.as_slice())?);
         }
         let form = form(&request.source, fields)?;
-        let outcome = self.perform::<AddAnswer>(call, Operation::Add, form).await;
-        let mut added = match outcome.answer {
-            Ok(answer) => Added {
-                cont_sign: sign(&answer.cont_sign)?,
+        let outcome = self
+            .perform::<AddResponse>(call, Operation::Add, form)
+            .await;
+        let mut added = match outcome.response {
+            Ok(response) => Added {
+                cont_sign: sign(&response.cont_sign)?,
                 existed: false,
-                log_id: answer.log_id,
+                log_id: response.log_id,
             },
             Err(error) if error.kind() == Kind::ImageAlreadyExists => existed(error)?,
             Err(error) => return Err(error),
@@ -160,8 +162,8 @@ impl Library for Rest {
         fields.push(("pn", query.offset.to_string()));
         fields.push(("rn", query.limit.to_string()));
         let form = form(&query.source, fields)?;
-        let answer: SearchAnswer = self.call(call, Operation::Search, form).await?;
-        page(answer, query.min_score)
+        let response: SearchResponse = self.call(call, Operation::Search, form).await?;
+        page(response, query.min_score)
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
@@ -185,8 +187,8 @@ impl Library for Rest {
                 Form::new(None, &fields)?
             }
         };
-        let answer: LogAnswer = self.call(call, Operation::Update, form).await?;
-        let log_id = answer.log_id;
+        let response: LogResponse = self.call(call, Operation::Update, form).await?;
+        let log_id = response.log_id;
         Ok(Updated { log_id })
     }
 
@@ -231,7 +233,7 @@ fn below(base: &Url, path: &str) -> Url {
 
 fn form(source: &ImageSource, mut fields: Vec<Field>) -> Result<Form> {
     match source {
-        ImageSource::Content(picture) => Form::new(Some(picture.bytes().clone()), &fields),
+        ImageSource::Content(image) => Form::new(Some(image.bytes().clone()), &fields),
         ImageSource::Url(url) => {
             fields.push(("url", url.as_url().as_str().to_owned()));
             Form::new(None, &fields)
@@ -253,10 +255,10 @@ fn existed(error: Error) -> Result<Added> {
     })
 }
 
-fn page(answer: SearchAnswer, min_score: f64) -> Result<Page> {
-    let received = answer.result.len();
+fn page(response: SearchResponse, min_score: f64) -> Result<Page> {
+    let received = response.result.len();
     let mut matches = Vec::with_capacity(received);
-    for hit in answer.result {
+    for hit in response.result {
         if hit.score.is_nan() {
             return Err(unusable("score"));
         }
@@ -265,11 +267,11 @@ fn page(answer: SearchAnswer, min_score: f64) -> Result<Page> {
         }
     }
     // Scores fall, so behind a match that is too weak are only weaker ones.
-    let has_more = answer.has_more && matches.len() == received;
+    let has_more = response.has_more && matches.len() == received;
     Ok(Page {
         matches,
         has_more,
-        log_id: answer.log_id,
+        log_id: response.log_id,
     })
 }
 
@@ -288,6 +290,6 @@ fn sign(text: &str) -> Result<ContSign> {
 }
 
 fn unusable(field: &str) -> Error {
-    let message = format!("the vendor's answer holds an unusable `{field}`");
+    let message = format!("the vendor's response holds an unusable `{field}`");
     Error::new(Kind::VendorProtocol, message)
 }

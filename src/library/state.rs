@@ -10,10 +10,10 @@ use serde::Serialize;
 pub struct State {
     /// `embedded` or `rest`.
     pub backend: &'static str,
-    /// Pictures stored now.
+    /// Images stored now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pictures: Option<u64>,
-    /// Most pictures that it takes.
+    pub images: Option<u64>,
+    /// Most images that it takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
     /// Size of its files.

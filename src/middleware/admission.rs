@@ -1,8 +1,8 @@
-//! Refuses calls for which the process has no memory left.
+//! Rejects calls for which the process has no memory left.
 //!
 //! A call takes its announced length from the budget before its body is read;
 //! what arrives beyond it is taken frame by frame, and a call that finds the
-//! budget empty is dropped in the middle and refused. All of it is given back
+//! budget empty is dropped in the middle and rejected. All of it is given back
 //! when the handler has answered. A stream's head is answered at once, so its
 //! items take places of their own.
 
@@ -25,7 +25,7 @@ pub struct AdmissionLayer<R> {
     budget: Budget,
     /// No handler keeps more of one body.
     max_message_bytes: usize,
-    refuse: R,
+    reject: R,
 }
 
 /// See [`AdmissionLayer`].
@@ -39,11 +39,11 @@ pub struct Admitted<S, R> {
 type Held = Arc<Mutex<Option<Place>>>;
 
 impl<R> AdmissionLayer<R> {
-    pub(super) fn new(budget: Budget, max_message_bytes: usize, refuse: R) -> Self {
+    pub(super) fn new(budget: Budget, max_message_bytes: usize, reject: R) -> Self {
         AdmissionLayer {
             budget,
             max_message_bytes,
-            refuse,
+            reject,
         }
     }
 }
@@ -76,28 +76,28 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let refuse = self.layer.refuse;
+        let reject = self.layer.reject;
         let announced = usize::try_from(announced(request.headers())).unwrap_or(usize::MAX);
         let announced = announced.min(self.layer.max_message_bytes);
         let place = match self.layer.budget.take(Class::Single, announced) {
             Ok(place) => place,
-            Err(error) => return std::future::ready(Ok(refuse(&error))).boxed(),
+            Err(error) => return std::future::ready(Ok(reject(&error))).boxed(),
         };
         let held: Held = Arc::new(Mutex::new(Some(place)));
-        let (over, refused) = oneshot::channel();
+        let (over, rejected) = oneshot::channel();
         let watch = watch(Arc::clone(&held), announced, over);
-        let answer = self
+        let response = self
             .inner
             .call(request.map(|body| Watched::new(body, watch)));
         async move {
-            let answer = tokio::select! {
+            let response = tokio::select! {
                 biased;
                 // An error means that the body was dropped: read, or not wanted.
-                Ok(error) = refused => Ok(refuse(&error)),
-                answer = answer => answer,
+                Ok(error) = rejected => Ok(reject(&error)),
+                response = response => response,
             };
             drop(lock(&held).take());
-            answer
+            response
         }
         .boxed()
     }

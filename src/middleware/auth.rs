@@ -1,8 +1,8 @@
-//! Finds out which tenant a call comes from, or refuses it.
+//! Finds out which tenant a call comes from, or rejects it.
 //!
 //! Each door proves identity in its own way and hands in an [`Authenticate`];
 //! this layer runs it before anything reads the body, and notes the tenant.
-//! [`Credentials`] is the gRPC door's way, and the REST door's for callers
+//! [`Credentials`] is the gRPC API's way, and the REST API's for callers
 //! without an access token: an API key, else a JWT, else the certificate of
 //! the connection, else nobody. Whoever shows a credential is judged by it:
 //! one that is not good is never taken for none.
@@ -21,7 +21,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tower::{Layer, Service};
 
-use crate::domain::{Account, Peer, Tenant};
+use crate::call::{CallStats, Peer, Tenant};
 use crate::error::{Error, Kind};
 
 pub use jwt::Tokens;
@@ -37,7 +37,7 @@ pub type Identified = BoxFuture<'static, Result<Arc<Tenant>, Error>>;
 #[derive(Clone)]
 pub struct AuthLayer<R> {
     authenticate: Authenticate,
-    refuse: R,
+    reject: R,
 }
 
 /// See [`AuthLayer`].
@@ -111,8 +111,8 @@ impl Credentials {
 /// Tells the span and the access log who calls.
 fn note(head: &Parts, tenant: &Tenant) {
     tracing::Span::current().record("tenant", tenant.name.as_str());
-    if let Some(account) = head.extensions.get::<Account>() {
-        account.set_tenant(&tenant.name);
+    if let Some(stats) = head.extensions.get::<CallStats>() {
+        stats.set_tenant(&tenant.name);
     }
 }
 
@@ -125,10 +125,10 @@ fn missing() -> Error {
 // === impl AuthLayer ===
 
 impl<R> AuthLayer<R> {
-    pub(super) fn new(authenticate: Authenticate, refuse: R) -> Self {
+    pub(super) fn new(authenticate: Authenticate, reject: R) -> Self {
         AuthLayer {
             authenticate,
-            refuse,
+            reject,
         }
     }
 }
@@ -174,7 +174,7 @@ where
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let refuse = self.layer.refuse;
+        let reject = self.layer.reject;
         let identified = (self.layer.authenticate)(&head);
         // The service that is ready goes with the call; its copy stays.
         let next = self.inner.clone();
@@ -186,7 +186,7 @@ where
                     head.extensions.insert(tenant);
                     inner.call(Request::from_parts(head, body)).await
                 }
-                Err(error) => Ok(refuse(&error)),
+                Err(error) => Ok(reject(&error)),
             }
         }
         .boxed()

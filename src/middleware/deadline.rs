@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use crate::domain::{Account, Call, RequestId, Tenant};
+use crate::call::{Call, CallStats, RequestId, Tenant};
 use crate::error::{Error, Kind, Violation};
 
 /// Bounds on the time of a call.
@@ -34,7 +34,7 @@ pub struct Deadlines {
 #[derive(Clone, Copy, Debug)]
 pub struct DeadlineLayer<R> {
     deadlines: Deadlines,
-    refuse: R,
+    reject: R,
 }
 
 /// See [`DeadlineLayer`].
@@ -45,8 +45,8 @@ pub struct Timed<S, R> {
 }
 
 impl<R> DeadlineLayer<R> {
-    pub(super) fn new(deadlines: Deadlines, refuse: R) -> Self {
-        DeadlineLayer { deadlines, refuse }
+    pub(super) fn new(deadlines: Deadlines, reject: R) -> Self {
+        DeadlineLayer { deadlines, reject }
     }
 
     fn of_request<A>(&self, request: &Request<A>) -> Result<Call, Error> {
@@ -57,7 +57,7 @@ impl<R> DeadlineLayer<R> {
             .get::<RequestId>()
             .cloned()
             .unwrap_or_default();
-        let account = request.extensions().get::<Account>().cloned();
+        let stats = request.extensions().get::<CallStats>().cloned();
         let asked = grpc_timeout(request.headers())?;
         let own = asked.map_or(self.deadlines.default, |asked| {
             asked.min(self.deadlines.max)
@@ -69,9 +69,9 @@ impl<R> DeadlineLayer<R> {
             deadline: now + own,
             // As the client says: a bulk load may take hours.
             stream_deadline: asked.and_then(|asked| now.checked_add(asked)),
-            budget: self.deadlines.default,
+            timeout: self.deadlines.default,
             bulk: false,
-            account: account.unwrap_or_default(),
+            stats: stats.unwrap_or_default(),
         })
     }
 }
@@ -94,7 +94,7 @@ fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
             _ => return None,
         })
     });
-    let fault = || {
+    let violation = || {
         let message = "up to 8 digits and one of H, M, S, m, u, n";
         Error::invalid(vec![Violation::new(
             "grpc-timeout",
@@ -102,7 +102,7 @@ fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
             message,
         )])
     };
-    parsed.map(Some).ok_or_else(fault)
+    parsed.map(Some).ok_or_else(violation)
 }
 
 impl<S, R: Copy> Layer<S> for DeadlineLayer<R> {
@@ -133,24 +133,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
-        let refuse = self.layer.refuse;
+        let reject = self.layer.reject;
         let call = match self.layer.of_request(&request) {
             Ok(call) => call,
-            Err(error) => return std::future::ready(Ok(refuse(&error))).boxed(),
+            Err(error) => return std::future::ready(Ok(reject(&error))).boxed(),
         };
         let deadline = call.deadline;
         request.extensions_mut().insert(call);
-        let answer = tokio::time::timeout_at(deadline, self.inner.call(request));
+        let response = tokio::time::timeout_at(deadline, self.inner.call(request));
         async move {
             // A timeout polls the call before the clock, so a quick call would
             // be begun, and even answered, when its time is over already.
             if deadline > Instant::now()
-                && let Ok(answer) = answer.await
+                && let Ok(response) = response.await
             {
-                return answer;
+                return response;
             }
             let message = "the call's deadline has passed";
-            Ok(refuse(&Error::new(Kind::DeadlineExceeded, message)))
+            Ok(reject(&Error::new(Kind::DeadlineExceeded, message)))
         }
         .boxed()
     }
@@ -170,7 +170,7 @@ mod tests {
     };
 
     /// Answers after `work` with the seconds that the call had when it began.
-    async fn answer(timeout: Option<&str>, work: Duration) -> String {
+    async fn response(timeout: Option<&str>, work: Duration) -> String {
         let handler = service_fn(move |request: Request<()>| async move {
             let remaining = request.extensions().get::<Call>().unwrap().remaining();
             tokio::time::sleep(work).await;
@@ -206,14 +206,14 @@ mod tests {
             (Some("99999H"), "300"),
             (Some("2M"), "120"),
         ] {
-            assert_eq!(answer(asked, Duration::ZERO).await, seconds, "{asked:?}");
+            assert_eq!(response(asked, Duration::ZERO).await, seconds, "{asked:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_past_its_deadline_answers_deadline_exceeded() {
         assert_eq!(
-            answer(Some("100m"), Duration::from_secs(1)).await,
+            response(Some("100m"), Duration::from_secs(1)).await,
             "DEADLINE_EXCEEDED"
         );
     }
@@ -222,13 +222,13 @@ mod tests {
     async fn a_call_whose_time_is_over_is_not_begun() {
         // What grpc-go sends for a deadline that has passed.
         assert_eq!(
-            answer(Some("0n"), Duration::ZERO).await,
+            response(Some("0n"), Duration::ZERO).await,
             "DEADLINE_EXCEEDED"
         );
     }
 
     #[tokio::test]
-    async fn a_timeout_that_is_none_is_refused() {
+    async fn a_timeout_that_is_none_is_rejected() {
         for timeout in ["", "S", "5", "5x", "-1S", "123456789S", "١S"] {
             let mut headers = HeaderMap::new();
             headers.insert(

@@ -1,10 +1,10 @@
 //! Learns how a call ended, for the layers that tell somebody.
 //!
-//! A call ends when the last byte of its answer is handed over: a gRPC status
-//! stands in the trailers, and a stream ends long after its head. An answer
+//! A call ends when the last byte of its response is handed over: a gRPC status
+//! stands in the trailers, and a stream ends long after its head. A response
 //! that is dropped before that was cancelled. gRPC answers are read as the
-//! caller reads them, so no door has to say how a call went; the REST door
-//! answers 200 to everything and leaves the [`Kind`] beside the answer.
+//! caller reads them, so no door has to say how a call went; the REST API
+//! answers 200 to everything and leaves the [`Kind`] beside the response.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct Ending {
     pub(super) code: Code,
     /// Why it failed; the name of the code where nobody gave a reason.
     pub(super) reason: Option<Cow<'static, str>>,
-    /// Status of the answer's head; `None` before there was one.
+    /// Status of the response's head; `None` before there was one.
     pub(super) http_status: Option<StatusCode>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Watch<W: Witness> {
     ending: Ending,
 }
 
-/// Body of an answer that is watched to its end.
+/// Body of a response that is watched to its end.
 pub struct Watched<B, W: Witness> {
     inner: B,
     watch: Watch<W>,
@@ -82,8 +82,8 @@ impl Ending {
     }
 
     /// Whether the server's span has failed, by OpenTelemetry's conventions
-    /// for gRPC: a refusal of what the caller sent is no failure of the server.
-    pub(super) fn is_servers_fault(&self) -> bool {
+    /// for gRPC: a rejection of what the caller sent is no failure of the server.
+    pub(super) fn is_server_error(&self) -> bool {
         matches!(
             self.code,
             Code::Unknown
@@ -104,7 +104,7 @@ impl Ending {
 // === impl Watch ===
 
 impl<W: Witness> Watch<W> {
-    /// Begins before the answer, so that a call that is dropped is told too.
+    /// Begins before the response, so that a call that is dropped is told too.
     pub(super) fn new(witness: W) -> Self {
         Watch {
             witness,
@@ -112,9 +112,9 @@ impl<W: Witness> Watch<W> {
         }
     }
 
-    /// Goes on with the body of the answer.
-    pub(super) fn over<B>(mut self, answer: Response<B>) -> Response<Watched<B, W>> {
-        let (head, inner) = answer.into_parts();
+    /// Goes on with the body of the response.
+    pub(super) fn over<B>(mut self, response: Response<B>) -> Response<Watched<B, W>> {
+        let (head, inner) = response.into_parts();
         self.ending.http_status = Some(head.status);
         if let Some(kind) = head.extensions.get::<Kind>() {
             self.ending.of_kind(*kind);

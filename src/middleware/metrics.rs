@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 
 use super::Door;
 use super::ending::{Ending, Watch, Watched, Witness};
-use crate::domain::Account;
+use crate::call::CallStats;
 use crate::telemetry::{CallLabels, Metrics, TraceId};
 
 /// Counts calls of one door.
@@ -44,7 +44,7 @@ pub struct Counted<A> {
 /// Bytes in flight: until the call has ended and its body is gone.
 #[derive(Debug)]
 struct Flight {
-    account: Account,
+    stats: CallStats,
     metrics: Metrics,
 }
 
@@ -95,8 +95,8 @@ where
         let flight = tally.flight.clone();
         let watch = Watch::new(tally);
         let request = request.map(|inner| (self.rebody)(Counted { inner, flight }));
-        let answer = self.inner.call(request);
-        async move { Ok(watch.over(answer.await?)) }.boxed()
+        let response = self.inner.call(request);
+        async move { Ok(watch.over(response.await?)) }.boxed()
     }
 }
 
@@ -109,7 +109,7 @@ impl Tally {
             door: door.clone(),
             method: door.method(request.uri().path()),
             flight: Arc::new(Flight {
-                account: request.extensions().get().cloned().unwrap_or_default(),
+                stats: request.extensions().get().cloned().unwrap_or_default(),
                 metrics: door.metrics.clone(),
             }),
             trace: request.extensions().get().cloned(),
@@ -125,7 +125,7 @@ impl Witness for Tally {
             rpc_method: self.method.clone(),
             rpc_response_status_code: ending.code_name(),
             error_type: ending.reason.clone().unwrap_or(Cow::Borrowed("")),
-            tenant: self.flight.account.tenant().unwrap_or_default(),
+            tenant: self.flight.stats.tenant().unwrap_or_default(),
         };
         let took = self.started.elapsed();
         let kept = self.trace.take().filter(|trace| trace.is_kept);
@@ -136,7 +136,7 @@ impl Witness for Tally {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.metrics.bytes_released(self.account.bytes());
+        self.metrics.bytes_released(self.stats.bytes());
     }
 }
 
@@ -155,7 +155,7 @@ impl<A: Body + Unpin> Body for Counted<A> {
             && let Some(data) = frame.data_ref()
         {
             let bytes = data.remaining() as u64;
-            self.flight.account.add_bytes(bytes);
+            self.flight.stats.add_bytes(bytes);
             self.flight.metrics.bytes_received(bytes);
         }
         Poll::Ready(frame)

@@ -1,6 +1,6 @@
 //! Turns a panic of a handler into an `INTERNAL` answer; the process lives.
 //!
-//! Differs from a task's own panic boundary: the caller gets an answer of its
+//! Differs from a task's own panic boundary: the caller gets a response of its
 //! door instead of a reset stream. The panic's message is not sent to the
 //! caller and not logged here, as it may quote data; the panic hook prints
 //! place and message once.
@@ -19,7 +19,7 @@ use crate::telemetry::Metrics;
 #[derive(Clone, Debug)]
 pub struct PanicLayer<R> {
     metrics: Metrics,
-    refuse: R,
+    reject: R,
 }
 
 /// See [`PanicLayer`].
@@ -27,12 +27,12 @@ pub struct PanicLayer<R> {
 pub struct CatchPanic<S, R> {
     metrics: Metrics,
     inner: S,
-    refuse: R,
+    reject: R,
 }
 
 impl<R> PanicLayer<R> {
-    pub(super) fn new(metrics: Metrics, refuse: R) -> Self {
-        PanicLayer { metrics, refuse }
+    pub(super) fn new(metrics: Metrics, reject: R) -> Self {
+        PanicLayer { metrics, reject }
     }
 }
 
@@ -43,7 +43,7 @@ impl<S, R: Copy> Layer<S> for PanicLayer<R> {
         CatchPanic {
             metrics: self.metrics.clone(),
             inner,
-            refuse: self.refuse,
+            reject: self.reject,
         }
     }
 }
@@ -63,14 +63,14 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (refuse, metrics) = (self.refuse, self.metrics.clone());
+        let (reject, metrics) = (self.reject, self.metrics.clone());
         // Nothing that a panic leaves half-changed outlives the future.
-        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let response = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
-            answer.await.unwrap_or_else(|_| {
+            response.await.unwrap_or_else(|_| {
                 metrics.panicked();
                 tracing::error!("a handler panicked");
-                Ok(refuse(&Error::new(Kind::Internal, "internal error")))
+                Ok(reject(&Error::new(Kind::Internal, "internal error")))
             })
         }
         .boxed()
@@ -98,13 +98,13 @@ mod tests {
             Response::new(format!("{} {error}", error.kind().reason()))
         });
 
-        let answer = layer
+        let response = layer
             .layer(handler)
             .oneshot(Request::new(()))
             .await
             .unwrap();
 
-        assert_eq!(answer.into_body(), "INTERNAL internal error");
+        assert_eq!(response.into_body(), "INTERNAL internal error");
         assert!(metrics.text().contains("samegate_panics_total 1"));
     }
 }

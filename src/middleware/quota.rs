@@ -1,8 +1,8 @@
-//! Refuses calls that are over their tenant's quota.
+//! Rejects calls that are over their tenant's quota.
 //!
 //! A call is asked for before its body is read, with its announced length. A
 //! gRPC client announces none: what arrives is charged when the call has been
-//! answered, and the tenant is refused while it has more debt than a second
+//! answered, and the tenant is rejected while it has more debt than a second
 //! pays. A stream's head is answered at once, so its items ask for themselves.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 
 use super::announced;
 use super::watched::Watched;
-use crate::domain::Tenant;
+use crate::call::Tenant;
 use crate::error::{Error, Kind};
 use crate::quota::{Meter, Quotas};
 
@@ -23,7 +23,7 @@ use crate::quota::{Meter, Quotas};
 #[derive(Clone, Debug)]
 pub struct QuotaLayer<R> {
     quotas: Quotas,
-    refuse: R,
+    reject: R,
 }
 
 /// See [`QuotaLayer`].
@@ -34,7 +34,7 @@ pub struct Metered<S, R> {
 }
 
 /// Charges what arrived beyond the announced length when the call ends, also
-/// for a caller that leaves before the answer.
+/// for a caller that leaves before the response.
 struct Bill {
     meter: Meter,
     announced: u64,
@@ -49,8 +49,8 @@ impl Drop for Bill {
 }
 
 impl<R> QuotaLayer<R> {
-    pub(super) fn new(quotas: Quotas, refuse: R) -> Self {
-        QuotaLayer { quotas, refuse }
+    pub(super) fn new(quotas: Quotas, reject: R) -> Self {
+        QuotaLayer { quotas, reject }
     }
 }
 
@@ -83,10 +83,10 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let refuse = self.layer.refuse;
+        let reject = self.layer.reject;
         let Some(tenant) = request.extensions().get::<Arc<Tenant>>() else {
             let error = Error::new(Kind::Internal, "the call has no tenant");
-            return std::future::ready(Ok(refuse(&error))).boxed();
+            return std::future::ready(Ok(reject(&error))).boxed();
         };
         let meter = self.layer.quotas.meter(&tenant.name);
         let announced = announced(request.headers());
@@ -96,7 +96,7 @@ where
         async move {
             let running = match meter.take(announced).await {
                 Ok(running) => running,
-                Err(error) => return Ok(refuse(&error)),
+                Err(error) => return Ok(reject(&error)),
             };
             let arrived = Arc::new(AtomicU64::new(0));
             let bill = Bill {
@@ -109,9 +109,9 @@ where
                 true
             };
             let request = request.map(|body| Watched::new(body, Box::new(watch)));
-            let answer = inner.call(request).await;
+            let response = inner.call(request).await;
             drop((running, bill));
-            answer
+            response
         }
         .boxed()
     }

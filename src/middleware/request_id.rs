@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use http::{HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, Service};
 
-use crate::domain::RequestId;
+use crate::call::RequestId;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest name that is taken from a caller.
@@ -57,11 +57,11 @@ where
         let header = header.unwrap_or_else(new_name);
         let name: Arc<str> = header.to_str().unwrap_or_default().into();
         request.extensions_mut().insert(RequestId(name));
-        let answer = self.0.call(request);
+        let response = self.0.call(request);
         async move {
-            let mut answer = answer.await?;
-            answer.headers_mut().insert(HEADER, header);
-            Ok(answer)
+            let mut response = response.await?;
+            response.headers_mut().insert(HEADER, header);
+            Ok(response)
         }
         .boxed()
     }
@@ -108,9 +108,9 @@ mod tests {
                 .to_string();
             Ok::<_, Infallible>(Response::new(name))
         });
-        let answer = RequestIdLayer.layer(echo).oneshot(request).await.unwrap();
-        assert_eq!(answer.headers()[HEADER], answer.body().as_str());
-        answer.into_body()
+        let response = RequestIdLayer.layer(echo).oneshot(request).await.unwrap();
+        assert_eq!(response.headers()[HEADER], response.body().as_str());
+        response.into_body()
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! The span goes on with the caller's trace. The line is written when the call
 //! has ended, with everything that layers and backends have noted in its
-//! [`Account`].
+//! [`CallStats`].
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tracing::{Instrument, Span};
 
 use super::Door;
 use super::ending::{Ending, Watch, Watched, Witness};
-use crate::domain::{Account, RequestId};
+use crate::call::{CallStats, RequestId};
 use crate::telemetry::{self, TraceId, names::attribute};
 
 /// Opens a span for each request and logs how it ended.
@@ -34,7 +34,7 @@ pub struct Traced<S> {
 #[derive(Debug)]
 pub struct Line {
     span: Span,
-    account: Account,
+    stats: CallStats,
     method: std::sync::Arc<str>,
     trace: Option<TraceId>,
     started: Instant,
@@ -70,26 +70,26 @@ where
 
     fn call(&mut self, mut request: Request<A>) -> Self::Future {
         let started = Instant::now();
-        let account = Account::default();
+        let stats = CallStats::default();
         let method = self.door.method(request.uri().path());
         let span = span(&request);
         let trace = telemetry::enter_trace(&span, request.headers(), self.door.system, &method);
         let extensions = request.extensions_mut();
-        extensions.insert(account.clone());
+        extensions.insert(stats.clone());
         if let Some(trace) = &trace {
             extensions.insert(trace.clone());
         }
-        let answer = span
+        let response = span
             .in_scope(|| self.inner.call(request))
             .instrument(span.clone());
         let watch = Watch::new(Line {
             span,
-            account,
+            stats,
             method,
             trace,
             started,
         });
-        async move { Ok(watch.over(answer.await?)) }.boxed()
+        async move { Ok(watch.over(response.await?)) }.boxed()
     }
 }
 
@@ -109,17 +109,17 @@ fn span<A>(request: &Request<A>) -> Span {
 
 impl Line {
     fn tell_collector(&self, ending: &Ending) {
-        let (span, account) = (&self.span, &self.account);
+        let (span, stats) = (&self.span, &self.stats);
         telemetry::attribute(span, attribute::RPC_STATUS, ending.code_name());
         match &ending.reason {
-            Some(reason) if ending.is_servers_fault() => telemetry::failed(span, reason),
+            Some(reason) if ending.is_server_error() => telemetry::failed(span, reason),
             Some(reason) => telemetry::attribute(span, attribute::ERROR_TYPE, reason.clone()),
             None => {}
         }
-        if let Some(library) = account.library() {
+        if let Some(library) = stats.library() {
             telemetry::attribute(span, attribute::LIBRARY, library);
         }
-        if let Some(tenant) = account.tenant() {
+        if let Some(tenant) = stats.tenant() {
             telemetry::attribute(span, attribute::TENANT, tenant);
         }
     }
@@ -130,7 +130,7 @@ impl Witness for Line {
         if self.trace.as_ref().is_some_and(|trace| trace.is_kept) {
             self.tell_collector(ending);
         }
-        let account = &self.account;
+        let stats = &self.stats;
         let is_cancelled = ending.code == Code::Cancelled;
         let message = if is_cancelled {
             "cancelled by the caller"
@@ -143,12 +143,12 @@ impl Witness for Line {
                 code = ending.code_name(),
                 reason = ending.reason.as_deref(),
                 http_status = ending.http_status.map(|status| status.as_u16()),
-                tenant = account.tenant().as_deref(),
-                library = account.library().as_deref(),
-                bytes = account.bytes(),
-                attempts = account.attempts(),
-                queue_ms = milliseconds(account.waited()),
-                upstream_ms = milliseconds(account.upstream()),
+                tenant = stats.tenant().as_deref(),
+                library = stats.library().as_deref(),
+                bytes = stats.bytes(),
+                attempts = stats.attempts(),
+                queue_ms = milliseconds(stats.waited()),
+                upstream_ms = milliseconds(stats.upstream()),
                 total_ms = milliseconds(self.started.elapsed()),
                 trace_id = self.trace.as_ref().map(|trace| &*trace.text),
                 "{message}"

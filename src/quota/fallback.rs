@@ -82,7 +82,7 @@ impl Fallback {
     }
 
     /// This replica's share of a quota. Whole numbers are
-    /// rounded up, since a share of nothing would refuse everything.
+    /// rounded up, since a share of nothing would reject everything.
     fn share(&self, limits: &Limits) -> Limits {
         let share = |limit: Option<u64>| limit.map(|limit| limit.div_ceil(self.replicas));
         Limits {

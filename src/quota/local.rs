@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::gcra::Gcra;
-use super::{CONCURRENCY_WAIT, Decision, Limit, Limits, Refusal, Running, Store};
+use super::{CONCURRENCY_WAIT, Decision, Limit, Limits, Rejection, Running, Store};
 use crate::error::Result;
 
 /// Counts in memory; clones share the counts.
@@ -70,8 +70,8 @@ impl Local {
 impl Store for Local {
     async fn take(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
         let now = self.now();
-        if let Err(refusal) = self.with(tenant, |counts| counts.take(now, limits, bytes)) {
-            return Ok(Decision::Refused(refusal));
+        if let Err(rejection) = self.with(tenant, |counts| counts.take(now, limits, bytes)) {
+            return Ok(Decision::Rejected(rejection));
         }
         let (store, tenant) = (self.clone(), tenant.to_owned());
         let end = move || store.with(&tenant, |counts| counts.running -= 1);
@@ -92,7 +92,7 @@ impl Store for Local {
 
 impl Counts {
     /// Takes one request if every limit allows it.
-    fn take(&mut self, now: Now, limits: &Limits, bytes: u64) -> Result<(), Refusal> {
+    fn take(&mut self, now: Now, limits: &Limits, bytes: u64) -> Result<(), Rejection> {
         let today = now.unix / DAY_S;
         if self.day != today {
             (self.day, self.of_day) = (today, 0);
@@ -109,14 +109,14 @@ impl Counts {
         Ok(())
     }
 
-    fn check(&self, now: Now, limits: &Limits) -> Result<(), Refusal> {
-        let refused = |limit, wait| Err(Refusal { limit, wait });
+    fn check(&self, now: Now, limits: &Limits) -> Result<(), Rejection> {
+        let rejected = |limit, wait| Err(Rejection { limit, wait });
         if limits
             .requests_per_day
             .is_some_and(|most| self.of_day >= most)
         {
             let wait = Duration::from_secs(DAY_S - now.unix % DAY_S);
-            return refused(Limit::Day, wait);
+            return rejected(Limit::Day, wait);
         }
         if let Some(rate) = limits.requests_per_second {
             let burst = limits.burst.unwrap_or(rate);
@@ -124,7 +124,7 @@ impl Counts {
                 .requests
                 .wait(now.monotonic, 1.0, rate as f64, burst as f64);
             if wait > SLACK_S {
-                return refused(Limit::Rate, seconds(wait));
+                return rejected(Limit::Rate, seconds(wait));
             }
         }
         if let Some(rate) = limits.bytes_per_second {
@@ -133,11 +133,11 @@ impl Counts {
             let rate = rate as f64;
             let wait = self.bytes.wait(now.monotonic, 1.0, rate, rate);
             if wait > SLACK_S {
-                return refused(Limit::Bytes, seconds(wait));
+                return rejected(Limit::Bytes, seconds(wait));
             }
         }
         if limits.concurrent.is_some_and(|most| self.running >= most) {
-            return refused(Limit::Concurrency, CONCURRENCY_WAIT);
+            return rejected(Limit::Concurrency, CONCURRENCY_WAIT);
         }
         Ok(())
     }
@@ -172,9 +172,9 @@ mod tests {
             counts.take(at(midnight - 100), &limits, 0).unwrap();
         }
 
-        let refused = counts.take(at(midnight - 90), &limits, 0).unwrap_err();
-        assert_eq!(refused.limit, Limit::Day);
-        assert_eq!(refused.wait, Duration::from_secs(90));
+        let rejected = counts.take(at(midnight - 90), &limits, 0).unwrap_err();
+        assert_eq!(rejected.limit, Limit::Day);
+        assert_eq!(rejected.wait, Duration::from_secs(90));
         counts.take(at(midnight), &limits, 0).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Decision, Limit, Limits, Refusal, Running, Store};
+use super::{Decision, Limit, Limits, Rejection, Running, Store};
 use crate::error::{Error, Kind, Result};
 use crate::replicas::{self, Script, ScriptInvocation, in_background};
 
@@ -37,8 +37,8 @@ impl Redis {
     }
 
     async fn run(&self, call: &ScriptInvocation<'_>) -> Result<(u8, u64)> {
-        let answer = self.0.redis.run(call).await;
-        answer.map_err(|failure| {
+        let response = self.0.redis.run(call).await;
+        response.map_err(|failure| {
             let message = "the quotas cannot be counted now";
             Error::new(Kind::QuotaStoreUnavailable, message).with_source(failure)
         })
@@ -95,7 +95,7 @@ impl Store for Redis {
             _ => Limit::Day,
         };
         let wait = Duration::from_micros(wait);
-        Ok(Decision::Refused(Refusal { limit, wait }))
+        Ok(Decision::Rejected(Rejection { limit, wait }))
     }
 
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64) {

@@ -29,31 +29,31 @@ if tonumber(held[3] or -1) == today then
   used = tonumber(held[4])
 end
 
-local function refuse(limit, wait)
+local function reject(limit, wait)
   return { limit, math.ceil(wait * 1000000) + 1 }
 end
 
 if name ~= '' then
   if per_day > 0 and used >= per_day then
-    return refuse(4, 86400 - unix % 86400)
+    return reject(4, 86400 - unix % 86400)
   end
   if rate > 0 then
     local wait = tat + (1 - burst) / rate - now
     if wait > slack then
-      return refuse(1, wait)
+      return reject(1, wait)
     end
     tat = tat + 1 / rate
   end
   if byte_rate > 0 then
     local wait = btat + 1 / byte_rate - 1 - now
     if wait > slack then
-      return refuse(2, wait)
+      return reject(2, wait)
     end
   end
   if concurrent > 0 then
     redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
     if redis.call('ZCARD', KEYS[2]) >= concurrent then
-      return refuse(3, 1)
+      return reject(3, 1)
     end
     redis.call('ZADD', KEYS[2], string.format('%.6f', now + life), name)
     redis.call('EXPIRE', KEYS[2], math.ceil(life) + 1)

@@ -11,7 +11,7 @@ fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
 fn meter(limits: Limits, shadow: bool) -> Meter {
     let limits = BTreeMap::from([("ann".to_owned(), limits)]);
     let store = Arc::new(Local::default());
-    Quotas::of(store, limits, shadow, Refusals::default()).meter("ann")
+    Quotas::of(store, limits, shadow, Rejections::default()).meter("ann")
 }
 
 async fn kind(meter: &Meter) -> Option<Kind> {
@@ -78,9 +78,9 @@ async fn who_waits_as_long_as_told_is_admitted_and_who_waits_less_is_not() {
     }
 
     for _ in 0..50 {
-        let refused = meter.take(0).await.unwrap_err();
-        let wait = refused.retry_after().unwrap();
-        assert_eq!(refused.kind(), Kind::QuotaRate);
+        let rejected = meter.take(0).await.unwrap_err();
+        let wait = rejected.retry_after().unwrap();
+        assert_eq!(rejected.kind(), Kind::QuotaRate);
         advance(wait - Duration::from_millis(2)).await;
         assert_eq!(kind(&meter).await, Some(Kind::QuotaRate));
         advance(Duration::from_millis(2)).await;
@@ -96,9 +96,9 @@ async fn a_debt_of_bytes_is_paid_before_the_next_call() {
     let _ = meter.take(0).await.unwrap();
     meter.charge(5_000_000);
 
-    let refused = meter.take(0).await.unwrap_err();
-    assert_eq!(refused.kind(), Kind::QuotaBytes);
-    let wait = refused.retry_after().unwrap().as_secs_f64();
+    let rejected = meter.take(0).await.unwrap_err();
+    assert_eq!(rejected.kind(), Kind::QuotaBytes);
+    let wait = rejected.retry_after().unwrap().as_secs_f64();
     assert!((wait - 4.0).abs() < 0.01, "{wait}");
 }
 
@@ -114,7 +114,7 @@ async fn a_running_call_keeps_its_place_until_it_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_one_limit_refuses_is_charged_to_none() {
+async fn a_call_that_one_limit_rejects_is_charged_to_none() {
     let meter = meter(
         limits(|limits| {
             limits.requests_per_day = Some(2);
@@ -129,19 +129,19 @@ async fn a_call_that_one_limit_refuses_is_charged_to_none() {
     drop(running);
 
     assert_eq!(kind(&meter).await, None);
-    let refused = meter.take(0).await.unwrap_err();
-    assert_eq!(refused.kind(), Kind::QuotaDay);
-    assert!(refused.retry_after().unwrap() <= Duration::from_hours(24));
+    let rejected = meter.take(0).await.unwrap_err();
+    assert_eq!(rejected.kind(), Kind::QuotaDay);
+    assert!(rejected.retry_after().unwrap() <= Duration::from_hours(24));
 }
 
 #[tokio::test(start_paused = true)]
-async fn shadow_mode_counts_what_it_would_refuse() {
+async fn shadow_mode_counts_what_it_would_reject() {
     let meter = meter(limits(|limits| limits.requests_per_second = Some(1)), true);
 
     for _ in 0..10 {
         assert_eq!(kind(&meter).await, None);
     }
-    assert_eq!(meter.quotas.0.refusals.by_tenant()["ann"], 9);
+    assert_eq!(meter.quotas.0.rejections.by_tenant()["ann"], 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +156,7 @@ async fn tenants_have_quotas_of_their_own_and_others_none() {
         Arc::new(Local::default()),
         quotas,
         false,
-        Refusals::default(),
+        Rejections::default(),
     );
 
     assert_eq!(kind(&quotas.meter("ann")).await, None);

@@ -1,7 +1,7 @@
-//! Lets a client that is refused early send its body to the end.
+//! Lets a client that is rejected early send its body to the end.
 //!
-//! Most HTTP/1 clients read the answer only after they have sent everything. A
-//! server that stops reading resets the connection under them, and the answer,
+//! Most HTTP/1 clients read the response only after they have sent everything. A
+//! server that stops reading resets the connection under them, and the response,
 //! "your token has expired" above all, is never seen. So whatever a handler or
 //! layer leaves unread is read here and thrown away, within bounds.
 
@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 
-/// Most bytes that are thrown away: eight of the vendor's largest pictures. A
+/// Most bytes that are thrown away: eight of the vendor's largest images. A
 /// client that sends more is cut off.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Longest time for it; ours, that of a large body on a slow line.

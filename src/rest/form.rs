@@ -1,7 +1,7 @@
 //! Fields of a query string, an urlencoded body or a multipart body.
 //!
 //! Values stay slices of the body, escaped as they came, until a field is
-//! asked for: a picture of megabytes is unescaped and decoded in one pass and
+//! asked for: an image of megabytes is unescaped and decoded in one pass and
 //! never copied as text. Names that mean nothing here are dropped unread. A
 //! body that claims to be JSON, or nothing, is read as urlencoded too: the
 //! vendor finds no field in JSON either, and answers that one is missing.
@@ -121,7 +121,7 @@ impl Fields {
     pub(super) fn of_query(query: Option<&str>) -> Self {
         let query = query.unwrap_or_default();
         let query = Bytes::copy_from_slice(query.as_bytes());
-        // It was a text already, so nothing is refused.
+        // It was a text already, so nothing is rejected.
         Fields::of_form(&query).unwrap_or_default()
     }
 
@@ -160,9 +160,10 @@ impl Fields {
             Encoding::Form => unescape(&value.text).collect(),
             Encoding::Plain => value.text.to_vec(),
         };
-        let fault = |_| Violation::new(name, Kind::InvalidParameter, "not UTF-8");
-        let text = String::from_utf8(bytes).map_err(fault);
-        text.map(Some).map_err(|fault| Error::invalid(vec![fault]))
+        let violation = |_| Violation::new(name, Kind::InvalidParameter, "not UTF-8");
+        let text = String::from_utf8(bytes).map_err(violation);
+        text.map(Some)
+            .map_err(|violation| Error::invalid(vec![violation]))
     }
 
     /// Whether a field was sent with something in it.
@@ -176,14 +177,14 @@ impl Fields {
         self.0.contains_key(name)
     }
 
-    /// Picture in a field: base64 text, decoded; no bytes when it was not sent.
-    pub(super) fn picture(&self, name: &str) -> RawSource {
+    /// Image in a field: base64 text, decoded; no bytes when it was not sent.
+    pub(super) fn image(&self, name: &str) -> RawSource {
         let Some(value) = self.0.get(name) else {
             return RawSource::Content(Bytes::new());
         };
         // Base64 has no `%`, so escapes are undone in multipart bodies too.
-        let picture = picture::decode(&value.text);
-        picture.map_or(RawSource::Undecodable, RawSource::Content)
+        let image = picture::decode(&value.text);
+        image.map_or(RawSource::Undecodable, RawSource::Content)
     }
 }
 
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_not_utf8_is_refused_rather_than_changed() {
+    fn a_text_that_is_not_utf8_is_rejected_rather_than_changed() {
         let error = form("brief=%c4%e3").text("brief").unwrap_err();
 
         assert_eq!(error.kind(), Kind::InvalidParameter);
@@ -315,7 +316,7 @@ mod tests {
             };
             for name in NAMES {
                 let _ = (fields.text(name).is_ok(), fields.is_filled(name));
-                let _ = fields.picture(name).check().is_ok();
+                let _ = fields.image(name).check().is_ok();
             }
         }
 

@@ -2,7 +2,7 @@
 //!
 //! GET with a query, POST with a query, POST with a form: the fields of query
 //! and body are read alike, whatever content type is claimed (the vendor's own
-//! samples claim JSON and send nothing). Refusals here are OAuth's (RFC 6749
+//! samples claim JSON and send nothing). Rejections here are OAuth's (RFC 6749
 //! section 5.2), not the API's.
 
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,7 @@ use http::{StatusCode, header};
 
 use super::form::{self, Fields};
 use super::token::Keys;
-use crate::wire::TokenRefusal;
+use crate::wire::TokenRejection;
 
 /// Greatest body of a token request; ours, many times what keys need. The
 /// sender is not known yet.
@@ -29,35 +29,35 @@ pub(super) async fn grant(keys: &Keys, request: Request, now: SystemTime) -> Res
     let query = Fields::of_query(head.uri.query());
     let body = form::read(&head.headers, body, MAX_BODY_BYTES);
     let Ok(Ok(form)) = tokio::time::timeout(BODY_TIME, body).await else {
-        return refused(StatusCode::BAD_REQUEST, unreadable());
+        return rejected(StatusCode::BAD_REQUEST, unreadable());
     };
     let field = |name| {
         let sent = [&query, &form].map(|fields| fields.text(name).ok().flatten());
         sent.into_iter().flatten().next().unwrap_or_default()
     };
     if field("grant_type") != "client_credentials" {
-        return refused(StatusCode::BAD_REQUEST, unsupported_grant());
+        return rejected(StatusCode::BAD_REQUEST, unsupported_grant());
     }
     match keys.issue(&field("client_id"), &field("client_secret"), now) {
         // RFC 6749 section 5.1: no cache may keep a token.
         Ok(grant) => ([(header::CACHE_CONTROL, "no-store")], Json(grant)).into_response(),
-        Err(refusal) => refused(StatusCode::UNAUTHORIZED, refusal),
+        Err(rejection) => rejected(StatusCode::UNAUTHORIZED, rejection),
     }
 }
 
-fn refused(status: StatusCode, refusal: TokenRefusal) -> Response {
-    (status, Json(refusal)).into_response()
+fn rejected(status: StatusCode, rejection: TokenRejection) -> Response {
+    (status, Json(rejection)).into_response()
 }
 
-fn unsupported_grant() -> TokenRefusal {
-    TokenRefusal {
+fn unsupported_grant() -> TokenRejection {
+    TokenRejection {
         error: "unsupported_grant_type".to_owned(),
         error_description: "The authorization grant type is not supported".to_owned(),
     }
 }
 
-fn unreadable() -> TokenRefusal {
-    TokenRefusal {
+fn unreadable() -> TokenRejection {
+    TokenRejection {
         error: "invalid_request".to_owned(),
         error_description: "The body cannot be read".to_owned(),
     }

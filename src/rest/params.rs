@@ -2,7 +2,7 @@
 //!
 //! Only the spelling is this module's business: which field wins, how numbers
 //! and lists are written, what the same_hq format demands beyond the domain's
-//! rules. As in the vendor's answers, the first fault found is the answer.
+//! rules. As in the vendor's responses, the first violation found is the response.
 
 use super::form::Fields;
 use crate::domain::{Add, Delete, Query, RawSource, RawTarget, TagLogic, Update};
@@ -13,7 +13,7 @@ use crate::wire::{MAX_SIGNS_PER_CALL, SIGN_SEPARATOR};
 /// demands it.
 pub(super) fn add(form: &Fields) -> Result<Add> {
     let Some(brief) = form.text("brief")? else {
-        return Err(fault("brief", Kind::MissingParameter, "required"));
+        return Err(violation("brief", Kind::MissingParameter, "required"));
     };
     let tags = tags(form)?.unwrap_or_default();
     Add::new(source(form)?, brief, &tags)
@@ -25,12 +25,12 @@ pub(super) fn search(form: &Fields) -> Result<Query> {
     let tag_logic = match number(form, "tag_logic")? {
         None | Some(0) => TagLogic::And,
         Some(1) => TagLogic::Or,
-        Some(_) => return Err(fault("tag_logic", Kind::InvalidParameter, "0 or 1")),
+        Some(_) => return Err(violation("tag_logic", Kind::InvalidParameter, "0 or 1")),
     };
     let offset = number(form, "pn")?.unwrap_or(0);
     // The domain takes 0 for "not said"; here it is out of range.
     let limit = match number(form, "rn")? {
-        Some(0) => return Err(fault("rn", Kind::InvalidParameter, "1 to 1000")),
+        Some(0) => return Err(violation("rn", Kind::InvalidParameter, "1 to 1000")),
         limit => limit.unwrap_or(0),
     };
     Query::new(source(form)?, &tags, tag_logic, (offset, limit), 0.0)
@@ -57,17 +57,17 @@ pub(super) fn library(query: &Fields, form: &Fields) -> Result<String> {
     Ok(name.unwrap_or_default())
 }
 
-/// Reads the picture: `image` before `url`. An empty field counts only when
-/// nothing else names the picture, since SDKs send unset options empty.
+/// Reads the image: `image` before `url`. An empty field counts only when
+/// nothing else names the image, since SDKs send unset options empty.
 fn source(form: &Fields) -> Result<RawSource> {
     if form.is_filled("image") || (form.is_sent("image") && !form.is_filled("url")) {
-        return Ok(form.picture("image"));
+        return Ok(form.image("image"));
     }
     let url = form.text("url")?;
     Ok(url.map_or(RawSource::Missing, RawSource::Url))
 }
 
-/// Reads the stored picture that is meant: `image` before `url` before signs.
+/// Reads the stored image that is meant: `image` before `url` before signs.
 fn target(form: &Fields) -> Result<RawTarget> {
     let shown = form.is_filled("image") || form.is_filled("url");
     let signs = form.text("cont_sign")?.unwrap_or_default();
@@ -107,9 +107,9 @@ fn number(form: &Fields, name: &str) -> Result<Option<u32>> {
 
 fn parse(name: &str, text: &str) -> Result<u32> {
     let number = text.trim().parse();
-    number.map_err(|_| fault(name, Kind::InvalidParameter, "not a whole number"))
+    number.map_err(|_| violation(name, Kind::InvalidParameter, "not a whole number"))
 }
 
-fn fault(field: &str, kind: Kind, message: &str) -> Error {
+fn violation(field: &str, kind: Kind, message: &str) -> Error {
     Error::invalid(vec![Violation::new(field, kind, message)])
 }

@@ -1,4 +1,4 @@
-//! Base64 text of a picture, as a form holds it, to the picture's bytes.
+//! Base64 text of an image, as a form holds it, to the image's bytes.
 //!
 //! One pass over the text: escapes are undone into a small buffer that is
 //! decoded when full, so megabytes of text are never copied. Lenient where
@@ -28,18 +28,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Decodes the text of a picture; `None` when it is not base64.
+/// Decodes the text of an image; `None` when it is not base64.
 pub(super) fn decode(text: &[u8]) -> Option<Bytes> {
     let mut rest = text;
-    let mut picture = Vec::with_capacity(text.len() / 4 * 3 + CHUNK_BYTES);
+    let mut image = Vec::with_capacity(text.len() / 4 * 3 + CHUNK_BYTES);
     let mut chunk = [0; CHUNK];
     loop {
         let filled = fill(&mut chunk, &mut rest);
-        let before = picture.len();
-        BASE64.decode_vec(&chunk[..filled], &mut picture).ok()?;
+        let before = image.len();
+        BASE64.decode_vec(&chunk[..filled], &mut image).ok()?;
         // Only the last chunk may be short or padded.
-        if picture.len() - before < CHUNK_BYTES {
-            return (fill(&mut chunk, &mut rest) == 0).then(|| picture.into());
+        if image.len() - before < CHUNK_BYTES {
+            return (fill(&mut chunk, &mut rest) == 0).then(|| image.into());
         }
     }
 }

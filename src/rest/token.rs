@@ -24,10 +24,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::form::Fields;
+use crate::call::Tenant;
 use crate::config::RestKey;
-use crate::domain::Tenant;
 use crate::error::{Error, Kind, Result, Violation};
-use crate::wire::{TokenGrant, TokenRefusal};
+use crate::wire::{TokenGrant, TokenRejection};
 
 /// Life of an access token in seconds: 30 days (vendor's).
 const ACCESS_LIFE_S: u64 = 2_592_000;
@@ -41,7 +41,7 @@ const MAC_BYTES: usize = 16;
 /// Rights of every token; without this word SDKs stop using tokens.
 const SCOPE: &str = "public brain_all_scope";
 
-/// Field at fault when a call is signed instead of carrying a token.
+/// Field at violation when a call is signed instead of carrying a token.
 pub(super) const SIGNATURE: &str = "authorization";
 /// How such a call's header begins (the vendor's BCE signature, version 1).
 const SIGNATURE_SCHEME: &[u8] = b"bce-auth-v1/";
@@ -61,7 +61,7 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// Every key pair that opens the REST door.
+/// Every key pair that opens the REST API.
 #[derive(Clone, Default)]
 pub struct Keys(Arc<BTreeMap<u64, Vec<KeyPair>>>);
 
@@ -81,24 +81,24 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// The vendor's refusals of an API key that it does not know, and of a
+    /// The vendor's rejections of an API key that it does not know, and of a
     /// secret that does not belong to the key.
     pub fn issue(
         &self,
         api_key: &str,
         secret_key: &str,
         now: SystemTime,
-    ) -> Result<TokenGrant, TokenRefusal> {
+    ) -> Result<TokenGrant, TokenRejection> {
         let app_id = app_id(api_key);
         let known = self.0.get(&app_id).map_or(&[][..], Vec::as_slice);
         let mut known = known.iter().filter(|pair| pair.api_key == api_key);
         let Some(first) = known.next() else {
-            return Err(refusal("unknown client id"));
+            return Err(rejection("unknown client id"));
         };
         let owned = std::iter::once(first).chain(known);
         match owned.into_iter().find(|pair| pair.opens_with(secret_key)) {
             Some(pair) => Ok(pair.grant(app_id, unix_seconds(now))),
-            None => Err(refusal("Client authentication failed")),
+            None => Err(rejection("Client authentication failed")),
         }
     }
 
@@ -127,8 +127,8 @@ impl Keys {
             authorization.is_some_and(|value| value.as_bytes().starts_with(SIGNATURE_SCHEME));
         if token.is_empty() && signed {
             let message = "signatures are not taken here; ask for a token with valid keys";
-            let fault = Violation::new(SIGNATURE, Kind::CredentialsMissing, message);
-            return Err(Error::invalid(vec![fault]));
+            let violation = Violation::new(SIGNATURE, Kind::CredentialsMissing, message);
+            return Err(Error::invalid(vec![violation]));
         }
         self.tenant(&token, SystemTime::now())
     }
@@ -234,8 +234,8 @@ fn claims(token: &str) -> Option<(u64, u64)> {
     Some((expiry, app_id.parse().ok()?))
 }
 
-fn refusal(description: &str) -> TokenRefusal {
-    TokenRefusal {
+fn rejection(description: &str) -> TokenRejection {
+    TokenRejection {
         error: "invalid_client".to_owned(),
         error_description: description.to_owned(),
     }
@@ -274,7 +274,7 @@ mod tests {
         }
     }
 
-    fn refused(keys: &Keys, token: &str, now: SystemTime) -> Kind {
+    fn rejected(keys: &Keys, token: &str, now: SystemTime) -> Kind {
         keys.tenant(token, now).unwrap_err().kind()
     }
 
@@ -285,7 +285,7 @@ mod tests {
 
         assert_eq!(keys().tenant(&token, now()).unwrap().name, "bob");
         let without = Keys::new([pair("a", "s", "ann")]);
-        assert_eq!(refused(&without, &token, now()), Kind::CredentialsInvalid);
+        assert_eq!(rejected(&without, &token, now()), Kind::CredentialsInvalid);
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         assert!(number.parse::<u64>().is_ok());
         assert!(grant.refresh_token.starts_with("25."));
         assert_eq!(
-            refused(&keys, &grant.refresh_token, now()),
+            rejected(&keys, &grant.refresh_token, now()),
             Kind::CredentialsInvalid
         );
     }
@@ -317,7 +317,7 @@ mod tests {
         keys.tenant(&token, now() + life - Duration::from_secs(1))
             .unwrap();
         assert_eq!(
-            refused(&keys, &token, now() + life),
+            rejected(&keys, &token, now() + life),
             Kind::CredentialsExpired
         );
     }
@@ -333,7 +333,7 @@ mod tests {
                 forged.replace_range(index..=index, other);
                 if forged != token {
                     assert_eq!(
-                        refused(&keys, &forged, now()),
+                        rejected(&keys, &forged, now()),
                         Kind::CredentialsInvalid,
                         "{forged}"
                     );
@@ -347,21 +347,21 @@ mod tests {
             "24.x.2592000.1751328000.282335-",
             "\u{0}",
         ] {
-            assert_eq!(refused(&keys, text, now()), Kind::CredentialsInvalid);
+            assert_eq!(rejected(&keys, text, now()), Kind::CredentialsInvalid);
         }
-        assert_eq!(refused(&keys, "", now()), Kind::CredentialsMissing);
+        assert_eq!(rejected(&keys, "", now()), Kind::CredentialsMissing);
     }
 
     #[test]
     fn an_unknown_key_is_told_apart_from_a_wrong_secret() {
         let keys = Keys::new([pair("a", "s", "ann")]);
-        let refusal = |api_key, secret| keys.issue(api_key, secret, now()).unwrap_err();
+        let rejection = |api_key, secret| keys.issue(api_key, secret, now()).unwrap_err();
 
-        assert_eq!(refusal("b", "s").error_description, "unknown client id");
+        assert_eq!(rejection("b", "s").error_description, "unknown client id");
         for secret in ["", "S", "ss"] {
-            let refusal = refusal("a", secret);
-            assert_eq!(refusal.error, "invalid_client");
-            assert_eq!(refusal.error_description, "Client authentication failed");
+            let rejection = rejection("a", secret);
+            assert_eq!(rejection.error, "invalid_client");
+            assert_eq!(rejection.error_description, "Client authentication failed");
         }
     }
 
@@ -374,7 +374,7 @@ mod tests {
         both.tenant(&old, now()).unwrap();
         let after = Keys::new([pair("a", "new", "ann")]);
         after.tenant(&new, now()).unwrap();
-        assert_eq!(refused(&after, &old, now()), Kind::CredentialsInvalid);
+        assert_eq!(rejected(&after, &old, now()), Kind::CredentialsInvalid);
     }
 
     #[test]

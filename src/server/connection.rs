@@ -25,9 +25,9 @@ use tower::{Service, ServiceExt};
 
 use super::opening::Opening;
 use super::{Options, tls};
-use crate::domain::{Closing, Peer};
+use crate::call::{Closing, Peer};
 
-/// Frames of 64 KiB instead of 16 halve the work for large pictures
+/// Frames of 64 KiB instead of 16 halve the work for large images
 /// (measured: 300 kB calls, 485 → 411 CPU µs).
 const MAX_FRAME_BYTES: u32 = 64 * 1024;
 /// What one stream may send ahead: hyper's default, smaller costs 28 %.
@@ -42,7 +42,7 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Headers of one HTTP/1 request.
 const MAX_HEADERS: usize = 64;
 /// Streams that a client may reset before we have looked at them, and that we
-/// reset for its faults, until the connection is closed (CVE-2023-44487,
+/// reset for its violations, until the connection is closed (CVE-2023-44487,
 /// CVE-2025-8671); h2's own defaults, said here because they are ours to keep.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_FAULT_RESETS: usize = 1024;
@@ -50,7 +50,7 @@ const MAX_FAULT_RESETS: usize = 1024;
 /// HTTP/1 request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a silent HTTP/2 connection is asked whether it is alive, and how
-/// long its answer may take.
+/// long its response may take.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -64,7 +64,7 @@ where
     S::Future: Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let _open = Open::new(options.metrics.connections(options.door));
+    let _open = Open::new(options.metrics.connections(options.listener));
     let ended = match &options.tls {
         None => match begun(&stream).await {
             Ok(()) => drive(stream, None, service, options, closing).await,
@@ -76,14 +76,14 @@ where
                 drive(stream, peer, service, options, closing).await
             }
             Err(error) => {
-                options.metrics.handshake_failures(options.door).inc();
+                options.metrics.handshake_failures(options.listener).inc();
                 Err(error.into())
             }
         },
     };
     if let Err(error) = ended {
         // The client's business: a reset, a broken frame.
-        tracing::debug!(error, door = options.door, "connection ended");
+        tracing::debug!(error, listener = options.listener, "connection ended");
     }
 }
 

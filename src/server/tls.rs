@@ -18,13 +18,13 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::call::Peer;
 use crate::config::{self, ClientAuth};
-use crate::domain::Peer;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::Metrics;
 use crate::watch::Files;
 
-/// What both doors speak, the better one first.
+/// What both APIs speak, the better one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// TLS settings that are read again when their files change.

@@ -41,8 +41,8 @@ struct Inner {
     received_bytes: Counter,
     panics: Counter,
     attempts: Family<AttemptLabels, Histogram, fn() -> Histogram>,
-    connections: Family<DoorLabel, Gauge>,
-    handshake_failures: Family<DoorLabel, Counter>,
+    connections: Family<ListenerLabel, Gauge>,
+    handshake_failures: Family<ListenerLabel, Counter>,
     tls: Reload,
     config: Reload,
     ready: Gauge,
@@ -60,11 +60,11 @@ pub struct Reload {
 /// How a call is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
-    /// `grpc`, or `same_hq` for the REST door.
+    /// `grpc`, or `same_hq` for the REST API.
     pub rpc_system_name: &'static str,
     /// Full name of the method, one of a known set.
     pub rpc_method: Arc<str>,
-    /// Canonical code of the answer.
+    /// Canonical code of the response.
     pub rpc_response_status_code: &'static str,
     /// Reason of a failure; empty for a success.
     pub error_type: Cow<'static, str>,
@@ -81,8 +81,8 @@ struct AttemptLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DoorLabel {
-    door: &'static str,
+struct ListenerLabel {
+    listener: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -218,15 +218,17 @@ impl Metrics {
         histogram.observe(took.as_secs_f64());
     }
 
-    /// Connections of a door that are open.
-    pub fn connections(&self, door: &'static str) -> Gauge {
-        self.0.connections.get_or_create_owned(&DoorLabel { door })
+    /// Connections of a listener that are open.
+    pub fn connections(&self, listener: &'static str) -> Gauge {
+        self.0
+            .connections
+            .get_or_create_owned(&ListenerLabel { listener })
     }
 
-    /// Handshakes of a door that failed.
-    pub fn handshake_failures(&self, door: &'static str) -> Counter {
+    /// Handshakes of a listener that failed.
+    pub fn handshake_failures(&self, listener: &'static str) -> Counter {
         let failures = &self.0.handshake_failures;
-        failures.get_or_create_owned(&DoorLabel { door })
+        failures.get_or_create_owned(&ListenerLabel { listener })
     }
 
     /// How reading the certificates went.

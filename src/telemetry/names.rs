@@ -10,7 +10,7 @@
 pub const FIELDS: [&str; 31] = [
     // Path of the request: full name of the rpc, or REST path.
     "path",
-    // Name of the request, also in its answer.
+    // Name of the request, also in its response.
     "id",
     // Name of the tenant that asked.
     "tenant",
@@ -19,12 +19,12 @@ pub const FIELDS: [&str; 31] = [
     "operation",
     // How an operation ended: OK, CANCELLED, or the reason of its failure.
     "outcome",
-    // What was called: the rpc, or the path of the REST door.
+    // What was called: the rpc, or the path of the REST API.
     "method",
     // How a call ended: canonical gRPC code, and its reason if it failed.
     "code",
     "reason",
-    // Status of the answer as HTTP numbers it.
+    // Status of the response as HTTP numbers it.
     "http_status",
     // Bytes of the request's body that were read.
     "bytes",
@@ -32,7 +32,7 @@ pub const FIELDS: [&str; 31] = [
     "attempts",
     // Time that the call waited for its turn at the vendor or the processor,
     // time that the vendor took, and all of it, from the head of the request
-    // to the end of the answer.
+    // to the end of the response.
     "queue_ms",
     "upstream_ms",
     "total_ms",
@@ -52,7 +52,7 @@ pub const FIELDS: [&str; 31] = [
     // What went wrong, for operators.
     "error",
     // What is listened on or connected to: grpc, rest, admin.
-    "door",
+    "listener",
     // File that was read again.
     "file",
     // Keys of the configuration that want a restart.
@@ -71,11 +71,11 @@ pub const FIELDS: [&str; 31] = [
 
 /// Names of the attributes of exported spans that are not log fields.
 pub mod attribute {
-    /// `grpc`, or `same_hq` for the REST door.
+    /// `grpc`, or `same_hq` for the REST API.
     pub const RPC_SYSTEM: &str = "rpc.system.name";
     /// Full name of the method.
     pub const RPC_METHOD: &str = "rpc.method";
-    /// Canonical code of the answer, as `NOT_FOUND`.
+    /// Canonical code of the response, as `NOT_FOUND`.
     pub const RPC_STATUS: &str = "rpc.response.status_code";
     /// Reason of a failure.
     pub const ERROR_TYPE: &str = "error.type";
@@ -122,10 +122,10 @@ const NONE: &[&str] = &[];
 const LIBRARY: &[&str] = &["library"];
 const CREDENTIAL: &[&str] = &["library", "credential"];
 
-/// Calls of both doors: a histogram, so its `_count` is their number.
+/// Calls of both APIs: a histogram, so its `_count` is their number.
 pub const CALL_DURATION: Metric = metric(
     "rpc_server_call_duration_seconds",
-    "Time from the head of a call to the end of its answer",
+    "Time from the head of a call to the end of its response",
     &[
         "rpc_system_name",
         "rpc_method",
@@ -162,8 +162,8 @@ pub const ADMITTED_BYTES: Metric = metric(
     NONE,
 );
 /// Calls over a quota.
-pub const QUOTA_REFUSALS: Metric = metric(
-    "samegate_quota_refusals_total",
+pub const QUOTA_REJECTIONS: Metric = metric(
+    "samegate_quota_rejections_total",
     "Calls and items of bulk loads that were over their tenant's quota, in shadow mode too",
     &["tenant"],
 );
@@ -185,13 +185,13 @@ pub const ATTEMPT_DURATION: Metric = metric(
 pub const CONNECTIONS: Metric = metric(
     "samegate_connections",
     "Connections that are open",
-    &["door"],
+    &["listener"],
 );
 /// Handshakes that failed.
 pub const HANDSHAKE_FAILURES: Metric = metric(
     "samegate_tls_handshake_failures_total",
     "TLS handshakes that failed or took too long",
-    &["door"],
+    &["listener"],
 );
 /// Whether certificates could be read.
 pub const TLS_RELOAD: Metric = metric(
@@ -229,16 +229,16 @@ pub const BUILD: Metric = metric(
     "Version of the gateway; always 1",
     &["version"],
 );
-/// Pictures of a library.
-pub const LIBRARY_PICTURES: Metric = metric(
-    "samegate_library_pictures",
-    "Pictures that an embedded library holds",
+/// Images of a library.
+pub const LIBRARY_IMAGES: Metric = metric(
+    "samegate_library_images",
+    "Images that an embedded library holds",
     LIBRARY,
 );
-/// Most pictures of a library.
+/// Most images of a library.
 pub const LIBRARY_CAPACITY: Metric = metric(
-    "samegate_library_capacity_pictures",
-    "Most pictures that an embedded library takes",
+    "samegate_library_capacity_images",
+    "Most images that an embedded library takes",
     LIBRARY,
 );
 /// Files of a library.
@@ -312,7 +312,7 @@ pub const METRICS: [Metric; 30] = [
     RECEIVED_BYTES,
     ADMITTED,
     ADMITTED_BYTES,
-    QUOTA_REFUSALS,
+    QUOTA_REJECTIONS,
     QUOTA_STORE,
     PANICS,
     ATTEMPT_DURATION,
@@ -324,7 +324,7 @@ pub const METRICS: [Metric; 30] = [
     CONFIG_RELOADED_AT,
     READY,
     BUILD,
-    LIBRARY_PICTURES,
+    LIBRARY_IMAGES,
     LIBRARY_CAPACITY,
     LIBRARY_SIZE,
     CPU_RUNNING,

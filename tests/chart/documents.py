@@ -5,7 +5,7 @@ import re
 import yaml
 
 from checks import check
-from objects import DOORS, custom_faults
+from objects import DOORS, custom_errors
 from rendered import CHART
 
 ROOT = CHART.parents[1]
@@ -21,8 +21,8 @@ def objects_of_the_documentation_keep_to_their_definitions(_):
     for kind in ("GRPCRoute", "Gateway", "BackendTLSPolicy", "DestinationRule", "VirtualService"):
         assert kind in kinds, kind
     checked = [each for each in objects if each["apiVersion"] not in UNCHECKED]
-    for each, faults in zip(checked, custom_faults(checked)):
-        assert not faults, (each["kind"], each["metadata"]["name"], faults)
+    for each, errors in zip(checked, custom_errors(checked)):
+        assert not errors, (each["kind"], each["metadata"]["name"], errors)
 
 
 @check

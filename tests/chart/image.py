@@ -79,7 +79,7 @@ def the_manifest_is_whole_in_the_build(_):
 
 
 @check
-def the_build_gets_neither_builds_nor_git_nor_pictures(_):
+def the_build_gets_neither_builds_nor_git_nor_images(_):
     ignored = (ROOT / ".dockerignore").read_text().split("\n")
     assert "*" in ignored, "everything is let through that is not named"
     for name in ("target/debug/samegate", ".git/config", ".tools/x", "samegate-data/x", ".env"):

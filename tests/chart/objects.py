@@ -44,17 +44,17 @@ def kubernetes_schemas_take_every_object(_):
 def definitions_of_custom_resources_take_every_object(_):
     objects = [each for name in VALUES for each in rendered(name) if each["kind"] in CUSTOM]
     assert {each["kind"] for each in objects} == CUSTOM
-    for each, faults in zip(objects, custom_faults(objects)):
-        assert not faults, (each["kind"], faults)
+    for each, errors in zip(objects, custom_errors(objects)):
+        assert not errors, (each["kind"], errors)
 
 
 @check
-def definitions_of_custom_resources_refuse_unknown_and_wrong_fields(_):
+def definitions_of_custom_resources_reject_unknown_and_wrong_fields(_):
     (monitor,) = of_kind(rendered("everything"), "ServiceMonitor")
     unknown, wrong = json.loads(json.dumps([monitor, monitor]))
     unknown["spec"]["endpoints"][0]["intervall"] = "30s"
     wrong["spec"]["endpoints"][0]["interval"] = "often"
-    assert all(custom_faults([unknown, wrong]))
+    assert all(custom_errors([unknown, wrong]))
 
 
 @check
@@ -168,12 +168,12 @@ def an_embedded_library_is_one_pod_with_a_volume(_):
 
 @check
 def an_existing_claim_is_used(_):
-    values = VALUES["embedded"] | {"persistence": {"existingClaim": "pictures"}}
+    values = VALUES["embedded"] | {"persistence": {"existingClaim": "images"}}
     objects = list(render(values).values())
     assert "volumeClaimTemplates" not in workload(objects)["spec"]
     claims = [each["persistentVolumeClaim"] for each in pod(objects)["volumes"]
               if "persistentVolumeClaim" in each]
-    assert claims == [{"claimName": "pictures"}]
+    assert claims == [{"claimName": "images"}]
 
 
 @check
@@ -216,8 +216,8 @@ def the_admin_port_is_closed_unless_opened(_):
         assert len(admin) == wanted and all(rule["from"] for rule in admin), (name, ingress)
 
 
-def custom_faults(objects):
-    """Faults of each object, by its definition."""
+def custom_errors(objects):
+    """ConfigErrors of each object, by its definition."""
     command = ["node", str(NODE / "check.mjs")]
     done = subprocess.run(command, input=json.dumps(objects), stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)

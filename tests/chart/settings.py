@@ -1,4 +1,4 @@
-"""From values to the gateway's configuration, and what is refused on the way."""
+"""From values to the gateway's configuration, and what is rejected on the way."""
 
 import json
 import pathlib
@@ -26,7 +26,7 @@ def the_gateway_accepts_every_rendered_configuration(gateway):
 
 
 @check
-def the_gateway_refuses_what_it_does_not_know(gateway):
+def the_gateway_rejects_what_it_does_not_know(gateway):
     """So that the check above can fail at all."""
     values = VALUES["embedded"] | {"config": {"limits": {"drain": "30s", "drian": "30s"}}}
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +61,7 @@ def no_secret_is_rendered(_):
 
 
 @check
-def a_secret_among_the_values_is_refused_and_not_repeated(_):
+def a_secret_among_the_values_is_rejected_and_not_repeated(_):
     cloud = {"name": "cloud", "backend": "rest", "credentials": [{"existingSecret": "vendor"}]}
     url = f"redis://user:{SECRET}@redis:6379"
     credential = {"secret_key": SECRET}
@@ -78,13 +78,13 @@ def a_secret_among_the_values_is_refused_and_not_repeated(_):
             "tenants[shop].settings.rest_keys[0].secret_key",
         ),
     ):
-        message = refusal(values)
+        message = rejection(values)
         assert place in message and "secretMounts" in message, message
         assert SECRET not in message, message
 
 
 @check
-def values_that_cannot_work_are_refused_with_what_to_do(_):
+def values_that_cannot_work_are_rejected_with_what_to_do(_):
     embedded = VALUES["embedded"]
     tenant = {"name": "shop", "libraries": ["cloud"], "apiKeyHashes": [HASH]}
     for values, words in (
@@ -96,7 +96,7 @@ def values_that_cannot_work_are_refused_with_what_to_do(_):
         ({"tenants": [tenant, tenant]}, "tenants: two are named `shop`"),
         ({"libraries": [{"name": "cloud", "backend": "rest"}]}, "libraries[cloud].credentials"),
     ):
-        assert words in refusal(values), (words, refusal(values))
+        assert words in rejection(values), (words, rejection(values))
 
 
 @check
@@ -112,11 +112,11 @@ def the_schema_names_what_it_does_not_know(_):
         ({"service": {"grpc": {"port": 70000}}}, "port"),
         ({"probes": {"liveness": {"periodSeconds": 0}}}, "periodSeconds"),
     ):
-        assert place in refusal(values), (place, refusal(values))
+        assert place in rejection(values), (place, rejection(values))
 
 
 @check
-def the_schema_knows_every_value_and_refuses_all_others(_):
+def the_schema_knows_every_value_and_rejects_all_others(_):
     schema = json.loads((CHART / "values.schema.json").read_text())
     pairs = [("", schema, yaml.safe_load((CHART / "values.yaml").read_text()))]
     # The gateway knows the keys of its sections better.
@@ -179,7 +179,7 @@ def resolved(part, schema):
     return schema["definitions"][part["$ref"].split("/")[-1]] if "$ref" in part else part
 
 
-def refusal(values):
+def rejection(values):
     try:
         render(values)
     except helm_python.HelmError as error:

@@ -17,7 +17,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "python"))
-import pictures  # noqa: E402
+import images  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 CLIENTS = pathlib.Path(__file__).resolve().parent
@@ -30,10 +30,10 @@ CLIENT_LIMIT_S = 300
 def main(binary):
     with tempfile.TemporaryDirectory(prefix="samegate-clients-") as folder:
         folder = pathlib.Path(folder)
-        drawn = folder / "pictures"
+        drawn = folder / "images"
         drawn.mkdir()
         for seed in range(6):
-            (drawn / f"picture-{seed}.png").write_bytes(pictures.png(seed))
+            (drawn / f"image-{seed}.png").write_bytes(images.png(seed))
 
         grpc, rest, admin = (f"127.0.0.1:{port}" for port in free_ports(3))
         log = folder / "gateway.log"
@@ -59,7 +59,7 @@ def run_clients(grpc, rest, drawn):
         "Node grpc-js": ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn],
         "Python baidu-aip": [
             *[sys.executable, python / "sdk_baidu_aip.py", "--base", f"http://{rest}"],
-            *["--key", "local", "--secret", "local", "--pictures", drawn],
+            *["--key", "local", "--secret", "local", "--images", drawn],
         ],
     }
     passed = failed = 0
@@ -81,7 +81,7 @@ def run_clients(grpc, rest, drawn):
 def start(binary, folder, log, grpc, rest, admin):
     command = [str(pathlib.Path(binary).resolve()), "serve", "--data", str(folder / "data")]
     command += ["--grpc", grpc, "--rest", rest, "--admin", admin]
-    # The SDK's script serves pictures on a loopback port of its own.
+    # The SDK's script serves images on a loopback port of its own.
     variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__FETCH_PRIVATE": "true"}
     with log.open("w") as output:
         return subprocess.Popen(

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::vendor::{API_KEY, Fault, Gate, Operation, SECRET_KEY, Vendor};
 
 /// A stream with its sending half.
@@ -32,19 +32,19 @@ impl Stream {
             })
             .await
             .unwrap();
-        let answer = gateway
+        let response = gateway
             .client()
             .await
             .add_images(ReceiverStream::new(receiver))
             .await;
         Stream {
             items,
-            events: answer.unwrap().into_inner(),
+            events: response.unwrap().into_inner(),
         }
     }
 
-    async fn send(&self, key: &str, picture: bytes::Bytes) {
-        self.items.send(item(key, picture)).await.unwrap();
+    async fn send(&self, key: &str, image: bytes::Bytes) {
+        self.items.send(item(key, image)).await.unwrap();
     }
 
     async fn event(&mut self) -> Event {
@@ -58,10 +58,10 @@ impl Stream {
     }
 }
 
-fn item(key: &str, picture: bytes::Bytes) -> v1::AddImagesRequest {
+fn item(key: &str, image: bytes::Bytes) -> v1::AddImagesRequest {
     let item = v1::AddImagesItem {
         key: key.to_owned(),
-        source: Some(Source::Content(picture)),
+        source: Some(Source::Content(image)),
         brief: key.to_owned(),
         ..Default::default()
     };
@@ -88,7 +88,7 @@ async fn outcome(
     (codes, summary.expect("the summary comes last"))
 }
 
-async fn refusal(gateway: &Gateway, messages: Vec<v1::AddImagesRequest>) -> Status {
+async fn rejection(gateway: &Gateway, messages: Vec<v1::AddImagesRequest>) -> Status {
     match gateway
         .client()
         .await
@@ -96,8 +96,8 @@ async fn refusal(gateway: &Gateway, messages: Vec<v1::AddImagesRequest>) -> Stat
         .await
     {
         Err(status) => status,
-        Ok(answer) => {
-            let mut events = answer.into_inner();
+        Ok(response) => {
+            let mut events = response.into_inner();
             loop {
                 if let Err(status) = events
                     .message()
@@ -119,15 +119,12 @@ async fn three_bad_items_of_a_hundred_fail_alone() {
 
     let sending = tokio::spawn(async move {
         for number in 0..100_u64 {
-            let picture = if number % 40 == 9 {
+            let image = if number % 40 == 9 {
                 "bad".into()
             } else {
                 png(number)
             };
-            items
-                .send(item(&number.to_string(), picture))
-                .await
-                .unwrap();
+            items.send(item(&number.to_string(), image)).await.unwrap();
         }
     });
     let (codes, counts) = outcome(events).await;
@@ -213,16 +210,16 @@ async fn progress_is_told_every_hundred_results() {
 }
 
 #[tokio::test]
-async fn a_stream_that_begins_with_an_item_is_refused() {
+async fn a_stream_that_begins_with_an_item_is_rejected() {
     let gateway = Gateway::start().await;
 
-    let refused = refusal(&gateway, vec![item("a", png(1))]).await;
+    let rejected = rejection(&gateway, vec![item("a", png(1))]).await;
 
-    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(rejected.code(), Code::InvalidArgument);
     assert!(
-        refused.message().contains("first message"),
+        rejected.message().contains("first message"),
         "{}",
-        refused.message()
+        rejected.message()
     );
 }
 
@@ -233,9 +230,9 @@ async fn second_options_end_the_stream_after_its_items_are_answered() {
         payload: Some(Payload::Options(v1::AddImagesOptions::default())),
     };
 
-    let refused = refusal(&gateway, vec![options(), item("a", png(1)), options()]).await;
+    let rejected = rejection(&gateway, vec![options(), item("a", png(1)), options()]).await;
 
-    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(rejected.code(), Code::InvalidArgument);
     let library = gateway
         .client()
         .await
@@ -246,7 +243,7 @@ async fn second_options_end_the_stream_after_its_items_are_answered() {
 }
 
 #[tokio::test]
-async fn too_many_items_in_flight_are_refused() {
+async fn too_many_items_in_flight_are_rejected() {
     let gateway = Gateway::start().await;
     let options = v1::AddImagesOptions {
         max_in_flight: 257,
@@ -257,7 +254,7 @@ async fn too_many_items_in_flight_are_refused() {
     };
 
     assert_eq!(
-        refusal(&gateway, vec![options]).await.code(),
+        rejection(&gateway, vec![options]).await.code(),
         Code::InvalidArgument
     );
 }
@@ -376,17 +373,17 @@ async fn a_client_that_leaves_a_stream_frees_the_vendor_at_once() {
 async fn a_client_that_never_reads_its_results_holds_up_nobody_else() {
     let gateway = Gateway::start().await;
     let Stream { items, events } = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
-    let (key, picture) = ("k".repeat(1000), png(1));
+    let (key, image) = ("k".repeat(1000), png(1));
     let writing = tokio::spawn(async move {
         for number in 0..u64::MAX {
-            // Results of 1 kB fill the client's window; pictures then wait for
+            // Results of 1 kB fill the client's window; images then wait for
             // a core that they must not keep.
-            let picture = if number % 2 == 0 {
+            let image = if number % 2 == 0 {
                 "bad".into()
             } else {
-                picture.clone()
+                image.clone()
             };
-            if items.send(item(&key, picture)).await.is_err() {
+            if items.send(item(&key, image)).await.is_err() {
                 break;
             }
         }
@@ -416,7 +413,7 @@ fn in_front_of(vendor: &Vendor) -> String {
     )
 }
 
-/// A picture of 300 kB: a small one with its end far behind it.
+/// An image of 300 kB: a small one with its end far behind it.
 fn large(number: u64) -> bytes::Bytes {
     let mut file = png(1).to_vec();
     file.resize(300_000, 0);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use crate::support::gateway::Gateway;
-use crate::support::grpc_double::{Act, Double, fault};
+use crate::support::grpc_double::{Act, Double, violation};
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -74,16 +74,16 @@ async fn run(args: &[&str], interrupt: CancellationToken) -> Ran {
     }
 }
 
-/// A folder with this many different "pictures" of the given size.
-fn pictures(count: usize, size: usize) -> tempfile::TempDir {
+/// A folder with this many different "images" of the given size.
+fn images(count: usize, size: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for number in 0..count {
-        write_picture(folder.path(), &name(number), &number.to_string(), size);
+        write_image(folder.path(), &name(number), &number.to_string(), size);
     }
     folder
 }
 
-fn write_picture(folder: &Path, name: &str, content: &str, size: usize) {
+fn write_image(folder: &Path, name: &str, content: &str, size: usize) {
     std::fs::write(folder.join(name), format!("{content:>size$}")).unwrap();
 }
 
@@ -103,10 +103,10 @@ fn all_briefs(folder: &tempfile::TempDir, count: usize) -> Vec<String> {
     (0..count).map(|number| brief(folder, number)).collect()
 }
 
-fn give_fault(double: &Double, brief: &str, code: Code, reason: &str, times: usize) {
-    let statuses = std::iter::repeat_n(fault(code, reason), times).collect();
+fn give_violation(double: &Double, brief: &str, code: Code, reason: &str, times: usize) {
+    let statuses = std::iter::repeat_n(violation(code, reason), times).collect();
     let mut state = double.store.lock().unwrap();
-    state.faults.insert(brief.to_owned(), statuses);
+    state.violations.insert(brief.to_owned(), statuses);
 }
 
 fn act(double: &Double, act: Act) {
@@ -121,9 +121,9 @@ mod import {
     use super::*;
 
     #[tokio::test]
-    async fn every_picture_is_stored_and_a_second_run_sends_none() {
+    async fn every_image_is_stored_and_a_second_run_sends_none() {
         let double = Double::start();
-        let folder = pictures(12, 100);
+        let folder = images(12, 100);
 
         let first = samegate(&double, &["import", path(&folder), "--in-flight", "5"]).await;
         let second = samegate(&double, &["import", path(&folder)]).await;
@@ -146,16 +146,16 @@ mod import {
     }
 
     #[tokio::test]
-    async fn a_broken_stream_is_resumed_with_no_picture_lost_or_doubled() {
+    async fn a_broken_stream_is_resumed_with_no_image_lost_or_doubled() {
         let double = Double::start();
-        let folder = pictures(30, 100);
+        let folder = images(30, 100);
         act(&double, Act::BreakAfter(7));
         act(&double, Act::BreakAfter(1));
 
         let ran = samegate(&double, &["import", path(&folder)]).await;
 
         assert_eq!(ran.exit, Exit::Done, "{ran:?}");
-        // Each of the two breaks lost the acknowledgement of a stored picture.
+        // Each of the two breaks lost the acknowledgement of a stored image.
         assert!(
             ran.err.contains("28 added, 2 already there, 0 failed"),
             "{ran:?}"
@@ -167,7 +167,7 @@ mod import {
     #[tokio::test]
     async fn a_gateway_that_goes_away_is_followed_to_the_next_connection() {
         let double = Double::start();
-        let folder = pictures(30, 100);
+        let folder = images(30, 100);
         act(&double, Act::DrainAfter(10));
 
         let ran = samegate(&double, &["import", path(&folder)]).await;
@@ -184,7 +184,7 @@ mod import {
     async fn a_gateway_that_crashes_and_comes_back_gets_the_rest() {
         let double = Double::start();
         let (address, store) = (double.address, double.store.clone());
-        let folder = pictures(30, 100);
+        let folder = images(30, 100);
         let folder_path = path(&folder).to_owned();
         let hangs = CancellationToken::new();
         act(&double, Act::HangAfter(10, hangs.clone()));
@@ -212,9 +212,9 @@ mod import {
     #[tokio::test]
     async fn a_gateway_that_stays_away_ends_the_import_with_what_to_do() {
         let double = Double::start();
-        let folder = pictures(3, 100);
+        let folder = images(3, 100);
         act(&double, Act::BreakAfter(1));
-        act(&double, Act::Refuse(Status::unavailable("out of order")));
+        act(&double, Act::Reject(Status::unavailable("out of order")));
 
         let args = ["import", path(&folder), "--attempts", "1"];
         let ran = samegate(&double, &args).await;
@@ -235,10 +235,10 @@ mod import {
     }
 
     #[tokio::test]
-    async fn a_refused_picture_is_listed_remembered_and_sent_again_on_demand() {
+    async fn a_rejected_image_is_listed_remembered_and_sent_again_on_demand() {
         let double = Double::start();
-        let folder = pictures(5, 100);
-        give_fault(
+        let folder = images(5, 100);
+        give_violation(
             &double,
             &brief(&folder, 3),
             Code::InvalidArgument,
@@ -261,7 +261,7 @@ mod import {
         assert_eq!(line["error"]["reason"], "IMAGE_FORMAT");
         assert_eq!(second.exit, Exit::Failed);
         assert!(
-            second.err.contains("1 refused in an earlier run"),
+            second.err.contains("1 rejected in an earlier run"),
             "{second:?}"
         );
         assert_eq!(third.exit, Exit::Done);
@@ -277,8 +277,8 @@ mod import {
     #[tokio::test]
     async fn a_failure_that_passes_is_tried_again_in_the_same_run() {
         let double = Double::start();
-        let folder = pictures(5, 100);
-        give_fault(
+        let folder = images(5, 100);
+        give_violation(
             &double,
             &brief(&folder, 0),
             Code::Unavailable,
@@ -297,11 +297,11 @@ mod import {
     }
 
     #[tokio::test]
-    async fn a_full_library_stops_the_import_and_blames_no_picture() {
+    async fn a_full_library_stops_the_import_and_blames_no_image() {
         let double = Double::start();
-        let folder = pictures(5, 100);
+        let folder = images(5, 100);
         let (code, reason) = (Code::ResourceExhausted, "LIBRARY_FULL");
-        give_fault(&double, &brief(&folder, 2), code, reason, 1);
+        give_violation(&double, &brief(&folder, 2), code, reason, 1);
 
         let first = samegate(&double, &["import", path(&folder)]).await;
         let second = samegate(&double, &["import", path(&folder)]).await;
@@ -317,7 +317,7 @@ mod import {
     async fn an_interrupted_import_exits_with_130_and_goes_on_later() {
         let double = Double::start();
         // Far more than the flow control window lets out in one go.
-        let folder = pictures(300, 50_000);
+        let folder = images(300, 50_000);
         let interrupt = CancellationToken::new();
         act(&double, Act::SignalAfter(5, interrupt.clone()));
 
@@ -345,9 +345,9 @@ mod import {
     #[tokio::test]
     async fn a_changed_file_is_sent_again() {
         let double = Double::start();
-        let folder = pictures(3, 100);
+        let folder = images(3, 100);
         samegate(&double, &["import", path(&folder)]).await;
-        write_picture(folder.path(), &name(1), "another picture", 101);
+        write_image(folder.path(), &name(1), "another image", 101);
 
         let ran = samegate(&double, &["import", path(&folder)]).await;
 
@@ -361,7 +361,7 @@ mod import {
     #[tokio::test]
     async fn unsendable_files_are_failures_and_not_the_end() {
         let double = Double::start();
-        let folder = pictures(3, 100);
+        let folder = images(3, 100);
         std::fs::write(folder.path().join("big.png"), vec![7; 3_145_729]).unwrap();
         std::fs::write(folder.path().join("empty.bmp"), "").unwrap();
 
@@ -378,7 +378,7 @@ mod import {
     #[tokio::test]
     async fn a_manifest_names_files_and_addresses() {
         let double = Double::start();
-        let folder = pictures(1, 100);
+        let folder = images(1, 100);
         let manifest = folder.path().join("m.jsonl");
         let lines = format!(
             "{{\"path\":\"{}\",\"key\":\"k\"}}\n{{\"url\":\"http://h/b.png\",\"brief\":\"b\",\"tags\":[1,2]}}\n",
@@ -408,7 +408,7 @@ mod import {
     #[tokio::test]
     async fn the_journal_of_another_library_stops_the_import_before_it_sends() {
         let double = Double::start();
-        let folder = pictures(3, 100);
+        let folder = images(3, 100);
         samegate(&double, &["import", path(&folder)]).await;
 
         let ran = samegate(&double, &["import", path(&folder), "--library", "cats"]).await;
@@ -421,8 +421,8 @@ mod import {
     #[tokio::test]
     async fn programs_read_progress_failures_and_a_summary() {
         let double = Double::start();
-        let folder = pictures(4, 100);
-        give_fault(
+        let folder = images(4, 100);
+        give_violation(
             &double,
             &brief(&folder, 1),
             Code::InvalidArgument,
@@ -449,9 +449,9 @@ mod import {
 #[tokio::test]
 async fn add_goes_on_after_a_failure_and_exits_with_1() {
     let double = Double::start();
-    let folder = pictures(2, 100);
+    let folder = images(2, 100);
     let (first, second) = (brief(&folder, 0), brief(&folder, 1));
-    give_fault(&double, &first, Code::InvalidArgument, "IMAGE_FORMAT", 1);
+    give_violation(&double, &first, Code::InvalidArgument, "IMAGE_FORMAT", 1);
 
     let ran = samegate(
         &double,
@@ -481,7 +481,7 @@ async fn add_goes_on_after_a_failure_and_exits_with_1() {
 #[tokio::test]
 async fn search_shows_matches_to_people_and_programs() {
     let double = Double::start();
-    let folder = pictures(1, 100);
+    let folder = images(1, 100);
     let file = brief(&folder, 0);
     let nothing = samegate(&double, &["search", &file]).await;
     samegate(
@@ -505,7 +505,7 @@ async fn search_shows_matches_to_people_and_programs() {
 #[tokio::test]
 async fn records_are_updated_listed_shown_and_deleted() {
     let double = Double::start();
-    let folder = pictures(5, 100);
+    let folder = images(5, 100);
     samegate(&double, &["import", path(&folder)]).await;
 
     let listed = samegate(&double, &["list", "--json"]).await.json_lines();
@@ -550,7 +550,7 @@ async fn a_key_is_sent_and_never_shown() {
     let double = Double::start();
     let expected = "Bearer canary-4711".to_owned();
     double.store.lock().unwrap().authorization = Some(expected);
-    let folder = pictures(1, 100);
+    let folder = images(1, 100);
     let file = brief(&folder, 0);
     let key_file = folder.path().join("key");
     std::fs::write(&key_file, "canary-4711\n").unwrap();

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::domain::{
-    Account, Add, Added, Call, ContSign, Delete, Page, Query, RawSource, RawTarget, RequestId,
-    TagLogic, Tenant, Update,
+    Add, Added, ContSign, Delete, Page, Query, RawSource, RawTarget, TagLogic, Update,
 };
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
 use tokio::time::Instant;
 
-use crate::support::pictures::{jpeg, png, variant};
+use crate::support::images::{jpeg, png, variant};
 
 /// A library under test, and whatever must live as long as it does.
 pub struct Fixture {
@@ -39,32 +39,31 @@ fn call() -> Call {
         request_id: RequestId::default(),
         deadline,
         stream_deadline: None,
-        budget,
+        timeout: budget,
         bulk: false,
-        account: Account::default(),
+        stats: CallStats::default(),
     }
 }
 
 impl Fixture {
-    async fn try_add(&self, picture: Bytes, brief: &str, tags: &[u32]) -> Result<Added> {
-        let request = Add::new(RawSource::Content(picture), brief.to_owned(), tags).unwrap();
+    async fn try_add(&self, image: Bytes, brief: &str, tags: &[u32]) -> Result<Added> {
+        let request = Add::new(RawSource::Content(image), brief.to_owned(), tags).unwrap();
         self.library.add(&call(), request).await
     }
 
-    async fn add(&self, picture: Bytes, brief: &str, tags: &[u32]) -> ContSign {
-        let added = self.try_add(picture, brief, tags).await.unwrap();
+    async fn add(&self, image: Bytes, brief: &str, tags: &[u32]) -> ContSign {
+        let added = self.try_add(image, brief, tags).await.unwrap();
         assert!(!added.existed, "`{brief}` is new");
         added.cont_sign
     }
 
-    async fn search(&self, picture: Bytes, window: (u32, u32)) -> Page {
-        let query =
-            Query::new(RawSource::Content(picture), &[], TagLogic::And, window, 0.0).unwrap();
+    async fn search(&self, image: Bytes, window: (u32, u32)) -> Page {
+        let query = Query::new(RawSource::Content(image), &[], TagLogic::And, window, 0.0).unwrap();
         self.library.search(&call(), query).await.unwrap()
     }
 
-    async fn briefs(&self, picture: Bytes, tags: &[u32], logic: TagLogic) -> Vec<String> {
-        let query = Query::new(RawSource::Content(picture), tags, logic, (0, 0), 0.0).unwrap();
+    async fn briefs(&self, image: Bytes, tags: &[u32], logic: TagLogic) -> Vec<String> {
+        let query = Query::new(RawSource::Content(image), tags, logic, (0, 0), 0.0).unwrap();
         let page = self.library.search(&call(), query).await.unwrap();
         let mut briefs: Vec<_> = page.matches.into_iter().map(|found| found.brief).collect();
         briefs.sort();
@@ -99,13 +98,13 @@ fn signs(signs: &[&ContSign]) -> RawTarget {
     RawTarget::Signs(signs.iter().map(ToString::to_string).collect())
 }
 
-fn shown(picture: Bytes) -> RawTarget {
-    RawTarget::Source(RawSource::Content(picture))
+fn shown(image: Bytes) -> RawTarget {
+    RawTarget::Source(RawSource::Content(image))
 }
 
 // === Behaviour ===
 
-async fn an_added_picture_is_found_with_its_brief(fixture: Fixture) {
+async fn an_added_image_is_found_with_its_brief(fixture: Fixture) {
     let sign = fixture.add(png(1), "sunset", &[]).await;
     fixture.add(png(2), "harbour", &[]).await;
 
@@ -120,7 +119,7 @@ async fn an_added_picture_is_found_with_its_brief(fixture: Fixture) {
     assert!(!page.has_more);
 }
 
-async fn a_picture_that_was_never_added_is_not_found(fixture: Fixture) {
+async fn an_image_that_was_never_added_is_not_found(fixture: Fixture) {
     fixture.add(png(1), "sunset", &[]).await;
 
     assert_eq!(fixture.search(png(3), (0, 0)).await.matches, []);
@@ -135,7 +134,7 @@ async fn adding_the_same_bytes_again_says_so_and_changes_nothing(fixture: Fixtur
     assert_eq!(fixture.briefs(png(1), &[7], TagLogic::And).await, ["first"]);
 }
 
-async fn concurrent_adds_of_the_same_bytes_store_one_picture(fixture: Fixture) {
+async fn concurrent_adds_of_the_same_bytes_store_one_image(fixture: Fixture) {
     let adds = (0..8).map(|_| fixture.try_add(png(1), "one", &[]));
 
     let added = futures_util::future::try_join_all(adds).await.unwrap();
@@ -149,7 +148,7 @@ async fn concurrent_adds_of_the_same_bytes_store_one_picture(fixture: Fixture) {
     assert_eq!(fixture.search(png(1), (0, 0)).await.matches.len(), 1);
 }
 
-async fn a_deleted_picture_is_gone_and_can_be_added_again(fixture: Fixture) {
+async fn a_deleted_image_is_gone_and_can_be_added_again(fixture: Fixture) {
     let sign = fixture.add(png(1), "sunset", &[]).await;
 
     assert_eq!(fixture.delete(signs(&[&sign])).await, [None]);
@@ -158,7 +157,7 @@ async fn a_deleted_picture_is_gone_and_can_be_added_again(fixture: Fixture) {
     fixture.add(png(1), "sunset again", &[]).await;
 }
 
-async fn a_picture_can_be_deleted_by_showing_it(fixture: Fixture) {
+async fn an_image_can_be_deleted_by_showing_it(fixture: Fixture) {
     fixture.add(png(1), "sunset", &[]).await;
 
     assert_eq!(fixture.delete(shown(png(1))).await, [None]);
@@ -236,10 +235,10 @@ async fn an_update_changes_what_it_names_and_leaves_the_rest(fixture: Fixture) {
     );
 }
 
-async fn an_update_of_an_unknown_picture_is_not_found(fixture: Fixture) {
+async fn an_update_of_an_unknown_image_is_not_found(fixture: Fixture) {
     for target in [signs(&[&ContSign::new("4,4").unwrap()]), shown(png(1))] {
-        let refused = fixture.update(target, Some("new"), None).await.unwrap_err();
-        assert_eq!(refused.kind(), Kind::ImageNotFound);
+        let rejected = fixture.update(target, Some("new"), None).await.unwrap_err();
+        assert_eq!(rejected.kind(), Kind::ImageNotFound);
     }
 }
 
@@ -326,16 +325,16 @@ async fn texts_come_back_as_they_were_given(fixture: Fixture) {
 macro_rules! contract {
     ($backend:ident, $open:path) => {
         contract!($backend, $open,
-            an_added_picture_is_found_with_its_brief,
-            a_picture_that_was_never_added_is_not_found,
+            an_added_image_is_found_with_its_brief,
+            an_image_that_was_never_added_is_not_found,
             adding_the_same_bytes_again_says_so_and_changes_nothing,
-            concurrent_adds_of_the_same_bytes_store_one_picture,
-            a_deleted_picture_is_gone_and_can_be_added_again,
-            a_picture_can_be_deleted_by_showing_it,
+            concurrent_adds_of_the_same_bytes_store_one_image,
+            a_deleted_image_is_gone_and_can_be_added_again,
+            an_image_can_be_deleted_by_showing_it,
             each_sign_of_a_deletion_has_its_outcome,
             more_than_a_hundred_signs_are_deleted_in_one_request,
             an_update_changes_what_it_names_and_leaves_the_rest,
-            an_update_of_an_unknown_picture_is_not_found,
+            an_update_of_an_unknown_image_is_not_found,
             tags_filter_a_search_by_and_or_or,
             a_search_is_read_page_by_page,
             a_least_score_leaves_out_what_is_below,
@@ -353,5 +352,5 @@ macro_rules! contract {
 }
 
 contract!(embedded, crate::support::backends::embedded);
-contract!(rest_door, crate::support::backends::rest_to_own_door);
+contract!(rest_api, crate::support::backends::rest_to_own_door);
 contract!(vendor, crate::support::backends::rest_to_fake_vendor);

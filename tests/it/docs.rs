@@ -161,7 +161,7 @@ fn every_metric_is_documented_with_its_unit_labels_and_help() {
         let row = documented.remove(metric.name);
         let [kind, labels, help] = row.unwrap_or_else(|| panic!("{} is missing", metric.name));
 
-        let units = ["seconds", "bytes", "pictures"];
+        let units = ["seconds", "bytes", "images"];
         let unit = units.into_iter().find(|unit| metric.name.contains(unit));
         assert_eq!(kind.split(", ").nth(1), unit, "{}", metric.name);
         let listed = metric.labels.iter().map(|label| format!("`{label}`"));

@@ -1,4 +1,4 @@
-//! Callers that break rules: each is refused or cut off, holds nothing for
+//! Callers that break rules: each is rejected or cut off, holds nothing for
 //! long, and harms nobody else.
 
 mod slow;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::gateway::Gateway;
 use crate::support::http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2, REFUSED_STREAM,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2, REJECTED_STREAM,
     RST_STREAM, field, frame, head,
 };
 
@@ -19,8 +19,8 @@ const EMPTY: [u8; 5] = [0; 5];
 
 async fn assert_serves(gateway: &Gateway) {
     let request = v1::GetLibraryRequest::default();
-    let answer = gateway.client().await.get_library(request).await;
-    assert_eq!(answer.unwrap().into_inner().library, "default");
+    let response = gateway.client().await.get_library(request).await;
+    assert_eq!(response.unwrap().into_inner().library, "default");
 }
 
 /// Sends a body as a gRPC call, whatever it holds; answers status and reason.
@@ -36,9 +36,9 @@ async fn grpc(address: SocketAddr, encoding: &str, body: Vec<u8>) -> (String, St
         .header("te", "trailers")
         .header("grpc-encoding", encoding)
         .body(body);
-    let answer = call.send().await.unwrap();
+    let response = call.send().await.unwrap();
     let header = |name| {
-        let value = answer.headers().get(name);
+        let value = response.headers().get(name);
         value.map_or("", |value| value.to_str().unwrap()).to_owned()
     };
     (header("grpc-status"), header("grpc-message"))
@@ -52,7 +52,7 @@ fn message(flag: u8, length: usize, content: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn malformed_grpc_messages_are_refused_one_by_one() {
+async fn malformed_grpc_messages_are_rejected_one_by_one() {
     let gateway = Gateway::start().await;
     let address = gateway.addresses.grpc;
     let (resource_exhausted, unimplemented, internal) = ("8", "12", "13");
@@ -120,7 +120,7 @@ async fn a_compressed_form_is_not_unpacked() {
     let gateway = Gateway::start().await;
     let token = token(&gateway).await;
 
-    let answer = rest(
+    let response = rest(
         &gateway,
         &token,
         "content-encoding",
@@ -129,7 +129,7 @@ async fn a_compressed_form_is_not_unpacked() {
     )
     .await;
 
-    assert_eq!(answer["error_code"], 216_100, "{answer}");
+    assert_eq!(response["error_code"], 216_100, "{response}");
 }
 
 #[tokio::test]
@@ -146,30 +146,30 @@ async fn forms_of_very_many_fields_are_read_to_their_end() {
         ("multipart/form-data; boundary=x", parts, 216_101),
         ("application/json", nested, 216_101),
     ] {
-        let answer = rest(&gateway, &token, "content-type", kind, body.as_bytes()).await;
+        let response = rest(&gateway, &token, "content-type", kind, body.as_bytes()).await;
 
-        assert_eq!(answer["error_code"], code, "{kind}: {answer}");
+        assert_eq!(response["error_code"], code, "{kind}: {response}");
     }
 }
 
 async fn token(gateway: &Gateway) -> String {
     let keys = "grant_type=client_credentials&client_id=local&client_secret=local";
     let address = format!("{}/oauth/2.0/token?{keys}", gateway.rest_url());
-    let answer = reqwest::get(address).await.unwrap().bytes().await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer).unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
+    let response = reqwest::get(address).await.unwrap().bytes().await.unwrap();
+    let response: Value = serde_json::from_slice(&response).unwrap();
+    response["access_token"].as_str().unwrap().to_owned()
 }
 
 async fn rest(gateway: &Gateway, token: &str, name: &str, value: &str, body: &[u8]) -> Value {
     let path = "rest/2.0/realtime_search/same_hq/search";
     let address = format!("{}/{path}?access_token={token}", gateway.rest_url());
     let call = reqwest::Client::new().post(address).header(name, value);
-    let answer = call.body(body.to_vec()).send().await.unwrap();
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    let response = call.body(body.to_vec()).send().await.unwrap();
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
 #[tokio::test]
-async fn too_many_or_too_long_headers_are_refused() {
+async fn too_many_or_too_long_headers_are_rejected() {
     let gateway = Gateway::start().await;
     let client = |http2: bool| {
         let builder = reqwest::Client::builder();
@@ -186,9 +186,9 @@ async fn too_many_or_too_long_headers_are_refused() {
         for number in 0..300 {
             many = many.header(format!("x-{number}"), "v".repeat(60));
         }
-        let answer = many.send().await.unwrap();
+        let response = many.send().await.unwrap();
 
-        assert_eq!(answer.status(), 431, "HTTP/2: {http2}");
+        assert_eq!(response.status(), 431, "HTTP/2: {http2}");
     }
     assert_serves(&gateway).await;
 }
@@ -233,7 +233,7 @@ async fn headers_without_an_end_end_their_connection() {
 }
 
 #[tokio::test]
-async fn streams_past_the_limit_are_refused_and_harm_no_other_connection() {
+async fn streams_past_the_limit_are_rejected_and_harm_no_other_connection() {
     let gateway = Gateway::with_config("limits.requests_in_flight = 4000").await;
     let mut client = Http2::connect(gateway.addresses.grpc, &[]).await;
     let head = head("AddImage");
@@ -242,12 +242,12 @@ async fn streams_past_the_limit_are_refused_and_harm_no_other_connection() {
 
     assert!(client.send(&frames).await);
 
-    let refused = client
+    let rejected = client
         .until(|frame| frame.kind == RST_STREAM)
         .await
         .unwrap();
-    assert_eq!(refused.stream, 2 * 1024 + 1);
-    assert_eq!(refused.payload, REFUSED_STREAM.to_be_bytes());
+    assert_eq!(rejected.stream, 2 * 1024 + 1);
+    assert_eq!(rejected.payload, REJECTED_STREAM.to_be_bytes());
     assert_serves(&gateway).await;
 }
 
@@ -262,7 +262,7 @@ async fn answers_that_nobody_takes_hold_no_place() {
         let mut call = frame(HEADERS, END_HEADERS, stream, &head("GetLibrary"));
         call.extend(frame(DATA, END_STREAM, stream, &EMPTY));
         assert!(client.send(&call).await);
-        // One byte of the answer is there, and the rest waits for ever.
+        // One byte of the response is there, and the rest waits for ever.
         let begun = |frame: &Frame| frame.kind == DATA && frame.stream == stream;
         let data = client.until(begun).await.unwrap();
         assert_eq!(data.payload.len(), 1, "stream {stream} was served");

@@ -3,9 +3,9 @@
 //!
 //! Real processes, and a proxy between them that stops at a byte drawn from the
 //! seed; there something is killed. The same command again and again must bring
-//! every picture into the library once, and name every file that is none.
+//! every image into the library once, and name every file that is none.
 //!
-//! `SEEDS=0..100 PICTURES=2000 cargo test --workspace --test it kills` plays
+//! `SEEDS=0..100 IMAGES=2000 cargo test --workspace --test it kills` plays
 //! more and longer ones.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,21 +19,21 @@ use tokio::process::{Child, Command};
 
 use crate::support::by_hand::variable;
 use crate::support::chance::Chance;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Way};
 
 /// Played in every run: each begins with another kind of kill. A seed that
 /// ever failed is added, with what it showed.
 const SEEDS: std::ops::Range<u64> = 0..3;
-const PICTURES: u64 = 90;
+const IMAGES: u64 = 90;
 /// Kills in one import.
 const KILLS: u64 = 6;
 /// About the length of an acknowledgement.
-const ANSWER_BYTES: u64 = 100;
-/// One file in this many is no picture.
+const RESPONSE_BYTES: u64 = 100;
+/// One file in this many is no image.
 const BAD: u64 = 20;
-/// Longest time for each picture of an import with its kills; a machine with
+/// Longest time for each image of an import with its kills; a machine with
 /// much else to do needs a part of it.
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -56,28 +56,28 @@ struct Scene {
 }
 
 #[tokio::test]
-async fn kills_at_any_byte_lose_no_picture_and_double_none() {
-    let pictures = variable("PICTURES").map_or(PICTURES, |count| count.parse().unwrap());
+async fn kills_at_any_byte_lose_no_image_and_double_none() {
+    let images = variable("IMAGES").map_or(IMAGES, |count| count.parse().unwrap());
     for seed in seeds() {
-        let limit = LIMIT * u32::try_from(pictures).unwrap();
-        let played = tokio::time::timeout(limit, play(seed, pictures)).await;
+        let limit = LIMIT * u32::try_from(images).unwrap();
+        let played = tokio::time::timeout(limit, play(seed, images)).await;
         played.unwrap_or_else(|_| panic!("seed {seed} is not done within {limit:?}"));
     }
 }
 
-async fn play(seed: u64, pictures: u64) {
+async fn play(seed: u64, images: u64) {
     let mut chance = Chance::new(seed);
-    let mut scene = Scene::start(seed, pictures).await;
+    let mut scene = Scene::start(seed, images).await;
     let mut client = scene.import();
     for number in 0..KILLS {
-        // Pictures go out faster than they are stored, so half of the kills are
+        // Images go out faster than they are stored, so half of the kills are
         // set by what comes back.
         match chance.below(2) {
             0 => scene
                 .proxy
                 .stop_after(Way::ToServer, chance.below(scene.bytes / KILLS) + 1),
             _ => {
-                let most = pictures * ANSWER_BYTES * 2 / KILLS;
+                let most = images * RESPONSE_BYTES * 2 / KILLS;
                 scene
                     .proxy
                     .stop_after(Way::ToClient, chance.below(most) + 1);
@@ -131,15 +131,15 @@ async fn play(seed: u64, pictures: u64) {
 // === impl Scene ===
 
 impl Scene {
-    async fn start(seed: u64, pictures: u64) -> Self {
+    async fn start(seed: u64, images: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (mut bytes, mut good, mut bad) = (0, BTreeSet::new(), BTreeSet::new());
         std::fs::create_dir(folder.path().join("files")).unwrap();
-        for number in 0..pictures {
+        for number in 0..images {
             let path = folder.path().join(format!("files/{number:05}.png"));
             let is_bad = number % BAD == BAD / 2;
             let content = if is_bad {
-                "no picture".into()
+                "no image".into()
             } else {
                 png(seed << 32 | number)
             };

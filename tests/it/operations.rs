@@ -39,9 +39,9 @@ fn vendor_library(vendor: &Vendor) -> String {
     )
 }
 
-fn search(picture: Bytes) -> v1::SearchImagesRequest {
+fn search(image: Bytes) -> v1::SearchImagesRequest {
     v1::SearchImagesRequest {
-        source: Some(v1::search_images_request::Source::Content(picture)),
+        source: Some(v1::search_images_request::Source::Content(image)),
         ..Default::default()
     }
 }
@@ -69,10 +69,10 @@ async fn bulk_within(
     (items, events.unwrap().into_inner())
 }
 
-fn item(key: &str, picture: Bytes) -> v1::AddImagesRequest {
+fn item(key: &str, image: Bytes) -> v1::AddImagesRequest {
     message(Payload::Item(v1::AddImagesItem {
         key: key.to_owned(),
-        source: Some(v1::add_images_item::Source::Content(picture)),
+        source: Some(v1::add_images_item::Source::Content(image)),
         brief: key.to_owned(),
         ..Default::default()
     }))

@@ -1,4 +1,4 @@
-//! Quotas of tenants at both doors, counted in the process and in Redis.
+//! Quotas of tenants at both APIs, counted in the process and in Redis.
 
 mod shared;
 
@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 
 /// A gateway whose only tenant has this quota, and the REST key ann/secret.
 async fn with_quota(quota: &str) -> Gateway {
@@ -30,19 +30,19 @@ fn config(quota: &str, rest: &str) -> String {
 
 /// Asks for the size of the library: the cheapest call.
 async fn ask(gateway: &Gateway) -> Result<(), Status> {
-    let answer = gateway
+    let response = gateway
         .client()
         .await
         .get_library(v1::GetLibraryRequest::default())
         .await;
-    answer.map(drop)
+    response.map(drop)
 }
 
 fn reason(status: &Status) -> String {
     status.get_details_error_info().unwrap().reason
 }
 
-/// Code that the REST door answers to a search without a picture.
+/// Code that the REST API answers to a search without an image.
 async fn rest_code(gateway: &Gateway) -> i64 {
     let client = reqwest::Client::new();
     let keys = "grant_type=client_credentials&client_id=ann&client_secret=secret";
@@ -52,9 +52,9 @@ async fn rest_code(gateway: &Gateway) -> i64 {
     let token: Value = serde_json::from_slice(&token).unwrap();
     let token = token["access_token"].as_str().unwrap();
     let call = format!("{address}/rest/2.0/realtime_search/same_hq/search?access_token={token}");
-    let answer = client.post(call).body("image=").send().await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-    answer["error_code"].as_i64().unwrap()
+    let response = client.post(call).body("image=").send().await.unwrap();
+    let response: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    response["error_code"].as_i64().unwrap()
 }
 
 #[tokio::test]
@@ -62,25 +62,25 @@ async fn a_call_over_the_rate_is_told_the_limit_and_the_wait() {
     let gateway = with_quota("requests_per_second = 1, burst = 2").await;
     ask(&gateway).await.unwrap();
 
-    let refused = loop {
-        if let Err(refused) = ask(&gateway).await {
-            break refused;
+    let rejected = loop {
+        if let Err(rejected) = ask(&gateway).await {
+            break rejected;
         }
     };
 
-    assert_eq!(refused.code(), Code::ResourceExhausted);
-    assert_eq!(reason(&refused), "QUOTA_RATE_EXCEEDED");
-    let details = refused.get_error_details();
+    assert_eq!(rejected.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&rejected), "QUOTA_RATE_EXCEEDED");
+    let details = rejected.get_error_details();
     let quota = &details.quota_failure().unwrap().violations[0];
     assert_eq!(quota.subject, "requests_per_second");
     let wait = details.retry_info().unwrap().retry_delay.unwrap();
     assert!(wait.as_secs_f64() <= 1.001, "{wait:?}");
-    let pushback = refused.metadata().get("grpc-retry-pushback-ms").unwrap();
+    let pushback = rejected.metadata().get("grpc-retry-pushback-ms").unwrap();
     assert!(pushback.to_str().unwrap().parse::<u64>().unwrap() <= 1001);
 }
 
 #[tokio::test]
-async fn the_rest_door_answers_18_for_the_rate_and_17_for_the_day() {
+async fn the_rest_api_answers_18_for_the_rate_and_17_for_the_day() {
     for (quota, code) in [
         ("requests_per_second = 1, burst = 1", 18),
         ("requests_per_day = 1", 17),
@@ -119,10 +119,10 @@ async fn both_doors_draw_on_one_quota() {
 #[tokio::test]
 async fn bytes_of_a_call_that_announced_none_count_for_the_next() {
     let gateway = with_quota("bytes_per_second = 65536").await;
-    let mut picture = png(1).to_vec();
-    picture.resize(2_000_000, 0);
+    let mut image = png(1).to_vec();
+    image.resize(2_000_000, 0);
     let request = v1::AddImageRequest {
-        source: Some(v1::add_image_request::Source::Content(picture.into())),
+        source: Some(v1::add_image_request::Source::Content(image.into())),
         ..Default::default()
     };
 
@@ -137,7 +137,7 @@ async fn bytes_of_a_call_that_announced_none_count_for_the_next() {
 }
 
 #[tokio::test]
-async fn in_shadow_mode_nothing_is_refused() {
+async fn in_shadow_mode_nothing_is_rejected() {
     let config = config("requests_per_day = 1", "[quota]\nshadow = true\n");
     let gateway = Gateway::with_config(&config).await;
 
@@ -177,7 +177,7 @@ async fn items_beyond_the_days_quota_fail_one_by_one() {
     assert_eq!(failed.count(), 2, "{results:?}");
 }
 
-/// Codes and reasons of a load of some pictures.
+/// Codes and reasons of a load of some images.
 async fn load(gateway: &Gateway, count: u64) -> Vec<(i32, String)> {
     let payload = |payload| v1::AddImagesRequest {
         payload: Some(payload),
@@ -190,12 +190,12 @@ async fn load(gateway: &Gateway, count: u64) -> Vec<(i32, String)> {
             ..Default::default()
         }))
     }));
-    let answer = gateway
+    let response = gateway
         .client()
         .await
         .add_images(tokio_stream::iter(messages))
         .await;
-    let mut events = answer.unwrap().into_inner();
+    let mut events = response.unwrap().into_inner();
     let mut results = Vec::new();
     while let Some(response) = events.message().await.unwrap() {
         if let Some(Event::Result(result)) = response.event {

@@ -1,9 +1,9 @@
 //! The rest backend before the fake vendor, through real sockets.
 
-mod answers;
 mod deletions;
 mod pace;
 mod repeats;
+mod responses;
 mod secrets;
 mod shared_pace;
 mod shared_script;
@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
-use samegate::domain::{Account, Add, Added, Call, Query, RawSource, RequestId, TagLogic, Tenant};
+use samegate::domain::{Add, Added, Query, RawSource, TagLogic};
 use samegate::error::{Kind, Result};
 use samegate::library::{Library, Rest};
 use tokio::time::Instant;
 
-use crate::support::pictures::{png, variant};
+use crate::support::images::{png, variant};
 use crate::support::vendor::{API_KEY, Fault, Gate, Operation, SECRET_KEY, Vendor};
 
 fn call() -> Call {
@@ -38,14 +39,14 @@ fn call_within(budget: Duration) -> Call {
         request_id: RequestId::default(),
         deadline: Instant::now() + budget,
         stream_deadline: None,
-        budget,
+        timeout: budget,
         bulk: false,
-        account: Account::default(),
+        stats: CallStats::default(),
     }
 }
 
-async fn add(library: &Rest, picture: Bytes, brief: &str) -> Result<Added> {
-    let request = Add::new(RawSource::Content(picture), brief.to_owned(), &[]).unwrap();
+async fn add(library: &Rest, image: Bytes, brief: &str) -> Result<Added> {
+    let request = Add::new(RawSource::Content(image), brief.to_owned(), &[]).unwrap();
     library.add(&call(), request).await
 }
 
@@ -85,37 +86,33 @@ fn library(vendor: &Vendor) -> Rest {
 }
 
 #[tokio::test]
-async fn pictures_arrive_byte_for_byte() {
+async fn images_arrive_byte_for_byte() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     for length in [0, 1, 2, 3, 47, 48, 1000, 30_000, 2_700_000] {
         // Readers stop at a PNG's end; what follows makes every escape occur.
-        let mut picture = png(1).to_vec();
-        let end = picture.len();
-        picture.resize(end + length, 0);
-        blake3::Hasher::new()
-            .finalize_xof()
-            .fill(&mut picture[end..]);
-        let picture = Bytes::from(picture);
+        let mut image = png(1).to_vec();
+        let end = image.len();
+        image.resize(end + length, 0);
+        blake3::Hasher::new().finalize_xof().fill(&mut image[end..]);
+        let image = Bytes::from(image);
 
-        let added = add(&library, picture.clone(), "a").await.unwrap();
+        let added = add(&library, image.clone(), "a").await.unwrap();
 
-        let arrived = vendor.calls_of(Operation::Add).pop().unwrap().picture;
+        let arrived = vendor.calls_of(Operation::Add).pop().unwrap().image;
         assert!(!added.existed);
-        assert!(arrived == Some(picture), "{length} bytes more");
+        assert!(arrived == Some(image), "{length} bytes more");
     }
 }
 
 #[tokio::test]
-async fn a_picture_too_long_when_encoded_is_refused_before_it_is_sent() {
+async fn an_image_too_long_when_encoded_is_rejected_before_it_is_sent() {
     let vendor = Vendor::start().await;
     // All `/` as base64, three characters each as a form value.
-    let mut picture = png(1).to_vec();
-    picture.resize(2_000_000, 0xff);
+    let mut image = png(1).to_vec();
+    image.resize(2_000_000, 0xff);
 
-    let error = add(&library(&vendor), picture.into(), "a")
-        .await
-        .unwrap_err();
+    let error = add(&library(&vendor), image.into(), "a").await.unwrap_err();
 
     assert_eq!(error.kind(), Kind::ImageSize);
     assert_eq!(
@@ -130,14 +127,14 @@ async fn a_picture_too_long_when_encoded_is_refused_before_it_is_sent() {
 #[tokio::test]
 async fn a_url_is_handed_on_and_not_fetched() {
     let vendor = Vendor::start().await;
-    let url = "https://pictures.invalid/a b.jpg?x=1&y=2";
-    vendor.publish("https://pictures.invalid/a%20b.jpg?x=1&y=2", png(1));
+    let url = "https://images.invalid/a b.jpg?x=1&y=2";
+    vendor.publish("https://images.invalid/a%20b.jpg?x=1&y=2", png(1));
     let request = Add::new(RawSource::Url(url.to_owned()), "a".to_owned(), &[]).unwrap();
 
     library(&vendor).add(&call(), request).await.unwrap();
 
     let form = vendor.calls_of(Operation::Add).pop().unwrap().fields;
-    assert_eq!(form["url"], "https://pictures.invalid/a%20b.jpg?x=1&y=2");
+    assert_eq!(form["url"], "https://images.invalid/a%20b.jpg?x=1&y=2");
 }
 
 #[tokio::test]
@@ -203,7 +200,7 @@ async fn a_least_score_ends_the_pages_behind_it() {
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_ends_at_its_deadline() {
+async fn a_call_without_a_response_ends_at_its_deadline() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     vendor.always(Operation::Add, Fault::Head(Gate::closed()));

@@ -1,6 +1,6 @@
-//! Many clients for minutes: every answer right, and memory that does not grow.
+//! Many clients for minutes: every response right, and memory that does not grow.
 //!
-//! Each client has pictures of its own, which it adds, searches, updates and
+//! Each client has images of its own, which it adds, searches, updates and
 //! deletes at random, and knows what the gateway must say of them.
 
 use std::collections::BTreeMap;
@@ -16,12 +16,12 @@ use tonic::transport::Channel;
 
 use crate::support::by_hand::variable;
 use crate::support::chance::Chance;
-use crate::support::pictures::small_png;
+use crate::support::images::small_png;
 use crate::support::process::Process;
 
 const CLIENTS: u64 = 24;
-/// Pictures of a client; about half of them are stored at any time.
-const PICTURES: u64 = 20;
+/// Images of a client; about half of them are stored at any time.
+const IMAGES: u64 = 20;
 /// How long it takes by default, in seconds.
 const SECONDS: u64 = 600;
 /// Between two looks at the memory.
@@ -29,14 +29,14 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What the second half of the time may take more than the first.
 const GROWTH: f64 = 1.1;
 /// Adds from which the halves can be compared: in either, the table of the
-/// newest 8192 pictures fills and becomes a segment.
+/// newest 8192 images fills and becomes a segment.
 const ENOUGH: u64 = 4 * 8192;
 
 struct Client {
     service: SameImageServiceClient<Channel>,
     /// The files by number.
-    pictures: BTreeMap<u64, Bytes>,
-    /// What is stored: the picture's number, its sign and its brief.
+    images: BTreeMap<u64, Bytes>,
+    /// What is stored: the image's number, its sign and its brief.
     stored: BTreeMap<u64, (String, String)>,
     chance: Chance,
     made: Made,
@@ -46,7 +46,7 @@ struct Client {
 #[derive(Default)]
 struct Made {
     calls: u64,
-    /// Pictures that were not there before.
+    /// Images that were not there before.
     adds: u64,
 }
 
@@ -84,7 +84,7 @@ async fn memory_stays_flat_under_many_clients_for_minutes() {
     let most = |half: &[u64]| *half.iter().max().unwrap() as f64 / 1024.0;
     let (first, second) = (most(first), most(second));
     let Made { calls, adds } = made;
-    println!("{calls} calls, {adds} pictures added, in {seconds} s");
+    println!("{calls} calls, {adds} images added, in {seconds} s");
     println!("at most {first:.0} MiB in the first half, {second:.0} MiB in the second");
     assert!(
         adds < ENOUGH || second <= first * GROWTH,
@@ -96,12 +96,10 @@ async fn memory_stays_flat_under_many_clients_for_minutes() {
 
 impl Client {
     fn new(number: u64, service: SameImageServiceClient<Channel>) -> Self {
-        let file = |picture| small_png(number * PICTURES + picture);
+        let file = |image| small_png(number * IMAGES + image);
         Client {
             service,
-            pictures: (0..PICTURES)
-                .map(|picture| (picture, file(picture)))
-                .collect(),
+            images: (0..IMAGES).map(|image| (image, file(image))).collect(),
             stored: BTreeMap::new(),
             chance: Chance::new(number),
             made: Made::default(),
@@ -110,43 +108,43 @@ impl Client {
 
     async fn run(mut self, end: Instant) -> Made {
         while Instant::now() < end {
-            let picture = self.chance.below(PICTURES);
+            let image = self.chance.below(IMAGES);
             match self.chance.below(10) {
-                0..=3 => self.add(picture).await,
-                4..=7 => self.delete(picture).await,
-                8 => self.update(picture).await,
-                _ => self.search(picture).await,
+                0..=3 => self.add(image).await,
+                4..=7 => self.delete(image).await,
+                8 => self.update(image).await,
+                _ => self.search(image).await,
             }
             self.made.calls += 1;
         }
         self.made
     }
 
-    async fn add(&mut self, picture: u64) {
+    async fn add(&mut self, image: u64) {
         let brief = format!("brief {}", self.made.calls);
         let request = v1::AddImageRequest {
             source: Some(v1::add_image_request::Source::Content(
-                self.pictures[&picture].clone(),
+                self.images[&image].clone(),
             )),
             brief: brief.clone(),
             on_duplicate: v1::OnDuplicate::Accept.into(),
             ..Default::default()
         };
         let added = self.service.add_image(request).await.unwrap().into_inner();
-        match self.stored.get(&picture) {
+        match self.stored.get(&image) {
             Some((sign, _)) => assert_eq!((&added.cont_sign, added.existed), (sign, true)),
             None => {
-                assert!(!added.existed, "{picture} was deleted");
-                self.stored.insert(picture, (added.cont_sign, brief));
+                assert!(!added.existed, "{image} was deleted");
+                self.stored.insert(image, (added.cont_sign, brief));
                 self.made.adds += 1;
             }
         }
     }
 
-    async fn search(&mut self, picture: u64) {
+    async fn search(&mut self, image: u64) {
         let request = v1::SearchImagesRequest {
             source: Some(v1::search_images_request::Source::Content(
-                self.pictures[&picture].clone(),
+                self.images[&image].clone(),
             )),
             ..Default::default()
         };
@@ -158,27 +156,27 @@ impl Client {
             .into_inner();
         let same = found.matches.iter().find(|found| found.score == 1.0);
         let found = same.map(|same| (&same.cont_sign, &same.brief));
-        let stored = self.stored.get(&picture).map(|(sign, brief)| (sign, brief));
+        let stored = self.stored.get(&image).map(|(sign, brief)| (sign, brief));
         assert_eq!(found, stored);
     }
 
-    async fn update(&mut self, picture: u64) {
+    async fn update(&mut self, image: u64) {
         let brief = format!("brief {}", self.made.calls);
         let request = v1::UpdateImageRequest {
-            target: Some(UpdateTarget::Content(self.pictures[&picture].clone())),
+            target: Some(UpdateTarget::Content(self.images[&image].clone())),
             brief: Some(brief.clone()),
             ..Default::default()
         };
         let updated = self.service.update_image(request).await;
-        match self.stored.get_mut(&picture) {
+        match self.stored.get_mut(&image) {
             Some((_, stored)) => *stored = brief,
             None => assert_eq!(updated.as_ref().unwrap_err().code(), tonic::Code::NotFound),
         }
-        assert_eq!(updated.is_ok(), self.stored.contains_key(&picture));
+        assert_eq!(updated.is_ok(), self.stored.contains_key(&image));
     }
 
-    async fn delete(&mut self, picture: u64) {
-        let Some((sign, _)) = self.stored.remove(&picture) else {
+    async fn delete(&mut self, image: u64) {
+        let Some((sign, _)) = self.stored.remove(&image) else {
             return;
         };
         let request = v1::DeleteImagesRequest {

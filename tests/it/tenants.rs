@@ -11,10 +11,10 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt;
 
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 
 /// A gateway with the tenants `me` and `them`, each with a library and keys;
-/// theirs holds one picture, with the sign in `secret`.
+/// theirs holds one image, with the sign in `secret`.
 struct Two {
     gateway: Gateway,
     secret: String,
@@ -68,8 +68,8 @@ impl Two {
                 };
                 let payload = Some(Payload::Options(options));
                 let messages = tokio_stream::iter([v1::AddImagesRequest { payload }]);
-                let answer = client.add_images(by("me", messages)).await;
-                answer?.into_inner().message().await.map(drop)
+                let response = client.add_images(by("me", messages)).await;
+                response?.into_inner().message().await.map(drop)
             }
             "SearchImages" => {
                 let source = Some(v1::search_images_request::Source::Content(png(1)));
@@ -151,7 +151,7 @@ fn methods() -> Vec<String> {
     methods.map(|method| method.name().to_owned()).collect()
 }
 
-/// All that a refusal tells, without the name that was asked for.
+/// All that a rejection tells, without the name that was asked for.
 fn told(status: &Status, name: &str) -> (tonic::Code, String, Vec<String>) {
     let text = format!("{} {:?}", status.message(), status.get_error_details());
     let headers = status.metadata().keys().map(|key| format!("{key:?}"));
@@ -212,7 +212,7 @@ async fn a_foreign_sign_is_unknown_in_ones_own_library() {
 }
 
 #[tokio::test]
-async fn a_foreign_picture_is_not_found_and_new_when_it_is_added() {
+async fn a_foreign_image_is_not_found_and_new_when_it_is_added() {
     let two = Two::start().await;
     let mut client = two.gateway.client().await;
     let search = v1::SearchImagesRequest {
@@ -264,30 +264,30 @@ async fn no_rest_call_tells_a_foreign_library_from_one_that_does_not_exist() {
     two.assert_theirs_is_untouched().await;
 }
 
-/// What a POST answers, without the number that each answer has for itself.
+/// What a POST answers, without the number that each response has for itself.
 async fn post(gateway: &Gateway, path: &str, form: &str) -> Value {
     let address = format!("{}/{path}", gateway.rest_url());
     let call = reqwest::Client::new().post(address).body(form.to_owned());
-    let answer = call.send().await.unwrap().bytes().await.unwrap();
-    let mut answer: Value = serde_json::from_slice(&answer).unwrap();
-    if let Some(log_id) = answer.get_mut("log_id") {
+    let response = call.send().await.unwrap().bytes().await.unwrap();
+    let mut response: Value = serde_json::from_slice(&response).unwrap();
+    if let Some(log_id) = response.get_mut("log_id") {
         assert!(log_id.is_u64());
         *log_id = json!("a number");
     }
-    answer
+    response
 }
 
 async fn token(gateway: &Gateway, api_key: &str) -> String {
     let keys = format!("grant_type=client_credentials&client_id={api_key}&client_secret=s");
-    let answer = post(gateway, "oauth/2.0/token", &keys).await;
-    answer["access_token"].as_str().unwrap().to_owned()
+    let response = post(gateway, "oauth/2.0/token", &keys).await;
+    response["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Code of a call without a picture: 110 for a bad token, else 216101.
+/// Code of a call without an image: 110 for a bad token, else 216101.
 async fn code(gateway: &Gateway, token: &str) -> i64 {
     let path = format!("rest/2.0/realtime_search/same_hq/search?access_token={token}");
-    let answer = post(gateway, &path, "").await;
-    answer["error_code"].as_i64().unwrap()
+    let response = post(gateway, &path, "").await;
+    response["error_code"].as_i64().unwrap()
 }
 
 fn with_keys(api_keys: &[&str]) -> String {
@@ -300,7 +300,7 @@ fn with_keys(api_keys: &[&str]) -> String {
 }
 
 const BAD_TOKEN: i64 = 110;
-const NO_PICTURE: i64 = 216_101;
+const NO_IMAGE: i64 = 216_101;
 
 #[tokio::test]
 async fn a_token_is_valid_at_every_replica_with_its_key_and_after_a_restart() {
@@ -310,11 +310,11 @@ async fn a_token_is_valid_at_every_replica_with_its_key_and_after_a_restart() {
 
     let token = token(&first, "a").await;
 
-    assert_eq!(code(&first, &token).await, NO_PICTURE);
-    assert_eq!(code(&same, &token).await, NO_PICTURE);
+    assert_eq!(code(&first, &token).await, NO_IMAGE);
+    assert_eq!(code(&same, &token).await, NO_IMAGE);
     assert_eq!(code(&other, &token).await, BAD_TOKEN);
     let again = Gateway::in_folder(first.stop().await, &with_keys(&["a"])).await;
-    assert_eq!(code(&again, &token).await, NO_PICTURE);
+    assert_eq!(code(&again, &token).await, NO_IMAGE);
     let without = Gateway::in_folder(again.stop().await, &with_keys(&["b"])).await;
     assert_eq!(code(&without, &token).await, BAD_TOKEN);
 }
@@ -323,10 +323,10 @@ async fn a_token_is_valid_at_every_replica_with_its_key_and_after_a_restart() {
 async fn a_token_ends_with_its_key_when_the_configuration_is_read_again() {
     let mut gateway = Gateway::with_config(&with_keys(&["a", "b"])).await;
     let (gone, kept) = (token(&gateway, "a").await, token(&gateway, "b").await);
-    assert_eq!(code(&gateway, &gone).await, NO_PICTURE);
+    assert_eq!(code(&gateway, &gone).await, NO_IMAGE);
 
     gateway.reload(&with_keys(&["b"]));
 
     assert_eq!(code(&gateway, &gone).await, BAD_TOKEN);
-    assert_eq!(code(&gateway, &kept).await, NO_PICTURE);
+    assert_eq!(code(&gateway, &kept).await, NO_IMAGE);
 }

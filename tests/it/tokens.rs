@@ -1,4 +1,4 @@
-//! Signed tokens (JWT) of an issuer, as callers show them at the gRPC door.
+//! Signed tokens (JWT) of an issuer, as callers show them at the gRPC API.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,11 +20,11 @@ async fn call(gateway: &Gateway, token: &str) -> Result<(), Status> {
     let mut request = Request::new(v1::GetLibraryRequest::default());
     let value = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert("authorization", value);
-    let answer = gateway.client().await.get_library(request).await;
-    answer.map(drop)
+    let response = gateway.client().await.get_library(request).await;
+    response.map(drop)
 }
 
-async fn refused(gateway: &Gateway, token: &str) -> (Code, String) {
+async fn rejected(gateway: &Gateway, token: &str) -> (Code, String) {
     let status = call(gateway, token).await.unwrap_err();
     let reason = status.get_details_error_info().unwrap().reason;
     (status.code(), reason)
@@ -65,7 +65,7 @@ async fn a_key_that_the_issuer_has_just_changed_opens_with_its_first_token() {
 
     call(&gateway, &issuer.sign("two", &claims)).await.unwrap();
     // And the old one is gone with the same fetch.
-    let old = refused(&gateway, &issuer.sign("one", &claims)).await;
+    let old = rejected(&gateway, &issuer.sign("one", &claims)).await;
     assert_eq!(old, (Code::Unauthenticated, "CREDENTIALS_INVALID".into()));
     assert_eq!(issuer.fetches(), 2);
 }
@@ -80,18 +80,21 @@ async fn keys_that_nobody_knows_cost_the_issuer_one_question_in_the_cool_down() 
     let strange = (0..50).map(|number| {
         let token = issuer.sign(&format!("strange-{number}"), &Issuer::claims("local"));
         let gateway = &gateway;
-        async move { refused(gateway, &token).await }
+        async move { rejected(gateway, &token).await }
     });
-    let refusals = futures_util::future::join_all(strange).await;
+    let rejections = futures_util::future::join_all(strange).await;
 
-    let refusal = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
-    assert!(refusals.iter().all(|each| *each == refusal), "{refusals:?}");
+    let rejection = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
+    assert!(
+        rejections.iter().all(|each| *each == rejection),
+        "{rejections:?}"
+    );
     assert_eq!(issuer.fetches(), 2, "at start, and for all of them");
     call(&gateway, &good).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_token_that_says_what_its_issuer_did_not_is_refused() {
+async fn a_token_that_says_what_its_issuer_did_not_is_rejected() {
     let issuer = Issuer::start().await;
     let gateway = taking(&issuer, "24h").await;
     let claims = Issuer::claims("local");
@@ -143,9 +146,9 @@ async fn a_token_that_says_what_its_issuer_did_not_is_refused() {
         ),
     ];
     for (what, token) in bad {
-        let refusal = refused(&gateway, &token).await;
+        let rejection = rejected(&gateway, &token).await;
         let expected = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
-        assert_eq!(refusal, expected, "{what}");
+        assert_eq!(rejection, expected, "{what}");
     }
 }
 
@@ -158,7 +161,7 @@ async fn clocks_may_differ_by_a_minute_and_no_more() {
 
     call(&gateway, &until(-30)).await.unwrap();
     call(&gateway, &from(30)).await.unwrap();
-    let late = refused(&gateway, &until(-62)).await;
+    let late = rejected(&gateway, &until(-62)).await;
     assert_eq!(late, (Code::Unauthenticated, "CREDENTIALS_EXPIRED".into()));
 }
 
@@ -172,13 +175,16 @@ async fn a_token_of_a_tenant_that_is_not_here_is_denied() {
         with("tenant", json!(7)),
         without("tenant"),
     ] {
-        let refusal = refused(&gateway, &issuer.sign("one", &claims)).await;
-        assert_eq!(refusal, (Code::PermissionDenied, "IDENTITY_UNKNOWN".into()));
+        let rejection = rejected(&gateway, &issuer.sign("one", &claims)).await;
+        assert_eq!(
+            rejection,
+            (Code::PermissionDenied, "IDENTITY_UNKNOWN".into())
+        );
     }
 }
 
 #[tokio::test]
-async fn an_issuer_that_cannot_be_asked_is_no_fault_of_the_caller() {
+async fn an_issuer_that_cannot_be_asked_is_no_violation_of_the_caller() {
     let issuer = Issuer::start().await;
     issuer.set_down(true);
     let gateway = taking(&issuer, "1s").await;
@@ -186,8 +192,8 @@ async fn an_issuer_that_cannot_be_asked_is_no_fault_of_the_caller() {
         "iss": crate::support::issuer::NAME, "aud": ["them", "us"], "exp": LATE, "tenant": "local",
     }));
 
-    let refusal = refused(&gateway, &token).await;
-    assert_eq!(refusal, (Code::Unavailable, "ISSUER_UNAVAILABLE".into()));
+    let rejection = rejected(&gateway, &token).await;
+    assert_eq!(rejection, (Code::Unavailable, "ISSUER_UNAVAILABLE".into()));
 
     issuer.set_down(false);
     crate::support::probe::until("the keys are there", async || {

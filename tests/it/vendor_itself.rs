@@ -11,7 +11,7 @@ use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::support::pictures::{jpeg, png, variant};
+use crate::support::images::{jpeg, png, variant};
 use crate::support::vendor::{API_KEY, BatchDelete, Fault, Gate, Operation, SECRET_KEY, Vendor};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -58,33 +58,33 @@ impl Bench {
         serde_json::from_slice(&body).unwrap()
     }
 
-    async fn add(&self, picture: &Bytes, brief: &str, tags: &str) -> String {
+    async fn add(&self, image: &Bytes, brief: &str, tags: &str) -> String {
         let fields = [
-            ("image", &*STANDARD.encode(picture)),
+            ("image", &*STANDARD.encode(image)),
             ("brief", brief),
             ("tags", tags),
         ];
-        let answer = self.call("add", &fields).await;
-        answer["cont_sign"].as_str().unwrap().to_owned()
+        let response = self.call("add", &fields).await;
+        response["cont_sign"].as_str().unwrap().to_owned()
     }
 
-    async fn briefs(&self, picture: &Bytes, more: Fields<'_>) -> Vec<String> {
-        let found = self.search(picture, more).await;
+    async fn briefs(&self, image: &Bytes, more: Fields<'_>) -> Vec<String> {
+        let found = self.search(image, more).await;
         let hits = found["result"].as_array().unwrap();
         hits.iter()
             .map(|hit| hit["brief"].as_str().unwrap().to_owned())
             .collect()
     }
 
-    async fn search(&self, picture: &Bytes, more: Fields<'_>) -> Value {
-        let image = STANDARD.encode(picture);
+    async fn search(&self, image: &Bytes, more: Fields<'_>) -> Value {
+        let image = STANDARD.encode(image);
         self.call("search", &[&[("image", image.as_str())], more].concat())
             .await
     }
 
     async fn code(&self, operation: &str, fields: Fields<'_>) -> i64 {
-        let answer = self.call(operation, fields).await;
-        answer["error_code"].as_i64().unwrap_or(0)
+        let response = self.call(operation, fields).await;
+        response["error_code"].as_i64().unwrap_or(0)
     }
 }
 
@@ -100,11 +100,11 @@ async fn ask_for_token(http: &Client, vendor: &Vendor, id: &str, secret: &str) -
         ("client_secret", secret),
     ]);
     let url = format!("{}/oauth/2.0/token", vendor.url());
-    let answer = http.post(url).body(form).send().await.unwrap();
-    let status = answer.status().as_u16();
+    let response = http.post(url).body(form).send().await.unwrap();
+    let status = response.status().as_u16();
     (
         status,
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap(),
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(),
     )
 }
 
@@ -147,16 +147,16 @@ async fn wrong_keys_get_no_token() {
         ("other", SECRET_KEY, "unknown client id"),
         (API_KEY, "other", "Client authentication failed"),
     ] {
-        let refusal = json!({ "error": "invalid_client", "error_description": why });
+        let rejection = json!({ "error": "invalid_client", "error_description": why });
         assert_eq!(
             ask_for_token(&http, &vendor, id, secret).await,
-            (401, refusal)
+            (401, rejection)
         );
     }
 }
 
 #[tokio::test]
-async fn a_revoked_or_expired_token_is_refused_without_a_log_id() {
+async fn a_revoked_or_expired_token_is_rejected_without_a_log_id() {
     let mut bench = Bench::start().await;
     let old = bench.token.clone();
     bench.token = grant(&bench.http, &bench.vendor).await;
@@ -206,7 +206,7 @@ async fn adding_the_same_bytes_again_answers_the_first_sign_and_changes_nothing(
     assert!(again["log_id"].as_u64().unwrap() > 1 << 53);
     let stored = bench.vendor.stored();
     assert_eq!(stored.len(), 1);
-    assert_eq!((&stored[0].picture, &stored[0].cont_sign), (&png(1), &sign));
+    assert_eq!((&stored[0].image, &stored[0].cont_sign), (&png(1), &sign));
     assert_eq!(
         (stored[0].brief.as_str(), &*stored[0].tags),
         ("first", &[1, 1][..])
@@ -214,7 +214,7 @@ async fn adding_the_same_bytes_again_answers_the_first_sign_and_changes_nothing(
 }
 
 #[tokio::test]
-async fn a_search_finds_the_same_picture_in_other_files_and_no_other_picture() {
+async fn a_search_finds_the_same_image_in_other_files_and_no_other_image() {
     let bench = Bench::start().await;
     bench.add(&variant(1, 7), "variant", "").await;
     bench.add(&jpeg(1), "jpeg", "").await;
@@ -357,7 +357,7 @@ async fn a_batch_deletion_treats_unknown_signs_as_told() {
 }
 
 #[tokio::test]
-async fn a_deletion_needs_a_known_picture_and_at_most_a_hundred_signs() {
+async fn a_deletion_needs_a_known_image_and_at_most_a_hundred_signs() {
     let bench = Bench::start().await;
     bench.add(&png(1), "1", "").await;
     let image = STANDARD.encode(png(1));
@@ -385,21 +385,18 @@ async fn a_deletion_needs_a_known_picture_and_at_most_a_hundred_signs() {
 }
 
 #[tokio::test]
-async fn a_picture_can_be_named_by_its_address() {
+async fn an_image_can_be_named_by_its_address() {
     let bench = Bench::start().await;
-    bench.vendor.publish("http://pictures.test/1.png", png(1));
+    bench.vendor.publish("http://images.test/1.png", png(1));
 
-    let near = [("url", "http://pictures.test/1.png"), ("brief", "far")];
+    let near = [("url", "http://images.test/1.png"), ("brief", "far")];
     assert_eq!(bench.code("add", &near).await, 0);
 
-    assert_eq!(bench.vendor.stored()[0].picture, png(1));
+    assert_eq!(bench.vendor.stored()[0].image, png(1));
     for (url, code) in [
-        ("http://pictures.test/2.png".to_owned(), 282_113),
-        ("ftp://pictures.test/1.png".to_owned(), 282_111),
-        (
-            format!("http://pictures.test/{}", "1".repeat(1024)),
-            282_114,
-        ),
+        ("http://images.test/2.png".to_owned(), 282_113),
+        ("ftp://images.test/1.png".to_owned(), 282_111),
+        (format!("http://images.test/{}", "1".repeat(1024)), 282_114),
     ] {
         assert_eq!(
             bench.code("add", &[("url", &url), ("brief", "far")]).await,
@@ -409,16 +406,16 @@ async fn a_picture_can_be_named_by_its_address() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_added_is_refused_with_the_code_of_its_fault() {
+async fn what_cannot_be_added_is_rejected_with_the_code_of_its_fault() {
     let bench = Bench::start().await;
-    let (picture, mut broken) = (STANDARD.encode(png(1)), png(1).to_vec());
+    let (image, mut broken) = (STANDARD.encode(png(1)), png(1).to_vec());
     broken.truncate(broken.len() / 2);
     let (broken, long) = (STANDARD.encode(broken), "x".repeat(257));
 
     for (fields, code) in [
-        (&[("image", picture.as_str())][..], 216_101),
+        (&[("image", image.as_str())][..], 216_101),
         (&[("brief", "b")], 216_101),
-        (&[("image", &picture), ("brief", &long)], 216_103),
+        (&[("image", &image), ("brief", &long)], 216_103),
         (&[("image", ""), ("brief", "b")], 216_200),
         (&[("image", "R0lGODlh"), ("brief", "b")], 216_201),
         (&[("image", &broken), ("brief", "b")], 283_300),
@@ -428,7 +425,7 @@ async fn what_cannot_be_added_is_refused_with_the_code_of_its_fault() {
     assert_eq!(bench.vendor.stored().len(), 0);
 }
 
-// === Faults ===
+// === ConfigErrors ===
 
 #[tokio::test]
 async fn queued_faults_come_first_and_then_the_standing_one() {
@@ -469,9 +466,9 @@ async fn scripted_bodies_are_sent_as_they_are() {
         (200, "{\"access_token\":"),
         (500, "<html>"),
     ] {
-        let answer = bench.http.get(&url).send().await.unwrap();
-        assert_eq!(answer.status(), status);
-        assert!(answer.text().await.unwrap().starts_with(start));
+        let response = bench.http.get(&url).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert!(response.text().await.unwrap().starts_with(start));
     }
 }
 
@@ -495,7 +492,7 @@ async fn quoted_scalars_leave_no_number_and_no_boolean() {
 async fn a_broken_connection_takes_effect_only_where_the_fault_says_so() {
     for (fault, stored) in [
         (Fault::Reset, 0),
-        (Fault::LostAnswer, 1),
+        (Fault::LostResponse, 1),
         (Fault::HalfBody, 1),
     ] {
         let bench = Bench::start().await;
@@ -503,9 +500,9 @@ async fn a_broken_connection_takes_effect_only_where_the_fault_says_so() {
         let image = STANDARD.encode(png(1));
 
         let form = encode(&[("image", &image), ("brief", "1")]);
-        let answer = bench.post("add", FORM, form).await;
+        let response = bench.post("add", FORM, form).await;
 
-        assert!(answer.is_err(), "{fault:?}");
+        assert!(response.is_err(), "{fault:?}");
         assert_eq!(bench.vendor.stored().len(), stored, "{fault:?}");
         assert_eq!(bench.vendor.aborted(), 0, "{fault:?}");
     }
@@ -520,9 +517,9 @@ async fn half_a_body_arrives_before_the_connection_breaks() {
             format!("grant_type=client_credentials&client_id={API_KEY}&client_secret={SECRET_KEY}");
         let url = format!("{}/oauth/2.0/token?{form}", bench.vendor.url());
 
-        let mut answer = bench.http.get(url).send().await.unwrap();
+        let mut response = bench.http.get(url).send().await.unwrap();
 
-        assert!(answer.chunk().await.unwrap().unwrap().starts_with(b"{"));
+        assert!(response.chunk().await.unwrap().unwrap().starts_with(b"{"));
     }
 }
 
@@ -530,9 +527,9 @@ async fn half_a_body_arrives_before_the_connection_breaks() {
 async fn a_gate_holds_a_call_until_it_opens() {
     for hold in [Fault::Head, Fault::LateHead, Fault::SlowBody] {
         let bench = Bench::start().await;
-        let (gate, picture) = (Gate::closed(), png(1));
+        let (gate, image) = (Gate::closed(), png(1));
         bench.vendor.always(Operation::Search, hold(gate.clone()));
-        let search = bench.search(&picture, &[]);
+        let search = bench.search(&image, &[]);
         let held = async {
             bench
                 .vendor
@@ -546,7 +543,7 @@ async fn a_gate_holds_a_call_until_it_opens() {
             gate.open();
         };
 
-        let (one, two, ()) = tokio::join!(search, bench.search(&picture, &[]), held);
+        let (one, two, ()) = tokio::join!(search, bench.search(&image, &[]), held);
 
         assert_eq!(
             (&one["result_num"], &two["result_num"]),
@@ -566,11 +563,11 @@ async fn a_call_that_its_client_gives_up_counts_as_aborted() {
         .enumerate()
     {
         let bench = Bench::start().await;
-        let (gate, picture) = (Gate::closed(), png(1));
+        let (gate, image) = (Gate::closed(), png(1));
         bench.vendor.always(Operation::Search, hold(gate.clone()));
 
         tokio::select! {
-            _ = bench.search(&picture, &[]) => panic!("the gate is closed"),
+            _ = bench.search(&image, &[]) => panic!("the gate is closed"),
             () = bench.vendor.until("it is held", || gate.held() == 1) => {}
         }
 
@@ -596,12 +593,9 @@ async fn the_journal_tells_what_each_call_held() {
         (add.fields["brief"].as_str(), add.fields["tags"].as_str()),
         ("图片 a+b & c=d%20", "1")
     );
-    assert_eq!(add.picture, Some(png(1)));
+    assert_eq!(add.image, Some(png(1)));
     let delete = &bench.vendor.calls_of(Operation::Delete)[0];
-    assert_eq!(
-        (&delete.fields["cont_sign"], &delete.picture),
-        (&sign, &None)
-    );
+    assert_eq!((&delete.fields["cont_sign"], &delete.image), (&sign, &None));
     assert!(delete.arrival >= add.arrival);
     for operation in Operation::CALLS {
         let expected = usize::from(matches!(operation, Operation::Add | Operation::Delete));
@@ -630,20 +624,16 @@ async fn the_referee_counts_over_every_window_of_a_second() {
 #[tokio::test]
 async fn every_broken_rule_of_the_format_is_a_complaint() {
     let bench = Bench::start().await;
-    let picture = STANDARD.encode(png(1));
-    assert!(picture.contains('+'), "else the unescaped form is legal");
-    let unescaped = format!("brief=1&image={}", picture.replace('/', "%2F"));
-    let form = encode(&[("image", &picture)]);
+    let image = STANDARD.encode(png(1));
+    assert!(image.contains('+'), "else the unescaped form is legal");
+    let unescaped = format!("brief=1&image={}", image.replace('/', "%2F"));
+    let form = encode(&[("image", &image)]);
     let add = |image: &str| encode(&[("image", image), ("brief", "1")]);
 
     for (path, content_type, form) in [
-        ("add", "application/json", add(&picture)),
+        ("add", "application/json", add(&image)),
         ("add", FORM, unescaped),
-        (
-            "add",
-            FORM,
-            add(&format!("data:image/png;base64,{picture}")),
-        ),
+        ("add", FORM, add(&format!("data:image/png;base64,{image}"))),
         ("add", FORM, add(&"A".repeat((4 << 20) + 4))),
         ("add", FORM, add(&STANDARD.encode(blank(49, 50)))),
         ("add", FORM, add(&STANDARD.encode(blank(50, 4097)))),
@@ -659,7 +649,7 @@ async fn every_broken_rule_of_the_format_is_a_complaint() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_token_is_refused_and_a_complaint() {
+async fn a_call_without_a_token_is_rejected_and_a_complaint() {
     let mut bench = Bench::start().await;
     bench.token.clear();
 
@@ -681,9 +671,7 @@ async fn dropping_the_vendor_fails_the_test_when_a_rule_was_broken() {
 
 fn blank(width: u32, height: u32) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    let picture = image::RgbImage::new(width, height);
-    picture
-        .write_to(&mut file, image::ImageFormat::Png)
-        .unwrap();
+    let image = image::RgbImage::new(width, height);
+    image.write_to(&mut file, image::ImageFormat::Png).unwrap();
     file.into_inner()
 }

@@ -17,13 +17,13 @@ OTHER_HOST = {
     ],
     "host_selection_retry_max_attempts": 5,
 }
-# What was never sent, or refused unread (GOAWAY), may go to another gateway
+# What was never sent, or rejected unread (GOAWAY), may go to another gateway
 # whatever the call is.
-SAFE_RETRY = {"retry_on": "connect-failure,refused-stream", "num_retries": 1, **OTHER_HOST}
+SAFE_RETRY = {"retry_on": "connect-failure,rejected-stream", "num_retries": 1, **OTHER_HOST}
 # A gateway whose vendor is away: the next one may have another way out. Only
 # for calls that may be repeated.
 RETRY_UNAVAILABLE = {
-    "retry_on": "connect-failure,refused-stream,unavailable",
+    "retry_on": "connect-failure,rejected-stream,unavailable",
     "num_retries": 1,
     **OTHER_HOST,
 }
@@ -86,7 +86,7 @@ def config(door, admin, targets, certificates, log, retry=None, outliers=False):
 def listener(door, log, retry):
     manager = {
         "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "door",
+        "stat_prefix": "listener",
         "codec_type": "HTTP2",
         # Bulk loads run for hours, and say nothing while the client thinks.
         "stream_idle_timeout": "0s",
@@ -118,7 +118,7 @@ def listener(door, log, retry):
         ],
     }
     manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
-    return {"name": "door", "address": address(door), "filter_chains": [{"filters": [manager]}]}
+    return {"name": "listener", "address": address(door), "filter_chains": [{"filters": [manager]}]}
 
 
 def routes(retry):

@@ -19,13 +19,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "clients" / "python"))
-import pictures  # noqa: E402
+import images  # noqa: E402
 import proxy  # noqa: E402
 from checks import check, run  # noqa: E402
 from contract import details, stubs  # noqa: E402
 from parts import LIMIT_S, Certificates, Envoy, Gateway, wait_until  # noqa: E402
 
-PICTURE = pictures.png(1)
+IMAGE = images.png(1)
 PUSHBACK = "grpc-retry-pushback-ms"
 CALLERS = 4
 RESTARTS = int(os.environ.get("RESTARTS", 10))
@@ -51,7 +51,7 @@ class Mesh:
         return self.stack.enter_context(channel)
 
     def call(self, stub=None, **options):
-        request = pb.SearchImagesRequest(content=PICTURE)
+        request = pb.SearchImagesRequest(content=IMAGE)
         return (stub or self.stub).SearchImages(request, timeout=LIMIT_S, **options)
 
     def served(self):
@@ -80,7 +80,7 @@ def calls_of_every_kind_arrive_at_both_gateways(binary):
         def requests():
             yield pb.AddImagesRequest(options=pb.AddImagesOptions())
             for number in range(3):
-                item = pb.AddImagesItem(key=str(number), content=pictures.png(number))
+                item = pb.AddImagesItem(key=str(number), content=images.png(number))
                 yield pb.AddImagesRequest(item=item)
 
         *events, last = m.stub.AddImages(requests(), timeout=LIMIT_S)
@@ -95,15 +95,15 @@ def calls_of_every_kind_arrive_at_both_gateways(binary):
 def services_without_a_route_do_not_arrive(binary):
     with mesh(binary, gateways=1) as m:
         call = m.channel.unary_unary("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
-        code, _ = refusal(lambda: call(b"", timeout=LIMIT_S))
+        code, _ = rejection(lambda: call(b"", timeout=LIMIT_S))
         assert code == grpc.StatusCode.UNIMPLEMENTED, code
 
 
 @check
-def refusals_arrive_whole(binary):
+def rejections_arrive_whole(binary):
     with mesh(binary, gateways=1) as m:
-        request = pb.SearchImagesRequest(content=b"no picture", limit=2000)
-        code, error = refusal(lambda: m.stub.SearchImages(request, timeout=LIMIT_S))
+        request = pb.SearchImagesRequest(content=b"no image", limit=2000)
+        code, error = rejection(lambda: m.stub.SearchImages(request, timeout=LIMIT_S))
         assert code == grpc.StatusCode.INVALID_ARGUMENT, code
         fields = {each.field for each in details(error)["BadRequest"].field_violations}
         assert fields == {"content", "limit"}, fields
@@ -117,11 +117,11 @@ def a_gateway_takes_calls_of_the_mesh_only(binary):
         known = m.open(address, m.certificates.credentials(proxy.MESH))
         assert m.call(Stub(known)).matches
         stranger = m.open(address, m.certificates.credentials("stranger.test"))
-        code, error = refusal(lambda: m.call(Stub(stranger)))
+        code, error = rejection(lambda: m.call(Stub(stranger)))
         assert code == grpc.StatusCode.PERMISSION_DENIED, code
         assert details(error)["ErrorInfo"].reason == "IDENTITY_UNKNOWN"
         for channel in (m.open(address, m.certificates.credentials()), m.open(address)):
-            code, _ = refusal(lambda: m.call(Stub(channel)))
+            code, _ = rejection(lambda: m.call(Stub(channel)))
             assert code == grpc.StatusCode.UNAVAILABLE, code
 
 
@@ -265,16 +265,16 @@ def a_client_that_honours_the_pushback_gets_through_an_open_breaker(binary):
 
 
 def wait_of_open_breaker(m, stub):
-    """Milliseconds that a refusal names; 0 when the vendor was asked."""
+    """Milliseconds that a rejection names; 0 when the vendor was asked."""
     (gateway,) = m.gateways
     before = gateway.vendor.requests
-    code, error = refusal(lambda: m.call(stub))
+    code, error = rejection(lambda: m.call(stub))
     assert code == grpc.StatusCode.UNAVAILABLE, code
     wait = int(dict(error.trailing_metadata()).get(PUSHBACK, 0))
     return wait if gateway.vendor.requests == before else 0
 
 
-def refusal(call):
+def rejection(call):
     try:
         call()
     except grpc.RpcError as error:

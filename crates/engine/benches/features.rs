@@ -1,7 +1,7 @@
-//! Extraction and search, with synthetic pictures.
+//! Extraction and search, with synthetic images.
 //!
-//! `cargo bench -p same-image --bench features`. Drawn pictures of a fixed seed; the library is
-//! synthetic (see `examples/evaluate/distractors.rs`). For a library of real pictures and 500,000
+//! `cargo bench -p same-image --bench features`. Drawn images of a fixed seed; the library is
+//! synthetic (see `examples/evaluate/distractors.rs`). For a library of real images and 500,000
 //! distractors run the example `evaluate`.
 
 #![allow(
@@ -35,21 +35,20 @@ const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 
 fn drawn(seed: u64) -> GrayImage {
-    DynamicImage::ImageRgb8(draw::picture(seed, WIDTH, HEIGHT)).into_luma8()
+    DynamicImage::ImageRgb8(draw::image(seed, WIDTH, HEIGHT)).into_luma8()
 }
 
-fn view(picture: &GrayImage) -> GreyView<'_> {
-    GreyView::new(picture.as_raw(), picture.width(), picture.height())
-        .expect("a drawn picture has pixels")
+fn view(image: &GrayImage) -> GreyView<'_> {
+    GreyView::new(image.as_raw(), image.width(), image.height()).expect("a drawn image has pixels")
 }
 
 fn extraction(criterion: &mut Criterion) {
-    let picture = drawn(SEED);
+    let image = drawn(SEED);
     criterion.bench_function("extract, library", |b| {
-        b.iter(|| features::extract(black_box(&view(&picture))))
+        b.iter(|| features::extract(black_box(&view(&image))))
     });
     criterion.bench_function("extract, query", |b| {
-        b.iter(|| features::extract_query(black_box(&view(&picture))))
+        b.iter(|| features::extract_query(black_box(&view(&image))))
     });
 }
 
@@ -63,15 +62,15 @@ fn search(criterion: &mut Criterion) {
         index.insert(id, &distractors.make());
     }
     let query = features::extract_query(&view(&drawn(SEED)));
-    criterion.bench_function("search 20,000 synthetic pictures", |b| {
+    criterion.bench_function("search 20,000 synthetic images", |b| {
         b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &|_| true));
     });
 }
 
-/// The worst case: every picture shares features with the query, so that no distance test helps.
+/// The worst case: every image shares features with the query, so that no distance test helps.
 fn same_logo(criterion: &mut Criterion) {
-    let picture = drawn(SEED);
-    let features = features::extract(&view(&picture)).features;
+    let image = drawn(SEED);
+    let features = features::extract(&view(&image)).features;
     let index = Index::new();
     for id in 0..WITH_LOGO {
         // A few bits differ, as in real copies.
@@ -92,8 +91,8 @@ fn same_logo(criterion: &mut Criterion) {
             },
         );
     }
-    let query = features::extract_query(&view(&picture));
-    criterion.bench_function("search 100,000 pictures with one logo", |b| {
+    let query = features::extract_query(&view(&image));
+    criterion.bench_function("search 100,000 images with one logo", |b| {
         b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &|_| true));
     });
 }

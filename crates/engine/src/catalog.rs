@@ -1,28 +1,28 @@
-//! What a search needs of every picture, in memory: its number, PDQ hash and tags.
+//! What a search needs of every image, in memory: its number, PDQ hash and tags.
 //!
 //! A copy of what the store holds, rebuilt from it at open and changed only after a commit, so it
-//! never shows a picture that a crash could take back. Pictures stand in the order of their
+//! never shows an image that a crash could take back. Images stand in the order of their
 //! numbers, which is the order of adding. Words of the hashes lie in columns: the scan reads two of
-//! the four for nearly all pictures. Memory: 41 bytes a picture.
+//! the four for nearly all images. Memory: 41 bytes an image.
 
 use multiversion::multiversion;
 
 use crate::pdq::{self, Hash};
 use crate::tags::{TagFilter, Tags};
 
-/// The number of a picture inside one library; never used again after a delete.
-pub(crate) type PictureId = u32;
+/// The number of an image inside one library; never used again after a delete.
+pub(crate) type ImageId = u32;
 
-/// How many pictures are compared at a time, so that their distances stay in the first-level cache.
+/// How many images are compared at a time, so that their distances stay in the first-level cache.
 const BLOCK: usize = 256;
 
 /// Below this many dead rows compaction is not worth moving the rest.
 const MIN_DEAD: usize = 1024;
 
-/// One picture as the catalog knows it.
+/// One image as the catalog knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) id: PictureId,
+    pub(crate) id: ImageId,
     pub(crate) hash: Hash,
     pub(crate) quality: u8,
     pub(crate) tags: Tags,
@@ -32,23 +32,23 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
     Add(Entry),
-    Tag(PictureId, Tags),
-    Remove(PictureId),
+    Tag(ImageId, Tags),
+    Remove(ImageId),
 }
 
-/// A picture that looks like the query.
+/// An image that looks like the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Near {
-    pub(crate) id: PictureId,
+    pub(crate) id: ImageId,
     /// Differing bits to the nearest of the query's eight hashes, at most [`pdq::MAX_DISTANCE`].
     pub(crate) distance: u32,
 }
 
-/// All pictures of one library.
+/// All images of one library.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     /// Ascending.
-    ids: Vec<PictureId>,
+    ids: Vec<ImageId>,
     words: [Vec<u64>; 4],
     tags: Vec<Tags>,
     states: Vec<State>,
@@ -86,14 +86,14 @@ impl Catalog {
         }
     }
 
-    /// Returns the tags of a picture, `None` when it is not here.
-    pub(crate) fn tags(&self, id: PictureId) -> Option<Tags> {
+    /// Returns the tags of an image, `None` when it is not here.
+    pub(crate) fn tags(&self, id: ImageId) -> Option<Tags> {
         self.row(id).map(|row| self.tags[row])
     }
 
-    /// Finds all pictures within [`pdq::MAX_DISTANCE`] of any of the query's hashes, by number.
+    /// Finds all images within [`pdq::MAX_DISTANCE`] of any of the query's hashes, by number.
     ///
-    /// Cost: 16 words a picture; 500,000 pictures take 10 to 14 ms on one core (measured:
+    /// Cost: 16 words an image; 500,000 images take 10 to 14 ms on one core (measured:
     /// `cargo test -p same-image --lib -- --ignored --nocapture measure`).
     pub(crate) fn near(&self, query: &[Hash; 8], filter: &TagFilter) -> Vec<Near> {
         let mut found = Vec::new();
@@ -127,10 +127,10 @@ impl Catalog {
     /// Lists up to `limit` numbers above `after`, ascending.
     pub(crate) fn page(
         &self,
-        after: Option<PictureId>,
+        after: Option<ImageId>,
         limit: usize,
         filter: &TagFilter,
-    ) -> Vec<PictureId> {
+    ) -> Vec<ImageId> {
         let start = after.map_or(0, |after| self.ids.partition_point(|id| *id <= after));
         (start..self.ids.len())
             .filter(|row| self.states[*row] != State::Dead && filter.admits(self.tags[*row]))
@@ -143,9 +143,9 @@ impl Catalog {
         self.ids.len() - self.dead
     }
 
-    /// Returns a number that no picture here is above and every picture added later is; `None` when
+    /// Returns a number that no image here is above and every image added later is; `None` when
     /// there are no rows.
-    pub(crate) fn last(&self) -> Option<PictureId> {
+    pub(crate) fn last(&self) -> Option<ImageId> {
         self.ids.last().copied()
     }
 
@@ -164,7 +164,7 @@ impl Catalog {
             .push(if telling { State::Live } else { State::Plain });
     }
 
-    fn row(&self, id: PictureId) -> Option<usize> {
+    fn row(&self, id: ImageId) -> Option<usize> {
         let row = self.ids.binary_search(&id).ok()?;
         (self.states[row] != State::Dead).then_some(row)
     }
@@ -194,9 +194,9 @@ impl Catalog {
     }
 }
 
-/// Gives each picture the least distance over the query's hashes, counting only the first half of
+/// Gives each image the least distance over the query's hashes, counting only the first half of
 /// the bits: a lower bound that rejects nearly all. Plain loops over columns, so that the compiler
-/// counts several pictures at once.
+/// counts several images at once.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn nearest_halves(query: &[Hash; 8], first: &[u64], second: &[u64], halves: &mut [u32]) {
     halves.fill(pdq::BITS);

@@ -1,4 +1,4 @@
-//! The public face: one library of pictures, opened from a directory.
+//! The public face: one library of images, opened from a directory.
 //!
 //! Order of events for an add: [`Engine::prepare`] on the caller's thread → [`Engine::add`] queues →
 //! commit → `done`. For a search: [`Engine::prepare_query`] → [`Engine::search`]. Nothing here knows
@@ -11,12 +11,12 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use search::{Answer, Hit, MAX_RESULTS, Query, SearchError};
+pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
-use crate::catalog::PictureId;
+use crate::catalog::ImageId;
 use crate::identity::{ContentHash, Sign};
 use crate::memory::{Memory, Merger};
-use crate::picture::PictureError;
+use crate::picture::DecodeError;
 use crate::prepare::{Prepared, PreparedQuery};
 use crate::store::{
     Added, Change, NewRecord, OpenError, Store, StoreError, StoredRecord, Target, WriteError,
@@ -27,15 +27,15 @@ use crate::tags::TagFilter;
 /// How a library is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The most pictures the library may hold; a library that holds more already stays readable.
+    /// The most images the library may hold; a library that holds more already stays readable.
     /// Default 500,000.
     pub capacity: u64,
     /// Memory for pages of the database file, in bytes. Default 256 MiB.
     pub cache_bytes: usize,
-    /// How many of the newest pictures stay in memory before they are written to a segment of the
+    /// How many of the newest images stay in memory before they are written to a segment of the
     /// index, 24 to 32 bytes a feature; as many deleted ones are worth a clean-up. Small numbers make
     /// many small files. Default 8192: about 80 MB.
-    pub segment_pictures: u64,
+    pub segment_images: u64,
 }
 
 /// One open library.
@@ -55,10 +55,10 @@ pub struct Options {
 /// # let bytes = png.into_inner();
 /// let engine = Engine::open(dir.path(), Options::default())?;
 ///
-/// let picture = engine.prepare(&bytes)?;
+/// let image = engine.prepare(&bytes)?;
 /// let record = NewRecord { brief: "poster 7".to_owned(), tags: vec![3] };
 /// let (done, answer) = mpsc::channel();
-/// engine.add(picture, record, move |added| done.send(added).unwrap());
+/// engine.add(image, record, move |added| done.send(added).unwrap());
 /// let sign = answer.recv()??.sign;
 ///
 /// let query = engine.prepare_query(&bytes)?;
@@ -76,10 +76,10 @@ pub struct Engine {
     capacity: u64,
 }
 
-/// What the library knows of one stored picture.
+/// What the library knows of one stored image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The picture's name.
+    /// The image's name.
     pub sign: Sign,
     /// The hash of its file bytes.
     pub content: ContentHash,
@@ -89,17 +89,17 @@ pub struct Record {
     pub tags: Vec<u16>,
     /// Size of the file in bytes; the file itself is not kept.
     pub size_bytes: u64,
-    /// Width of the upright picture in pixels.
+    /// Width of the upright image in pixels.
     pub width: u32,
-    /// Height of the upright picture in pixels.
+    /// Height of the upright image in pixels.
     pub height: u32,
     /// When it was added, milliseconds since 1970-01-01 UTC.
     pub added_at_ms: u64,
 }
 
-/// A record with its small picture.
+/// A record with its small image.
 #[derive(Clone, PartialEq, Eq)]
-pub struct StoredPicture {
+pub struct StoredImage {
     /// The record.
     pub record: Record,
     /// JPEG, longest side at most 256 pixels, upright.
@@ -115,23 +115,23 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// A place in a listing. It stays valid while pictures come and go, also over a restart: no picture
+/// A place in a listing. It stays valid while images come and go, also over a restart: no image
 /// that stays is listed twice or left out.
 ///
 /// Its text form (`Display`, `FromStr`) is for page tokens and promises nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(PictureId);
+pub struct Cursor(ImageId);
 
 /// The size of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// Pictures stored.
-    pub pictures: u64,
-    /// The most pictures it may hold.
+    /// Images stored.
+    pub images: u64,
+    /// The most images it may hold.
     pub capacity: u64,
     /// Size of the library's files in bytes.
     pub disk_bytes: u64,
-    /// Pictures that had no usable local features when the library was opened, because another
+    /// Images that had no usable local features when the library was opened, because another
     /// version of the engine added them: whole copies of them are found, parts are not. Add them
     /// again (delete, then add) to find parts too.
     pub unindexed: u64,
@@ -142,10 +142,10 @@ pub struct Stats {
 impl Engine {
     /// Opens the library in a directory; makes an empty one if there is none.
     ///
-    /// Cost: reads a record of 150 bytes a picture and every segment file of the index once (about a
-    /// second a gigabyte), and indexes the newest pictures from the library file. Segments that are
+    /// Cost: reads a record of 150 bytes an image and every segment file of the index once (about a
+    /// second a gigabyte), and indexes the newest images from the library file. Segments that are
     /// missing, damaged or of another version are made again from it, with a line in the log: about
-    /// a second of one core for 10,000 pictures.
+    /// a second of one core for 10,000 images.
     ///
     /// # Errors
     ///
@@ -155,14 +155,14 @@ impl Engine {
         let Options {
             capacity,
             cache_bytes,
-            segment_pictures,
+            segment_images,
         } = options;
         let storage = |source| OpenError::Storage {
             dir: dir.to_owned(),
             source,
         };
         let store = Arc::new(Store::open(dir, cache_bytes)?);
-        let memory = Arc::new(Memory::load(&store, dir, segment_pictures).map_err(storage)?);
+        let memory = Arc::new(Memory::load(&store, dir, segment_images).map_err(storage)?);
         let (merger, wake) =
             Merger::start(Arc::clone(&memory)).map_err(|error| storage(error.into()))?;
         let writer = Writer::start(Arc::clone(&store), Arc::clone(&memory), wake, capacity)
@@ -176,29 +176,29 @@ impl Engine {
         })
     }
 
-    /// Decodes a picture and computes all that the library keeps of it.
+    /// Decodes an image and computes all that the library keeps of it.
     ///
     /// Cost: 40–90 ms of one core for a megapixel. Takes no lock.
     ///
     /// # Errors
     ///
-    /// [`PictureError`] when the bytes are not a picture within the limits.
-    pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared, PictureError> {
+    /// [`DecodeError`] when the bytes are not an image within the limits.
+    pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared, DecodeError> {
         Prepared::new(bytes)
     }
 
-    /// Decodes a picture and computes what a search compares.
+    /// Decodes an image and computes what a search compares.
     ///
     /// Cost: 60–120 ms of one core for a megapixel. Takes no lock.
     ///
     /// # Errors
     ///
-    /// [`PictureError`] when the bytes are not a picture within the limits.
-    pub fn prepare_query(&self, bytes: &[u8]) -> Result<PreparedQuery, PictureError> {
+    /// [`DecodeError`] when the bytes are not an image within the limits.
+    pub fn prepare_query(&self, bytes: &[u8]) -> Result<PreparedQuery, DecodeError> {
         PreparedQuery::new(bytes)
     }
 
-    /// Returns the sign of the stored picture with exactly these bytes, without decoding them.
+    /// Returns the sign of the stored image with exactly these bytes, without decoding them.
     ///
     /// Lets a caller answer a duplicate for the price of a hash.
     ///
@@ -215,25 +215,25 @@ impl Engine {
         })
     }
 
-    /// Queues a picture to be stored; `done` hears once it is durable and searchable, or has failed.
+    /// Queues an image to be stored; `done` hears once it is durable and searchable, or has failed.
     ///
     /// A duplicate (same bytes) is no error: the stored record stays as it is and
-    /// [`Added::existed`] says so. Never blocks; the queue holds about 20 kB a picture and has no
+    /// [`Added::existed`] says so. Never blocks; the queue holds about 20 kB an image and has no
     /// limit of its own, so callers bound the adds they have in flight. `done` is called exactly
     /// once, on the writer thread as a rule: it must be quick and must not panic. It gets
     /// [`WriteError::Full`], [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`],
     /// [`WriteError::Storage`] or [`WriteError::Closed`].
     pub fn add(
         &self,
-        picture: Prepared,
+        image: Prepared,
         record: NewRecord,
         done: impl FnOnce(Result<Added, WriteError>) + Send + 'static,
     ) {
         self.writer
-            .queue(move |batch| batch.add(&picture, &record), done);
+            .queue(move |batch| batch.add(&image, &record), done);
     }
 
-    /// Queues a change of brief or tags; `done` hears the picture's sign once it is durable.
+    /// Queues a change of brief or tags; `done` hears the image's sign once it is durable.
     ///
     /// The rules of [`Engine::add`] hold for `done`; it also gets [`WriteError::NotFound`].
     pub fn update(
@@ -248,7 +248,7 @@ impl Engine {
 
     /// Queues deletes, done together; `done` hears per target the sign of what was deleted.
     ///
-    /// `None` stands for a target that meant no stored picture. The rules of [`Engine::add`] hold
+    /// `None` stands for a target that meant no stored image. The rules of [`Engine::add`] hold
     /// for `done`.
     pub fn delete(
         &self,
@@ -261,10 +261,10 @@ impl Engine {
         );
     }
 
-    /// Finds stored pictures that are the same as the query, best first.
+    /// Finds stored images that are the same as the query, best first.
     ///
-    /// Pictures whose add was answered before the call are found, deleted ones are not. Compares the
-    /// 200 likeliest pictures closely, or 1000 when the page ends at the 200th match or later. Cost:
+    /// Images whose add was answered before the call are found, deleted ones are not. Compares the
+    /// 200 likeliest images closely, or 1000 when the page ends at the 200th match or later. Cost:
     /// 20–50 ms of one core for some hundred thousand features, at most about half a second more for
     /// crowded libraries, and one record read a match returned. Searches, writes and the merging of
     /// segments do not wait for each other.
@@ -273,20 +273,20 @@ impl Engine {
     ///
     /// [`SearchError::InvalidQuery`] for an offset, limit or score out of range,
     /// [`SearchError::Storage`] when the library cannot be read.
-    pub fn search(&self, picture: &PreparedQuery, query: &Query) -> Result<Answer, SearchError> {
+    pub fn search(&self, image: &PreparedQuery, query: &Query) -> Result<Response, SearchError> {
         search::check(query)?;
-        let answer = self
+        let response = self
             .store
-            .read(|snapshot| search::run(snapshot, &self.memory, picture, query))?;
-        Ok(answer)
+            .read(|snapshot| search::run(snapshot, &self.memory, image, query))?;
+        Ok(response)
     }
 
-    /// Returns one stored picture, `None` when there is none of that sign.
+    /// Returns one stored image, `None` when there is none of that sign.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the library cannot be read.
-    pub fn get(&self, sign: Sign) -> Result<Option<StoredPicture>, StoreError> {
+    pub fn get(&self, sign: Sign) -> Result<Option<StoredImage>, StoreError> {
         self.store.read(|snapshot| {
             let Some(id) = snapshot.by_sign(sign)? else {
                 return Ok(None);
@@ -295,17 +295,17 @@ impl Engine {
                 return Ok(None);
             };
             let thumbnail = snapshot.thumbnail(id)?.unwrap_or_default();
-            Ok(Some(StoredPicture {
+            Ok(Some(StoredImage {
                 record: record.into(),
                 thumbnail,
             }))
         })
     }
 
-    /// Lists up to `limit` stored pictures after a place, oldest first; from the start with `None`.
+    /// Lists up to `limit` stored images after a place, oldest first; from the start with `None`.
     ///
     /// A page may be shorter than `limit` and still not the last: look at [`Page::next`]. Cost: one
-    /// record read a picture listed; a filter that few pass scans 5 bytes a picture of the rest.
+    /// record read an image listed; a filter that few pass scans 5 bytes an image of the rest.
     ///
     /// # Errors
     ///
@@ -343,7 +343,7 @@ impl Engine {
     /// [`StoreError`] when the size of the file cannot be read.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         Ok(Stats {
-            pictures: self.memory.catalog().len() as u64,
+            images: self.memory.catalog().len() as u64,
             capacity: self.capacity,
             disk_bytes: self.store.size_bytes()? + self.memory.index().file_bytes(),
             unindexed: self.memory.unindexed(),
@@ -385,7 +385,7 @@ impl Default for Options {
         Self {
             capacity: 500_000,
             cache_bytes: 256 << 20,
-            segment_pictures: 8192,
+            segment_images: 8192,
         }
     }
 }
@@ -407,9 +407,9 @@ impl From<StoredRecord> for Record {
     }
 }
 
-impl fmt::Debug for StoredPicture {
+impl fmt::Debug for StoredImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredPicture")
+        f.debug_struct("StoredImage")
             .field("record", &self.record)
             .finish_non_exhaustive()
     }

@@ -1,10 +1,10 @@
-//! The local-feature pipeline: from a grey picture to words with places.
+//! The local-feature pipeline: from a grey image to words with places.
 //!
 //! Order: `scale` (working size, scale space) → `detect` (extrema) → `describe` (directions,
-//! descriptors) → `quantise` (words of the `codebook`). A picture of the library keeps only words
+//! descriptors) → `quantise` (words of the `codebook`). An image of the library keeps only words
 //! ([`Features`], stored as `record` says); a query keeps its descriptors ([`QueryFeatures`]),
 //! because it looks into several cells and in mirrored and inverted form. Nothing here knows of
-//! files, decoding, the index or the store. Cost: 30–60 ms for a library picture, twice that for a
+//! files, decoding, the index or the store. Cost: 30–60 ms for a library image, twice that for a
 //! query, on one core.
 
 #![allow(
@@ -33,7 +33,7 @@ use codebook::Codebook;
 use detect::Keypoint;
 use scale::Octave;
 
-/// Says how much of a picture is looked at.
+/// Says how much of an image is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Budget {
     /// 640 pixels, 400 features: what the library keeps.
@@ -42,18 +42,18 @@ pub enum Budget {
     Query,
 }
 
-/// Holds the features of a library picture.
+/// Holds the features of a library image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// Width of the picture in pixels, at least 1.
+    /// Width of the image in pixels, at least 1.
     pub width: u16,
-    /// Height of the picture in pixels, at least 1.
+    /// Height of the image in pixels, at least 1.
     pub height: u16,
     /// The features, the strongest first.
     pub features: Vec<Feature>,
 }
 
-/// Holds a feature of a library picture: 16 bytes when stored.
+/// Holds a feature of a library image: 16 bytes when stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
     /// What the feature looks like.
@@ -62,18 +62,18 @@ pub struct Feature {
     pub place: PackedPlace,
 }
 
-/// Holds the features of a query picture.
+/// Holds the features of a query image.
 #[derive(Clone, Debug)]
 pub struct QueryFeatures {
-    /// Width of the picture in pixels, at least 1.
+    /// Width of the image in pixels, at least 1.
     pub width: u32,
-    /// Height of the picture in pixels, at least 1.
+    /// Height of the image in pixels, at least 1.
     pub height: u32,
     /// The features, the strongest first.
     pub features: Vec<Described>,
 }
 
-/// Holds a feature of a query picture.
+/// Holds a feature of a query image.
 #[derive(Clone, Copy, Debug)]
 pub struct Described {
     /// Where it is.
@@ -82,35 +82,35 @@ pub struct Described {
     pub descriptor: Descriptor,
 }
 
-/// Extracts what the library keeps of a picture; a side above 65,535 pixels counts as that.
-pub fn extract(picture: &GreyView<'_>) -> Features {
+/// Extracts what the library keeps of an image; a side above 65,535 pixels counts as that.
+pub fn extract(image: &GreyView<'_>) -> Features {
     let codebook = Codebook::embedded();
     let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
-    let features = described(picture, Budget::Library)
+    let features = described(image, Budget::Library)
         .into_iter()
         .map(|feature| Feature {
             word: quantise::nearest_word(codebook, &feature.descriptor),
             place: feature.place.pack(),
         });
     Features {
-        width: side(picture.width()),
-        height: side(picture.height()),
+        width: side(image.width()),
+        height: side(image.height()),
         features: features.collect(),
     }
 }
 
-/// Extracts what a search needs of a picture.
-pub fn extract_query(picture: &GreyView<'_>) -> QueryFeatures {
+/// Extracts what a search needs of an image.
+pub fn extract_query(image: &GreyView<'_>) -> QueryFeatures {
     QueryFeatures {
-        width: picture.width(),
-        height: picture.height(),
-        features: described(picture, Budget::Query),
+        width: image.width(),
+        height: image.height(),
+        features: described(image, Budget::Query),
     }
 }
 
-/// Finds and describes the strongest features of a picture.
-pub fn described(picture: &GreyView<'_>, budget: Budget) -> Vec<Described> {
-    let (plane, factor) = scale::working_size(picture, budget.longest_side());
+/// Finds and describes the strongest features of an image.
+pub fn described(image: &GreyView<'_>, budget: Budget) -> Vec<Described> {
+    let (plane, factor) = scale::working_size(image, budget.longest_side());
     let longest = plane.width.max(plane.height) as f32;
     let octaves = scale::octaves(&plane, factor);
     let mut keypoints = detect::keypoints(&octaves);

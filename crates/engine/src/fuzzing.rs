@@ -1,11 +1,11 @@
 //! Doors for the fuzz targets (`crates/engine/fuzz`) to what is private; compiled for them alone.
 
-use crate::picture::PictureError;
+use crate::picture::DecodeError;
 use crate::prepare::{Prepared, PreparedQuery};
 use crate::store::StoredRecord;
 
 /// Computes all that an add and all that a search needs of a file; returns how each ended.
-pub fn prepare(bytes: &[u8]) -> (Result<(), PictureError>, Result<(), PictureError>) {
+pub fn prepare(bytes: &[u8]) -> (Result<(), DecodeError>, Result<(), DecodeError>) {
     (
         Prepared::new(bytes).map(drop),
         PreparedQuery::new(bytes).map(drop),

@@ -1,27 +1,27 @@
-//! Where in two pictures the same content lies.
+//! Where in two images the same content lies.
 
 use crate::verify::Overlap;
 
-/// The part that a query and a stored picture share, as one quadrilateral in each.
+/// The part that a query and a stored image share, as one quadrilateral in each.
 ///
-/// Coordinates are relative to the upright picture (EXIF orientation applied): x from 0 at the left
+/// Coordinates are relative to the upright image (EXIF orientation applied): x from 0 at the left
 /// edge to 1 at the right, y from 0 at the top to 1 at the bottom; corners in the query lie a little
-/// outside when the pictures are turned against each other. Corners stand in the order top
-/// left, top right, bottom right, bottom left *of the stored picture's part*, so that corner `i` of
+/// outside when the images are turned against each other. Corners stand in the order top
+/// left, top right, bottom right, bottom left *of the stored image's part*, so that corner `i` of
 /// one lies on corner `i` of the other and a turned or mirrored copy shows as a turned or mirrored
 /// order in `query`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Geometry {
-    /// The shared part in the query picture.
+    /// The shared part in the query image.
     pub query: [[f32; 2]; 4],
-    /// The shared part in the stored picture.
+    /// The shared part in the stored image.
     pub stored: [[f32; 2]; 4],
-    /// The share of the stored picture's area that the query shows, in [0, 1].
+    /// The share of the stored image's area that the query shows, in [0, 1].
     pub overlap: f32,
 }
 
 impl Geometry {
-    /// The geometry of two pictures that are the same from edge to edge.
+    /// The geometry of two images that are the same from edge to edge.
     pub const WHOLE: Self = Self {
         query: FULL,
         stored: FULL,

@@ -1,22 +1,22 @@
-//! Who a picture is: its content hash and the sign by which callers name it.
+//! Who an image is: its content hash and the sign by which callers name it.
 //!
-//! The full BLAKE3 hash of the file bytes decides whether two files are the same picture file; the
+//! The full BLAKE3 hash of the file bytes decides whether two files are the same image file; the
 //! sign is its first 64 bits in the form the same_hq service uses, two decimals joined by a comma.
 //! This module knows nothing of the store: which sign is already taken is decided there, by
 //! stepping with [`Sign::next`].
 
 use std::fmt;
 
-/// The BLAKE3 hash of a picture file's bytes.
+/// The BLAKE3 hash of an image file's bytes.
 ///
 /// Two files are duplicates exactly when their hashes are equal; re-encoding changes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash([u8; 32]);
 
-/// The short public name of a stored picture, shown as two decimals `u32,u32`.
+/// The short public name of a stored image, shown as two decimals `u32,u32`.
 ///
 /// It is derived from the content: adding the same bytes again gives the same sign as long as the
-/// picture stays stored. Two files that share their first 64 hash bits get neighbouring signs.
+/// image stays stored. Two files that share their first 64 hash bits get neighbouring signs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sign(u64);
 
@@ -59,7 +59,7 @@ impl fmt::Debug for ContentHash {
 impl Sign {
     /// Reads a sign from its text, ignoring spaces around it and around its two numbers.
     ///
-    /// Returns `None` for any other text. Callers treat that as "no such picture": signs of other
+    /// Returns `None` for any other text. Callers treat that as "no such image": signs of other
     /// services are opaque and may look different.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -1,9 +1,9 @@
-//! The inverted index: which pictures share features with a query, and how they lie in it.
+//! The inverted index: which images share features with a query, and how they lie in it.
 //!
 //! Parts: immutable segments (files) and one in-memory table for what is newer. A search collects
-//! near postings of all parts (`votes`), verifies the geometry of the best pictures
+//! near postings of all parts (`votes`), verifies the geometry of the best images
 //! (`crate::verify`) and scores them. The index is a cache: it knows ids, not records, and forgets
-//! nothing by itself; deleted pictures are left out by the caller's filter.
+//! nothing by itself; deleted images are left out by the caller's filter.
 //!
 //! Concurrency: a search takes a list of the parts and then holds no lock but, one at a time and
 //! for the reading of one list, those inside the table. So searches, adds and merges wait for each
@@ -11,7 +11,7 @@
 
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "numbers of pictures and cells are 32 bits wide in the format"
+    reason = "numbers of images and cells are 32 bits wide in the format"
 )]
 
 mod lists;
@@ -31,7 +31,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::features::{Features, Place, QueryFeatures};
 use crate::verify::{self, Alignment, Frame, Pair};
 
-use picture::Picture;
+use picture::Image;
 use posting::Posting;
 use repeats::Repeats;
 use table::Table;
@@ -40,7 +40,7 @@ use votes::Voted;
 pub use merge::{Extent, Merge, Terms};
 pub use segment::{Segment, SegmentError};
 
-/// Answers which pictures have a feature in a cell; implemented by the table and by segments.
+/// Answers which images have a feature in a cell; implemented by the table and by segments.
 trait Postings {
     /// Returns the number of postings of a cell.
     fn length(&self, cell: u32) -> usize;
@@ -48,10 +48,10 @@ trait Postings {
     fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting]));
     /// Asks the memory for the beginning of a cell's postings, which will be read soon.
     fn touch(&self, cell: u32);
-    /// Returns what is known of a picture; `None` for a number that does not exist.
-    fn picture(&self, number: u32) -> Option<Picture>;
-    /// Returns the number of pictures.
-    fn pictures(&self) -> u32;
+    /// Returns what is known of an image; `None` for a number that does not exist.
+    fn image(&self, number: u32) -> Option<Image>;
+    /// Returns the number of images.
+    fn images(&self) -> u32;
 }
 
 /// An immutable part: a segment, or a table that waits to become one.
@@ -83,31 +83,31 @@ struct State {
 /// Says how thoroughly to search.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchOptions {
-    /// Pictures whose geometry is verified, at least 1; default 200. A deep page asks for 1000.
+    /// Images whose geometry is verified, at least 1; default 200. A deep page asks for 1000.
     pub candidates: usize,
 }
 
-/// Holds a picture that was found.
+/// Holds an image that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The id that was given to `insert`.
     pub id: u64,
     /// How sure the match is, in [0.5, 1).
     pub score: f32,
-    /// How the pictures lie in each other.
+    /// How the images lie in each other.
     pub alignment: Alignment,
 }
 
 /// Evidence from which a match counts; also the evidence that gives a score of 0.5. Before repeats
 /// were weighed down it was 5; of 307 queries with photos the strongest false match had 3.1.
-const LEAST_EVIDENCE: f32 = 4.0;
+const MIN_EVIDENCE: f32 = 4.0;
 /// Matching features from which a match counts (engine design, section 2).
-const LEAST_INLIERS: u8 = 5;
+const MIN_INLIERS: u8 = 5;
 
 /// Part of the features in the overlap that must be inliers: a copy, however bad, has 5 % and more,
 /// as a rule a third; another photo of the same repeating facade has 1 to 3 % by chance.
-const LEAST_COVER: f32 = 0.04;
-/// Scale of the finest features, as a part of the library picture's longest side: 1.8 pixels of 640.
+const MIN_COVER: f32 = 0.04;
+/// Scale of the finest features, as a part of the library image's longest side: 1.8 pixels of 640.
 /// What is finer in the query cannot be matched.
 const FINEST: f32 = 0.0028;
 
@@ -119,12 +119,12 @@ impl Index {
         Self::default()
     }
 
-    /// Adds the pictures of a segment file.
+    /// Adds the images of a segment file.
     pub fn add_segment(&self, segment: Segment) {
         self.change(|state| state.sealed.push(Sealed::Segment(Arc::new(segment))));
     }
 
-    /// Adds a picture; the next search finds it.
+    /// Adds an image; the next search finds it.
     ///
     /// The same id may be there already with the same features (added, deleted, added again): it is
     /// found once.
@@ -134,19 +134,19 @@ impl Index {
         state.table.insert(id, features);
     }
 
-    /// Returns the number of pictures that are in no segment yet.
+    /// Returns the number of images that are in no segment yet.
     pub fn unsealed(&self) -> u64 {
         let state = self.state();
         let waiting = state.sealed.iter().filter(|part| part.segment().is_none());
-        let waiting = waiting.map(|part| u64::from(part.postings().pictures()));
-        u64::from(state.table.pictures()) + waiting.sum::<u64>()
+        let waiting = waiting.map(|part| u64::from(part.postings().images()));
+        u64::from(state.table.images()) + waiting.sum::<u64>()
     }
 
-    /// Returns the number of all pictures; one that stands in two parts, or that was deleted since,
+    /// Returns the number of all images; one that stands in two parts, or that was deleted since,
     /// counts in each.
-    pub fn pictures(&self) -> u64 {
-        let pictures = |part: Part<'_>| u64::from(part.pictures());
-        self.state().parts().into_iter().map(pictures).sum()
+    pub fn images(&self) -> u64 {
+        let images = |part: Part<'_>| u64::from(part.images());
+        self.state().parts().into_iter().map(images).sum()
     }
 
     /// Returns the size of all segment files in bytes.
@@ -160,7 +160,7 @@ impl Index {
     /// nothing to write.
     pub fn plan_merge(&self, extent: Extent) -> Option<Merge> {
         self.change(|state| {
-            if state.table.pictures() > 0 {
+            if state.table.images() > 0 {
                 let table = std::mem::take(&mut state.table);
                 state.sealed.push(Sealed::Table(table));
             }
@@ -184,11 +184,11 @@ impl Index {
         segments.map(|segment| segment.path().to_owned()).collect()
     }
 
-    /// Finds the pictures that share a part with the query, the surest first.
+    /// Finds the images that share a part with the query, the surest first.
     ///
-    /// `filter` says whether a picture may be found (tags, deletions). When nothing is found, the
+    /// `filter` says whether an image may be found (tags, deletions). When nothing is found, the
     /// query is tried again with its colours inverted. Cost: see `votes`; no input or output except
-    /// page faults of segments.
+    /// page violations of segments.
     pub fn search(
         &self,
         query: &QueryFeatures,
@@ -218,9 +218,9 @@ impl std::fmt::Debug for Index {
         let state = self.state();
         write!(
             f,
-            "Index({} sealed parts, {} pictures in the table)",
+            "Index({} sealed parts, {} images in the table)",
             state.sealed.len(),
-            state.table.pictures()
+            state.table.images()
         )
     }
 }
@@ -243,8 +243,8 @@ impl State {
         let parts = self.parts();
         let matches = votes::matches(&parts, query, inverted, &votes::LIMITS);
         let passes = |voted: &Voted<'_>| {
-            let picture = parts[voted.part].picture(voted.picture);
-            picture.is_some_and(|picture| filter(picture.id))
+            let image = parts[voted.part].image(voted.image);
+            image.is_some_and(|image| filter(image.id))
         };
         let mut found: Vec<Candidate> = votes::best(&matches, options.candidates, passes)
             .iter()
@@ -289,9 +289,9 @@ fn verified(
     voted: &Voted<'_>,
     inverted: bool,
 ) -> Option<Candidate> {
-    let picture = part.picture(voted.picture)?;
+    let image = part.image(voted.image)?;
     let query_frame = Frame::new(query.width, query.height);
-    let library_frame = Frame::new(u32::from(picture.width), u32::from(picture.height));
+    let library_frame = Frame::new(u32::from(image.width), u32::from(image.height));
     let form = verify::Form {
         mirrored: voted.mirrored,
         inverted,
@@ -309,23 +309,23 @@ fn verified(
         closeness: votes::closeness(found.distance) * repeats.weight(found),
     });
     let alignment = verify::align(&pairs.collect::<Vec<_>>(), query_frame, library_frame, form)?;
-    let least = LEAST_COVER * common(query, &alignment, picture, library_frame);
-    if alignment.evidence < LEAST_EVIDENCE
-        || (alignment.inliers as f32) < least.max(f32::from(LEAST_INLIERS))
+    let least = MIN_COVER * common(query, &alignment, image, library_frame);
+    if alignment.evidence < MIN_EVIDENCE
+        || (alignment.inliers as f32) < least.max(f32::from(MIN_INLIERS))
     {
         return None;
     }
-    let score = alignment.evidence / (alignment.evidence + LEAST_EVIDENCE);
+    let score = alignment.evidence / (alignment.evidence + MIN_EVIDENCE);
     Some(Candidate {
-        id: picture.id,
+        id: image.id,
         score,
         alignment,
     })
 }
 
-/// Returns how many features could be inliers: those of the query that fall into the library picture
-/// or, when they are fewer, those of the library picture that fall into the query.
-fn common(query: &QueryFeatures, alignment: &Alignment, picture: Picture, library: Frame) -> f32 {
+/// Returns how many features could be inliers: those of the query that fall into the library image
+/// or, when they are fewer, those of the library image that fall into the query.
+fn common(query: &QueryFeatures, alignment: &Alignment, image: Image, library: Frame) -> f32 {
     let growth = alignment.affine.determinant().abs().sqrt();
     let in_library = |place: &Place| {
         let (x, y) = alignment.affine.apply(place.x, place.y);
@@ -336,8 +336,8 @@ fn common(query: &QueryFeatures, alignment: &Alignment, picture: Picture, librar
     let of_query = features
         .filter(|feature| in_library(&feature.place))
         .count();
-    // Where the library picture's features lie is in no part of the index: taken as even.
-    let of_library = f32::from(picture.features) * alignment.overlap.of_library;
+    // Where the library image's features lie is in no part of the index: taken as even.
+    let of_library = f32::from(image.features) * alignment.overlap.of_library;
     of_library.min(of_query as f32)
 }
 

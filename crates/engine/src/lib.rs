@@ -1,12 +1,12 @@
 //! Same-image search as a plain synchronous library.
 //!
-//! Finds stored pictures that are the same as a query picture. No network, no async runtime, no
+//! Finds stored images that are the same as a query image. No network, no async runtime, no
 //! configuration files: bytes go in, matches come out.
 //!
-//! Reading order, which is the way of a picture: [`Engine`] is the public face; `prepare` turns
+//! Reading order, which is the way of an image: [`Engine`] is the public face; `prepare` turns
 //! file bytes into what the library keeps (`picture` decodes, `identity` names, `pdq` digests the
 //! whole, [`features`] its parts); `store` makes it durable; `memory` holds what a search compares:
-//! the `catalog` of whole pictures and the [`index`] of parts, whose matches [`verify`] lays over
+//! the `catalog` of whole images and the [`index`] of parts, whose matches [`verify`] lays over
 //! the query.
 //!
 //! **Invariant:** the catalog, the index and every other structure in memory can be rebuilt from the
@@ -37,12 +37,12 @@ pub mod verify;
 pub mod fuzzing;
 
 pub use engine::{
-    Answer, Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, SearchError, Stats,
-    StoredPicture,
+    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,
+    StoredImage,
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, Sign};
-pub use picture::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, PictureError};
+pub use picture::{DecodeError, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 pub use prepare::{Prepared, PreparedQuery};
 pub use store::{
     Added, Change, MAX_BRIEF_BYTES, NewRecord, OpenError, StoreError, Target, WriteError,

@@ -1,4 +1,4 @@
-//! PDQ, a perceptual hash of the whole picture that survives re-encoding, scaling and recolouring.
+//! PDQ, a perceptual hash of the whole image that survives re-encoding, scaling and recolouring.
 //!
 //! Source: Meta, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (2019)
 //! and its reference implementation, `facebook/ThreatExchange: pdq/cpp`. Order of events: a tent
@@ -15,17 +15,17 @@ use image::GrayImage;
 /// Bits in a hash.
 pub(crate) const BITS: u32 = 256;
 
-/// The largest distance, in differing bits, at which two hashes mean the same picture.
+/// The largest distance, in differing bits, at which two hashes mean the same image.
 ///
-/// Meta's recommended threshold; the nearest pair among 579 photographs × 1002 other pictures was
+/// Meta's recommended threshold; the nearest pair among 579 photographs × 1002 other images was
 /// 76 bits apart (measured, see docs/engine.md).
 pub(crate) const MAX_DISTANCE: u32 = 31;
 
 /// The lowest quality, of 100, at which a hash says anything (Meta's recommendation): featureless
-/// pictures all hash alike.
+/// images all hash alike.
 pub(crate) const MIN_QUALITY: u8 = 50;
 
-/// The side of the sampled picture (paper, section 3.2).
+/// The side of the sampled image (paper, section 3.2).
 const SAMPLES: usize = 64;
 
 /// The side of the block of kept frequencies (paper, section 3.2).
@@ -38,7 +38,7 @@ type Coefficients = [[f32; FREQUENCIES]; FREQUENCIES];
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hash(pub(crate) [u64; 4]);
 
-/// What PDQ keeps of a picture before the median is taken.
+/// What PDQ keeps of an image before the median is taken.
 pub(crate) struct Digest {
     coefficients: Coefficients,
     quality: u8,
@@ -47,7 +47,7 @@ pub(crate) struct Digest {
 // === impl Digest ===
 
 impl Digest {
-    /// Digests a grey picture. Takes about 1 ms a megapixel.
+    /// Digests a grey image. Takes about 1 ms a megapixel.
     pub(crate) fn of(grey: &GrayImage) -> Self {
         let samples = filter::sample(grey);
         Self {
@@ -61,12 +61,12 @@ impl Digest {
         self.quality
     }
 
-    /// Returns the hash of the picture as it stands.
+    /// Returns the hash of the image as it stands.
     pub(crate) fn hash(&self) -> Hash {
         threshold(&self.coefficients)
     }
 
-    /// Returns the hashes of the picture and of its seven turns and mirror images.
+    /// Returns the hashes of the image and of its seven turns and mirror images.
     pub(crate) fn dihedral(&self) -> [Hash; 8] {
         transform::DIHEDRAL.map(|symmetry| threshold(&symmetry.apply(&self.coefficients)))
     }

@@ -1,4 +1,4 @@
-//! From untrusted file bytes to an upright picture, or a clear refusal.
+//! From untrusted file bytes to an upright image, or a clear rejection.
 //!
 //! Order of events: file size, format by its first bytes, sides from the header, and only then the
 //! pixels, under an allocation limit; then EXIF orientation, then transparency laid on white.
@@ -37,65 +37,65 @@ const THUMBNAIL_SIDE: u32 = 256;
 /// JPEG quality of a thumbnail, of 100: below 80 block edges show at this size.
 const THUMBNAIL_QUALITY: u8 = 80;
 
-/// Why bytes are not a usable picture. Nothing was stored and no pixel was kept.
+/// Why bytes are not a usable image. Nothing was stored and no pixel was kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PictureError {
+pub enum DecodeError {
     /// There are no bytes at all.
-    #[error("the picture is empty")]
+    #[error("the image is empty")]
     Empty,
     /// The file is larger than [`MAX_FILE_BYTES`].
-    #[error("the picture has {bytes} bytes, more than {MAX_FILE_BYTES}")]
+    #[error("the image has {bytes} bytes, more than {MAX_FILE_BYTES}")]
     FileTooLarge {
-        /// Size of the refused file in bytes.
+        /// Size of the rejected file in bytes.
         bytes: usize,
     },
     /// The first bytes are not those of a jpg, png or bmp file.
-    #[error("the picture is neither jpg, png nor bmp")]
+    #[error("the image is neither jpg, png nor bmp")]
     UnknownFormat,
     /// A side is shorter than [`MIN_SIDE`] or longer than [`MAX_SIDE`].
-    #[error("the picture is {width} x {height} pixels, each side must be {MIN_SIDE} to {MAX_SIDE}")]
+    #[error("the image is {width} x {height} pixels, each side must be {MIN_SIDE} to {MAX_SIDE}")]
     Sides {
         /// Width in pixels as the header states it.
         width: u32,
         /// Height in pixels as the header states it.
         height: u32,
     },
-    /// Decoding would take more memory than a picture of the allowed sides ever needs.
-    #[error("the picture needs too much memory to decode")]
+    /// Decoding would take more memory than an image of the allowed sides ever needs.
+    #[error("the image needs too much memory to decode")]
     TooMuchMemory,
-    /// The file ends before the picture does.
-    #[error("the picture is cut off")]
+    /// The file ends before the image does.
+    #[error("the image is cut off")]
     Truncated,
-    /// The file has a picture's first bytes but its content cannot be decoded.
-    #[error("the picture is broken: {reason}")]
+    /// The file has an image's first bytes but its content cannot be decoded.
+    #[error("the image is broken: {reason}")]
     Broken {
         /// The decoder's own words; they never contain pixels.
         reason: String,
     },
 }
 
-/// A decoded picture, upright, without transparency.
+/// A decoded image, upright, without transparency.
 #[derive(Clone)]
-pub(crate) struct Picture {
+pub(crate) struct Image {
     pixels: RgbImage,
     grey: GrayImage,
 }
 
-// === impl Picture ===
+// === impl Image ===
 
-impl Picture {
+impl Image {
     /// Decodes a jpg, png or bmp file.
     ///
     /// Cost: 3–10 ms and 4 bytes of memory a pixel for a photograph of a megapixel, at most about
     /// 400 MiB for the largest sides.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let format = checks::format(bytes)?;
         // Decoders are other people's code fed with other people's bytes: a bug in one must cost
-        // this one picture and not the caller's thread.
+        // this one image and not the caller's thread.
         panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format))).unwrap_or_else(
             |_| {
-                Err(PictureError::Broken {
+                Err(DecodeError::Broken {
                     reason: "the decoder gave up".to_owned(),
                 })
             },
@@ -119,17 +119,17 @@ impl Picture {
     #[expect(clippy::expect_used, reason = "the message is the proof")]
     pub(crate) fn view(&self) -> GreyView<'_> {
         GreyView::new(self.grey.as_raw(), self.width(), self.height())
-            .expect("a decoded picture has pixels, and one byte of luminance for each")
+            .expect("a decoded image has pixels, and one byte of luminance for each")
     }
 
     /// Draws the small JPEG that listings show, its longest side at most 256 pixels.
-    pub(crate) fn thumbnail(&self) -> Result<Vec<u8>, PictureError> {
+    pub(crate) fn thumbnail(&self) -> Result<Vec<u8>, DecodeError> {
         let (width, height) = scale::fit(self.pixels.dimensions(), THUMBNAIL_SIDE);
         let small = scale::rgb(&self.pixels, width, height);
         let mut jpeg = Vec::new();
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
             .encode_image(&small)
-            .map_err(|error| PictureError::Broken {
+            .map_err(|error| DecodeError::Broken {
                 reason: error.to_string(),
             })?;
         Ok(jpeg)
@@ -137,27 +137,27 @@ impl Picture {
 }
 
 /// Reads the header, checks the sides, and only then decodes the pixels.
-fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<Picture, PictureError> {
+fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<Image, DecodeError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
 
-    let mut decoder = reader.into_decoder().map_err(checks::refusal)?;
+    let mut decoder = reader.into_decoder().map_err(checks::rejection)?;
     let (width, height) = decoder.dimensions();
     checks::sides(width, height)?;
     checks::complete(bytes, format)?;
     if decoder.total_bytes() > MAX_DECODER_BYTES {
-        return Err(PictureError::TooMuchMemory);
+        return Err(DecodeError::TooMuchMemory);
     }
-    // A damaged EXIF block does not spoil the pixels: such a picture is taken as it lies.
+    // A damaged EXIF block does not spoil the pixels: such an image is taken as it lies.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(checks::refusal)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(checks::rejection)?;
     image.apply_orientation(orientation);
 
     let pixels = flatten(image);
     let grey = luminance(&pixels);
-    Ok(Picture { pixels, grey })
+    Ok(Image { pixels, grey })
 }
 
 /// Turns any pixel format into 8-bit RGB, transparency laid on white as browsers show it.

@@ -1,4 +1,4 @@
-//! Everything computed from a picture's bytes before the library is asked: the expensive part.
+//! Everything computed from an image's bytes before the library is asked: the expensive part.
 //!
 //! Adding and searching prepare differently, so they have a type each. Nothing here locks, waits
 //! or touches the disk; callers run it on as many threads as they like.
@@ -8,9 +8,9 @@ use std::fmt;
 use crate::features::{self, QueryFeatures};
 use crate::identity::ContentHash;
 use crate::pdq::{Digest, Hash};
-use crate::picture::{Picture, PictureError};
+use crate::picture::{DecodeError, Image};
 
-/// A picture ready to be added: its facts, hashes and thumbnail, without the file itself.
+/// An image ready to be added: its facts, hashes and thumbnail, without the file itself.
 #[derive(Clone)]
 pub struct Prepared {
     pub(crate) content: ContentHash,
@@ -24,7 +24,7 @@ pub struct Prepared {
     pub(crate) thumbnail: Vec<u8>,
 }
 
-/// A picture ready to be searched for.
+/// An image ready to be searched for.
 #[derive(Clone)]
 pub struct PreparedQuery {
     pub(crate) content: ContentHash,
@@ -36,19 +36,19 @@ pub struct PreparedQuery {
 // === impl Prepared ===
 
 impl Prepared {
-    /// Decodes and digests a picture for the library.
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, PictureError> {
-        let picture = Picture::decode(bytes)?;
-        let digest = Digest::of(picture.grey());
+    /// Decodes and digests an image for the library.
+    pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let image = Image::decode(bytes)?;
+        let digest = Digest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),
             size_bytes: bytes.len() as u64,
-            width: picture.width(),
-            height: picture.height(),
+            width: image.width(),
+            height: image.height(),
             pdq: digest.hash(),
             pdq_quality: digest.quality(),
-            features: features::extract(&picture.view()).encode(),
-            thumbnail: picture.thumbnail()?,
+            features: features::extract(&image.view()).encode(),
+            thumbnail: image.thumbnail()?,
         })
     }
 
@@ -60,7 +60,7 @@ impl Prepared {
 }
 
 impl fmt::Debug for Prepared {
-    /// Leaves out the thumbnail and the features: pictures do not belong into logs.
+    /// Leaves out the thumbnail and the features: images do not belong into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")
             .field("content", &self.content)
@@ -74,15 +74,15 @@ impl fmt::Debug for Prepared {
 // === impl PreparedQuery ===
 
 impl PreparedQuery {
-    /// Decodes and digests a picture for one search.
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, PictureError> {
-        let picture = Picture::decode(bytes)?;
-        let digest = Digest::of(picture.grey());
+    /// Decodes and digests an image for one search.
+    pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let image = Image::decode(bytes)?;
+        let digest = Digest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),
             pdq: digest.dihedral(),
             pdq_quality: digest.quality(),
-            features: features::extract_query(&picture.view()),
+            features: features::extract_query(&image.view()),
         })
     }
 }

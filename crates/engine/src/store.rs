@@ -2,7 +2,7 @@
 //!
 //! Every write is one durable transaction over all tables (`store::batch`), made by the one writer
 //! thread (`store::writer`); reads see the last commit and never wait for a write. After a failed
-//! disk operation redb refuses everything until the file is opened again, so the store drops it
+//! disk operation redb rejects everything until the file is opened again, so the store drops it
 //! and opens it anew: one failed write never stops the next. This module knows nothing of searching.
 //!
 //! Tables of format 1, file `library.redb`:
@@ -11,14 +11,14 @@
 //! |---|---|---|
 //! | `meta` | `"format"` | 1 |
 //! | `meta` | `"library"` | a random number that tells this library's segment files from others |
-//! | `meta` | `"next_id"` | number of the next picture; numbers are never used twice |
+//! | `meta` | `"next_id"` | number of the next image; numbers are never used twice |
 //! | `hashes` | BLAKE3 of the file, 32 bytes | number (u32) |
 //! | `signs` | sign (u64) | number (u32) |
 //! | `records` | number (u32) | record, see `store::record` |
 //! | `features` | number (u32) | local features, see `features::record`; opaque here |
 //! | `thumbnails` | number (u32) | JPEG |
 //!
-//! Features and thumbnails stand apart so that listing reads 150 bytes a picture and not 20 kB, and
+//! Features and thumbnails stand apart so that listing reads 150 bytes an image and not 20 kB, and
 //! opening 7 kB.
 
 mod batch;
@@ -68,7 +68,7 @@ pub enum OpenError {
     /// The library was written by a version of the engine with another format.
     #[error(
         "the library in `{}` has format {found}, this version reads format {FORMAT}: open it with \
-         the version that wrote it, or add its pictures to a new library",
+         the version that wrote it, or add its images to a new library",
         dir.display()
     )]
     Format {
@@ -136,7 +136,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a library through any way to a database; tests pass one with a faulty disk.
+    /// Opens a library through any way to a database; tests pass one with an invalid disk.
     fn with_opener(dir: &Path, path: PathBuf, opener: Opener) -> Result<Self, OpenError> {
         let dir = dir.to_owned();
         let database = match opener() {
@@ -259,8 +259,8 @@ fn commit(
     write: impl FnOnce(&mut Batch<'_>) -> Result<(), StoreError>,
 ) -> Result<Changes, StoreError> {
     let mut transaction = database.begin_write()?;
-    // Costs a second sync a group, and saves reading the whole file (20 kB a picture) at each open
-    // after a crash or a failed write; on a full disk every refused write ends in such an open.
+    // Costs a second sync a group, and saves reading the whole file (20 kB an image) at each open
+    // after a crash or a failed write; on a full disk every rejected write ends in such an open.
     transaction.set_quick_repair(true);
     let mut batch = Batch::open(&transaction, capacity)?;
     write(&mut batch)?;

@@ -1,19 +1,19 @@
 //! Tags: the numbers by which a caller divides one library, and filters over them.
 
-/// The most tags a picture carries (same_hq documentation, parameter `tags`).
+/// The most tags an image carries (same_hq documentation, parameter `tags`).
 pub const MAX_TAGS: usize = 2;
 
 /// How the tags of a filter combine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TagLogic {
-    /// A picture must carry every tag of the filter. The default.
+    /// An image must carry every tag of the filter. The default.
     #[default]
     And,
-    /// A picture must carry at least one tag of the filter.
+    /// An image must carry at least one tag of the filter.
     Or,
 }
 
-/// A condition on the tags of a picture; the default one lets every picture pass.
+/// A condition on the tags of an image; the default one lets every image pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagFilter {
     /// Tags to look for, 1 to 65535 each; none means no condition.
@@ -22,14 +22,14 @@ pub struct TagFilter {
     pub logic: TagLogic,
 }
 
-/// The tags of one picture in a fixed place; 0 marks an unused one.
+/// The tags of one image in a fixed place; 0 marks an unused one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tags([u16; MAX_TAGS]);
 
 // === impl TagFilter ===
 
 impl TagFilter {
-    /// Tells whether a picture with these tags passes.
+    /// Tells whether an image with these tags passes.
     pub(crate) fn admits(&self, tags: Tags) -> bool {
         if self.tags.is_empty() {
             return true;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_tags_are_kept_and_three_tags_or_a_zero_are_refused() {
+    fn equal_tags_are_kept_and_three_tags_or_a_zero_are_rejected() {
         assert_eq!(Tags::new(&[1, 1]).unwrap().to_vec(), [1, 1]);
         assert_eq!(Tags::new(&[1, 2, 3]), None);
         assert_eq!(Tags::new(&[1, 0]), None);

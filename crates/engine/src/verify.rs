@@ -1,12 +1,12 @@
-//! Geometric verification: do the matches of a picture agree on one way to lay it over the query?
+//! Geometric verification: do the matches of an image agree on one way to lay it over the query?
 //!
 //! Each match alone gives a similarity, because features carry scale and angle → the seed on which
 //! most others agree → four rounds of least squares with a shrinking tolerance, a similarity first,
 //! an affine map from six inliers → inliers that are one-to-one and spatially distinct → evidence.
 //! Sources: Lowe 2004, section 7.4 (affine least squares from clustered matches); Philbin et al.
 //! 2007, section 3.3 (one correspondence gives a hypothesis); engine design, section 2. Knows
-//! places and distances only, no descriptors and no index. Cost: seeds × matches per picture, below
-//! 0.1 ms for a picture that does not match.
+//! places and distances only, no descriptors and no index. Cost: seeds × matches per image, below
+//! 0.1 ms for an image that does not match.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -24,7 +24,7 @@ use crate::features::Place;
 pub use fit::Affine;
 pub use overlap::Overlap;
 
-/// Largest error of a seed, in diagonals of the library picture (engine design, section 2).
+/// Largest error of a seed, in diagonals of the library image (engine design, section 2).
 const SEED_TOLERANCE: f32 = 0.045;
 /// The same after the last round.
 const LAST_TOLERANCE: f32 = 0.0125;
@@ -34,18 +34,18 @@ const ROUNDS: usize = 4;
 const SCALE_TOLERANCE: f32 = 0.8;
 /// Largest difference of angles in radians: 30°.
 const ANGLE_TOLERANCE: f32 = PI / 6.0;
-/// Seeds tried per picture, the nearest matches first.
+/// Seeds tried per image, the nearest matches first.
 const SEEDS: usize = 60;
 /// Inliers from which an affine map is fitted.
 const AFFINE_FROM: usize = 6;
-/// Largest ratio of the stretches of an affine map: a picture seen from 65° aside.
+/// Largest ratio of the stretches of an affine map: an image seen from 65° aside.
 const ANISOTROPY: f32 = 2.5;
 /// Cells along the longest side in which at most one inlier counts: 4 pixels of a query, 3 of a
-/// library picture.
+/// library image.
 const QUERY_CELLS: f32 = 240.0;
 const LIBRARY_CELLS: f32 = 213.0;
 
-/// Describes the shape of a picture whose longest side has the length 1.
+/// Describes the shape of an image whose longest side has the length 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Frame {
     /// Width, in (0, 1].
@@ -72,13 +72,13 @@ pub struct Pair {
     pub distance: u8,
     /// Place in the query in the form that was compared (see [`Form::place`]).
     pub query: Place,
-    /// Place in the library picture.
+    /// Place in the library image.
     pub library: Place,
     /// Weight of the pair in (0, 1], falling with the distance.
     pub closeness: f32,
 }
 
-/// Says how a library picture lies in the query.
+/// Says how a library image lies in the query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alignment {
     /// Maps query places (as given, not mirrored) to library places, both in parts of the longest
@@ -90,7 +90,7 @@ pub struct Alignment {
     pub inliers: usize,
     /// Sum of the closeness of the inliers.
     pub evidence: f32,
-    /// Where the pictures cover each other.
+    /// Where the images cover each other.
     pub overlap: Overlap,
 }
 
@@ -169,7 +169,7 @@ fn refine(pairs: &[Pair], mut map: Affine, diagonal: f32) -> Option<(Affine, Vec
 }
 
 /// Returns the agreeing pairs, the nearest first, no two of them in the same cell of either
-/// picture.
+/// image.
 fn distinct<'a>(pairs: &'a [Pair], map: &Affine, tolerance: f32) -> Vec<&'a Pair> {
     let check = Check::new(map, tolerance);
     let mut inliers: Vec<&Pair> = pairs.iter().filter(|pair| check.agrees(pair)).collect();
@@ -224,7 +224,7 @@ impl<'a> Check<'a> {
 // === impl Frame ===
 
 impl Frame {
-    /// Makes the frame of a picture with sides in pixels.
+    /// Makes the frame of an image with sides in pixels.
     pub fn new(width: u32, height: u32) -> Self {
         let longest = width.max(height).max(1) as f32;
         Self {

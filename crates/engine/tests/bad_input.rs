@@ -1,7 +1,7 @@
-//! Pictures that give a search little, nothing or too much to compare.
+//! Images that give a search little, nothing or too much to compare.
 //!
 //! What has no feature and no telling hash is found by its bytes and by nothing else; unusual kinds
-//! of files are found like any other; what very many pictures share hides none of them.
+//! of files are found like any other; what very many images share hides none of them.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(clippy::cast_possible_truncation, reason = "drawn values are bytes")]
@@ -38,8 +38,8 @@ fn slope(from: u32, to: u32, across: bool) -> RgbImage {
     })
 }
 
-/// Pictures of every kind that is hard to tell from its like; two numbers give two libraries with
-/// no picture in common.
+/// Images of every kind that is hard to tell from its like; two numbers give two libraries with
+/// no image in common.
 fn meagre(number: u8) -> Vec<(&'static str, RgbImage)> {
     let seed = u64::from(number);
     let grey = 90 + 20 * number;
@@ -51,64 +51,64 @@ fn meagre(number: u8) -> Vec<(&'static str, RgbImage)> {
         ("noise", noise(seed, 300, 200)),
         ("small noise", noise(10 + seed, 50, 50)),
         ("text", poster::page(40 + seed, 500, 700)),
-        ("smallest", draw::picture(400 + seed, 50, 50)),
-        ("wide", draw::picture(410 + seed, 4096, 50)),
-        ("high", draw::picture(420 + seed, 50, 4096)),
+        ("smallest", draw::image(400 + seed, 50, 50)),
+        ("wide", draw::image(410 + seed, 4096, 50)),
+        ("high", draw::image(420 + seed, 50, 4096)),
     ]
 }
 
 #[test]
-fn pictures_with_little_to_compare_are_found_by_their_bytes_and_never_taken_for_each_other() {
+fn images_with_little_to_compare_are_found_by_their_bytes_and_never_taken_for_each_other() {
     let library = Library::new();
-    for (name, picture) in meagre(0) {
-        library.add(&draw::png(&picture), name, &[]).unwrap();
+    for (name, image) in meagre(0) {
+        library.add(&draw::png(&image), name, &[]).unwrap();
     }
 
-    for (name, picture) in meagre(0) {
-        let found = library.search(&draw::png(&picture)).matches;
+    for (name, image) in meagre(0) {
+        let found = library.search(&draw::png(&image)).matches;
         let found: Vec<_> = found
             .iter()
             .map(|hit| (hit.brief.as_str(), hit.score))
             .collect();
         assert_eq!(found, [(name, 1.0)]);
     }
-    for (name, picture) in meagre(1) {
-        let found = library.search(&draw::png(&picture)).matches;
+    for (name, image) in meagre(1) {
+        let found = library.search(&draw::png(&image)).matches;
         assert!(found.is_empty(), "{name} found {found:?}");
     }
 }
 
 /// Files of one poster in all the ways that the `image` crate writes.
-fn kinds(picture: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
-    let picture = DynamicImage::ImageRgb8(picture.clone());
-    let mut glass = picture.to_rgba8();
+fn kinds(image: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
+    let image = DynamicImage::ImageRgb8(image.clone());
+    let mut glass = image.to_rgba8();
     for (x, _, pixel) in glass.enumerate_pixels_mut() {
         pixel.0[3] = if x % 97 == 0 { 128 } else { 255 };
     }
-    let png = |picture: DynamicImage| draw::encode(&picture, ImageFormat::Png);
+    let png = |image: DynamicImage| draw::encode(&image, ImageFormat::Png);
     vec![
-        ("16 bit", png(picture.to_rgb16().into())),
-        ("grey", png(picture.to_luma8().into())),
-        ("grey of 16 bit", png(picture.to_luma16().into())),
+        ("16 bit", png(image.to_rgb16().into())),
+        ("grey", png(image.to_luma8().into())),
+        ("grey of 16 bit", png(image.to_luma16().into())),
         ("alpha", png(glass.into())),
-        ("bmp", draw::encode(&picture, ImageFormat::Bmp)),
+        ("bmp", draw::encode(&image, ImageFormat::Bmp)),
         (
             "grey jpeg",
-            draw::encode(&picture.to_luma8().into(), ImageFormat::Jpeg),
+            draw::encode(&image.to_luma8().into(), ImageFormat::Jpeg),
         ),
     ]
 }
 
 #[test]
 fn files_of_every_kind_are_found_as_copies_of_each_other_and_by_a_part() {
-    let picture = poster::poster(77, 400, 300);
-    let part = draw::jpeg(&attack::crop(&picture, 0.7, &mut draw::Chance::new(1)), 85);
+    let image = poster::poster(77, 400, 300);
+    let part = draw::jpeg(&attack::crop(&image, 0.7, &mut draw::Chance::new(1)), 85);
 
-    for (kind, file) in kinds(&picture) {
+    for (kind, file) in kinds(&image) {
         let library = Library::new();
         let sign = library.add(&file, kind, &[]).unwrap().sign;
 
-        for (other, query) in kinds(&picture) {
+        for (other, query) in kinds(&image) {
             let found = library.search(&query).matches;
             let best = found.first().map(|hit| (hit.sign, hit.score > 0.75));
             assert_eq!(best, Some((sign, true)), "{other} in a library of {kind}");
@@ -148,21 +148,21 @@ fn palette_cmyk_progressive_and_animated_files_are_added_and_found() {
 }
 
 #[test]
-fn a_logo_in_every_picture_hides_none_of_them_and_fills_no_more_than_the_compared() {
-    const PICTURES: u64 = 240;
+fn a_logo_in_every_image_hides_none_of_them_and_fills_no_more_than_the_compared() {
+    const IMAGES: u64 = 240;
     let logo = poster::poster(5, 100, 80);
     let with_logo = |seed| {
-        let mut picture = draw::picture(seed, 256, 192);
-        imageops::replace(&mut picture, &logo, 150, 100);
-        picture
+        let mut image = draw::image(seed, 256, 192);
+        imageops::replace(&mut image, &logo, 150, 100);
+        image
     };
     let library = Library::new();
-    for seed in 0..PICTURES {
+    for seed in 0..IMAGES {
         let file = draw::jpeg(&with_logo(seed), 90);
         library.add(&file, &seed.to_string(), &[]).unwrap();
     }
 
-    for seed in [3, 100, PICTURES - 1] {
+    for seed in [3, 100, IMAGES - 1] {
         let copy = attack::crop(&with_logo(seed), 0.9, &mut draw::Chance::new(seed));
         let best = &library.search(&draw::jpeg(&copy, 60)).matches[0];
         assert_eq!(best.brief, seed.to_string());

@@ -18,21 +18,21 @@ use proptest::prelude::*;
 use same_image::{Engine, Hit, NewRecord, Options, PreparedQuery, Query};
 use tempfile::TempDir;
 
-/// Pictures of the two segments; the second is too small to be merged into the first.
+/// Images of the two segments; the second is too small to be merged into the first.
 const SEGMENTS: [u64; 2] = [9, 3];
-/// One more picture is in no segment.
-const PICTURES: u64 = SEGMENTS[0] + SEGMENTS[1] + 1;
+/// One more image is in no segment.
+const IMAGES: u64 = SEGMENTS[0] + SEGMENTS[1] + 1;
 
 /// A closed library, and what it answers.
 struct Closed {
     dir: TempDir,
     queries: Vec<PreparedQuery>,
-    answers: Vec<Vec<Hit>>,
+    responses: Vec<Vec<Hit>>,
 }
 
 static CLOSED: LazyLock<Closed> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
-    let mut seeds = 0..PICTURES;
+    let mut seeds = 0..IMAGES;
     for count in SEGMENTS.into_iter().chain([1]) {
         let engine = open(dir.path(), u64::MAX);
         for seed in seeds.by_ref().take(usize::try_from(count).unwrap()) {
@@ -46,43 +46,43 @@ static CLOSED: LazyLock<Closed> = LazyLock::new(|| {
 
     let engine = open(dir.path(), 3);
     let prepare = |seed| engine.prepare_query(&query(seed)).unwrap();
-    let queries: Vec<PreparedQuery> = (0..=PICTURES).map(prepare).collect();
-    let answers = answers(&engine, &queries);
+    let queries: Vec<PreparedQuery> = (0..=IMAGES).map(prepare).collect();
+    let responses = responses(&engine, &queries);
     engine.close();
-    let found = answers.iter().filter(|found| !found.is_empty()).count();
-    assert_eq!(found as u64, PICTURES);
+    let found = responses.iter().filter(|found| !found.is_empty()).count();
+    assert_eq!(found as u64, IMAGES);
     Closed {
         dir,
         queries,
-        answers,
+        responses,
     }
 });
 
-fn open(dir: &Path, segment_pictures: u64) -> Engine {
+fn open(dir: &Path, segment_images: u64) -> Engine {
     let options = Options {
-        segment_pictures,
+        segment_images,
         ..Options::default()
     };
     Engine::open(dir, options).unwrap()
 }
 
 fn add(engine: &Engine, seed: u64) {
-    let file = draw::png(&draw::picture(seed, 256, 192));
-    let picture = engine.prepare(&file).unwrap();
-    let (done, answer) = mpsc::channel();
-    engine.add(picture, NewRecord::default(), move |added| {
+    let file = draw::png(&draw::image(seed, 256, 192));
+    let image = engine.prepare(&file).unwrap();
+    let (done, response) = mpsc::channel();
+    engine.add(image, NewRecord::default(), move |added| {
         done.send(added).unwrap();
     });
-    answer.recv().unwrap().unwrap();
+    response.recv().unwrap().unwrap();
 }
 
-/// A part of a stored picture; of the last number, a picture that is not stored.
+/// A part of a stored image; of the last number, an image that is not stored.
 fn query(seed: u64) -> Vec<u8> {
-    let picture = draw::picture(seed, 256, 192);
-    draw::png(&attack::crop(&picture, 0.7, &mut draw::Chance::new(seed)))
+    let image = draw::image(seed, 256, 192);
+    draw::png(&attack::crop(&image, 0.7, &mut draw::Chance::new(seed)))
 }
 
-fn answers(engine: &Engine, queries: &[PreparedQuery]) -> Vec<Vec<Hit>> {
+fn responses(engine: &Engine, queries: &[PreparedQuery]) -> Vec<Vec<Hit>> {
     let search = |query| engine.search(query, &Query::default()).unwrap().matches;
     queries.iter().map(search).collect()
 }
@@ -162,10 +162,10 @@ proptest! {
 
         let engine = open(dir.path(), 3);
 
-        prop_assert_eq!(&answers(&engine, &CLOSED.queries), &CLOSED.answers);
+        prop_assert_eq!(&responses(&engine, &CLOSED.queries), &CLOSED.responses);
         engine.close();
         // What was made again is believed by the next one.
         let again = open(dir.path(), 3);
-        prop_assert_eq!(&answers(&again, &CLOSED.queries), &CLOSED.answers);
+        prop_assert_eq!(&responses(&again, &CLOSED.queries), &CLOSED.responses);
     }
 }

@@ -1,13 +1,13 @@
 //! Kills a writing process and checks what it left behind.
 //!
 //! The parent starts this test binary again as a child (the ignored test `child_process`), which
-//! sends writes to the engine and prints each answer. The parent kills it with SIGKILL after some
+//! sends writes to the engine and prints each response. The parent kills it with SIGKILL after some
 //! answers, opens the library itself and compares it with a model. Writes are done in the order they
 //! are queued, so the library must hold exactly the first `k` of them, `k` being at least the number
-//! of answers: then no answered write is lost, and no deleted picture returns. The next child goes
+//! of responses: then no answered write is lost, and no deleted image returns. The next child goes
 //! on with the same library.
 //!
-//! Meanwhile the child searches, and writes a segment of the index for every few pictures, so that
+//! Meanwhile the child searches, and writes a segment of the index for every few images, so that
 //! kills fall into the writing of segments, too. Between two children the parent damages one.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -36,19 +36,19 @@ use same_image::{
 /// How often a child is killed.
 const ROUNDS: u64 = 30;
 
-/// The pictures that writes are about.
-const PICTURES: u32 = 12;
+/// The images that writes are about.
+const IMAGES: u32 = 12;
 
 /// Writes of one child; more than it lives to do.
 const WRITES: u64 = 5000;
 
-/// Writes a child has queued and not yet printed the answer of, at most: enough to form groups.
+/// Writes a child has queued and not yet printed the response of, at most: enough to form groups.
 const IN_FLIGHT: usize = 24;
 
 /// The most answers to wait for before a kill.
 const ANSWERS: u32 = 120;
 
-/// One write, about pictures by their index.
+/// One write, about images by their index.
 #[derive(Clone, Debug)]
 enum Op {
     Add(u32, String, u16),
@@ -56,7 +56,7 @@ enum Op {
     Delete(Vec<u32>),
 }
 
-/// What the library should hold: brief and tag by picture.
+/// What the library should hold: brief and tag by image.
 type Model = BTreeMap<u32, (String, u16)>;
 
 #[test]
@@ -68,29 +68,29 @@ fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
     let seed = u64::try_from(seed).unwrap();
     println!("seed {seed}");
     let dir = tempfile::tempdir().unwrap();
-    let pictures = pictures();
+    let images = images();
     let mut chance = Chance::new(seed);
     let mut model = Model::new();
 
     for round in 0..ROUNDS {
         let seed = chance.next();
-        let answers = run_and_kill(dir.path(), seed, chance.below(ANSWERS));
+        let responses = run_and_kill(dir.path(), seed, chance.below(ANSWERS));
 
         damage_a_segment(dir.path(), &mut chance);
         let engine = Engine::open(dir.path(), options()).unwrap();
-        let done = surviving_writes(&engine, &pictures, &mut model, seed, &answers);
+        let done = surviving_writes(&engine, &images, &mut model, seed, &responses);
 
         println!(
             "round {round} seed {seed}: {} answered, {done} done",
-            answers.len()
+            responses.len()
         );
     }
 }
 
-/// Segments of very few pictures, so that they are written all the time.
+/// Segments of very few images, so that they are written all the time.
 fn options() -> Options {
     Options {
-        segment_pictures: 3,
+        segment_images: 3,
         ..Options::default()
     }
 }
@@ -118,16 +118,16 @@ fn damage_a_segment(dir: &Path, chance: &mut Chance) {
 fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
     let mut child = spawn(dir, seed);
     let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut answers = Vec::new();
-    while answers.len() <= wanted as usize {
+    let mut responses = Vec::new();
+    while responses.len() <= wanted as usize {
         let mut line = String::new();
         assert!(
             lines.read_line(&mut line).unwrap() > 0,
             "the child ended by itself"
         );
-        answers.extend(
+        responses.extend(
             line.strip_prefix("answer ")
-                .map(|answer| answer.trim_end().to_owned()),
+                .map(|response| response.trim_end().to_owned()),
         );
     }
     child.kill().unwrap();
@@ -137,13 +137,13 @@ fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
-    answers.extend(
+    responses.extend(
         whole
             .lines()
             .filter_map(|line| line.strip_prefix("answer "))
             .map(str::to_owned),
     );
-    answers
+    responses
 }
 
 fn spawn(dir: &Path, seed: u64) -> Child {
@@ -159,27 +159,27 @@ fn spawn(dir: &Path, seed: u64) -> Child {
 }
 
 /// Finds the number of writes that are in the library, carries the model there, and checks that it
-/// covers every answer and that the answers were true.
+/// covers every response and that the responses were true.
 fn surviving_writes(
     engine: &Engine,
-    pictures: &[Vec<u8>],
+    images: &[Vec<u8>],
     model: &mut Model,
     seed: u64,
-    answers: &[String],
+    responses: &[String],
 ) -> usize {
-    let held = read_back(engine, pictures);
+    let held = read_back(engine, images);
     let mut done = 0;
     for op in ops(seed) {
-        if done >= answers.len() && *model == held {
+        if done >= responses.len() && *model == held {
             break;
         }
         let outcome = apply(model, &op);
-        if let Some(answer) = answers.get(done) {
-            assert_eq!(*answer, outcome, "answer {done} of seed {seed}: {op:?}");
+        if let Some(response) = responses.get(done) {
+            assert_eq!(*response, outcome, "answer {done} of seed {seed}: {op:?}");
         }
         done += 1;
         assert!(
-            done <= answers.len() + 2 * IN_FLIGHT,
+            done <= responses.len() + 2 * IN_FLIGHT,
             "seed {seed}: no number of writes gives {held:?}"
         );
     }
@@ -187,9 +187,9 @@ fn surviving_writes(
 }
 
 /// Reads the library through every way it can be asked, which must agree.
-fn read_back(engine: &Engine, pictures: &[Vec<u8>]) -> Model {
+fn read_back(engine: &Engine, images: &[Vec<u8>]) -> Model {
     let mut held = Model::new();
-    for (index, bytes) in (0..).zip(pictures) {
+    for (index, bytes) in (0..).zip(images) {
         let sign = engine.find_exact(bytes).unwrap();
         let query = engine.prepare_query(bytes).unwrap();
         let hits = engine.search(&query, &Query::default()).unwrap().matches;
@@ -207,7 +207,7 @@ fn read_back(engine: &Engine, pictures: &[Vec<u8>]) -> Model {
         .unwrap()
         .records;
     assert_eq!(listed.len(), held.len());
-    assert_eq!(engine.stats().unwrap().pictures, held.len() as u64);
+    assert_eq!(engine.stats().unwrap().images, held.len() as u64);
     held
 }
 
@@ -215,14 +215,14 @@ fn read_back(engine: &Engine, pictures: &[Vec<u8>]) -> Model {
 fn ops(seed: u64) -> impl Iterator<Item = Op> {
     let mut chance = Chance::new(seed);
     (0..WRITES).map(move |number| {
-        let picture = chance.below(PICTURES);
+        let image = chance.below(IMAGES);
         let brief = format!("{seed} {number}");
         match chance.below(10) {
-            0..5 => Op::Add(picture, brief, 1 + u16::try_from(chance.below(9)).unwrap()),
-            5..8 => Op::Update(picture, brief),
+            0..5 => Op::Add(image, brief, 1 + u16::try_from(chance.below(9)).unwrap()),
+            5..8 => Op::Update(image, brief),
             _ => Op::Delete(
                 (0..=chance.below(3))
-                    .map(|_| chance.below(PICTURES))
+                    .map(|_| chance.below(IMAGES))
                     .collect(),
             ),
         }
@@ -232,34 +232,32 @@ fn ops(seed: u64) -> impl Iterator<Item = Op> {
 /// Does a write to the model and returns what the engine should answer.
 fn apply(model: &mut Model, op: &Op) -> String {
     match op {
-        Op::Add(picture, brief, tag) => {
-            let existed = model.contains_key(picture);
-            model
-                .entry(*picture)
-                .or_insert_with(|| (brief.clone(), *tag));
+        Op::Add(image, brief, tag) => {
+            let existed = model.contains_key(image);
+            model.entry(*image).or_insert_with(|| (brief.clone(), *tag));
             format!("add {existed}")
         }
-        Op::Update(picture, brief) => {
-            let record = model.get_mut(picture);
+        Op::Update(image, brief) => {
+            let record = model.get_mut(image);
             let found = record.is_some();
             if let Some(record) = record {
                 record.0.clone_from(brief);
             }
             format!("update {found}")
         }
-        Op::Delete(pictures) => {
-            let found: Vec<bool> = pictures
+        Op::Delete(images) => {
+            let found: Vec<bool> = images
                 .iter()
-                .map(|picture| model.remove(picture).is_some())
+                .map(|image| model.remove(image).is_some())
                 .collect();
             format!("delete {found:?}")
         }
     }
 }
 
-fn pictures() -> Vec<Vec<u8>> {
-    (0..PICTURES)
-        .map(|seed| draw::png(&draw::picture(u64::from(seed), 64, 64)))
+fn images() -> Vec<Vec<u8>> {
+    (0..IMAGES)
+        .map(|seed| draw::png(&draw::image(u64::from(seed), 64, 64)))
         .collect()
 }
 
@@ -273,23 +271,23 @@ fn child_process() {
         return;
     };
     let engine = Arc::new(Engine::open(Path::new(&dir.unwrap()), options()).unwrap());
-    let pictures = pictures();
-    let (answered, answers) = mpsc::channel();
-    search_forever(Arc::clone(&engine), pictures.clone());
+    let images = images();
+    let (answered, responses) = mpsc::channel();
+    search_forever(Arc::clone(&engine), images.clone());
 
     let mut in_flight = 0;
     for op in ops(seed.unwrap().parse().unwrap()) {
         if in_flight == IN_FLIGHT {
-            println!("answer {}", answers.recv().unwrap());
+            println!("answer {}", responses.recv().unwrap());
             in_flight -= 1;
         }
-        queue(&engine, &pictures, op, answered.clone());
+        queue(&engine, &images, op, answered.clone());
         in_flight += 1;
     }
 }
 
 /// Searches beside the writes; a surprise ends the child, which the parent notices.
-fn search_forever(engine: Arc<Engine>, pictures: Vec<Vec<u8>>) {
+fn search_forever(engine: Arc<Engine>, images: Vec<Vec<u8>>) {
     let search = move |bytes: &Vec<u8>| {
         let query = engine.prepare_query(bytes).unwrap();
         let found = engine.search(&query, &Query::default()).unwrap().matches;
@@ -298,7 +296,7 @@ fn search_forever(engine: Arc<Engine>, pictures: Vec<Vec<u8>>) {
     thread::spawn(move || {
         let rounds = || {
             loop {
-                pictures.iter().for_each(&search);
+                images.iter().for_each(&search);
             }
         };
         let _: Result<(), _> = catch_unwind(AssertUnwindSafe(rounds));
@@ -306,12 +304,12 @@ fn search_forever(engine: Arc<Engine>, pictures: Vec<Vec<u8>>) {
     });
 }
 
-/// Queues one write whose answer goes into the channel, in the model's words.
-fn queue(engine: &Engine, pictures: &[Vec<u8>], op: Op, answered: mpsc::Sender<String>) {
-    let target = |picture: u32| Target::Content(ContentHash::of(&pictures[picture as usize]));
+/// Queues one write whose response goes into the channel, in the model's words.
+fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<String>) {
+    let target = |image: u32| Target::Content(ContentHash::of(&images[image as usize]));
     match op {
-        Op::Add(picture, brief, tag) => {
-            let prepared = engine.prepare(&pictures[picture as usize]).unwrap();
+        Op::Add(image, brief, tag) => {
+            let prepared = engine.prepare(&images[image as usize]).unwrap();
             let record = NewRecord {
                 brief,
                 tags: vec![tag],
@@ -322,12 +320,12 @@ fn queue(engine: &Engine, pictures: &[Vec<u8>], op: Op, answered: mpsc::Sender<S
                     .unwrap();
             });
         }
-        Op::Update(picture, brief) => {
+        Op::Update(image, brief) => {
             let change = Change {
                 brief: Some(brief),
                 tags: None,
             };
-            engine.update(target(picture), change, move |updated| {
+            engine.update(target(image), change, move |updated| {
                 let found = match updated {
                     Ok(_) => true,
                     Err(WriteError::NotFound) => false,

@@ -7,18 +7,18 @@ mod library;
 
 use library::Library;
 use same_image::{
-    Change, ContentHash, Geometry, MAX_RESULTS, NewRecord, OpenError, PictureError, Query,
+    Change, ContentHash, DecodeError, Geometry, MAX_RESULTS, NewRecord, OpenError, Query,
     SearchError, Sign, StoreError, TagFilter, TagLogic, Target, WriteError,
 };
 
 #[test]
-fn an_added_picture_is_found_by_its_bytes_and_by_a_re_encoded_copy() {
+fn an_added_image_is_found_by_its_bytes_and_by_a_re_encoded_copy() {
     let library = Library::new();
-    let picture = draw::picture(1, 320, 240);
-    let added = library.add(&draw::png(&picture), "first", &[7]).unwrap();
+    let image = draw::image(1, 320, 240);
+    let added = library.add(&draw::png(&image), "first", &[7]).unwrap();
 
-    let exact = library.search(&draw::png(&picture));
-    let copy = library.search(&draw::jpeg(&picture, 60));
+    let exact = library.search(&draw::png(&image));
+    let copy = library.search(&draw::jpeg(&image, 60));
 
     assert!(!added.existed);
     assert_eq!(exact.matches.len(), 1);
@@ -33,16 +33,16 @@ fn an_added_picture_is_found_by_its_bytes_and_by_a_re_encoded_copy() {
 }
 
 #[test]
-fn turned_and_mirrored_copies_are_found_and_other_pictures_are_not() {
+fn turned_and_mirrored_copies_are_found_and_other_images_are_not() {
     let library = Library::new();
-    let picture = draw::picture(2, 400, 300);
-    let sign = library.add(&draw::png(&picture), "", &[]).unwrap().sign;
+    let image = draw::image(2, 400, 300);
+    let sign = library.add(&draw::png(&image), "", &[]).unwrap().sign;
 
     let copies = [
-        image::imageops::rotate90(&picture),
-        image::imageops::rotate180(&picture),
-        image::imageops::flip_horizontal(&picture),
-        image::imageops::resize(&picture, 137, 211, image::imageops::FilterType::Triangle),
+        image::imageops::rotate90(&image),
+        image::imageops::rotate180(&image),
+        image::imageops::flip_horizontal(&image),
+        image::imageops::resize(&image, 137, 211, image::imageops::FilterType::Triangle),
     ];
 
     for copy in &copies {
@@ -50,7 +50,7 @@ fn turned_and_mirrored_copies_are_found_and_other_pictures_are_not() {
     }
     assert!(
         library
-            .signs(&draw::png(&draw::picture(3, 400, 300)))
+            .signs(&draw::png(&draw::image(3, 400, 300)))
             .is_empty()
     );
 }
@@ -58,7 +58,7 @@ fn turned_and_mirrored_copies_are_found_and_other_pictures_are_not() {
 #[test]
 fn a_duplicate_keeps_the_stored_record_and_says_so() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(4, 90, 90));
+    let bytes = draw::png(&draw::image(4, 90, 90));
     let first = library.add(&bytes, "first", &[1]).unwrap();
 
     let second = library.add(&bytes, "second", &[2]).unwrap();
@@ -68,27 +68,24 @@ fn a_duplicate_keeps_the_stored_record_and_says_so() {
     let stored = library.engine.get(first.sign).unwrap().unwrap();
     assert_eq!(stored.record.brief, "first");
     assert_eq!(stored.record.tags, [1]);
-    assert_eq!(library.engine.stats().unwrap().pictures, 1);
+    assert_eq!(library.engine.stats().unwrap().images, 1);
 }
 
 #[test]
 fn exact_lookup_needs_no_decoding() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(5, 90, 90));
+    let bytes = draw::png(&draw::image(5, 90, 90));
     assert_eq!(library.engine.find_exact(&bytes).unwrap(), None);
     let sign = library.add(&bytes, "", &[]).unwrap().sign;
 
     assert_eq!(library.engine.find_exact(&bytes).unwrap(), Some(sign));
-    assert_eq!(
-        library.engine.find_exact(b"no picture at all").unwrap(),
-        None
-    );
+    assert_eq!(library.engine.find_exact(b"no image at all").unwrap(), None);
 }
 
 #[test]
 fn an_update_shows_at_once_and_leaves_absent_fields() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(6, 90, 90));
+    let bytes = draw::png(&draw::image(6, 90, 90));
     let sign = library.add(&bytes, "old", &[1, 2]).unwrap().sign;
 
     let by_sign = Change {
@@ -116,7 +113,7 @@ fn an_update_shows_at_once_and_leaves_absent_fields() {
 }
 
 #[test]
-fn an_update_of_an_unknown_picture_is_not_found() {
+fn an_update_of_an_unknown_image_is_not_found() {
     let library = Library::new();
     let unknown = Target::Sign(Sign::parse("1,2").unwrap());
 
@@ -126,9 +123,9 @@ fn an_update_of_an_unknown_picture_is_not_found() {
 }
 
 #[test]
-fn a_deleted_picture_is_gone_and_each_target_has_its_outcome() {
+fn a_deleted_image_is_gone_and_each_target_has_its_outcome() {
     let library = Library::new();
-    let [one, two, three] = [7, 8, 9].map(|seed| draw::png(&draw::picture(seed, 90, 90)));
+    let [one, two, three] = [7, 8, 9].map(|seed| draw::png(&draw::image(seed, 90, 90)));
     let [first, second, third] =
         [&one, &two, &three].map(|bytes| library.add(bytes, "", &[]).unwrap().sign);
 
@@ -145,13 +142,13 @@ fn a_deleted_picture_is_gone_and_each_target_has_its_outcome() {
     assert!(library.signs(&two).is_empty());
     assert_eq!(library.signs(&three), [third]);
     assert_eq!(library.engine.get(first).unwrap(), None);
-    assert_eq!(library.engine.stats().unwrap().pictures, 1);
+    assert_eq!(library.engine.stats().unwrap().images, 1);
 }
 
 #[test]
-fn a_deleted_picture_can_be_added_again_under_its_sign() {
+fn a_deleted_image_can_be_added_again_under_its_sign() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(10, 90, 90));
+    let bytes = draw::png(&draw::image(10, 90, 90));
     let sign = library.add(&bytes, "before", &[]).unwrap().sign;
     library.delete(vec![Target::Sign(sign)]).unwrap();
 
@@ -165,8 +162,8 @@ fn a_deleted_picture_can_be_added_again_under_its_sign() {
 #[test]
 fn everything_is_there_after_reopening() {
     let library = Library::new();
-    let kept = draw::png(&draw::picture(11, 200, 100));
-    let gone = draw::png(&draw::picture(12, 200, 100));
+    let kept = draw::png(&draw::image(11, 200, 100));
+    let gone = draw::png(&draw::image(12, 200, 100));
     let sign = library.add(&kept, "kept", &[5]).unwrap().sign;
     let deleted = library.add(&gone, "gone", &[]).unwrap().sign;
     library.delete(vec![Target::Sign(deleted)]).unwrap();
@@ -181,7 +178,7 @@ fn everything_is_there_after_reopening() {
     assert_eq!((thumbnail.width(), thumbnail.height()), (200, 100));
     assert_eq!(library.signs_with(&kept, &[5], TagLogic::And), [sign]);
     assert!(library.signs(&gone).is_empty());
-    assert_eq!(library.engine.stats().unwrap().pictures, 1);
+    assert_eq!(library.engine.stats().unwrap().images, 1);
 }
 
 #[test]
@@ -196,10 +193,10 @@ fn a_library_opens_only_once_at_a_time() {
 }
 
 #[test]
-fn a_full_library_refuses_new_pictures_and_still_knows_the_old_ones() {
+fn a_full_library_rejects_new_images_and_still_knows_the_old_ones() {
     let library = Library::with_capacity(1);
-    let first = draw::png(&draw::picture(13, 90, 90));
-    let second = draw::png(&draw::picture(14, 90, 90));
+    let first = draw::png(&draw::image(13, 90, 90));
+    let second = draw::png(&draw::image(14, 90, 90));
     let sign = library.add(&first, "", &[]).unwrap().sign;
 
     assert!(matches!(
@@ -213,9 +210,9 @@ fn a_full_library_refuses_new_pictures_and_still_knows_the_old_ones() {
 }
 
 #[test]
-fn wrong_tags_and_long_briefs_are_refused() {
+fn wrong_tags_and_long_briefs_are_rejected() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(15, 90, 90));
+    let bytes = draw::png(&draw::image(15, 90, 90));
     let long = "x".repeat(same_image::MAX_BRIEF_BYTES);
 
     assert!(matches!(
@@ -237,11 +234,11 @@ fn wrong_tags_and_long_briefs_are_refused() {
 #[test]
 fn pages_of_a_search_fit_together_and_end_at_the_thousandth_match() {
     let library = Library::new();
-    let picture = draw::picture(16, 120, 90);
-    let (done, answers) = std::sync::mpsc::channel();
-    // One picture in many files: a PNG may carry any bytes after its end.
+    let image = draw::image(16, 120, 90);
+    let (done, responses) = std::sync::mpsc::channel();
+    // One image in many files: a PNG may carry any bytes after its end.
     for copy in 0..MAX_RESULTS + 3 {
-        let mut bytes = draw::png(&picture);
+        let mut bytes = draw::png(&image);
         bytes.extend(copy.to_le_bytes());
         let prepared = library.engine.prepare(&bytes).unwrap();
         let done = done.clone();
@@ -252,9 +249,9 @@ fn pages_of_a_search_fit_together_and_end_at_the_thousandth_match() {
             });
     }
     let signs: Vec<Sign> = (0..MAX_RESULTS + 3)
-        .map(|_| answers.recv().unwrap().unwrap().sign)
+        .map(|_| responses.recv().unwrap().unwrap().sign)
         .collect();
-    let query = library.engine.prepare_query(&draw::png(&picture)).unwrap();
+    let query = library.engine.prepare_query(&draw::png(&image)).unwrap();
     let page = |offset, limit| {
         let query_of_page = Query {
             offset,
@@ -278,47 +275,47 @@ fn pages_of_a_search_fit_together_and_end_at_the_thousandth_match() {
 }
 
 #[test]
-fn a_query_out_of_range_is_refused_by_name() {
+fn a_query_out_of_range_is_rejected_by_name() {
     let library = Library::new();
-    let picture = library
+    let image = library
         .engine
-        .prepare_query(&draw::png(&draw::picture(17, 90, 90)))
+        .prepare_query(&draw::png(&draw::image(17, 90, 90)))
         .unwrap();
-    let refused = |query: Query| match library.engine.search(&picture, &query) {
+    let rejected = |query: Query| match library.engine.search(&image, &query) {
         Err(SearchError::InvalidQuery { field }) => field,
         other => panic!("{other:?}"),
     };
 
     assert_eq!(
-        refused(Query {
+        rejected(Query {
             offset: 1000,
             ..Query::default()
         }),
         "offset"
     );
     assert_eq!(
-        refused(Query {
+        rejected(Query {
             limit: 0,
             ..Query::default()
         }),
         "limit"
     );
     assert_eq!(
-        refused(Query {
+        rejected(Query {
             limit: 1001,
             ..Query::default()
         }),
         "limit"
     );
     assert_eq!(
-        refused(Query {
+        rejected(Query {
             min_score: 1.1,
             ..Query::default()
         }),
         "min_score"
     );
     assert_eq!(
-        refused(Query {
+        rejected(Query {
             min_score: f32::NAN,
             ..Query::default()
         }),
@@ -329,19 +326,19 @@ fn a_query_out_of_range_is_refused_by_name() {
 #[test]
 fn min_score_leaves_out_weaker_matches() {
     let library = Library::new();
-    let picture = draw::picture(18, 200, 150);
-    let sign = library.add(&draw::png(&picture), "", &[]).unwrap().sign;
-    library.add(&draw::jpeg(&picture, 30), "", &[]).unwrap();
-    let query = library.engine.prepare_query(&draw::png(&picture)).unwrap();
+    let image = draw::image(18, 200, 150);
+    let sign = library.add(&draw::png(&image), "", &[]).unwrap().sign;
+    library.add(&draw::jpeg(&image, 30), "", &[]).unwrap();
+    let query = library.engine.prepare_query(&draw::png(&image)).unwrap();
 
     let strict = Query {
         min_score: 1.0,
         ..Query::default()
     };
-    let answer = library.engine.search(&query, &strict).unwrap();
+    let response = library.engine.search(&query, &strict).unwrap();
 
-    assert_eq!(answer.matches[0].sign, sign);
-    assert!(answer.matches.iter().all(|hit| hit.score == 1.0));
+    assert_eq!(response.matches[0].sign, sign);
+    assert!(response.matches.iter().all(|hit| hit.score == 1.0));
 }
 
 #[test]
@@ -352,7 +349,7 @@ fn listing_pages_through_everything_in_the_order_of_adding() {
         let tags = if seed % 2 == 0 { &[2][..] } else { &[3][..] };
         expected.push(
             library
-                .add(&draw::png(&draw::picture(seed, 60, 60)), "", tags)
+                .add(&draw::png(&draw::image(seed, 60, 60)), "", tags)
                 .unwrap()
                 .sign,
         );
@@ -388,7 +385,7 @@ fn listing_pages_through_everything_in_the_order_of_adding() {
 #[test]
 fn a_closed_engine_answers_closed() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(30, 60, 60));
+    let bytes = draw::png(&draw::image(30, 60, 60));
     let sign = library.add(&bytes, "", &[]).unwrap().sign;
 
     library.engine.close();
@@ -400,9 +397,9 @@ fn a_closed_engine_answers_closed() {
     ));
     assert!(matches!(library.engine.get(sign), Err(StoreError::Closed)));
     let query = library.engine.prepare_query(&bytes).unwrap();
-    let answer = library.engine.search(&query, &Query::default());
+    let response = library.engine.search(&query, &Query::default());
     assert!(matches!(
-        answer,
+        response,
         Err(SearchError::Storage(StoreError::Closed))
     ));
 }
@@ -410,11 +407,11 @@ fn a_closed_engine_answers_closed() {
 #[test]
 fn closing_does_what_is_queued_first() {
     let library = Library::new();
-    let (done, answers) = std::sync::mpsc::channel();
+    let (done, responses) = std::sync::mpsc::channel();
     for seed in 40..60 {
         let prepared = library
             .engine
-            .prepare(&draw::png(&draw::picture(seed, 60, 60)))
+            .prepare(&draw::png(&draw::image(seed, 60, 60)))
             .unwrap();
         let done = done.clone();
         library
@@ -427,20 +424,20 @@ fn closing_does_what_is_queued_first() {
 
     let library = library.reopen();
 
-    assert_eq!(answers.iter().filter(Result::is_ok).count(), 20);
-    assert_eq!(library.engine.stats().unwrap().pictures, 20);
+    assert_eq!(responses.iter().filter(Result::is_ok).count(), 20);
+    assert_eq!(library.engine.stats().unwrap().images, 20);
 }
 
 #[test]
-fn a_refused_picture_changes_nothing() {
+fn a_rejected_image_changes_nothing() {
     let library = Library::new();
-    let bytes = draw::png(&draw::picture(61, 90, 90));
+    let bytes = draw::png(&draw::image(61, 90, 90));
 
     let error = library
         .engine
         .prepare(&bytes[..bytes.len() / 2])
         .unwrap_err();
 
-    assert_eq!(error, PictureError::Truncated);
-    assert_eq!(library.engine.stats().unwrap().pictures, 0);
+    assert_eq!(error, DecodeError::Truncated);
+    assert_eq!(library.engine.stats().unwrap().images, 0);
 }

@@ -1,6 +1,6 @@
-//! The table with pictures in docs/engine.md: queries for drawn pictures, and what they find.
+//! The table with images in docs/engine.md: queries for drawn images, and what they find.
 //!
-//! `make gallery` draws the pictures and prints the table; the test here holds what the document says
+//! `make gallery` draws the images and prints the table; the test here holds what the document says
 //! against what the engine answers.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -26,12 +26,12 @@ use library::Library;
 
 /// Other posters in the library, which no query shows.
 const OTHERS: u64 = 30;
-/// The longest side of a picture in the document, in pixels.
+/// The longest side of an image in the document, in pixels.
 const SIDE: u32 = 160;
 /// How far a score may lie from the one in the document: other machines round sines otherwise.
 const SCORE_TOLERANCE: f32 = 0.03;
 
-/// A query: the name of its file, what it is, the stored picture it is made of, and how.
+/// A query: the name of its file, what it is, the stored image it is made of, and how.
 struct Query {
     file: &'static str,
     what: &'static str,
@@ -68,12 +68,12 @@ const QUERIES: [Query; 28] = [
     query("caption", "written on", wanted, |p, c| captioned(p, 6, c)),
     query("border", "with a frame", wanted, |p, c| attack::border(p, 0.25, c)),
     query("stickers", "half of it covered", wanted, |p, c| attack::stickers(p, &ground(), 0.5, c)),
-    query("collage", "30 % of the sides of another picture", wanted, |p, c| attack::collage(&ground(), p, 0.3, c)),
+    query("collage", "30 % of the sides of another image", wanted, |p, c| attack::collage(&ground(), p, 0.3, c)),
     query("phone", "photo of a print", wanted, |p, c| attack::phone(p, &ground(), 0.5, 12.0, c)),
     query("tilted", "photo of a print, tilted by up to 40°", wanted, |p, c| attack::phone(p, &ground(), 0.5, 40.0, c)),
     query("wide", "stretched to three times its width: by its hash", wanted, |p, _| attack::scale(p, 1.5, 0.5)),
     query("soft", "nothing but soft shades, half the size", soft, |p, _| attack::scale(p, 0.5, 0.5)),
-    query("tiny", "12 % of the sides of another picture", wanted, |p, c| attack::collage(&ground(), p, 0.12, c)),
+    query("tiny", "12 % of the sides of another image", wanted, |p, c| attack::collage(&ground(), p, 0.12, c)),
     query("piece", "a sixteenth of its area, with detail", wanted, |p, _| imageops::crop_imm(p, 240, 200, 180, 135).to_image()),
     query("plain", "a third of its area, without detail", half_plain, |p, _| imageops::crop_imm(p, 400, 30, 300, 480).to_image()),
     query("stretch", "a part of it, stretched to three times its width", wanted, |p, c| attack::scale(&attack::crop(p, 0.87, c), 1.5, 0.5)),
@@ -110,18 +110,18 @@ fn flat() -> RgbImage {
 }
 
 fn soft() -> RgbImage {
-    attack::blur(&draw::picture(12, 640, 480), 24.0)
+    attack::blur(&draw::image(12, 640, 480), 24.0)
 }
 
 fn half_plain() -> RgbImage {
     let plain = Rgb([210, 200, 170]);
-    let mut picture = poster::poster(6, 720, 540);
-    imageops::replace(&mut picture, &RgbImage::from_pixel(360, 540, plain), 360, 0);
-    picture
+    let mut image = poster::poster(6, 720, 540);
+    imageops::replace(&mut image, &RgbImage::from_pixel(360, 540, plain), 360, 0);
+    image
 }
 
-fn captioned(picture: &RgbImage, lines: u32, chance: &mut Chance) -> RgbImage {
-    let mut written = picture.clone();
+fn captioned(image: &RgbImage, lines: u32, chance: &mut Chance) -> RgbImage {
+    let mut written = image.clone();
     for _ in 0..lines {
         poster::line(&mut written, chance, 8);
     }
@@ -129,13 +129,13 @@ fn captioned(picture: &RgbImage, lines: u32, chance: &mut Chance) -> RgbImage {
 }
 
 /// Draws the queries, and asks a library of their sources and of other posters for each.
-fn answers() -> Vec<(RgbImage, Option<f32>)> {
+fn responses() -> Vec<(RgbImage, Option<f32>)> {
     let library = Library::new();
     let sources: [fn() -> RgbImage; 7] = [wanted, page, building, flat, soft, half_plain, dots];
     for source in sources {
-        let picture = source();
+        let image = source();
         library
-            .add(&draw::jpeg(&picture, 92), &name(&picture), &[])
+            .add(&draw::jpeg(&image, 92), &name(&image), &[])
             .unwrap();
     }
     for seed in 100..100 + OTHERS {
@@ -144,31 +144,31 @@ fn answers() -> Vec<(RgbImage, Option<f32>)> {
     }
     let ask = |query: &Query| {
         let source = (query.of)();
-        let picture = (query.make)(&source, &mut Chance::new(7));
-        let found = library.search(&draw::jpeg(&picture, 92)).matches;
+        let image = (query.make)(&source, &mut Chance::new(7));
+        let found = library.search(&draw::jpeg(&image, 92)).matches;
         let best = found.iter().find(|hit| hit.score >= 0.5);
         if let Some(best) = best {
             assert_eq!(
                 best.brief,
                 name(&source),
-                "{} finds another picture",
+                "{} finds another image",
                 query.file
             );
         }
-        (picture, best.map(|best| best.score))
+        (image, best.map(|best| best.score))
     };
     QUERIES.iter().map(ask).collect()
 }
 
-/// Names a picture by its pixels.
-fn name(picture: &RgbImage) -> String {
-    blake3::hash(picture.as_raw()).to_string()
+/// Names an image by its pixels.
+fn name(image: &RgbImage) -> String {
+    blake3::hash(image.as_raw()).to_string()
 }
 
 fn row(query: &Query, score: Option<f32>) -> String {
-    let answer = score.map_or("not found".to_owned(), |score| format!("{score:.2}"));
+    let response = score.map_or("not found".to_owned(), |score| format!("{score:.2}"));
     let Query { file, what, .. } = query;
-    format!("| ![{file}](pictures/{file}.jpg) | {what} | {answer} |")
+    format!("| ![{file}](images/{file}.jpg) | {what} | {response} |")
 }
 
 fn docs() -> PathBuf {
@@ -183,7 +183,7 @@ fn the_table_of_the_document_says_what_the_engine_finds() {
         .filter(|line| line.starts_with("| !["))
         .collect();
     assert_eq!(rows.len(), QUERIES.len());
-    for ((written, query), (_, score)) in rows.iter().zip(&QUERIES).zip(answers()) {
+    for ((written, query), (_, score)) in rows.iter().zip(&QUERIES).zip(responses()) {
         let said = written.trim_end_matches(" |").rsplit(' ').next().unwrap();
         let said = said.parse().ok();
         let as_said = match (said, score) {
@@ -192,21 +192,21 @@ fn the_table_of_the_document_says_what_the_engine_finds() {
         };
         assert!(as_said, "{written}\nis now\n{}", row(query, score));
         assert_eq!(*written, row(query, said), "run `make gallery`");
-        image::open(docs().join(format!("pictures/{}.jpg", query.file))).unwrap();
+        image::open(docs().join(format!("images/{}.jpg", query.file))).unwrap();
     }
 }
 
 #[test]
-#[ignore = "writes docs/pictures: make gallery"]
+#[ignore = "writes docs/images: make gallery"]
 #[expect(clippy::print_stdout, reason = "its purpose")]
 fn draw_gallery() {
-    let folder = docs().join("pictures");
+    let folder = docs().join("images");
     fs::create_dir_all(&folder).unwrap();
-    for (query, (picture, score)) in QUERIES.iter().zip(answers()) {
-        let longest = picture.width().max(picture.height());
+    for (query, (image, score)) in QUERIES.iter().zip(responses()) {
+        let longest = image.width().max(image.height());
         #[allow(clippy::cast_precision_loss, reason = "sides are small")]
         let factor = SIDE as f32 / longest as f32;
-        let small = attack::scale(&picture, factor, factor);
+        let small = attack::scale(&image, factor, factor);
         fs::write(
             folder.join(format!("{}.jpg", query.file)),
             draw::jpeg(&small, 75),

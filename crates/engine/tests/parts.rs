@@ -1,4 +1,4 @@
-//! Pictures that share a part with a stored one, through the engine's public face.
+//! Images that share a part with a stored one, through the engine's public face.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -15,30 +15,30 @@ use same_image::{Change, Geometry, Sign, TagLogic, Target};
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 
-/// How far a corner may lie from its place, in pixels of the query: 2 % of a stored picture's width.
+/// How far a corner may lie from its place, in pixels of the query: 2 % of a stored image's width.
 const NEAR: f32 = 13.0;
 
-/// A library of a few pictures; the sign is that of the picture that queries are made of.
+/// A library of a few images; the sign is that of the image that queries are made of.
 fn library() -> (Library, RgbImage, Sign) {
     let library = Library::new();
     for seed in 101..105 {
-        let other = draw::png(&draw::picture(seed, WIDTH, HEIGHT));
+        let other = draw::png(&draw::image(seed, WIDTH, HEIGHT));
         library.add(&other, "other", &[]).unwrap();
     }
-    let picture = draw::picture(100, WIDTH, HEIGHT);
-    let added = library.add(&draw::png(&picture), "wanted", &[1]).unwrap();
-    (library, picture, added.sign)
+    let image = draw::image(100, WIDTH, HEIGHT);
+    let added = library.add(&draw::png(&image), "wanted", &[1]).unwrap();
+    (library, image, added.sign)
 }
 
-/// Expects the wanted picture and no other, with a geometry that agrees with `map` from pixels of
-/// the stored picture to pixels of the query.
+/// Expects the wanted image and no other, with a geometry that agrees with `map` from pixels of
+/// the stored image to pixels of the query.
 fn expect_found(query: &RgbImage, overlap: f32, map: impl Fn(f32, f32) -> (f32, f32)) {
     let (library, _, sign) = library();
 
-    let answer = library.search(&draw::jpeg(query, 85));
+    let response = library.search(&draw::jpeg(query, 85));
 
-    assert_eq!(answer.matches.len(), 1);
-    let hit = &answer.matches[0];
+    assert_eq!(response.matches.len(), 1);
+    let hit = &response.matches[0];
     assert_eq!((hit.sign, hit.brief.as_str()), (sign, "wanted"));
     assert!((0.5..=1.0).contains(&hit.score), "score {}", hit.score);
     let Geometry {
@@ -62,23 +62,23 @@ fn expect_found(query: &RgbImage, overlap: f32, map: impl Fn(f32, f32) -> (f32, 
 }
 
 fn wanted() -> RgbImage {
-    draw::picture(100, WIDTH, HEIGHT)
+    draw::image(100, WIDTH, HEIGHT)
 }
 
-/// Turns a picture about its middle on a grey ground, keeping its sides.
-fn turned(picture: &RgbImage, degrees: f32) -> RgbImage {
+/// Turns an image about its middle on a grey ground, keeping its sides.
+fn turned(image: &RgbImage, degrees: f32) -> RgbImage {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
     RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let (dx, dy) = (x as f32 + 0.5 - middle_x, y as f32 + 0.5 - middle_y);
         let x = middle_x + cos * dx + sin * dy - 0.5;
         let y = middle_y - sin * dx + cos * dy - 0.5;
-        imageops::interpolate_bilinear(picture, x, y).unwrap_or(Rgb([128; 3]))
+        imageops::interpolate_bilinear(image, x, y).unwrap_or(Rgb([128; 3]))
     })
 }
 
 #[test]
-fn half_of_a_picture_is_found_where_it_was_cut_out() {
+fn half_of_an_image_is_found_where_it_was_cut_out() {
     let left = WIDTH / 4;
     let part = imageops::crop_imm(&wanted(), left, 0, WIDTH / 2, HEIGHT).to_image();
 
@@ -86,11 +86,11 @@ fn half_of_a_picture_is_found_where_it_was_cut_out() {
 }
 
 #[test]
-fn a_picture_turned_by_15_degrees_is_found_with_its_turn() {
+fn an_image_turned_by_15_degrees_is_found_with_its_turn() {
     let (sin, cos) = 15f32.to_radians().sin_cos();
     let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
 
-    // 0.88: what the frame leaves of a 4:3 picture turned by 15 degrees.
+    // 0.88: what the frame leaves of a 4:3 image turned by 15 degrees.
     expect_found(&turned(&wanted(), 15.0), 0.88, |x, y| {
         let (dx, dy) = (x - middle_x, y - middle_y);
         (
@@ -101,38 +101,38 @@ fn a_picture_turned_by_15_degrees_is_found_with_its_turn() {
 }
 
 #[test]
-fn a_picture_turned_by_a_right_angle_is_found_with_its_turn() {
+fn an_image_turned_by_a_right_angle_is_found_with_its_turn() {
     let turned = imageops::rotate90(&wanted());
 
     expect_found(&turned, 1.0, |x, y| (HEIGHT as f32 - y, x));
 }
 
 #[test]
-fn a_mirrored_picture_is_found_with_its_corners_exchanged() {
+fn a_mirrored_image_is_found_with_its_corners_exchanged() {
     let mirrored = imageops::flip_horizontal(&wanted());
 
     expect_found(&mirrored, 1.0, |x, y| (WIDTH as f32 - x, y));
 }
 
 #[test]
-fn a_picture_of_half_the_size_is_found() {
+fn an_image_of_half_the_size_is_found() {
     let small = imageops::resize(&wanted(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
 
     expect_found(&small, 1.0, |x, y| (x / 2.0, y / 2.0));
 }
 
 #[test]
-fn a_picture_covered_by_half_is_found() {
+fn an_image_covered_by_half_is_found() {
     let mut covered = wanted();
-    let cover = draw::picture(200, WIDTH / 2, HEIGHT);
+    let cover = draw::image(200, WIDTH / 2, HEIGHT);
     imageops::replace(&mut covered, &cover, i64::from(WIDTH / 2), 0);
 
     expect_found(&covered, 1.0, |x, y| (x, y));
 }
 
 #[test]
-fn a_picture_in_a_collage_is_found_where_it_lies() {
-    let mut collage = draw::picture(201, 960, 720);
+fn an_image_in_a_collage_is_found_where_it_lies() {
+    let mut collage = draw::image(201, 960, 720);
     let small = imageops::resize(&wanted(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
     imageops::replace(&mut collage, &small, 500, 300);
 
@@ -148,21 +148,21 @@ fn a_part_with_inverted_colours_is_found() {
 }
 
 #[test]
-fn parts_of_pictures_that_are_not_stored_are_not_found() {
+fn parts_of_images_that_are_not_stored_are_not_found() {
     let (library, _, _) = library();
 
     for seed in 300..310 {
-        let picture = draw::picture(seed, WIDTH, HEIGHT);
-        let part = imageops::crop_imm(&picture, 0, 0, WIDTH / 2, HEIGHT).to_image();
-        assert!(library.signs(&draw::png(&picture)).is_empty());
+        let image = draw::image(seed, WIDTH, HEIGHT);
+        let part = imageops::crop_imm(&image, 0, 0, WIDTH / 2, HEIGHT).to_image();
+        assert!(library.signs(&draw::png(&image)).is_empty());
         assert!(library.signs(&draw::png(&part)).is_empty());
     }
 }
 
 #[test]
 fn a_part_follows_deletes_updates_tags_and_reopening() {
-    let (library, picture, sign) = library();
-    let part = draw::png(&imageops::crop_imm(&picture, 0, 0, WIDTH / 2, HEIGHT).to_image());
+    let (library, image, sign) = library();
+    let part = draw::png(&imageops::crop_imm(&image, 0, 0, WIDTH / 2, HEIGHT).to_image());
     assert_eq!(library.signs_with(&part, &[1], TagLogic::And), [sign]);
     assert!(library.signs_with(&part, &[2], TagLogic::And).is_empty());
 
@@ -185,11 +185,11 @@ fn a_part_follows_deletes_updates_tags_and_reopening() {
 }
 
 #[test]
-fn a_picture_added_again_after_its_delete_is_found_once() {
-    let (library, picture, sign) = library();
+fn an_image_added_again_after_its_delete_is_found_once() {
+    let (library, image, sign) = library();
     library.delete(vec![Target::Sign(sign)]).unwrap();
-    library.add(&draw::png(&picture), "again", &[]).unwrap();
-    let part = draw::png(&imageops::crop_imm(&picture, 0, 0, WIDTH / 2, HEIGHT).to_image());
+    library.add(&draw::png(&image), "again", &[]).unwrap();
+    let part = draw::png(&imageops::crop_imm(&image, 0, 0, WIDTH / 2, HEIGHT).to_image());
 
     let found = library.search(&part).matches;
 
@@ -198,9 +198,9 @@ fn a_picture_added_again_after_its_delete_is_found_once() {
 
 #[test]
 fn the_same_bytes_are_a_whole_match_whatever_else_agrees() {
-    let (library, picture, sign) = library();
+    let (library, image, sign) = library();
 
-    let found = library.search(&draw::png(&picture)).matches;
+    let found = library.search(&draw::png(&image)).matches;
 
     assert_eq!((found.len(), found[0].sign), (1, sign));
     assert_eq!(found[0].score, 1.0);
@@ -208,7 +208,7 @@ fn the_same_bytes_are_a_whole_match_whatever_else_agrees() {
 }
 
 #[test]
-fn pictures_without_usable_features_are_found_by_their_bytes() {
+fn images_without_usable_features_are_found_by_their_bytes() {
     let library = Library::new();
     let mut chance = draw::Chance::new(9);
     let mut noise = |width, height| {
@@ -216,18 +216,18 @@ fn pictures_without_usable_features_are_found_by_their_bytes() {
             Rgb([0; 3].map(|_: u8| u8::try_from(chance.below(256)).unwrap()))
         })
     };
-    let pictures = [
+    let images = [
         RgbImage::from_pixel(300, 200, Rgb([90, 120, 150])),
         RgbImage::from_pixel(50, 50, Rgb([0; 3])),
         noise(300, 200),
         noise(50, 50),
-        draw::picture(400, 50, 50),
-        draw::picture(401, 4096, 50),
-        draw::picture(402, 50, 4096),
+        draw::image(400, 50, 50),
+        draw::image(401, 4096, 50),
+        draw::image(402, 50, 4096),
     ];
 
-    for picture in &pictures {
-        let bytes = draw::png(picture);
+    for image in &images {
+        let bytes = draw::png(image);
         let sign = library.add(&bytes, "", &[]).unwrap().sign;
         let best = &library.search(&bytes).matches[0];
         assert_eq!((best.sign, best.score), (sign, 1.0));

@@ -1,14 +1,14 @@
-//! What the engine finds and what it does not, measured on drawn pictures.
+//! What the engine finds and what it does not, measured on drawn images.
 //!
-//! A library of posters, some of them attacked in every way of [`ATTACKS`], and pictures that are
-//! in none. Each attack has its floor: what was measured, less one picture. The engine answers
-//! the same on every machine, so a fall below a floor is a regression. For real pictures see
+//! A library of posters, some of them attacked in every way of [`ATTACKS`], and images that are
+//! in none. Each attack has its floor: what was measured, less one image. The engine answers
+//! the same on every machine, so a fall below a floor is a regression. For real images see
 //! `make eval`; drawn ones are easier in most ways.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "counts of pictures are small"
+    reason = "counts of images are small"
 )]
 
 #[path = "support/attack.rs"]
@@ -29,16 +29,16 @@ use draw::Chance;
 use image::RgbImage;
 use library::Library;
 
-/// Pictures of the library that are attacked.
+/// Images of the library that are attacked.
 const SOURCES: u64 = 6;
-/// Pictures of the library that are not.
+/// Images of the library that are not.
 const OTHERS: u64 = 34;
-/// Pictures that are in no library: queries that must find nothing, backgrounds.
+/// Images that are in no library: queries that must find nothing, backgrounds.
 const STRANGERS: u64 = 25;
 /// The score from which a match counts, as in `eval/recall.py`.
 const THRESHOLD: f32 = 0.5;
 
-/// An attack: its name, how many of the [`SOURCES`] must be found, and what it does to a picture.
+/// An attack: its name, how many of the [`SOURCES`] must be found, and what it does to an image.
 type Attack = (&'static str, usize, fn(&RgbImage, &mut Chance) -> RgbImage);
 
 const ATTACKS: [Attack; 40] = [
@@ -93,24 +93,24 @@ const ATTACKS: [Attack; 40] = [
     }),
 ];
 
-fn caption(picture: &RgbImage, lines: u32, scale: u32, chance: &mut Chance) -> RgbImage {
-    let mut written = picture.clone();
+fn caption(image: &RgbImage, lines: u32, scale: u32, chance: &mut Chance) -> RgbImage {
+    let mut written = image.clone();
     for _ in 0..lines {
         poster::line(&mut written, chance, scale);
     }
     written
 }
 
-fn collage(picture: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
-    attack::collage(background(chance), picture, part, chance)
+fn collage(image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
+    attack::collage(background(chance), image, part, chance)
 }
 
-fn stickers(picture: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
-    attack::stickers(picture, background(chance), part, chance)
+fn stickers(image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
+    attack::stickers(image, background(chance), part, chance)
 }
 
-fn phone(picture: &RgbImage, fill: f32, tilt: f32, chance: &mut Chance) -> RgbImage {
-    attack::phone(picture, background(chance), fill, tilt, chance)
+fn phone(image: &RgbImage, fill: f32, tilt: f32, chance: &mut Chance) -> RgbImage {
+    attack::phone(image, background(chance), fill, tilt, chance)
 }
 
 /// Drawn once: drawing takes longer than searching.
@@ -135,7 +135,7 @@ fn stored(number: u64) -> RgbImage {
     poster::poster(number, width, height)
 }
 
-/// Pictures that must find nothing: posters, pages of text, clouds.
+/// Images that must find nothing: posters, pages of text, clouds.
 fn stranger(number: u64) -> RgbImage {
     match number % 5 {
         0 => poster::page(number, 600, 800),
@@ -163,8 +163,8 @@ static RESULTS: LazyLock<Results> = LazyLock::new(measure);
 /// Makes all queries, on as many threads as there are cores.
 fn measure() -> Results {
     let library = Library::new();
-    for (number, picture) in STORED.iter().enumerate() {
-        let file = draw::jpeg(picture, 92);
+    for (number, image) in STORED.iter().enumerate() {
+        let file = draw::jpeg(image, 92);
         library.add(&file, &number.to_string(), &[]).unwrap();
     }
     let queries = ATTACKS.len() * SOURCES as usize + STRANGERS as usize;
@@ -189,25 +189,25 @@ fn measure() -> Results {
 /// Makes one query, searches, and enters what was found.
 fn ask(library: &Library, query: usize, results: &Mutex<Results>) {
     let (attack, number) = (query / SOURCES as usize, (query % SOURCES as usize) as u64);
-    let (name, picture, source) = match ATTACKS.get(attack) {
+    let (name, image, source) = match ATTACKS.get(attack) {
         Some((name, _, make)) => {
             let mut chance = Chance::new(query as u64);
-            let picture = &STORED[query % SOURCES as usize];
-            (*name, make(picture, &mut chance), Some(number.to_string()))
+            let image = &STORED[query % SOURCES as usize];
+            (*name, make(image, &mut chance), Some(number.to_string()))
         }
         None => {
             let number = query - ATTACKS.len() * SOURCES as usize;
             ("stranger", stranger(number as u64), None)
         }
     };
-    let mut answer = library.search(&draw::jpeg(&picture, 92)).matches;
-    answer.retain(|hit| hit.score >= THRESHOLD);
+    let mut response = library.search(&draw::jpeg(&image, 92)).matches;
+    response.retain(|hit| hit.score >= THRESHOLD);
     let is_source = |brief: &str| source.as_deref() == Some(brief);
 
     let mut results = results.lock().unwrap();
-    let hit = answer.first().is_some_and(|best| is_source(&best.brief));
+    let hit = response.first().is_some_and(|best| is_source(&best.brief));
     *results.hits.entry(name).or_default() += usize::from(hit);
-    for other in answer.iter().filter(|other| !is_source(&other.brief)) {
+    for other in response.iter().filter(|other| !is_source(&other.brief)) {
         results.false_matches.push(format!(
             "{name} of {source:?} found {} at {}",
             other.brief, other.score
@@ -233,15 +233,15 @@ fn every_attack_is_found_as_often_as_ever() {
 }
 
 /// Measured: 79. Posters share stripes and grids of dots, and one regular grid lies on another
-/// whatever else the pictures show; before matches that repeat counted less it was seven times as
+/// whatever else the images show; before matches that repeat counted less it was seven times as
 /// many.
-const MOST_FALSE_MATCHES: usize = 83;
+const MAX_FALSE_MATCHES: usize = 83;
 
 #[test]
-fn other_pictures_are_found_no_more_often_than_ever() {
+fn other_images_are_found_no_more_often_than_ever() {
     let found = &RESULTS.false_matches;
     assert!(
-        found.len() <= MOST_FALSE_MATCHES,
+        found.len() <= MAX_FALSE_MATCHES,
         "{}: {found:#?}",
         found.len()
     );

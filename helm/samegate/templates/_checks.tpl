@@ -1,4 +1,4 @@
-{{/* Values that no schema can refuse, each with what to do instead. */}}
+{{/* Values that no schema can reject, each with what to do instead. */}}
 
 {{- define "samegate.checks" -}}
 {{- $stateful := include "samegate.stateful" . -}}
@@ -53,7 +53,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A tenant reaches libraries that exist, and the door is not left open. */}}
+{{/* A tenant reaches libraries that exist, and the listener is not left open. */}}
 {{- define "samegate.checks.tenants" -}}
 {{- $libraries := list -}}
 {{- range .Values.libraries -}}

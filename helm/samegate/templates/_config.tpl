@@ -12,7 +12,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Whether the doors speak TLS. */}}
+{{/* Whether the listeners speak TLS. */}}
 {{- define "samegate.tls" -}}
 {{- if dig "listen" "tls" dict .Values.config }}true{{ end -}}
 {{- end -}}

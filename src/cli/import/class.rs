@@ -1,4 +1,4 @@
-//! What a failure means: final for its picture, passing, or not about it.
+//! What a failure means: final for its image, passing, or not about it.
 //!
 //! The gateway's own error table decides; a reason that is not in it, as of a
 //! later gateway, goes by its code.
@@ -8,7 +8,7 @@ use tonic::Code;
 use crate::cli::failure::Failure;
 use crate::error::{Kind, Origin, Retry};
 
-/// What a failure means for its picture.
+/// What a failure means for its image.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Class {
     /// It will never be taken.
@@ -17,11 +17,11 @@ pub(super) enum Class {
     Passing,
     /// It was not looked at.
     NotTaken,
-    /// It is not about this picture.
+    /// It is not about this image.
     Everything,
 }
 
-/// Kinds that the next picture would meet as well.
+/// Kinds that the next image would meet as well.
 const MEETS_EVERYTHING: [Kind; 12] = [
     Kind::LibraryNotFound,
     Kind::LibraryFull,
@@ -52,8 +52,8 @@ pub(super) fn classify(failure: &Failure) -> Class {
     if MEETS_EVERYTHING.contains(&kind) {
         return Class::Everything;
     }
-    let is_about_the_picture = matches!(kind.origin(), Origin::Caller | Origin::Library);
-    if is_about_the_picture && kind.retry() == Retry::Never {
+    let is_about_the_image = matches!(kind.origin(), Origin::Caller | Origin::Library);
+    if is_about_the_image && kind.retry() == Retry::Never {
         return Class::Final;
     }
     Class::Passing
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_picture_is_final_and_a_busy_vendor_passes() {
+    fn a_bad_image_is_final_and_a_busy_vendor_passes() {
         assert_eq!(class_of(Kind::ImageFormat), Class::Final);
         assert_eq!(class_of(Kind::ImageAlreadyExists), Class::Final);
         assert_eq!(class_of(Kind::VendorBusy), Class::Passing);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_meets_every_picture_stops_the_import() {
+    fn what_meets_every_image_stops_the_import() {
         assert_eq!(class_of(Kind::LibraryFull), Class::Everything);
         assert_eq!(class_of(Kind::CredentialsInvalid), Class::Everything);
         assert_eq!(class_of(Kind::ShuttingDown), Class::NotTaken);

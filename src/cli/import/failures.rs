@@ -1,4 +1,4 @@
-//! The list of pictures that are not in the library, as JSON lines.
+//! The list of images that are not in the library, as JSON lines.
 //!
 //! ```text
 //! {"key":"photos/b.jpg","path":"photos/b.jpg","error":{"code":…,"reason":…,"message":…}}
@@ -33,7 +33,7 @@ impl Failures {
         })
     }
 
-    /// Lists one picture.
+    /// Lists one image.
     pub(super) fn write(
         &mut self,
         key: &str,

@@ -3,12 +3,12 @@
 //! ```text
 //! {"samegate_import":1,"endpoint":"http://127.0.0.1:50051","library":""}
 //! {"key":"photos/a.jpg","size":48211,"mtime_ms":1718000000000,"sign":"1122,33"}
-//! {"key":"photos/b.jpg","size":7,"mtime_ms":1718000000000,"refused":{"reason":"IMAGE_FORMAT",…}}
+//! {"key":"photos/b.jpg","size":7,"mtime_ms":1718000000000,"rejected":{"reason":"IMAGE_FORMAT",…}}
 //! ```
 //!
 //! The last line with a key counts. A line is written in one piece when its
 //! acknowledgement arrives; a torn last line is cut off when the journal is
-//! opened, and its picture is sent again, which is harmless. While an import
+//! opened, and its image is sent again, which is harmless. While an import
 //! runs it holds a lock on the file.
 
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ pub(super) struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sign: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    refused: Option<Refusal>,
+    rejected: Option<Rejection>,
 }
 
 /// What tells a changed file from an unchanged one.
@@ -69,9 +69,9 @@ pub(super) struct Stamp {
     pub(super) mtime_ms: u64,
 }
 
-/// Why a picture will not be taken, however often it is sent.
+/// Why an image will not be taken, however often it is sent.
 #[derive(Debug, Serialize, Deserialize)]
-struct Refusal {
+struct Rejection {
     reason: String,
     message: String,
 }
@@ -107,7 +107,7 @@ impl Journal {
             journal.append(&header)?;
         }
         for line in lines {
-            // A line that cannot be read says nothing: its picture goes again.
+            // A line that cannot be read says nothing: its image goes again.
             if let Ok(line) = serde_json::from_str::<Line>(line) {
                 journal.entries.insert(line.key, line.entry);
             }
@@ -120,7 +120,7 @@ impl Journal {
         self.entries.get(key).filter(|entry| entry.stamp == stamp)
     }
 
-    /// Books a stored picture.
+    /// Books a stored image.
     ///
     /// # Errors
     ///
@@ -134,31 +134,31 @@ impl Journal {
         let entry = Entry {
             stamp,
             sign: Some(sign.to_owned()),
-            refused: None,
+            rejected: None,
         };
         self.append(&Line::of(key, entry))
     }
 
-    /// Books a picture that was refused for good.
+    /// Books an image that was rejected for good.
     ///
     /// # Errors
     ///
     /// When the journal cannot be written.
-    pub(super) fn book_refused(
+    pub(super) fn book_rejected(
         &mut self,
         key: &str,
         stamp: Stamp,
         failure: &Failure,
     ) -> Result<(), Failure> {
         let reason = failure.kind().map(Kind::reason).unwrap_or_default();
-        let refusal = Refusal {
+        let rejection = Rejection {
             reason: reason.to_owned(),
             message: failure.message().to_owned(),
         };
         let entry = Entry {
             stamp,
             sign: None,
-            refused: Some(refusal),
+            rejected: Some(rejection),
         };
         self.append(&Line::of(key, entry))
     }
@@ -262,11 +262,11 @@ impl Line {
 // === impl Entry ===
 
 impl Entry {
-    /// Why the picture was refused; none when it was stored.
-    pub(super) fn refusal(&self) -> Option<Failure> {
-        let refusal = self.refused.as_ref()?;
-        let message = format!("{} (in an earlier run)", refusal.message);
-        let kind = Kind::all().find(|kind| kind.reason() == refusal.reason);
+    /// Why the image was rejected; none when it was stored.
+    pub(super) fn rejection(&self) -> Option<Failure> {
+        let rejection = self.rejected.as_ref()?;
+        let message = format!("{} (in an earlier run)", rejection.message);
+        let kind = Kind::all().find(|kind| kind.reason() == rejection.reason);
         Some(match kind {
             Some(kind) => Failure::of_kind(kind, message),
             None => Failure::local(message),
@@ -320,16 +320,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
         book(&path, "a");
-        let refused = Failure::of_kind(Kind::ImageFormat, "not a picture");
+        let rejected = Failure::of_kind(Kind::ImageFormat, "not an image");
         let mut journal = open(&path).unwrap();
-        journal.book_refused("b", STAMP, &refused).unwrap();
+        journal.book_rejected("b", STAMP, &rejected).unwrap();
         drop(journal);
 
         let journal = open(&path).unwrap();
 
-        assert!(journal.entry("a", STAMP).unwrap().refusal().is_none());
-        let refusal = journal.entry("b", STAMP).unwrap().refusal().unwrap();
-        assert_eq!(refusal.kind(), Some(Kind::ImageFormat));
+        assert!(journal.entry("a", STAMP).unwrap().rejection().is_none());
+        let rejection = journal.entry("b", STAMP).unwrap().rejection().unwrap();
+        assert_eq!(rejection.kind(), Some(Kind::ImageFormat));
         assert!(journal.entry("c", STAMP).is_none());
     }
 
@@ -383,14 +383,14 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_of_another_library_is_refused() {
+    fn the_journal_of_another_library_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
         book(&path, "a");
 
-        let fault = Journal::open(&path, &target("dogs")).unwrap_err();
+        let error = Journal::open(&path, &target("dogs")).unwrap_err();
 
-        assert!(fault.to_string().contains("belongs to library `cats`"));
+        assert!(error.to_string().contains("belongs to library `cats`"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::cli::output::{self, Output};
 use crate::proto::v1;
 
 /// Passing failures in a row after which the stream takes a break: the library
-/// is having trouble, not the pictures. Two full loads of the default number in
+/// is having trouble, not the images. Two full loads of the default number in
 /// flight.
 const MAX_MISFORTUNES: u32 = 32;
 /// Failures shown one by one; all of them are in the list.
@@ -54,7 +54,7 @@ pub(super) struct Counts {
     pub(super) failed: u64,
     /// Stored by an earlier run.
     pub(super) skipped: u64,
-    /// Refused for good by an earlier run.
+    /// Rejected for good by an earlier run.
     pub(super) failed_before: u64,
     /// Size of the stored files.
     pub(super) bytes: u64,
@@ -65,7 +65,7 @@ pub(super) enum Verdict {
     GoOn,
     /// The library has trouble that passes.
     Pause(Failure),
-    /// Every further picture would fail alike.
+    /// Every further image would fail alike.
     Halt(Failure),
 }
 
@@ -99,12 +99,12 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Books what is known before the first picture is sent.
+    /// Books what is known before the first image is sent.
     pub(super) fn book_found(&mut self, skipped: &Skipped) -> Result<(), Failure> {
         self.counts.skipped = skipped.stored;
-        self.counts.failed_before = skipped.refused.len() as u64;
+        self.counts.failed_before = skipped.rejected.len() as u64;
         let plan = self.plan;
-        for (index, failure) in &skipped.refused {
+        for (index, failure) in &skipped.rejected {
             let item = &plan.items[*index];
             self.failures
                 .write(&item.key, Some(&item.origin), failure)?;
@@ -178,7 +178,7 @@ impl<'a> Ledger<'a> {
         let item = &self.plan.items[index];
         if failure.code().is_some() && classify(failure) == Class::Final {
             let stamp = self.plan.stamps[index];
-            self.journal.book_refused(&item.key, stamp, failure)?;
+            self.journal.book_rejected(&item.key, stamp, failure)?;
         }
         self.counts.failed += 1;
         self.failures
@@ -236,7 +236,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Says why the import ends early.
-    pub(super) fn show_fault(&mut self, failure: &Failure) {
+    pub(super) fn show_error(&mut self, failure: &Failure) {
         let is_json = self.progress.is_json();
         self.progress
             .pause(|| self.output.failure(failure, is_json));
@@ -301,7 +301,7 @@ impl<'a> Ledger<'a> {
         if counts.failed_before > 0 {
             let count = counts.failed_before;
             let text =
-                format!("{count} refused in an earlier run: --retry-failed sends them again");
+                format!("{count} rejected in an earlier run: --retry-failed sends them again");
             self.output.note(&text);
         }
         if let Some(list) = list {

@@ -1,6 +1,6 @@
-//! The manifest: one JSON object per line, each naming one picture.
+//! The manifest: one JSON object per line, each naming one image.
 //!
-//! Every faulty line is reported before anything is sent.
+//! Every invalid line is reported before anything is sent.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,8 +11,8 @@ use super::source::{Item, Origin, Plan};
 use crate::cli::failure::Failure;
 use crate::cli::picture::fit_brief;
 
-/// Faults shown of a manifest that has more.
-const MAX_FAULTS: usize = 10;
+/// ConfigErrors shown of a manifest that has more.
+const MAX_ERRORS: usize = 10;
 
 /// One line.
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct Line {
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or for the faulty lines, all together.
+/// When the file cannot be read, or for the invalid lines, all together.
 pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::local(format!(
@@ -41,7 +41,7 @@ pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
     let folder = path.parent().unwrap_or(Path::new(""));
 
     let mut plan = Plan::default();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut lines_by_key = HashMap::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
@@ -50,13 +50,13 @@ pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
         let number = index + 1;
         let item = match parse(line, folder, tags) {
             Ok(item) => item,
-            Err(fault) => {
-                faults.push(format!("line {number}: {fault}"));
+            Err(error) => {
+                errors.push(format!("line {number}: {error}"));
                 continue;
             }
         };
         if let Some(first) = lines_by_key.insert(item.key.clone(), number) {
-            faults.push(format!(
+            errors.push(format!(
                 "line {number}: key `{}` is that of line {first}",
                 item.key
             ));
@@ -64,10 +64,10 @@ pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
         }
         plan.push(item);
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         return Ok(plan);
     }
-    Err(too_faulty(path, &faults))
+    Err(too_invalid(path, &errors))
 }
 
 fn parse(line: &str, folder: &Path, tags: &[u32]) -> Result<Item, String> {
@@ -93,13 +93,13 @@ fn parse(line: &str, folder: &Path, tags: &[u32]) -> Result<Item, String> {
     })
 }
 
-fn too_faulty(path: &Path, faults: &[String]) -> Failure {
-    let mut message = format!("the manifest `{}` is faulty", path.display());
-    for fault in faults.iter().take(MAX_FAULTS) {
-        message.push_str(&format!("\n  {fault}"));
+fn too_invalid(path: &Path, errors: &[String]) -> Failure {
+    let mut message = format!("the manifest `{}` is invalid", path.display());
+    for error in errors.iter().take(MAX_ERRORS) {
+        message.push_str(&format!("\n  {error}"));
     }
-    if faults.len() > MAX_FAULTS {
-        message.push_str(&format!("\n  and {} more", faults.len() - MAX_FAULTS));
+    if errors.len() > MAX_ERRORS {
+        message.push_str(&format!("\n  and {} more", errors.len() - MAX_ERRORS));
     }
     Failure::local(message)
 }
@@ -135,8 +135,8 @@ mod tests {
     }
 
     #[test]
-    fn every_faulty_line_is_named() {
-        let fault = plan_of(
+    fn every_invalid_line_is_named() {
+        let error = plan_of(
             "{\"path\":\"a\",\"url\":\"http://h/a\"}\n{}\n{\"path\":\"a\",\"breif\":\"x\"}\n\
              {\"path\":\"b\"}\n{\"path\":\"b\"}\n",
         )
@@ -148,8 +148,8 @@ mod tests {
             "line 3: unknown field",
             "line 5: key `b`",
         ] {
-            assert!(fault.contains(line), "{line} in {fault}");
+            assert!(error.contains(line), "{line} in {error}");
         }
-        assert!(!fault.contains("line 4:"), "{fault}");
+        assert!(!error.contains("line 4:"), "{error}");
     }
 }

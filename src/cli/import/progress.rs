@@ -29,7 +29,7 @@ enum Form {
 // === impl Progress ===
 
 impl Progress {
-    /// Chooses the display for `total` pictures to send.
+    /// Chooses the display for `total` images to send.
     pub(super) fn start(args: &Import, total: usize, is_terminal: bool) -> Self {
         let total = total as u64;
         let json = args.target.connection.json;

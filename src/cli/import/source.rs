@@ -1,6 +1,6 @@
-//! Which pictures an import consists of.
+//! Which images an import consists of.
 //!
-//! Only names are held; the bytes of a picture are read when the stream asks
+//! Only names are held; the bytes of an image are read when the stream asks
 //! for them.
 
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ use crate::cli::picture::fit_brief;
 /// File name endings that folders and globs are searched for.
 const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
 
-/// One picture to send.
+/// One image to send.
 #[derive(Debug)]
 pub(super) struct Item {
     /// Names the item in the stream, the journal and the failures.
@@ -52,16 +52,16 @@ pub(super) struct Plan {
 pub(super) struct Skipped {
     /// Stored by an earlier run.
     pub(super) stored: u64,
-    /// Refused for good in an earlier run, with the index of the item.
-    pub(super) refused: Vec<(usize, Failure)>,
+    /// Rejected for good in an earlier run, with the index of the item.
+    pub(super) rejected: Vec<(usize, Failure)>,
 }
 
-/// Finds the pictures that the flags name.
+/// Finds the images that the flags name.
 ///
 /// # Errors
 ///
 /// When a path does not exist, a glob matches nothing, or the manifest is
-/// faulty.
+/// invalid.
 pub(super) fn find(args: &Import) -> Result<Plan, Failure> {
     if let Some(path) = &args.manifest {
         return manifest::read(path, &args.tags);
@@ -159,11 +159,11 @@ impl Finder<'_> {
         }
     }
 
-    /// Takes a folder's contents or a file that is called like a picture.
+    /// Takes a folder's contents or a file that is called like an image.
     fn consider(&mut self, path: &Path) {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(_) if !is_called_like_a_picture(path) => return,
+            Err(_) if !is_called_like_an_image(path) => return,
             Err(error) => return self.reject(path, &error.to_string()),
         };
         if metadata.is_dir() {
@@ -171,7 +171,7 @@ impl Finder<'_> {
             if !path.is_symlink() {
                 self.walk(path);
             }
-        } else if is_called_like_a_picture(path) {
+        } else if is_called_like_an_image(path) {
             self.add(path, &metadata);
         }
     }
@@ -227,10 +227,10 @@ impl Plan {
             let Some(entry) = journal.entry(&items[index].key, stamps[index]) else {
                 return true;
             };
-            match entry.refusal() {
+            match entry.rejection() {
                 None => skipped.stored += 1,
                 Some(_) if retry_failed => return true,
-                Some(failure) => skipped.refused.push((index, failure)),
+                Some(failure) => skipped.rejected.push((index, failure)),
             }
             false
         });
@@ -238,7 +238,7 @@ impl Plan {
     }
 }
 
-fn is_called_like_a_picture(path: &Path) -> bool {
+fn is_called_like_an_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
         EXTENSIONS
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_searched_to_the_bottom_for_pictures_only() {
+    fn folders_are_searched_to_the_bottom_for_images_only() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::create_dir(root.join("sub")).unwrap();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glob_finds_pictures_and_one_without_a_match_is_an_error() {
+    fn a_glob_finds_images_and_one_without_a_match_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::write(root.join("a.png"), "x").unwrap();

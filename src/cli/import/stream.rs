@@ -39,13 +39,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How a stream ended.
 pub(super) enum End {
-    /// In good order; pictures may be left over if the gateway went away.
+    /// In good order; images may be left over if the gateway went away.
     Complete,
     /// Before its time.
     Broken(Failure),
     /// By the user.
     Interrupted,
-    /// By an outcome that the next picture would meet as well.
+    /// By an outcome that the next image would meet as well.
     Halted(Failure),
 }
 
@@ -67,8 +67,8 @@ pub(super) async fn run(
 
     let mut client = load.client.clone();
     let mut inbound = tokio::select! {
-        answer = client.add_images(outbound) => match answer {
-            Ok(answer) => answer.into_inner(),
+        response = client.add_images(outbound) => match response {
+            Ok(response) => response.into_inner(),
             Err(status) => return Ok(End::Broken(status.into())),
         },
         () = load.interrupt.cancelled() => return Ok(End::Interrupted),

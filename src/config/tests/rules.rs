@@ -7,42 +7,42 @@ const HASH: &str = "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af7
 #[test]
 fn every_rule_about_libraries_is_kept() {
     let embedded = "backend = \"embedded\"";
-    refused("[libraries]", "`libraries`: must hold at least one");
-    refused(
+    rejected("[libraries]", "`libraries`: must hold at least one");
+    rejected(
         "[libraries.a]\nbackend = \"cloud\"",
         "`libraries.a.backend`: must be embedded or rest",
     );
-    refused("[libraries.a]", "`libraries.a.backend`: is missing");
-    refused("[libraries]\na = 1", "`libraries.a`: must be a table");
-    refused(
+    rejected("[libraries.a]", "`libraries.a.backend`: is missing");
+    rejected("[libraries]\na = 1", "`libraries.a`: must be a table");
+    rejected(
         &format!("[libraries.\"a b\"]\n{embedded}"),
         "`libraries.a b`: a name is 1 to 64",
     );
-    refused(
+    rejected(
         &format!("[libraries.a]\n{embedded}"),
         "`libraries.a.data_dir`: is missing",
     );
-    refused(
+    rejected(
         &format!("[libraries.a]\n{embedded}\ndata_dir = \"\""),
         "`libraries.a.data_dir`: is empty",
     );
-    refused(
+    rejected(
         &format!(
             "[libraries.a]\n{embedded}\ndata_dir = \"x\"\n[libraries.b]\n{embedded}\ndata_dir = \"./x/\"\n"
         ),
         "`libraries.b.data_dir`: is the folder of library `a` too",
     );
     for capacity in ["0", "100000001", "-1", "\"many\""] {
-        refused(
+        rejected(
             &format!("[libraries.a]\n{embedded}\ncapacity = {capacity}"),
             "`libraries.a.capacity`: must be a number from 1 to 100000000",
         );
     }
-    refused(
+    rejected(
         &format!("[libraries.a]\n{embedded}\nfetch_private = \"yes\""),
         "`libraries.a.fetch_private`: must be true or false",
     );
-    refused(
+    rejected(
         &format!("[libraries.a]\n{embedded}\nservice = \"same_hq\""),
         "`libraries.a.service`: unknown key",
     );
@@ -57,25 +57,25 @@ fn every_rule_about_rest_libraries_is_kept() {
         "http://u:p@h",
         "h",
     ] {
-        refused(
+        rejected(
             &format!("{CLOUD}base_url = \"{url}\""),
             "`libraries.cloud.base_url`: must be an http or https URL",
         );
     }
-    refused(
+    rejected(
         &format!("{CLOUD}service = \"dish\""),
         "`libraries.cloud.service`: must be same_hq",
     );
-    refused(
+    rejected(
         &format!("{CLOUD}timeout = \"0s\""),
         "`libraries.cloud.timeout`: must be from 1ms to 1h",
     );
-    refused(
+    rejected(
         &format!("{CLOUD}capacity = 1"),
         "`libraries.cloud.capacity`: unknown key",
     );
     for qps in ["0", "1001", "-1", "1.5"] {
-        refused(
+        rejected(
             &format!("{CLOUD}qps = {qps}"),
             "`libraries.cloud.qps`: must be a number from 1 to 1000",
         );
@@ -86,34 +86,34 @@ fn every_rule_about_rest_libraries_is_kept() {
 fn every_rule_about_credentials_is_kept() {
     let keys = "`libraries.cloud.credentials`: must hold 1 to 16 pairs";
     let rest = "[libraries.cloud]\nbackend = \"rest\"";
-    refused(rest, keys);
-    refused(&format!("{rest}\ncredentials = []"), keys);
+    rejected(rest, keys);
+    rejected(&format!("{rest}\ncredentials = []"), keys);
     let pair = "{ api_key = \"a\", secret_key = \"b\" }";
-    refused(&format!("{rest}\ncredentials = [{}]", pairs(17)), keys);
+    rejected(&format!("{rest}\ncredentials = [{}]", pairs(17)), keys);
     from_file(&format!("{rest}\ncredentials = [{}]\n{TENANT}", pairs(16))).unwrap();
-    refused(
+    rejected(
         &format!("{rest}\ncredentials = [{pair}, {pair}]"),
         "`libraries.cloud.credentials`: names an `api_key` twice",
     );
-    refused(
+    rejected(
         &format!("{rest}\ncredentials = \"key\""),
         "`libraries.cloud.credentials`: must be a list of tables",
     );
-    refused(
+    rejected(
         &format!("{rest}\ncredentials = [{{ api_key = \"\" }}]"),
         "`libraries.cloud.credentials[0].api_key`: is empty",
     );
-    refused(
+    rejected(
         &format!("{rest}\ncredentials = [{{ api_key = \"a\" }}]"),
         "`libraries.cloud.credentials[0].secret_key`: is missing; give it or `secret_key_file`",
     );
-    refused(
+    rejected(
         &format!(
             "{rest}\ncredentials = [{{ api_key = \"a\", secret_key = \"canary-secret\", secret_key_file = \"c\" }}]"
         ),
         "`libraries.cloud.credentials[0].secret_key_file`: stands beside `secret_key`",
     );
-    refused(
+    rejected(
         &format!(
             "{rest}\ncredentials = [{{ api_key = \"a\", secret_key_file = \"/nowhere/key\" }}]"
         ),
@@ -130,46 +130,46 @@ fn pairs(count: usize) -> String {
 fn every_rule_about_tenants_is_kept() {
     let tenant = "[tenants.a]\nlibraries = [\"default\"]";
     for weight in ["0", "101", "-1", "\"heavy\""] {
-        refused(
+        rejected(
             &format!("{tenant}\nweight = {weight}"),
             "`tenants.a.weight`: must be a number from 1 to 100",
         );
     }
-    refused("[tenants]", "`tenants`: must hold at least one");
-    refused(
+    rejected("[tenants]", "`tenants`: must hold at least one");
+    rejected(
         "[tenants.a]",
         "`tenants.a.libraries`: must name at least one",
     );
-    refused(
+    rejected(
         "[tenants.a]\nlibraries = [[]]",
         "`tenants.a.libraries`: must be a list of texts",
     );
-    refused(
+    rejected(
         &format!("{tenant}\napi_keys = [\"canary-secret\"]"),
         "`tenants.a.api_keys[0]`: must be `sha256:`",
     );
-    refused(
+    rejected(
         &format!(
             "{tenant}\napi_keys = [\"{HASH}\"]\n[tenants.b]\nlibraries = [\"default\"]\napi_keys = [\"{HASH}\"]"
         ),
         "`tenants.b.api_keys[0]`: belongs to tenant `a` already",
     );
     let pair = "rest_keys = [{ api_key = \"k\", secret_key = \"canary-secret\" }]";
-    refused(
+    rejected(
         &format!("{tenant}\n{pair}\n[tenants.b]\nlibraries = [\"default\"]\n{pair}"),
         "`tenants.b.rest_keys[0].api_key`: belongs to tenant `a` already",
     );
-    refused(
+    rejected(
         &format!("{tenant}\ncolour = 1"),
         "`tenants.a.colour`: unknown key; known here: libraries",
     );
     let identity = "identities = [\"spiffe://site/shop\"]";
-    refused(
+    rejected(
         &format!("{tenant}\n{identity}\n[tenants.b]\nlibraries = [\"default\"]\n{identity}"),
         "`tenants.b.identities[0]`: belongs to tenant `a` already",
     );
     for identity in ["shop.example", "spiffe://", "dns:"] {
-        refused(
+        rejected(
             &format!("{tenant}\nidentities = [\"{identity}\"]"),
             "`tenants.a.identities[0]`: must be a SPIFFE ID",
         );
@@ -204,7 +204,7 @@ fn every_rule_about_quotas_is_kept() {
             "rate`: unknown key; known here: requests_per_second",
         ),
     ] {
-        refused(
+        rejected(
             &format!("[tenants.a]\nlibraries = [\"default\"]\nquota = {{ {quota} }}"),
             &format!("`tenants.a.quota.{message}"),
         );
@@ -236,7 +236,7 @@ fn every_rule_about_quotas_is_kept() {
             "`redis.replicas`: must be a number from 1 to 10000",
         ),
     ] {
-        refused(config, message);
+        rejected(config, message);
     }
 }
 
@@ -270,58 +270,58 @@ fn every_rule_about_tokens_is_kept() {
             "`auth.jwt.cool_down`: must be from 1s to 24h",
         ),
     ] {
-        refused(&format!("[auth]\njwt = {jwt}"), message);
+        rejected(&format!("[auth]\njwt = {jwt}"), message);
     }
 }
 
 #[test]
 fn every_rule_about_limits_and_logs_is_kept() {
     for size in ["\"63KiB\"", "\"65MiB\"", "0"] {
-        refused(
+        rejected(
             &format!("[limits]\nmax_message_bytes = {size}"),
             "`limits.max_message_bytes`: must be from 64KiB to 64MiB",
         );
     }
-    refused(
+    rejected(
         "[limits]\nbytes_in_flight = \"15MiB\"",
         "`limits.bytes_in_flight`: is less than twice `limits.max_message_bytes`",
     );
-    refused(
+    rejected(
         "[limits]\nrequests_in_flight = 3",
         "`limits.requests_in_flight`: must be a number from 4 to 1000000",
     );
-    refused(
+    rejected(
         "[limits]\nmax_message_bytes = true",
         "`limits.max_message_bytes`: must be a size",
     );
-    refused(
+    rejected(
         "[limits]\nmax_deadline = \"25h\"",
         "`limits.max_deadline`: must be from 1ms to 24h",
     );
-    refused(
+    rejected(
         "[limits]\ndefault_deadline = \"0s\"",
         "`limits.default_deadline`: must be from 1ms",
     );
-    refused(
+    rejected(
         "[limits]\ndrain = \"2h\"",
         "`limits.drain`: must be from 0s to 1h",
     );
-    refused(
+    rejected(
         "[limits]\ndrain = [1]",
         "`limits.drain`: must be a single value",
     );
-    refused(
+    rejected(
         "[telemetry]\nlog = \"xml\"",
         "`telemetry.log`: must be text or json",
     );
     for level in ["loud", "", "samegate=", "=info", "info,,"] {
-        refused(
+        rejected(
             &format!("[telemetry]\nlevel = \"{level}\""),
             "`telemetry.level`: must be one of",
         );
     }
-    refused("auth = 1", "`auth`: must be a table");
-    refused(
+    rejected("auth = 1", "`auth`: must be a table");
+    rejected(
         "[colour]",
         "`colour`: unknown key; known here: listen, libraries",
     );
@@ -331,7 +331,7 @@ fn every_rule_about_limits_and_logs_is_kept() {
 fn a_door_beyond_loopback_wants_credentials() {
     let open = "[listen]\ngrpc = \"0.0.0.0:1\"\n[tenants.a]\nlibraries = [\"default\"]";
     let keys = format!("api_keys = [\"{HASH}\"]");
-    refused(
+    rejected(
         open,
         "`listen.grpc`: is not loopback while tenant `a` needs no credentials",
     );
@@ -340,11 +340,11 @@ fn a_door_beyond_loopback_wants_credentials() {
 
     let open = "[listen]\nrest = \"[::]:1\"";
     let pair = "[tenants.a]\nlibraries = [\"default\"]\nrest_keys = [{ api_key = \"local\", secret_key = \"SECRET\" }]";
-    refused(
+    rejected(
         open,
         "`listen.rest`: is not loopback while tenant `local` has the well-known key pair",
     );
-    refused(
+    rejected(
         &format!("{open}\n{}", pair.replace("SECRET", "local")),
         "`listen.rest`: is not loopback",
     );
@@ -353,15 +353,15 @@ fn a_door_beyond_loopback_wants_credentials() {
 
 #[test]
 fn two_doors_cannot_share_an_address() {
-    refused(
+    rejected(
         "[listen]\nadmin = \"127.0.0.1:8080\"",
         "`listen.admin`: is the address of `listen.rest` too",
     );
     from_file("[listen]\ngrpc = \"127.0.0.1:0\"\nrest = \"127.0.0.1:0\"").unwrap();
 }
 
-fn refused(text: &str, message: &str) {
-    let faults = from_file(text).expect_err(text);
-    assert!(faults.contains(message), "{text}\n---\n{faults}");
-    assert!(!faults.contains("canary"), "{faults}");
+fn rejected(text: &str, message: &str) {
+    let errors = from_file(text).expect_err(text);
+    assert!(errors.contains(message), "{text}\n---\n{errors}");
+    assert!(!errors.contains("canary"), "{errors}");
 }

@@ -1,9 +1,9 @@
 //! What an item of a bulk load has to pass before it is worked on.
 //!
-//! A single call that finds no room is refused; an item waits, up to the time
+//! A single call that finds no room is rejected; an item waits, up to the time
 //! of one operation, and while it stands here no other is read, so the client
 //! waits with it. A wait that would be longer, as for the next day, is a
-//! refusal of the item.
+//! rejection of the item.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl Gate {
         let full = |_| Error::new(Kind::Overloaded, "no memory was free in time");
         let place = place.map_err(full)?;
         loop {
-            let refused = match self.0.meter.take(bytes as u64).await {
+            let rejected = match self.0.meter.take(bytes as u64).await {
                 Ok(running) => {
                     return Ok(Entry {
                         _running: running,
@@ -90,9 +90,9 @@ impl Gate {
                 }
                 Err(error) => error,
             };
-            let again = refused.retry_after().map(|wait| Instant::now() + wait);
+            let again = rejected.retry_after().map(|wait| Instant::now() + wait);
             let Some(again) = again.filter(|again| *again < until) else {
-                return Err(refused);
+                return Err(rejected);
             };
             tokio::time::sleep_until(again).await;
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::domain::Account;
+use crate::call::CallStats;
 use crate::error::{Error, Kind, Result};
 use crate::library::CpuState;
 use crate::telemetry::{names::event, waited};
@@ -50,7 +50,7 @@ impl CpuPool {
         }
     }
 
-    /// Runs `job` once a place is free, and notes the wait in the account of its
+    /// Runs `job` once a place is free, and notes the wait in the stats of its
     /// call. Dropping the future before that drops the job.
     ///
     /// # Errors
@@ -58,14 +58,14 @@ impl CpuPool {
     /// `Internal` when the job panics; the place is freed all the same.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        account: &Account,
+        stats: &CallStats,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
         let waiting = Waiting::begin(&self.waiting);
         let begin = Instant::now();
         let place = Arc::clone(&self.places).acquire_owned().await;
         drop(waiting);
-        account.add_wait(begin.elapsed());
+        stats.add_wait(begin.elapsed());
         waited(event::QUEUE_WAIT, begin.elapsed());
         let place = place
             .map_err(|closed| Error::new(Kind::Internal, "internal error").with_source(closed))?;
@@ -112,7 +112,7 @@ mod tests {
         let running = tokio::spawn({
             let pool = pool.clone();
             async move {
-                pool.run(&Account::default(), move || gate.recv().unwrap())
+                pool.run(&CallStats::default(), move || gate.recv().unwrap())
                     .await
             }
         });
@@ -121,8 +121,8 @@ mod tests {
         }
 
         let (ran, has_run) = mpsc::channel();
-        let account = Account::default();
-        let mut waiting = Box::pin(pool.run(&account, move || ran.send(()).unwrap()));
+        let stats = CallStats::default();
+        let mut waiting = Box::pin(pool.run(&stats, move || ran.send(()).unwrap()));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         let busy = CpuState {
             running: 1,
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(pool.state().waiting, 0);
         release.send(()).unwrap();
         running.await.unwrap().unwrap();
-        pool.run(&Account::default(), || ()).await.unwrap();
+        pool.run(&CallStats::default(), || ()).await.unwrap();
 
         assert!(has_run.recv().is_err(), "the sender was dropped unused");
     }
@@ -143,11 +143,11 @@ mod tests {
         let pool = single();
 
         let failed = pool
-            .run(&Account::default(), || panic!("boom"))
+            .run(&CallStats::default(), || panic!("boom"))
             .await
             .unwrap_err();
 
         assert_eq!(failed.kind(), Kind::Internal);
-        assert_eq!(pool.run(&Account::default(), || 7).await.unwrap(), 7);
+        assert_eq!(pool.run(&CallStats::default(), || 7).await.unwrap(), 7);
     }
 }

@@ -1,4 +1,4 @@
-//! Fetches the picture of a `url` source, and never from inside the network.
+//! Fetches the image of a `url` source, and never from inside the network.
 //!
 //! A caller chooses the address, so the gateway must not become its way to
 //! services that only the gateway can reach (server-side request forgery,
@@ -16,15 +16,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use url::Host;
 
-use crate::domain::{Call, MAX_IMAGE_BYTES, Picture, PictureUrl};
+use crate::call::Call;
+use crate::domain::{Image, ImageUrl, MAX_IMAGE_BYTES};
 use crate::error::{Error, Kind, Result};
 
-/// Longest time for one picture, redirects included.
+/// Longest time for one image, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
 
-/// Fetches pictures; clones share connections.
+/// Fetches images; clones share connections.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
     client: reqwest::Client,
@@ -71,40 +72,40 @@ impl Fetcher {
         Ok(Fetcher { client, reach })
     }
 
-    /// Fetches and checks a picture within the call's deadline.
+    /// Fetches and checks an image within the call's deadline.
     ///
     /// # Errors
     ///
-    /// `UrlUnreachable` (refused address, failed connection, status other
-    /// than 200), `UrlTimeout`, and every fault of the picture itself.
-    pub(super) async fn fetch(&self, call: &Call, url: &PictureUrl) -> Result<Picture> {
+    /// `UrlUnreachable` (rejected address, failed connection, status other
+    /// than 200), `UrlTimeout`, and every violation of the image itself.
+    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<Image> {
         if !allowed(url.as_url(), self.reach) {
             return Err(Error::new(
                 Kind::UrlUnreachable,
                 "the address is not public",
             ));
         }
-        let answer = self
+        let response = self
             .client
             .get(url.as_url().clone())
             .timeout(call.remaining().min(TIMEOUT))
             .send()
             .await;
-        let answer = answer.map_err(classify)?;
-        if answer.status() != reqwest::StatusCode::OK {
-            let message = format!("the picture's host answered {}", answer.status().as_u16());
+        let response = response.map_err(classify)?;
+        if response.status() != reqwest::StatusCode::OK {
+            let message = format!("the image's host answered {}", response.status().as_u16());
             return Err(Error::new(Kind::UrlUnreachable, message));
         }
-        let body = read_body(answer).await?;
-        Picture::new(body).map_err(|fault| Error::invalid(vec![fault]))
+        let body = read_body(response).await?;
+        Image::new(body).map_err(|violation| Error::invalid(vec![violation]))
     }
 }
 
-/// Reads at most one byte more than a picture may have, enough to refuse it.
-async fn read_body(mut answer: reqwest::Response) -> Result<Bytes> {
+/// Reads at most one byte more than an image may have, enough to reject it.
+async fn read_body(mut response: reqwest::Response) -> Result<Bytes> {
     let mut body = BytesMut::new();
     while body.len() <= MAX_IMAGE_BYTES {
-        let Some(chunk) = answer.chunk().await.map_err(classify)? else {
+        let Some(chunk) = response.chunk().await.map_err(classify)? else {
             break;
         };
         body.extend_from_slice(&chunk);
@@ -114,14 +115,14 @@ async fn read_body(mut answer: reqwest::Response) -> Result<Bytes> {
 
 fn classify(error: reqwest::Error) -> Error {
     let (kind, message) = if error.is_timeout() {
-        (Kind::UrlTimeout, "the picture's host was too slow")
+        (Kind::UrlTimeout, "the image's host was too slow")
     } else if error.is_redirect() {
         (
             Kind::UrlUnreachable,
-            "the picture's host redirects too often, or to an address that is not public",
+            "the image's host redirects too often, or to an address that is not public",
         )
     } else {
-        (Kind::UrlUnreachable, "the picture's host cannot be reached")
+        (Kind::UrlUnreachable, "the image's host cannot be reached")
     };
     Error::new(kind, message).with_source(error.without_url())
 }

@@ -98,7 +98,7 @@ impl Account {
 
     /// Why the credential cannot take this operation now.
     fn obstacle(&self, operation: Operation, now: Instant) -> Option<Error> {
-        let resting = self.cooling.refusal(operation, now);
+        let resting = self.cooling.rejection(operation, now);
         resting.or_else(|| self.breaker.blocked(now).map(unreachable_for))
     }
 }
@@ -143,7 +143,7 @@ pub(super) fn choose<'a>(
     }
 }
 
-/// The refusal of a breaker that stays open for `wait`.
+/// The rejection of a breaker that stays open for `wait`.
 pub(super) fn unreachable_for(wait: Duration) -> Error {
     let message = "the vendor did not answer the last calls, so this one was not sent";
     Error::new(Kind::VendorUnavailable, message).with_retry_after(wait)
@@ -186,8 +186,8 @@ fn fetch(
                 .await?;
             let deadline = Instant::now() + longest;
             let request = async {
-                let answer = client.post(url, form, deadline, &Arc::new(permit)).await?;
-                reading::grant(&answer)
+                let response = client.post(url, form, deadline, &Arc::new(permit)).await?;
+                reading::grant(&response)
             };
             attempts.watch("token", None, request).await
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::domain::Account;
+use crate::call::CallStats;
 use crate::error::Result;
 use crate::telemetry::{self, Metrics, names::attribute};
 
@@ -41,7 +41,7 @@ pub(super) struct Counts {
 /// A request that is watched.
 struct Attempt<'a> {
     inner: &'a Inner,
-    account: Option<&'a Account>,
+    stats: Option<&'a CallStats>,
     operation: &'static str,
     span: Span,
     begin: Instant,
@@ -61,15 +61,15 @@ impl Attempts {
         }))
     }
 
-    /// Watches the request of an operation, made for the call of `account` if
+    /// Watches the request of an operation, made for the call of `stats` if
     /// for any.
     pub(super) async fn watch<T>(
         &self,
         operation: &'static str,
-        account: Option<&Account>,
+        stats: Option<&CallStats>,
         request: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let mut attempt = Attempt::begin(&self.0, operation, account);
+        let mut attempt = Attempt::begin(&self.0, operation, stats);
         let result = request.instrument(attempt.span.clone()).await;
         attempt.outcome = match &result {
             Ok(_) => "OK",
@@ -90,7 +90,7 @@ impl Attempts {
 // === impl Attempt ===
 
 impl<'a> Attempt<'a> {
-    fn begin(inner: &'a Inner, operation: &'static str, account: Option<&'a Account>) -> Self {
+    fn begin(inner: &'a Inner, operation: &'static str, stats: Option<&'a CallStats>) -> Self {
         let span = tracing::info_span!("attempt", otel.kind = "client", operation);
         telemetry::name_span(&span, operation);
         telemetry::attribute(&span, attribute::HTTP_METHOD, "POST");
@@ -98,7 +98,7 @@ impl<'a> Attempt<'a> {
         inner.in_flight.fetch_add(1, Relaxed);
         Attempt {
             inner,
-            account,
+            stats,
             operation,
             span,
             begin: Instant::now(),
@@ -111,7 +111,7 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let Attempt {
             inner,
-            account,
+            stats,
             operation,
             span,
             begin,
@@ -131,8 +131,8 @@ impl Drop for Attempt<'_> {
         if *outcome != "OK" {
             telemetry::failed(span, outcome);
         }
-        if let Some(account) = account {
-            account.add_attempt(took);
+        if let Some(stats) = stats {
+            stats.add_attempt(took);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The breaker of one credential: a vendor that does not answer is left alone.
 //!
 //! Failures in a row of the transport (no connection, a broken one, silence)
-//! and HTTP 5xx open it; any answer of the API, refusals for pace and quota
+//! and HTTP 5xx open it; any response of the API, rejections for pace and quota
 //! included, is a sign of life and closes it. In order: closed; after
-//! [`FAILURES`] in a row open, and calls are refused without being sent; after
-//! a wait half-open, which lets one call probe; its answer closes the breaker,
+//! [`FAILURES`] in a row open, and calls are rejected without being sent; after
+//! a wait half-open, which lets one call probe; its response closes the breaker,
 //! its failure opens it for twice as long. Numbers are those of linkerd2's
 //! consecutive-failures accrual (linkerd.io, "Circuit Breakers"): 7 failures,
 //! waits of 1 s to 1 min with up to half of jitter.
@@ -22,14 +22,14 @@ pub(super) const FAILURES: u32 = 7;
 /// Wait before the first probe; it doubles with each probe that fails.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait before a probe, jitter apart.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Greatest share of the wait that is added to it.
 const JITTER: f64 = 0.5;
 /// A call that its caller ended counts as a failure if the vendor was silent
 /// for this long: with deadlines below `timeout`, nothing else would tell.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
-/// Watches the answers of one credential.
+/// Watches the responses of one credential.
 #[derive(Debug)]
 pub(super) struct Breaker {
     position: Mutex<Position>,
@@ -142,13 +142,11 @@ impl Breaker {
 }
 
 fn open(now: Instant, opened: u32) -> Position {
-    let wait = FIRST_WAIT
-        .saturating_mul(1 << opened.min(16))
-        .min(LONGEST_WAIT);
+    let wait = FIRST_WAIT.saturating_mul(1 << opened.min(16)).min(MAX_WAIT);
     let wait = wait.mul_f64(jitter::draw(1.0..1.0 + JITTER));
     tracing::warn!(
         retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
-        "the vendor does not answer; calls to it are refused for a while"
+        "the vendor does not answer; calls to it are rejected for a while"
     );
     Position::Open {
         until: now + wait,
@@ -201,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_in_a_row_open_it_and_an_answer_in_between_does_not_let_them() {
+    async fn failures_in_a_row_open_it_and_a_response_in_between_does_not_let_them() {
         let breaker = after_failures(FAILURES - 1);
         breaker.pass(Instant::now()).unwrap().answered();
         for _ in 0..FAILURES - 1 {
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn half_open_lets_one_call_probe_and_its_answer_closes_it() {
+    async fn half_open_lets_one_call_probe_and_its_response_closes_it() {
         let breaker = after_failures(FAILURES);
         let later = Instant::now() + FIRST_WAIT * 2;
 

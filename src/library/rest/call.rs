@@ -2,10 +2,10 @@
 //!
 //! In order, for each attempt: a credential is chosen (`account`), its valid
 //! token taken (`token`), a turn waited for (`shaper`), the breaker asked, the
-//! form posted (`client`), the answer read (`reading`). A failure then decides:
-//! a refused token is renewed once and the call repeated; a credential that is
+//! form posted (`client`), the response read (`reading`). A failure then decides:
+//! a rejected token is renewed once and the call repeated; a credential that is
 //! used up is passed over; what `retry` allows is sent again after a wait that
-//! fits into the deadline; anything else is the caller's answer.
+//! fits into the deadline; anything else is the caller's response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use tokio::time::Instant;
 
 use super::account::{self, Account, PassedOver};
 use super::breaker::Pass;
-use super::client::{Answer, deadline_passed, within};
+use super::client::{Response, deadline_passed, within};
 use super::retry::{self, Effect, Safety};
 use super::shaper::{Entrant, Lane, Permit};
 use super::token::Token;
 use super::{Rest, reading};
-use crate::domain::Call;
+use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{names::event, waited};
 
@@ -36,7 +36,7 @@ pub(super) enum Operation {
 
 /// How an operation ended.
 pub(super) struct Outcome<T> {
-    pub(super) answer: Result<T>,
+    pub(super) response: Result<T>,
     /// Whether an attempt before the last may have had its effect.
     pub(super) in_doubt: bool,
 }
@@ -48,7 +48,7 @@ struct Story {
     renewed: bool,
     passed_over: PassedOver,
     in_doubt: bool,
-    /// The vendor's last word: it tells more than a refusal of ours to ask
+    /// The vendor's last word: it tells more than a rejection of ours to ask
     /// again.
     last: Option<Error>,
 }
@@ -97,7 +97,7 @@ impl Operation {
     }
 
     /// An add that was done already answers so, with the sign; a deletion that
-    /// was done already answers like one of a picture that never was.
+    /// was done already answers like one of an image that never was.
     fn safety(self) -> Safety {
         match self {
             Operation::Add | Operation::Search | Operation::Update => Safety::Harmless,
@@ -116,7 +116,7 @@ impl Rest {
         operation: Operation,
         form: Form,
     ) -> Result<T> {
-        self.perform(call, operation, form).await.answer
+        self.perform(call, operation, form).await.response
     }
 
     /// Performs an operation and tells whether a repeat was in doubt.
@@ -128,9 +128,9 @@ impl Rest {
     ) -> Outcome<T> {
         self.budget.deposit();
         let mut story = Story::default();
-        let answer = self.attempts(call, operation, form, &mut story).await;
+        let response = self.attempts(call, operation, form, &mut story).await;
         Outcome {
-            answer,
+            response,
             in_doubt: story.in_doubt,
         }
     }
@@ -146,8 +146,8 @@ impl Rest {
             return None;
         }
         let mut story = Story::default();
-        let answer = self.attempts(call, operation, form, &mut story).await;
-        answer.ok()
+        let response = self.attempts(call, operation, form, &mut story).await;
+        response.ok()
     }
 
     async fn attempts<T: DeserializeOwned>(
@@ -169,13 +169,13 @@ impl Rest {
             };
             let attempt = self.attempt(account, call, &entrant, operation, form.clone());
             let failure = match attempt.await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
             let wait = match failure.stage {
                 Stage::Sent(token, effect) => {
                     let error = failure.error;
-                    self.after_refusal(account, call, operation, (error, token, effect), story)
+                    self.after_rejection(account, call, operation, (error, token, effect), story)
                         .await?
                 }
                 Stage::Token => {
@@ -224,15 +224,15 @@ impl Rest {
                 if posted.is_ok() {
                     account.shaper.answered_in(now.elapsed());
                 }
-                posted.and_then(|answer| reading::answer(&answer))
+                posted.and_then(|response| reading::response(&response))
             };
             let attempts = &account.attempts;
-            let watched = attempts.watch(operation.name(), Some(&call.account), request);
-            let answer = watched.await;
-            if answer.is_ok() {
+            let watched = attempts.watch(operation.name(), Some(&call.stats), request);
+            let response = watched.await;
+            if response.is_ok() {
                 token.accept();
             }
-            return answer.map_err(|error| {
+            return response.map_err(|error| {
                 let effect = match permit.is_stamped() {
                     true => retry::effect(&error),
                     false => Effect::None,
@@ -244,8 +244,8 @@ impl Rest {
     }
 
     /// Decides after a failure that came from the vendor or the way to it: how
-    /// long to wait before the next attempt, or the caller's answer.
-    async fn after_refusal(
+    /// long to wait before the next attempt, or the caller's response.
+    async fn after_rejection(
         &self,
         account: &Account,
         call: &Call,
@@ -277,12 +277,12 @@ impl Rest {
         }
     }
 
-    /// Whether there is another token than the refused one, and a repeat with
+    /// Whether there is another token than the rejected one, and a repeat with
     /// it in order. A token that served and then did not was revoked, and its
     /// repeat will do; where tokens never serve, repeats are paid for.
-    async fn renewed(&self, account: &Account, call: &Call, refused: Arc<Token>) -> Result<bool> {
-        let served = refused.was_accepted();
-        let token = within(call.deadline, account.tokens.renew(refused)).await?;
+    async fn renewed(&self, account: &Account, call: &Call, rejected: Arc<Token>) -> Result<bool> {
+        let served = rejected.was_accepted();
+        let token = within(call.deadline, account.tokens.renew(rejected)).await?;
         Ok(token.is_some() && (served || self.budget.withdraw()))
     }
 
@@ -298,16 +298,16 @@ impl Rest {
 async fn turn(account: &Account, entrant: &Entrant, call: &Call) -> Result<Permit> {
     let asked = Instant::now();
     let turn = account.shaper.turn(entrant, call.deadline).await;
-    call.account.add_wait(asked.elapsed());
+    call.stats.add_wait(asked.elapsed());
     waited(event::QUEUE_WAIT, asked.elapsed());
     turn
 }
 
 /// Tells the breaker how a call went. One that this side ended, it judges by
 /// itself.
-fn judge(pass: Pass<'_>, posted: &Result<Answer>) {
+fn judge(pass: Pass<'_>, posted: &Result<Response>) {
     match posted {
-        Ok(answer) if answer.status.is_server_error() && !reading::names_error(answer) => {
+        Ok(response) if response.status.is_server_error() && !reading::names_error(response) => {
             pass.failed(Instant::now());
         }
         Err(error) if error.kind() == Kind::VendorUnavailable => pass.failed(Instant::now()),

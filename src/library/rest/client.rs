@@ -25,7 +25,7 @@ use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
 
 /// Longest answer that is read: the vendor's longest, 1000 matches with full
 /// briefs, has under 0.5 MiB.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// Longest wait for a connection; ours: 3 SYNs (RFC 6298: 1 s, then 2 s, 4 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 
@@ -44,7 +44,7 @@ struct Sending {
 }
 
 /// What a server answered.
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
 }
@@ -80,14 +80,14 @@ impl Client {
     ///
     /// `DeadlineExceeded` when the deadline ends the call, `VendorUnavailable`
     /// when the server cannot be reached, breaks off, or takes longer than
-    /// configured; `VendorProtocol` for an answer past 4 MiB.
+    /// configured; `VendorProtocol` for a response past 4 MiB.
     pub(super) async fn post(
         &self,
         url: Url,
         form: Form,
         deadline: Instant,
         permit: &Arc<Permit>,
-    ) -> Result<Answer> {
+    ) -> Result<Response> {
         let now = Instant::now();
         if deadline <= now {
             return Err(deadline_passed());
@@ -99,7 +99,7 @@ impl Client {
             permit: permit.clone(),
         };
         match timeout_at(deadline.min(longest), self.exchange(url, form)).await {
-            Ok(answer) => answer,
+            Ok(response) => response,
             Err(_) if deadline <= longest => Err(deadline_passed()),
             Err(_) => {
                 let message = format!("the vendor did not answer within {:?}", self.longest);
@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, url: Url, form: Sending) -> Result<Answer> {
+    async fn exchange(&self, url: Url, form: Sending) -> Result<Response> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         let span = tracing::Span::current();
         let request = self.http.post(url).headers(trace_headers(&span));
@@ -119,14 +119,14 @@ impl Client {
         telemetry::attribute(&span, HTTP_STATUS, status);
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
                 let message =
-                    format!("the vendor's answer is longer than {MAX_ANSWER_BYTES} bytes");
+                    format!("the vendor's response is longer than {MAX_RESPONSE_BYTES} bytes");
                 return Err(Error::new(Kind::VendorProtocol, message));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer {
+        Ok(Response {
             status: response.status(),
             body: body.freeze(),
         })

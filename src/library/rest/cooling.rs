@@ -1,8 +1,8 @@
-//! Cool-downs: what a credential was refused for good is not asked for again
+//! Cool-downs: what a credential was rejected for good is not asked for again
 //! at once.
 //!
 //! A used-up quota and a set-up that is wrong meet every next call as well. The
-//! credential then rests, so that calls go to the next one, or are refused at
+//! credential then rests, so that calls go to the next one, or are rejected at
 //! once with the vendor's own answer where there is none. The vendor counts
 //! quotas per interface, so as a rule one operation rests and the others go
 //! on. When the time is over, the next call asks again.
@@ -21,7 +21,7 @@ const DAY: Duration = Duration::from_hours(24);
 const CHINA: Duration = Duration::from_hours(8);
 /// Rest after a total quota is used up: somebody has to buy more.
 const TOTAL_QUOTA_REST: Duration = DAY;
-/// Rest after a refusal that somebody has to set right in the console: short
+/// Rest after a rejection that somebody has to set right in the console: short
 /// enough to notice that it was.
 const SET_UP_REST: Duration = Duration::from_mins(5);
 
@@ -32,10 +32,10 @@ pub(super) struct Cooling(Mutex<[Option<Rest>; Operation::ALL.len()]>);
 #[derive(Debug)]
 struct Rest {
     until: Instant,
-    refusal: Error,
+    rejection: Error,
 }
 
-/// What a refusal concerns.
+/// What a rejection concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     Operation,
@@ -45,11 +45,11 @@ enum Reach {
 // === impl Cooling ===
 
 impl Cooling {
-    /// The refusal that still holds for this operation.
-    pub(super) fn refusal(&self, operation: Operation, now: Instant) -> Option<Error> {
+    /// The rejection that still holds for this operation.
+    pub(super) fn rejection(&self, operation: Operation, now: Instant) -> Option<Error> {
         let rests = self.lock();
         let rest = rests[operation.index()].as_ref()?;
-        (now < rest.until).then(|| rest.refusal.without_source())
+        (now < rest.until).then(|| rest.rejection.without_source())
     }
 
     /// Whether any operation rests.
@@ -57,9 +57,9 @@ impl Cooling {
         self.lock().iter().flatten().any(|rest| now < rest.until)
     }
 
-    /// Takes note of a refusal; `true` if the credential rests because of it.
-    pub(super) fn note(&self, operation: Operation, refusal: &Error) -> bool {
-        let Some((time, reach)) = rest_after(refusal, SystemTime::now()) else {
+    /// Takes note of a rejection; `true` if the credential rests because of it.
+    pub(super) fn note(&self, operation: Operation, rejection: &Error) -> bool {
+        let Some((time, reach)) = rest_after(rejection, SystemTime::now()) else {
             return false;
         };
         let until = Instant::now() + time;
@@ -68,12 +68,12 @@ impl Cooling {
             if reach == Reach::Credential || concerned == operation {
                 rests[concerned.index()] = Some(Rest {
                     until,
-                    refusal: refusal.without_source(),
+                    rejection: rejection.without_source(),
                 });
             }
         }
         tracing::warn!(
-            reason = refusal.kind().reason(),
+            reason = rejection.kind().reason(),
             operation = operation.name(),
             retry_after_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
             "a credential of the vendor is not used for a while"
@@ -87,10 +87,10 @@ impl Cooling {
     }
 }
 
-/// How long a credential rests after a refusal, and for what.
-fn rest_after(refusal: &Error, now: SystemTime) -> Option<(Duration, Reach)> {
-    let code = refusal.vendor_code().map(|vendor| vendor.code);
-    match (refusal.kind(), code) {
+/// How long a credential rests after a rejection, and for what.
+fn rest_after(rejection: &Error, now: SystemTime) -> Option<(Duration, Reach)> {
+    let code = rejection.vendor_code().map(|vendor| vendor.code);
+    match (rejection.kind(), code) {
         (Kind::DailyQuotaExceeded, _) => Some((until_next_day(now), Reach::Operation)),
         (Kind::TotalQuotaExceeded, _) => Some((TOTAL_QUOTA_REST, Reach::Operation)),
         // An interface that is not enabled for the application.
@@ -153,9 +153,9 @@ mod tests {
             assert_eq!(cooling.note(Add, &vendor(code)), !resting.is_empty());
 
             for operation in Operation::ALL {
-                let refusal = cooling.refusal(operation, Instant::now());
+                let rejection = cooling.rejection(operation, Instant::now());
                 let expected = resting.contains(&operation).then_some(code);
-                let found = refusal.map(|error| error.vendor_code().unwrap().code);
+                let found = rejection.map(|error| error.vendor_code().unwrap().code);
                 assert_eq!(found, expected, "{code} {operation:?}");
             }
         }
@@ -171,7 +171,7 @@ mod tests {
 
             let later = now + longest;
 
-            assert!(cooling.refusal(Operation::Add, later).is_none(), "{code}");
+            assert!(cooling.rejection(Operation::Add, later).is_none(), "{code}");
             assert!(!cooling.is_any(later));
         }
     }

@@ -1,32 +1,36 @@
 //! Deletions: many signs in calls of 100, and the truth about each sign.
 //!
 //! The vendor tells nothing per sign. A call that succeeds has deleted all of
-//! its signs. One of several signs that answers "not there" is cut in halves
+//! its signs. One of several signs that responses "not there" is cut in halves
 //! until the missing ones stand alone. Any other failure is that of every sign
 //! of the call; where it would meet the next call too, nothing more is sent.
 
 use super::Rest;
 use super::call::Operation;
 use super::encode::Form;
-use crate::domain::{Call, ContSign, DeleteTarget, Deleted};
+use crate::call::Call;
+use crate::domain::{ContSign, DeleteTarget, Deleted};
 use crate::error::{Error, Kind, Origin, Result, Retry};
-use crate::wire::{LogAnswer, MAX_SIGNS_PER_CALL, SIGN_SEPARATOR};
+use crate::wire::{LogResponse, MAX_SIGNS_PER_CALL, SIGN_SEPARATOR};
 
 impl Rest {
-    /// Deletes one picture, or any number of signs.
+    /// Deletes one image, or any number of signs.
     ///
     /// # Errors
     ///
-    /// Of a picture: everything but its absence, which is its outcome.
+    /// Of an image: everything but its absence, which is its outcome.
     pub(super) async fn delete_all(&self, call: &Call, target: DeleteTarget) -> Result<Deleted> {
         match target {
             DeleteTarget::Signs(signs) => Ok(self.delete_signs(call, &signs).await),
             DeleteTarget::Source(source) => {
                 let form = super::form(&source, Vec::new())?;
-                match self.call::<LogAnswer>(call, Operation::Delete, form).await {
-                    Ok(answer) => Ok(Deleted {
+                match self
+                    .call::<LogResponse>(call, Operation::Delete, form)
+                    .await
+                {
+                    Ok(response) => Ok(Deleted {
                         outcomes: vec![Ok(())],
-                        log_ids: vec![answer.log_id],
+                        log_ids: vec![response.log_id],
                     }),
                     Err(error) if error.kind() == Kind::ImageNotFound => Ok(Deleted {
                         log_ids: log_id(&error).into_iter().collect(),
@@ -47,8 +51,8 @@ impl Rest {
         let mut batches: Vec<_> = signs.chunks(MAX_SIGNS_PER_CALL).rev().collect();
         while let Some(batch) = batches.pop() {
             match self.delete_batch(call, batch).await {
-                Ok(answer) => {
-                    deleted.log_ids.push(answer.log_id);
+                Ok(response) => {
+                    deleted.log_ids.push(response.log_id);
                     deleted.outcomes.extend(batch.iter().map(|_| Ok(())));
                 }
                 Err(error) if error.kind() == Kind::ImageNotFound && batch.len() > 1 => {
@@ -70,7 +74,7 @@ impl Rest {
         deleted
     }
 
-    async fn delete_batch(&self, call: &Call, batch: &[ContSign]) -> Result<LogAnswer> {
+    async fn delete_batch(&self, call: &Call, batch: &[ContSign]) -> Result<LogResponse> {
         let mut joined = String::new();
         for sign in batch {
             if !joined.is_empty() {

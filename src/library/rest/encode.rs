@@ -1,12 +1,12 @@
-//! The body of a call: a picture as `image=<base64, escaped>`, then fields.
+//! The body of a call: an image as `image=<base64, escaped>`, then fields.
 //!
 //! Escaping, not base64, is what costs time, so both happen in one step: every
-//! 12 bits of the picture choose an entry of a table that holds their two
+//! 12 bits of the image choose an entry of a table that holds their two
 //! characters already escaped, and one 8-byte store writes it. The escapes are
 //! counted first (an order of magnitude faster than encoding), so that the
 //! length is known before a text is there, and one over the vendor's limit is
-//! refused. The text comes piece by piece as it is sent: a call that waits for
-//! its turn or its answer holds its picture and nothing else. Nothing here
+//! rejected. The text comes piece by piece as it is sent: a call that waits for
+//! its turn or its response holds its image and nothing else. Nothing here
 //! knows HTTP.
 
 use bytes::Bytes;
@@ -15,9 +15,9 @@ use crate::error::{Error, Kind, Result};
 use crate::wire::MAX_ENCODED_BYTES;
 
 const PREFIX: &[u8] = b"image=";
-/// Bytes of the picture that one turn of the loop encodes.
+/// Bytes of the image that one turn of the loop encodes.
 const BLOCK: usize = 12;
-/// Bytes of the picture in one piece, whole blocks: about 64 KiB of text, of
+/// Bytes of the image in one piece, whole blocks: about 64 KiB of text, of
 /// which a cache of the second level holds several.
 const PIECE: usize = 4096 * BLOCK;
 /// Greatest text of a block, and how far its stores reach: 8 entries of up to
@@ -26,19 +26,19 @@ const WINDOW: usize = 64;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PADDING: &[u8] = b"%3D";
 
-/// A form: the picture first where there is one, then the fields in their
+/// A form: the image first where there is one, then the fields in their
 /// order. Clones share both.
 #[derive(Clone)]
 pub struct Form {
-    picture: Option<Bytes>,
+    image: Option<Bytes>,
     fields: Bytes,
     length: usize,
 }
 
 /// The text of a form, piece by piece.
 pub struct Pieces {
-    /// What is left of the picture.
-    picture: Bytes,
+    /// What is left of the image.
+    image: Bytes,
     /// Whether `image=` is still to come.
     prefix: bool,
     /// With the `&` before them, once.
@@ -52,21 +52,21 @@ impl Form {
     ///
     /// # Errors
     ///
-    /// `ImageSize` when the encoded picture is longer than the vendor takes.
-    pub fn new(picture: Option<Bytes>, fields: &[(&str, String)]) -> Result<Self> {
+    /// `ImageSize` when the encoded image is longer than the vendor takes.
+    pub fn new(image: Option<Bytes>, fields: &[(&str, String)]) -> Result<Self> {
         let mut fields = urlencoded(fields);
-        let Some(picture) = picture else {
+        let Some(image) = image else {
             let length = fields.len();
             return Ok(Form {
-                picture: None,
+                image: None,
                 fields: fields.into(),
                 length,
             });
         };
-        let size = encoded_size(&picture);
+        let size = encoded_size(&image);
         if size > MAX_ENCODED_BYTES {
             let message =
-                format!("the picture has {size} bytes when encoded; at most {MAX_ENCODED_BYTES}");
+                format!("the image has {size} bytes when encoded; at most {MAX_ENCODED_BYTES}");
             return Err(Error::new(Kind::ImageSize, message));
         }
         if !fields.is_empty() {
@@ -74,7 +74,7 @@ impl Form {
         }
         let length = PREFIX.len() + size + fields.len();
         Ok(Form {
-            picture: Some(picture),
+            image: Some(image),
             fields: fields.into(),
             length,
         })
@@ -87,19 +87,19 @@ impl Form {
 
     /// The text.
     ///
-    /// Time is linear; measured 0.9 GB/s of picture bytes or more
+    /// Time is linear; measured 0.9 GB/s of image bytes or more
     /// (`cargo bench --bench encode`). Memory is a piece at a time.
     pub fn pieces(&self) -> Pieces {
         Pieces {
-            prefix: self.picture.is_some(),
-            picture: self.picture.clone().unwrap_or_default(),
+            prefix: self.image.is_some(),
+            image: self.image.clone().unwrap_or_default(),
             fields: self.fields.clone(),
         }
     }
 }
 
 impl std::fmt::Debug for Form {
-    /// Tells the length alone: pictures and keys are in it.
+    /// Tells the length alone: images and keys are in it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Form({} bytes)", self.length)
     }
@@ -110,7 +110,7 @@ impl std::fmt::Debug for Form {
 impl Pieces {
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
-        !self.prefix && self.picture.is_empty() && self.fields.is_empty()
+        !self.prefix && self.image.is_empty() && self.fields.is_empty()
     }
 
     fn encode_next(&mut self) -> Bytes {
@@ -119,7 +119,7 @@ impl Pieces {
         } else {
             &[]
         };
-        let now = self.picture.split_to(PIECE.min(self.picture.len()));
+        let now = self.image.split_to(PIECE.min(self.image.len()));
         // The last block's stores reach past its text.
         let mut text = vec![0; prefix.len() + encoded_size(&now) + WINDOW];
         text[..prefix.len()].copy_from_slice(prefix);
@@ -133,7 +133,7 @@ impl Iterator for Pieces {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        if self.prefix || !self.picture.is_empty() {
+        if self.prefix || !self.image.is_empty() {
             return Some(self.encode_next());
         }
         let fields = std::mem::take(&mut self.fields);
@@ -153,15 +153,15 @@ fn urlencoded(fields: &[(&str, String)]) -> String {
         .finish()
 }
 
-/// Length of the base64 text of a picture, escaped as a form value.
-fn encoded_size(picture: &[u8]) -> usize {
-    let padding = (3 - picture.len() % 3) % 3;
-    picture.len().div_ceil(3) * 4 + 2 * (padding + count_escapes(picture))
+/// Length of the base64 text of an image, escaped as a form value.
+fn encoded_size(image: &[u8]) -> usize {
+    let padding = (3 - image.len() % 3) % 3;
+    image.len().div_ceil(3) * 4 + 2 * (padding + count_escapes(image))
 }
 
 /// Writes the text and returns its length; `out` is `WINDOW` bytes longer.
-fn encode(picture: &[u8], out: &mut [u8]) -> usize {
-    let (blocks, rest) = picture.as_chunks::<BLOCK>();
+fn encode(image: &[u8], out: &mut [u8]) -> usize {
+    let (blocks, rest) = image.as_chunks::<BLOCK>();
     let mut end = 0;
     for block in blocks {
         // The compiler proves every store of a block to lie in its window, so
@@ -295,13 +295,13 @@ const PATTERN: Pattern = {
 ///
 /// Plain loops over arrays that the compiler turns into vector code: 21 GB/s,
 /// measured with SSE2 alone.
-fn count_escapes(picture: &[u8]) -> usize {
-    let Some((first, rest)) = picture.split_first_chunk::<3>() else {
-        return count_in_groups(picture);
+fn count_escapes(image: &[u8]) -> usize {
+    let Some((first, rest)) = image.split_first_chunk::<3>() else {
+        return count_in_groups(image);
     };
     let mut count = count_in_groups(first);
     let (own, tail) = rest.as_chunks::<LANES>();
-    let (before, _) = picture[2..].as_chunks::<LANES>();
+    let (before, _) = image[2..].as_chunks::<LANES>();
     // A lane gains at most 2 a round, so 120 rounds fit its byte.
     for (own, before) in own.chunks(120).zip(before.chunks(120)) {
         let mut lanes = [0_u8; LANES];
@@ -337,8 +337,8 @@ mod tests {
     use super::*;
 
     /// The whole text; its length must be what was counted.
-    fn form(picture: Option<&[u8]>, fields: &[(&str, String)]) -> Result<Vec<u8>> {
-        let form = Form::new(picture.map(Bytes::copy_from_slice), fields)?;
+    fn form(image: Option<&[u8]>, fields: &[(&str, String)]) -> Result<Vec<u8>> {
+        let form = Form::new(image.map(Bytes::copy_from_slice), fields)?;
         let mut pieces = form.pieces();
         let text: Vec<u8> = pieces.by_ref().flatten().collect();
         assert!(pieces.is_empty());
@@ -346,9 +346,9 @@ mod tests {
         Ok(text)
     }
 
-    fn expected(picture: &[u8], fields: &[(&str, String)]) -> String {
+    fn expected(image: &[u8], fields: &[(&str, String)]) -> String {
         form_urlencoded::Serializer::new(String::new())
-            .append_pair("image", &STANDARD.encode(picture))
+            .append_pair("image", &STANDARD.encode(image))
             .extend_pairs(fields)
             .finish()
     }
@@ -364,25 +364,25 @@ mod tests {
     fn every_length_is_encoded_like_base64_and_form_urlencoded() {
         let noise = noise(4096);
         for length in 0..=noise.len() {
-            for picture in [&noise[..length], &vec![0xff; length], &vec![0; length]] {
-                let body = form(Some(picture), &[]).unwrap();
+            for image in [&noise[..length], &vec![0xff; length], &vec![0; length]] {
+                let body = form(Some(image), &[]).unwrap();
 
-                assert!(body == expected(picture, &[]).as_bytes(), "{length} bytes");
+                assert!(body == expected(image, &[]).as_bytes(), "{length} bytes");
             }
         }
     }
 
     #[test]
-    fn pieces_join_where_the_picture_was_split() {
+    fn pieces_join_where_the_image_was_split() {
         let noise = noise(3 * PIECE + 7);
         for length in [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, noise.len()] {
-            let picture = &noise[..length];
+            let image = &noise[..length];
             let fields = [("brief", "b".to_owned())];
 
-            let body = form(Some(picture), &fields).unwrap();
+            let body = form(Some(image), &fields).unwrap();
 
             assert!(
-                body == expected(picture, &fields).as_bytes(),
+                body == expected(image, &fields).as_bytes(),
                 "{length} bytes"
             );
         }
@@ -390,40 +390,34 @@ mod tests {
 
     #[test]
     fn a_body_has_the_size_that_was_counted() {
-        for picture in [noise(300_001), vec![0xfb; 100_000]] {
-            let text = form(Some(&picture), &[]).unwrap().len() - PREFIX.len();
+        for image in [noise(300_001), vec![0xfb; 100_000]] {
+            let text = form(Some(&image), &[]).unwrap().len() - PREFIX.len();
 
-            assert_eq!(encoded_size(&picture), text);
+            assert_eq!(encoded_size(&image), text);
         }
     }
 
     #[test]
     fn a_text_of_the_greatest_length_is_taken_and_a_longer_one_is_not() {
         // Zeros have no escapes: 4 characters for 3 bytes.
-        let picture = vec![0; MAX_ENCODED_BYTES / 4 * 3];
-        let body = form(Some(&picture), &[("brief", "b".repeat(256))]).unwrap();
+        let image = vec![0; MAX_ENCODED_BYTES / 4 * 3];
+        let body = form(Some(&image), &[("brief", "b".repeat(256))]).unwrap();
         assert_eq!(
             body.len(),
             PREFIX.len() + MAX_ENCODED_BYTES + "&brief=".len() + 256
         );
 
-        let picture = vec![0; picture.len() + 1];
-        assert_eq!(
-            form(Some(&picture), &[]).unwrap_err().kind(),
-            Kind::ImageSize
-        );
+        let image = vec![0; image.len() + 1];
+        assert_eq!(form(Some(&image), &[]).unwrap_err().kind(), Kind::ImageSize);
         // Fewer bytes, yet three characters for each of theirs.
-        let picture = vec![0xff; MAX_ENCODED_BYTES / 12 * 3];
-        form(Some(&picture), &[]).unwrap();
-        let picture = vec![0xff; MAX_ENCODED_BYTES / 12 * 3 + 3];
-        assert_eq!(
-            form(Some(&picture), &[]).unwrap_err().kind(),
-            Kind::ImageSize
-        );
+        let image = vec![0xff; MAX_ENCODED_BYTES / 12 * 3];
+        form(Some(&image), &[]).unwrap();
+        let image = vec![0xff; MAX_ENCODED_BYTES / 12 * 3 + 3];
+        assert_eq!(form(Some(&image), &[]).unwrap_err().kind(), Kind::ImageSize);
     }
 
     #[test]
-    fn a_form_without_a_picture_holds_only_its_fields() {
+    fn a_form_without_an_image_holds_only_its_fields() {
         let body = form(None, &[("cont_sign", "1,2;3,4".to_owned())]).unwrap();
 
         assert_eq!(body, b"cont_sign=1%2C2%3B3%2C4");
@@ -431,14 +425,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_picture_and_brief_are_encoded_like_base64_and_form_urlencoded(
-            picture in prop::collection::vec(any::<u8>(), 0..2000),
+        fn any_image_and_brief_are_encoded_like_base64_and_form_urlencoded(
+            image in prop::collection::vec(any::<u8>(), 0..2000),
             brief in any::<String>(),
         ) {
             let fields = [("brief", brief)];
-            let body = form(Some(&picture), &fields).unwrap();
+            let body = form(Some(&image), &fields).unwrap();
 
-            prop_assert!(body == expected(&picture, &fields).as_bytes());
+            prop_assert!(body == expected(&image, &fields).as_bytes());
         }
     }
 }

@@ -1,65 +1,65 @@
-//! What the vendor's answers mean.
+//! What the vendor's responses mean.
 //!
-//! Its own answers have HTTP status 200 also when they refuse; any other
+//! Its own answers have HTTP status 200 also when they reject; any other
 //! status speaks for whatever stands before it, unless the body names one of
 //! the vendor's errors. What may quote a secret is withheld here.
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::client::Answer;
+use super::client::Response;
 use super::token::Token;
 use crate::error::{Error, Kind, Result};
-use crate::wire::{ApiError, TokenGrant, TokenRefusal, read_answer};
+use crate::wire::{ApiError, TokenGrant, TokenRejection, read_response};
 
-/// Reads the answer of an operation.
+/// Reads the response of an operation.
 ///
 /// # Errors
 ///
-/// The vendor's refusal, or what the status says, or `VendorProtocol`.
-pub(super) fn answer<T: DeserializeOwned>(answer: &Answer) -> Result<T> {
-    if answer.status == StatusCode::OK || names_error(answer) {
-        return read_answer(&answer.body);
+/// The vendor's rejection, or what the status says, or `VendorProtocol`.
+pub(super) fn response<T: DeserializeOwned>(response: &Response) -> Result<T> {
+    if response.status == StatusCode::OK || names_error(response) {
+        return read_response(&response.body);
     }
-    let kind = match answer.status {
+    let kind = match response.status {
         StatusCode::TOO_MANY_REQUESTS => Kind::VendorBusy,
         status if status.is_server_error() => Kind::VendorUnavailable,
         _ => Kind::VendorProtocol,
     };
     let message = format!(
         "the vendor answered with HTTP status {}",
-        answer.status.as_u16()
+        response.status.as_u16()
     );
     Err(Error::new(kind, message))
 }
 
 /// Whether the body is one of the vendor's errors.
-pub(super) fn names_error(answer: &Answer) -> bool {
-    serde_json::from_slice::<ApiError>(&answer.body).is_ok()
+pub(super) fn names_error(response: &Response) -> bool {
+    serde_json::from_slice::<ApiError>(&response.body).is_ok()
 }
 
-/// Reads the answer of the token endpoint.
+/// Reads the response of the token endpoint.
 ///
 /// # Errors
 ///
 /// `VendorSetup` naming the setting for keys that the vendor does not know;
 /// otherwise like [`answer`].
-pub(super) fn grant(given: &Answer) -> Result<TokenGrant> {
+pub(super) fn grant(given: &Response) -> Result<TokenGrant> {
     if given.status == StatusCode::OK
         && let Ok(grant) = serde_json::from_slice(&given.body)
     {
         return Ok(grant);
     }
-    let Ok(refusal) = serde_json::from_slice::<TokenRefusal>(&given.body) else {
-        return answer(given).map_err(without_words);
+    let Ok(rejection) = serde_json::from_slice::<TokenRejection>(&given.body) else {
+        return response(given).map_err(without_words);
     };
-    if refusal.error != "invalid_client" {
+    if rejection.error != "invalid_client" {
         return Err(Error::new(
             Kind::VendorProtocol,
-            "the token endpoint refused the request for another reason than its keys",
+            "the token endpoint rejected the request for another reason than its keys",
         ));
     }
-    let setting = match refusal.error_description.as_str() {
+    let setting = match rejection.error_description.as_str() {
         "unknown client id" => "`api_key`",
         _ => "`api_key` and `secret_key`",
     };

@@ -20,15 +20,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Calls that pay for one repeat: 20 %.
 const CALLS_PER_REPEAT: u32 = 5;
 /// Repeats that can be saved up, for failures that come together.
-const MOST_SAVED: u32 = 10;
-/// Drawn on top of the wait after code 18, so that callers who were refused
+const MAX_SAVED: u32 = 10;
+/// Drawn on top of the wait after code 18, so that callers who were rejected
 /// together do not come back together.
 const SPREAD: Duration = Duration::from_millis(250);
 
 /// What a failed attempt may have done at the vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing: it was not written, or refused before it was looked at.
+    /// Nothing: it was not written, or rejected before it was looked at.
     None,
     /// Possibly what it asked for.
     Unknown,
@@ -55,12 +55,12 @@ struct Purse {
     lent: u32,
 }
 
-/// What the vendor's refusal says about the operation's effect, where the
+/// What the vendor's rejection says about the operation's effect, where the
 /// request was written.
 pub(super) fn effect(error: &Error) -> Effect {
-    // The platform's own gateway refuses these before the service sees them;
-    // HTTP 429, which has no code, is such a refusal as well.
-    let refused = matches!(
+    // The platform's own gateway rejects these before the service sees them;
+    // HTTP 429, which has no code, is such a rejection as well.
+    let rejected = matches!(
         error.kind(),
         Kind::RateLimited
             | Kind::VendorBusy
@@ -69,7 +69,7 @@ pub(super) fn effect(error: &Error) -> Effect {
             | Kind::DailyQuotaExceeded
             | Kind::TotalQuotaExceeded
     );
-    match refused {
+    match rejected {
         true => Effect::None,
         false => Effect::Unknown,
     }
@@ -127,7 +127,7 @@ impl Budget {
         if purse.lent > 0 {
             purse.lent -= 1;
         } else {
-            purse.saved = (purse.saved + 1).min(MOST_SAVED * CALLS_PER_REPEAT);
+            purse.saved = (purse.saved + 1).min(MAX_SAVED * CALLS_PER_REPEAT);
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_pace_waits_for_the_next_second() {
+    fn a_rejection_for_pace_waits_for_the_next_second() {
         let wait = again(Kind::RateLimited, 0, Effect::None, Safety::Harmful).unwrap();
 
         assert!((Duration::from_secs(1)..=Duration::from_secs(1) + SPREAD).contains(&wait));

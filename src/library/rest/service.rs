@@ -66,14 +66,14 @@ impl Dialect {
         }
     }
 
-    /// The fields that store tags with a picture.
+    /// The fields that store tags with an image.
     ///
     /// # Errors
     ///
     /// `InvalidParameter` for tags in a service that has none.
     pub(super) fn stored(&self, tags: &[u16]) -> Result<Vec<Field>> {
         match (self.filter, tags) {
-            (Filter::None, [_, ..]) => Err(fault("tags", "this service has no tags")),
+            (Filter::None, [_, ..]) => Err(violation("tags", "this service has no tags")),
             (Filter::None, []) => Ok(Vec::new()),
             (Filter::Classes, _) => Ok(["class_id1", "class_id2"]
                 .into_iter()
@@ -98,7 +98,7 @@ impl Dialect {
             (Filter::TagsWithLogic, TagLogic::And) => fields.push(("tag_logic", "0".to_owned())),
             (Filter::TagsWithLogic, TagLogic::Or) => fields.push(("tag_logic", "1".to_owned())),
             (Filter::Tags | Filter::Classes | Filter::None, TagLogic::Or) if tags.len() > 1 => {
-                return Err(fault(
+                return Err(violation(
                     "tag_logic",
                     "this service cannot search for either of two tags",
                 ));
@@ -114,7 +114,7 @@ fn joined(tags: &[u16]) -> String {
     texts.join(",")
 }
 
-fn fault(field: &str, message: &str) -> Error {
+fn violation(field: &str, message: &str) -> Error {
     let violation = Violation::new(field, Kind::InvalidParameter, message);
     Error::invalid(vec![violation])
 }

@@ -4,7 +4,7 @@
 //! the limit. One queue serves all interfaces of a credential, token requests
 //! and repeats included: whether accounts share a count across interfaces is
 //! not documented for every service, and a limit that is kept on the whole is
-//! kept on each part. In order: a call enters the queue, or is refused when
+//! kept on each part. In order: a call enters the queue, or is rejected when
 //! its turn would come too late; the queue lets it go; its permit is stamped
 //! when the request is written (`client`). While anybody waits, one task
 //! watches the clock. Rules are in `queue`, `fair` and `window`; here are only
@@ -28,16 +28,16 @@ use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::queue::{Crowd, Queue, Refused};
+use self::queue::{Crowd, Queue, Rejected};
 use self::shared::Place;
 use crate::error::{Error, Kind, Result};
 
 pub(super) use self::queue::{Entrant, Lane};
 pub(super) use self::shared::SharedWindow;
 
-/// Least time that is kept free for an answer, before any was seen too: a call
+/// Least time that is kept free for a response, before any was seen too: a call
 /// that is sent with nothing left is a turn wasted.
-const SHORTEST_ANSWER: Duration = Duration::from_millis(20);
+const SHORTEST_RESPONSE: Duration = Duration::from_millis(20);
 
 /// Lets calls of one credential go, at most `qps` in any second.
 #[derive(Clone)]
@@ -63,13 +63,13 @@ struct State {
     queue: Queue<oneshot::Sender<Permit>>,
     /// Whether a task watches the clock.
     watched: bool,
-    answers: AnswerTime,
+    responses: ResponseTime,
 }
 
 /// How long answers take, after RFC 6298 section 2: a smoothed mean and its
 /// deviation.
 #[derive(Clone, Copy, Default)]
-struct AnswerTime {
+struct ResponseTime {
     mean: Duration,
     deviation: Duration,
 }
@@ -91,7 +91,7 @@ impl Shaper {
             state: Mutex::new(State {
                 queue: Queue::new(qps),
                 watched: false,
-                answers: AnswerTime::default(),
+                responses: ResponseTime::default(),
             }),
             changed: Notify::new(),
             window,
@@ -102,16 +102,16 @@ impl Shaper {
     ///
     /// # Errors
     ///
-    /// `PacingRefused` with the wait, at once when the turn would come too
-    /// late for an answer before `deadline`, later when others came in between.
+    /// `PacingRejected` with the wait, at once when the turn would come too
+    /// late for a response before `deadline`, later when others came in between.
     pub(super) async fn turn(&self, entrant: &Entrant, deadline: Instant) -> Result<Permit> {
         let now = Instant::now();
-        let (answer, turn) = oneshot::channel();
+        let (response, turn) = oneshot::channel();
         let (number, send_by) = {
             let mut state = self.0.lock();
-            let send_by = state.answers.send_by(now, deadline);
-            let entered = state.queue.enter(entrant, now, send_by, answer);
-            (entered.map_err(refusal)?, send_by)
+            let send_by = state.responses.send_by(now, deadline);
+            let entered = state.queue.enter(entrant, now, send_by, response);
+            (entered.map_err(rejection)?, send_by)
         };
         let waiting = Waiting {
             shared: &self.0,
@@ -130,7 +130,7 @@ impl Shaper {
         }
         drop(waiting);
         let wait = self.wait(entrant);
-        Err(refusal(Refused { wait, full: false }))
+        Err(rejection(Rejected { wait, full: false }))
     }
 
     /// How long a call that comes now would wait, if nobody comes after it.
@@ -138,10 +138,10 @@ impl Shaper {
         self.0.lock().queue.wait(entrant, Instant::now())
     }
 
-    /// Notes how long an answer took; calls that could not get theirs in time
-    /// are refused by that.
+    /// Notes how long a response took; calls that could not get theirs in time
+    /// are rejected by that.
     pub(super) fn answered_in(&self, time: Duration) {
-        self.0.lock().answers.note(time);
+        self.0.lock().responses.note(time);
     }
 
     /// Calls that wait, and places of the window that are taken.
@@ -190,7 +190,7 @@ impl Shared {
     /// lock.
     fn let_one_go(self: &Arc<Self>, place: Option<Place>) -> bool {
         let next = self.lock().queue.next(Instant::now());
-        let Some(answer) = next else {
+        let Some(response) = next else {
             return false;
         };
         let permit = Permit {
@@ -199,7 +199,7 @@ impl Shared {
             place: Mutex::new(place),
         };
         // Who does not wait any more hands the permit back by this.
-        let _ = answer.send(permit);
+        let _ = response.send(permit);
         true
     }
 
@@ -302,7 +302,7 @@ impl Drop for Waiting<'_> {
 
 // === impl AnswerTime ===
 
-impl AnswerTime {
+impl ResponseTime {
     fn note(&mut self, time: Duration) {
         if self.mean.is_zero() {
             (self.mean, self.deviation) = (time, time / 2);
@@ -315,22 +315,22 @@ impl AnswerTime {
     /// The latest moment for sending a call. Half of its time is always for
     /// waiting, so that a vendor who was slow once can show that it is not.
     fn send_by(&self, now: Instant, deadline: Instant) -> Instant {
-        let expected = (self.mean + self.deviation * 4).max(SHORTEST_ANSWER);
+        let expected = (self.mean + self.deviation * 4).max(SHORTEST_RESPONSE);
         let left = deadline.saturating_duration_since(now);
         deadline - expected.min(left / 2)
     }
 }
 
-fn refusal(refused: Refused) -> Error {
-    let wait = refused.wait;
-    let message = if refused.full {
+fn rejection(rejected: Rejected) -> Error {
+    let wait = rejected.wait;
+    let message = if rejected.full {
         "too many calls of this tenant wait for the vendor already".to_owned()
     } else {
         format!(
             "the queue to the vendor is {wait:.1?} long, which this call's deadline does not allow"
         )
     };
-    Error::new(Kind::PacingRefused, message).with_retry_after(wait)
+    Error::new(Kind::PacingRejected, message).with_retry_after(wait)
 }
 
 /// All orders in which threads can meet (`make loom`).
@@ -348,11 +348,15 @@ mod interleavings {
             tenant: "ann".into(),
             weight: 1,
         };
-        let (answer, turn) = oneshot::channel();
+        let (response, turn) = oneshot::channel();
         let now = Instant::now();
         let late = now + Duration::from_secs(60);
         let mut state = shaper.0.lock();
-        let number = state.queue.enter(&entrant, now, late, answer).ok().unwrap();
+        let number = state
+            .queue
+            .enter(&entrant, now, late, response)
+            .ok()
+            .unwrap();
         drop(state);
         (shaper, entrant, number, turn)
     }

@@ -6,7 +6,7 @@
 //! after another, and each looks again whether it is still needed. In order:
 //! a caller takes the valid token; past 70-85 % of its life it also starts a
 //! renewal behind its back; without a valid one it waits for a fetch, or is
-//! refused at once while the last failure is fresh. Nothing here knows HTTP.
+//! rejected at once while the last failure is fresh. Nothing here knows HTTP.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,16 +32,16 @@ use crate::wire::TokenGrant;
 /// Share of a token's life after which it is renewed: drawn from this range,
 /// so that replicas do not renew all at once.
 const RENEW_AFTER: std::ops::Range<f64> = 0.70..0.85;
-/// Least time between two renewals that the vendor's refusals force.
+/// Least time between two renewals that the vendor's rejections force.
 const FORCED_INTERVAL: Duration = Duration::from_secs(1);
 /// Wait after the first failed fetch, and the least after any: the endpoint is
 /// asked at most once a second. It doubles with each further failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Longest wait after a failed fetch: nobody is refused for longer once the
+/// Longest wait after a failed fetch: nobody is rejected for longer once the
 /// endpoint is back.
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
+const MAX_WAIT: Duration = Duration::from_secs(8);
 /// Longest life that is believed; the vendor grants 30 days.
-const LONGEST_LIFE: Duration = Duration::from_secs(366 * 86_400);
+const MAX_LIFE: Duration = Duration::from_secs(366 * 86_400);
 
 /// Asks the token endpoint for a token.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<TokenGrant>> + Send + Sync>;
@@ -78,7 +78,7 @@ struct Slot {
     next_fetch: Option<Instant>,
     /// The last fetch, where it failed.
     failure: Option<Failure>,
-    /// When the vendor's refusal of a token last forced a fetch.
+    /// When the vendor's rejection of a token last forced a fetch.
     forced_at: Option<Instant>,
 }
 
@@ -97,8 +97,8 @@ enum Need {
     Missing,
     /// The token nears its end.
     Ahead,
-    /// The vendor refused this token.
-    Refused(Arc<Token>),
+    /// The vendor rejected this token.
+    Rejected(Arc<Token>),
 }
 
 // === impl Tokens ===
@@ -141,17 +141,17 @@ impl Tokens {
         }
     }
 
-    /// Another token than the one that the vendor refused; `None` where it may
+    /// Another token than the one that the vendor rejected; `None` where it may
     /// not be asked for one again already.
     ///
     /// # Errors
     ///
     /// Whatever the fetch failed with.
-    pub(super) async fn renew(&self, refused: Arc<Token>) -> Result<Option<Arc<Token>>> {
-        let slot = self.change(Need::Refused(refused.clone())).await?;
+    pub(super) async fn renew(&self, rejected: Arc<Token>) -> Result<Option<Arc<Token>>> {
+        let slot = self.change(Need::Rejected(rejected.clone())).await?;
         let now = Instant::now();
         match slot.valid(now) {
-            Some(token) if !Arc::ptr_eq(&token, &refused) => Ok(Some(token)),
+            Some(token) if !Arc::ptr_eq(&token, &rejected) => Ok(Some(token)),
             Some(_) | None if slot.failure.is_some() => Err(slot.error(now)),
             Some(_) | None => Ok(None),
         }
@@ -242,7 +242,7 @@ impl Cell {
         let asked_at = Instant::now();
         let grant = (self.fetch)().await;
         let forced_at = match need {
-            Need::Refused(_) => Some(asked_at),
+            Need::Rejected(_) => Some(asked_at),
             Need::Missing | Need::Ahead => current.forced_at,
         };
         match grant.and_then(|grant| Slot::granted(grant, asked_at)) {
@@ -265,7 +265,7 @@ impl Slot {
                 "the token endpoint granted a token without text or life",
             ));
         }
-        let life = Duration::from_secs(grant.expires_in).min(LONGEST_LIFE);
+        let life = Duration::from_secs(grant.expires_in).min(MAX_LIFE);
         let share = jitter::draw(RENEW_AFTER);
         let token = Token {
             text: grant.access_token.into(),
@@ -284,7 +284,7 @@ impl Slot {
     fn failed(&self, error: &Error) -> Slot {
         let count = self.failure.as_ref().map_or(0, |failure| failure.count) + 1;
         let wait = FIRST_WAIT.saturating_mul(1 << (count - 1).min(16));
-        let wait = wait.min(LONGEST_WAIT).mul_f64(jitter::draw(0.75..1.0));
+        let wait = wait.min(MAX_WAIT).mul_f64(jitter::draw(0.75..1.0));
         let wait = wait.max(FIRST_WAIT);
         Slot {
             next_fetch: Some(Instant::now() + wait),
@@ -302,11 +302,11 @@ impl Slot {
         match need {
             Need::Missing => self.valid(now).is_none() && self.fresh_failure(now).is_none(),
             Need::Ahead => self.may_fetch(now),
-            Need::Refused(refused) => {
+            Need::Rejected(rejected) => {
                 let still_there = self
                     .token
                     .as_ref()
-                    .is_none_or(|token| Arc::ptr_eq(token, refused));
+                    .is_none_or(|token| Arc::ptr_eq(token, rejected));
                 let rested = self
                     .forced_at
                     .is_none_or(|forced| now >= forced + FORCED_INTERVAL);
@@ -361,7 +361,7 @@ impl Token {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the vendor took it once: refused later, it was revoked.
+    /// Whether the vendor took it once: rejected later, it was revoked.
     pub(super) fn was_accepted(&self) -> bool {
         self.accepted.load(Ordering::Relaxed)
     }

@@ -197,11 +197,11 @@ impl Source {
                 .await
                 .map_err(|error| error.to_string()),
             Source::Url(url, client) => {
-                let answer = client.get(url.clone()).send().await;
-                let answer = answer.and_then(reqwest::Response::error_for_status);
-                let mut answer = answer.map_err(without_url)?;
+                let response = client.get(url.clone()).send().await;
+                let response = response.and_then(reqwest::Response::error_for_status);
+                let mut response = response.map_err(without_url)?;
                 let mut text = Vec::new();
-                while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
+                while let Some(chunk) = response.chunk().await.map_err(without_url)? {
                     text.extend_from_slice(&chunk);
                     if text.len() > MAX_BYTES {
                         return Err(format!("more than {MAX_BYTES} bytes"));

@@ -12,8 +12,8 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use super::jwks::{Found, Jwks};
+use crate::call::Tenant;
 use crate::config::Jwt;
-use crate::domain::Tenant;
 use crate::error::{Error, Kind, Result};
 
 /// Reads tokens and finds their tenants; clones share the issuer's keys.
@@ -90,7 +90,7 @@ impl Tokens {
             return Err(invalid("the token's key is not for its algorithm"));
         }
         let claims: Map<String, Value> = decode(&token, key.decoding(), &self.rules(header.alg))
-            .map_err(|error| refusal(error.kind()))?
+            .map_err(|error| rejection(error.kind()))?
             .claims;
         let name = claims.get(&self.0.tenant_claim).and_then(Value::as_str);
         let tenant = name.and_then(|name| self.0.tenants.get(name));
@@ -115,10 +115,10 @@ fn invalid(message: &str) -> Error {
     Error::new(Kind::CredentialsInvalid, message)
 }
 
-fn refusal(kind: &ErrorKind) -> Error {
+fn rejection(kind: &ErrorKind) -> Error {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "the rest are faults of the token's form, and all the same to its holder"
+        reason = "the rest are violations of the token's form, and all the same to its holder"
     )]
     match kind {
         ErrorKind::ExpiredSignature => {

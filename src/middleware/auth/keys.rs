@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::domain::Tenant;
+use crate::call::Tenant;
 
 /// API keys of all tenants.
 #[derive(Clone, Default)]

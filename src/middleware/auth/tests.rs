@@ -60,7 +60,7 @@ fn each_of_several_valid_keys_names_its_tenant_in_both_headers() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_also_where_anonymous_calls_are_taken() {
+fn an_unknown_key_is_rejected_also_where_anonymous_calls_are_taken() {
     for header in [
         ("x-api-key", "key-c"),
         ("authorization", "Bearer "),
@@ -97,7 +97,7 @@ fn any_identity_of_a_certificate_names_its_tenant() {
 }
 
 #[test]
-fn a_certificate_of_nobody_is_refused_also_where_anonymous_calls_are_taken() {
+fn a_certificate_of_nobody_is_rejected_also_where_anonymous_calls_are_taken() {
     for identities in [
         &[][..],
         &["spiffe://site/shop/more"][..],

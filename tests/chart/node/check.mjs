@@ -2,7 +2,7 @@
 //
 // Usage: node check.mjs < OBJECTS.json
 //
-// Reads a list of objects, and prints a list with the faults of each. The
+// Reads a list of objects, and prints a list with the errors of each. The
 // models check types, formats and what is required, but let unknown fields
 // pass; the compiler finds those, as each object is a literal of its type.
 
@@ -19,11 +19,11 @@ const PACKAGES = {
 async function main() {
   const objects = JSON.parse(readFileSync(0, "utf8"));
   const unknown = unknownFields(objects);
-  const faults = [];
+  const errors = [];
   for (const [index, object] of objects.entries()) {
-    faults.push([...(await violations(object)), ...(unknown.get(index) ?? [])]);
+    errors.push([...(await violations(object)), ...(unknown.get(index) ?? [])]);
   }
-  console.log(JSON.stringify(faults));
+  console.log(JSON.stringify(errors));
 }
 
 function moduleOf(object) {
@@ -38,8 +38,8 @@ async function violations(object) {
   try {
     new models[object.kind](object).validate();
     return [];
-  } catch (fault) {
-    return [fault.message];
+  } catch (error) {
+    return [error.message];
   }
 }
 
@@ -65,14 +65,14 @@ function unknownFields(objects) {
     name === file
       ? ts.createSourceFile(file, lines.join("\n"), ...rest)
       : getSourceFile(name, ...rest);
-  const faults = new Map();
-  for (const fault of ts.getPreEmitDiagnostics(ts.createProgram([file], options, host))) {
-    const message = ts.flattenDiagnosticMessageText(fault.messageText, " ");
-    if (fault.file?.fileName !== file) throw new Error(message);
-    const { line } = fault.file.getLineAndCharacterOfPosition(fault.start);
-    faults.set(line, [...(faults.get(line) ?? []), message]);
+  const errors = new Map();
+  for (const error of ts.getPreEmitDiagnostics(ts.createProgram([file], options, host))) {
+    const message = ts.flattenDiagnosticMessageText(error.messageText, " ");
+    if (error.file?.fileName !== file) throw new Error(message);
+    const { line } = error.file.getLineAndCharacterOfPosition(error.start);
+    errors.set(line, [...(errors.get(line) ?? []), message]);
   }
-  return faults;
+  return errors;
 }
 
 await main();

@@ -1,6 +1,6 @@
 // The Node client of gRPC, from the .proto file alone.
 //
-// Usage: client.js HOST:PORT PROTO_FOLDER PICTURE_FOLDER
+// Usage: client.js HOST:PORT PROTO_FOLDER IMAGE_FOLDER
 //
 // One unary call of each kind, the stream, and an error. The library starts
 // empty and is left empty.
@@ -15,18 +15,18 @@ const loader = require("@grpc/proto-loader");
 
 const TIMEOUT_MS = 30_000;
 
-async function main(target, protoFolder, pictureFolder) {
+async function main(target, protoFolder, imageFolder) {
   const client = connect(target, protoFolder);
-  const files = fs.readdirSync(pictureFolder).sort();
-  const pictures = files.map((file) => fs.readFileSync(path.join(pictureFolder, file)));
+  const files = fs.readdirSync(imageFolder).sort();
+  const images = files.map((file) => fs.readFileSync(path.join(imageFolder, file)));
   let signs = [];
 
-  await check("unary: an added picture is found", async () => {
-    const added = await call(client, "AddImage", { content: pictures[0], brief: "node/0", tags: [5] });
+  await check("unary: an added image is found", async () => {
+    const added = await call(client, "AddImage", { content: images[0], brief: "node/0", tags: [5] });
     assert.equal(added.existed, false);
     signs.push(added.cont_sign);
 
-    const found = await call(client, "SearchImages", { content: pictures[0] });
+    const found = await call(client, "SearchImages", { content: images[0] });
     const [best] = found.matches;
     assert.equal(best.cont_sign, added.cont_sign);
     assert.equal(best.score, 1);
@@ -34,13 +34,13 @@ async function main(target, protoFolder, pictureFolder) {
     assert.deepEqual(best.tags, [5]);
   });
 
-  await check("unary: a refusal has its code", async () => {
-    const adding = call(client, "AddImage", { content: pictures[0] });
+  await check("unary: a rejection has its code", async () => {
+    const adding = call(client, "AddImage", { content: images[0] });
     await assert.rejects(adding, { code: grpc.status.ALREADY_EXISTS });
   });
 
   await check("stream: every item is answered, then the sum", async () => {
-    const contents = [...pictures.slice(1), Buffer.from("no picture")];
+    const contents = [...images.slice(1), Buffer.from("no image")];
     const { results, summary } = await load(client, contents);
 
     assert.deepEqual(Object.keys(results).sort(), contents.map((_, index) => `key-${index}`).sort());
@@ -101,9 +101,9 @@ async function check(name, body) {
   try {
     await body();
     console.log(`ok ${name}`);
-  } catch (fault) {
-    console.error(fault);
-    console.log(`FAILED ${name}: ${String(fault).split("\n")[0]}`);
+  } catch (violation) {
+    console.error(violation);
+    console.log(`FAILED ${name}: ${String(violation).split("\n")[0]}`);
     process.exitCode = 1;
   }
 }

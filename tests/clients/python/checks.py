@@ -19,10 +19,10 @@ def run(*arguments):
         name = function.__name__.replace("_", " ")
         try:
             function(*arguments)
-        except Exception as fault:  # noqa: BLE001  (told below, and counted)
+        except Exception as violation:  # noqa: BLE001  (told below, and counted)
             failed += 1
             traceback.print_exc()
-            print(f"FAILED {name}: {fault!r}"[:500].replace("\n", " "), flush=True)
+            print(f"FAILED {name}: {violation!r}"[:500].replace("\n", " "), flush=True)
         else:
             print(f"ok {name}", flush=True)
     sys.exit(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""The contract, compiled for Python, and what refusals by it say."""
+"""The contract, compiled for Python, and what rejections by it say."""
 
 import pathlib
 import sys
@@ -27,7 +27,7 @@ def stubs(proto):
 
 
 def details(error):
-    """Details of a refusal by their type's name."""
+    """Details of a rejection by their type's name."""
     status = rpc_status.from_call(error)
     found = {}
     for packed in status.details if status else ():

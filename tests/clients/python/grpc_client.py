@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
-import pictures
+import images
 from checks import check, run
 from contract import details, stubs
 
@@ -48,14 +48,14 @@ class Client:
         request = getattr(self.pb, f"{name}Request")(**fields)
         return getattr(self.stub, name)(request, timeout=TIMEOUT_S)
 
-    def refused(self, code, name, **fields):
-        """Calls, wants a refusal, and returns its message and details."""
+    def rejected(self, code, name, **fields):
+        """Calls, wants a rejection, and returns its message and details."""
         try:
             self.call(name, **fields)
         except grpc.RpcError as error:
             equal(error.code(), code)
             return error.details(), details(error)
-        raise AssertionError(f"{name} was not refused")
+        raise AssertionError(f"{name} was not rejected")
 
 
 @check
@@ -76,16 +76,16 @@ def reflection_describes_every_rpc(client):
 
 
 @check
-def add_image_stores_a_picture(client):
-    answer = client.call("AddImage", content=pictures.png(100), brief="shop/100", tags=[1, 2])
+def add_image_stores_an_image(client):
+    answer = client.call("AddImage", content=images.png(100), brief="shop/100", tags=[1, 2])
     assert answer.cont_sign and not answer.existed, answer
     client.signs.append(answer.cont_sign)
 
 
 @check
-def add_image_refuses_the_same_bytes_and_tells_their_sign(client):
-    same = {"content": pictures.png(100), "brief": "again"}
-    _, found = client.refused(grpc.StatusCode.ALREADY_EXISTS, "AddImage", **same)
+def add_image_rejects_the_same_bytes_and_tells_their_sign(client):
+    same = {"content": images.png(100), "brief": "again"}
+    _, found = client.rejected(grpc.StatusCode.ALREADY_EXISTS, "AddImage", **same)
     info = found["ErrorInfo"]
     equal((info.domain, info.reason), ("samegate", "IMAGE_ALREADY_EXISTS"))
     equal(info.metadata["cont_sign"], client.signs[0])
@@ -94,37 +94,37 @@ def add_image_refuses_the_same_bytes_and_tells_their_sign(client):
 @check
 def add_image_accepts_the_same_bytes_when_asked(client):
     accept = client.pb.ON_DUPLICATE_ACCEPT
-    answer = client.call("AddImage", content=pictures.png(100), brief="again", on_duplicate=accept)
+    answer = client.call("AddImage", content=images.png(100), brief="again", on_duplicate=accept)
     equal((answer.existed, answer.cont_sign), (True, client.signs[0]))
 
 
 @check
-def a_faulty_request_names_all_its_fields(client):
-    faulty = {"content": pictures.png(101), "brief": "b" * 257, "tags": [1, 2, 3]}
-    _, found = client.refused(grpc.StatusCode.INVALID_ARGUMENT, "AddImage", **faulty)
-    fields = {fault.field for fault in found["BadRequest"].field_violations}
+def a_invalid_request_names_all_its_fields(client):
+    invalid = {"content": images.png(101), "brief": "b" * 257, "tags": [1, 2, 3]}
+    _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "AddImage", **invalid)
+    fields = {violation.field for violation in found["BadRequest"].field_violations}
     equal(fields, {"brief", "tags"})
     equal(found["ErrorInfo"].domain, "samegate")
 
 
 @check
-def a_missing_picture_is_a_faulty_request(client):
-    _, found = client.refused(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages")
+def a_missing_image_is_a_invalid_request(client):
+    _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages")
     assert found["BadRequest"].field_violations, found
 
 
 @check
 def an_unknown_library_is_not_found(client):
-    unknown = {"content": pictures.png(100), "library": "nowhere"}
-    _, found = client.refused(grpc.StatusCode.NOT_FOUND, "SearchImages", **unknown)
+    unknown = {"content": images.png(100), "library": "nowhere"}
+    _, found = client.rejected(grpc.StatusCode.NOT_FOUND, "SearchImages", **unknown)
     equal(found["ErrorInfo"].reason, "LIBRARY_NOT_FOUND")
 
 
 @check
 def add_images_answers_each_item_and_sums_up(client):
     pb = client.pb
-    items = {f"key-{seed}": pictures.png(seed) for seed in range(101, 109)}
-    items["key-bad"] = b"this is no picture"
+    items = {f"key-{seed}": images.png(seed) for seed in range(101, 109)}
+    items["key-bad"] = b"this is no image"
     results, summary = stream(client, items)
 
     equal(set(results), set(items))
@@ -139,7 +139,7 @@ def add_images_answers_each_item_and_sums_up(client):
 
 @check
 def add_images_may_be_sent_again(client):
-    again = {f"key-{seed}": pictures.png(seed) for seed in range(107, 110)}
+    again = {f"key-{seed}": images.png(seed) for seed in range(107, 110)}
     results, summary = stream(client, again, client.pb.ON_DUPLICATE_ACCEPT)
 
     existed = {key for key, result in results.items() if result.existed}
@@ -155,8 +155,8 @@ def add_images_answers_while_the_client_still_sends(client):
 
     def requests():
         yield pb.AddImagesRequest(options=pb.AddImagesOptions())
-        yield pb.AddImagesRequest(item=pb.AddImagesItem(key="only", content=b"no picture"))
-        assert answered.wait(TIMEOUT_S), "no answer before the end of the requests"
+        yield pb.AddImagesRequest(item=pb.AddImagesItem(key="only", content=b"no image"))
+        assert answered.wait(TIMEOUT_S), "no response before the end of the requests"
 
     answers = client.stub.AddImages(requests(), timeout=TIMEOUT_S)
     equal(next(answers).result.key, "only")
@@ -167,21 +167,21 @@ def add_images_answers_while_the_client_still_sends(client):
 
 @check
 def search_images_finds_the_same_bytes_with_score_1(client):
-    answer = client.call("SearchImages", content=pictures.png(100))
+    answer = client.call("SearchImages", content=images.png(100))
     best = answer.matches[0]
     equal((best.cont_sign, best.brief, best.score), (client.signs[0], "shop/100", 1.0))
     equal(list(best.tags), [1, 2])
 
 
 @check
-def search_images_finds_the_same_picture_in_another_format(client):
-    answer = client.call("SearchImages", content=pictures.bmp(100))
+def search_images_finds_the_same_image_in_another_format(client):
+    answer = client.call("SearchImages", content=images.bmp(100))
     equal(answer.matches[0].cont_sign, client.signs[0])
 
 
 @check
 def search_images_filters_by_tag_and_window(client):
-    query = {"content": pictures.png(100)}
+    query = {"content": images.png(100)}
     equal(len(client.call("SearchImages", tags=[7], **query).matches), 0)
     both = client.call("SearchImages", tags=[7, 1], tag_logic=client.pb.TAG_LOGIC_OR, **query)
     equal(both.matches[0].cont_sign, client.signs[0])
@@ -192,8 +192,8 @@ def search_images_filters_by_tag_and_window(client):
 
 
 @check
-def search_images_misses_an_unknown_picture(client):
-    equal(len(client.call("SearchImages", content=pictures.png(999)).matches), 0)
+def search_images_misses_an_unknown_image(client):
+    equal(len(client.call("SearchImages", content=images.png(999)).matches), 0)
 
 
 @check
@@ -201,7 +201,7 @@ def update_image_changes_only_what_is_named(client):
     client.call("UpdateImage", cont_sign=client.signs[0], brief="new")
     image = client.call("GetImage", cont_sign=client.signs[0]).image
     equal((image.brief, list(image.tags)), ("new", [1, 2]))
-    client.call("UpdateImage", content=pictures.png(100), tags=client.pb.TagList(values=[9]))
+    client.call("UpdateImage", content=images.png(100), tags=client.pb.TagList(values=[9]))
     image = client.call("GetImage", cont_sign=client.signs[0]).image
     equal((image.brief, list(image.tags)), ("new", [9]))
 
@@ -209,15 +209,15 @@ def update_image_changes_only_what_is_named(client):
 @check
 def get_image_shows_record_and_thumbnail(client):
     image = client.call("GetImage", cont_sign=client.signs[0]).image
-    equal((image.width, image.height), (pictures.WIDTH, pictures.HEIGHT))
-    equal(image.size_bytes, len(pictures.png(100)))
+    equal((image.width, image.height), (images.WIDTH, images.HEIGHT))
+    equal(image.size_bytes, len(images.png(100)))
     assert image.thumbnail_jpeg.startswith(b"\xff\xd8"), image.thumbnail_jpeg[:4]
     assert image.add_time.seconds > 1_700_000_000, image.add_time
 
 
 @check
 def get_image_misses_an_unknown_sign(client):
-    _, found = client.refused(grpc.StatusCode.NOT_FOUND, "GetImage", cont_sign="1,1")
+    _, found = client.rejected(grpc.StatusCode.NOT_FOUND, "GetImage", cont_sign="1,1")
     equal(found["ErrorInfo"].reason, "IMAGE_NOT_FOUND")
 
 
@@ -245,19 +245,19 @@ def list_images_pages_through_all(client):
 @check
 def a_message_over_the_limit_is_resource_exhausted(client):
     huge = {"content": b"\0" * (MAX_MESSAGE_BYTES + 1)}
-    client.refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "SearchImages", **huge)
+    client.rejected(grpc.StatusCode.RESOURCE_EXHAUSTED, "SearchImages", **huge)
 
 
 @check
-def a_picture_over_the_limit_is_a_faulty_request(client):
-    large = {"content": pictures.png(100) + b"\0" * (3 * 1024 * 1024)}
-    _, found = client.refused(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages", **large)
+def an_image_over_the_limit_is_a_invalid_request(client):
+    large = {"content": images.png(100) + b"\0" * (3 * 1024 * 1024)}
+    _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages", **large)
     equal(found["ErrorInfo"].reason, "IMAGE_SIZE")
 
 
 @check
 def an_expired_deadline_is_deadline_exceeded(client):
-    request = client.pb.SearchImagesRequest(content=pictures.png(100))
+    request = client.pb.SearchImagesRequest(content=images.png(100))
     try:
         client.stub.SearchImages(request, timeout=0.000001)
     except grpc.RpcError as error:
@@ -277,11 +277,11 @@ def delete_images_tells_an_outcome_for_each_sign(client):
 
 
 @check
-def delete_images_takes_the_picture_itself(client):
-    answer = client.call("DeleteImages", content=pictures.png(100))
+def delete_images_takes_the_image_itself(client):
+    answer = client.call("DeleteImages", content=images.png(100))
     equal([result.status.code for result in answer.results], [0])
-    gone = {"content": pictures.png(100)}
-    client.refused(grpc.StatusCode.NOT_FOUND, "DeleteImages", **gone)
+    gone = {"content": images.png(100)}
+    client.rejected(grpc.StatusCode.NOT_FOUND, "DeleteImages", **gone)
     equal(client.call("GetLibrary").image_count, 0)
 
 

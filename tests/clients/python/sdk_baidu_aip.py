@@ -3,10 +3,10 @@
 
     pip install baidu-aip chardet
     sdk_baidu_aip.py --base http://127.0.0.1:8080 --key local --secret local \
-        --pictures DIR
+        --images DIR
 
-Makes all ten same_hq calls of the SDK with two pictures of DIR and checks each
-answer; exits non-zero at the first that is wrong. The pictures are deleted
+Makes all ten same_hq calls of the SDK with two images of DIR and checks each
+answer; exits non-zero at the first that is wrong. The images are deleted
 before and after. DIR is served on a loopback port for the calls that pass an
 address, so the gateway has to be allowed to fetch from loopback.
 """
@@ -27,8 +27,8 @@ BRIEF = '{"name": "a+b & c=d 100%", "city": "上海"}'
 
 def main():
     options = arguments()
-    one, other = pictures(options.pictures)
-    url = served(options.pictures) + "/" + other.name
+    one, other = images(options.images)
+    url = served(options.images) + "/" + other.name
     image = one.read_bytes()
     client = sdk(options.base, options.key, options.secret)
 
@@ -61,28 +61,28 @@ def main():
     checked("sameHqDeleteByImage", client.sameHqDeleteByImage(image))
     checked("sameHqDeleteByUrl", client.sameHqDeleteByUrl(url))
     gone = client.sameHqUpdateContSign(sign, {"brief": "gone"})
-    expect("an update of a deleted picture", gone.get("error_code") == 216680, gone)
+    expect("an update of a deleted image", gone.get("error_code") == 216680, gone)
     sign = checked("sameHqAdd", client.sameHqAdd(image, BRIEF))["cont_sign"]
     checked("sameHqDeleteBySign", client.sameHqDeleteBySign(sign))
 
-    refused = sdk(options.base, options.key, "wrong").sameHqSearch(image)
-    expect("a wrong secret", refused.get("error_code") == 14, refused)
+    rejected = sdk(options.base, options.key, "wrong").sameHqSearch(image)
+    expect("a wrong secret", rejected.get("error_code") == 14, rejected)
     print("all ten same_hq calls of baidu-aip %s work" % client.getVersion())
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--base", required=True, help="scheme and host of the REST door")
+    parser.add_argument("--base", required=True, help="scheme and host of the REST API")
     parser.add_argument("--key", required=True, help="API key of a REST key pair")
     parser.add_argument("--secret", required=True, help="its secret key")
-    parser.add_argument("--pictures", required=True, type=pathlib.Path, help="folder with two pictures")
+    parser.add_argument("--images", required=True, type=pathlib.Path, help="folder with two images")
     return parser.parse_args()
 
 
-def pictures(folder):
+def images(folder):
     found = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".png", ".bmp"))
     if len(found) < 2:
-        sys.exit("%s: two pictures are needed" % folder)
+        sys.exit("%s: two images are needed" % folder)
     return found[0], found[1]
 
 

@@ -17,10 +17,10 @@ async fn leave_after(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, Duration) {
     let begin = Instant::now();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // A reset is an end, too.
-    let _ = stream.read_to_end(&mut answer).await;
-    (answer, begin.elapsed())
+    let _ = stream.read_to_end(&mut response).await;
+    (response, begin.elapsed())
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,9 +53,9 @@ async fn a_client_that_answers_no_ping_is_cut_off() {
     let gateway = Gateway::start().await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-    let (answer, time) = leave_after(gateway.addresses.grpc, preface).await;
+    let (response, time) = leave_after(gateway.addresses.grpc, preface).await;
 
-    assert!(!answer.is_empty(), "the server shook hands");
+    assert!(!response.is_empty(), "the server shook hands");
     assert!(time <= Duration::from_secs(100), "{time:?}");
 }
 
@@ -69,10 +69,10 @@ async fn half_a_body_is_answered_at_the_deadline() {
          Content-Length: 1000000\r\n\r\nimage=AAAA"
     );
 
-    let (answer, time) = leave_after(gateway.addresses.rest, half.as_bytes()).await;
+    let (response, time) = leave_after(gateway.addresses.rest, half.as_bytes()).await;
 
-    let answer = String::from_utf8(answer).unwrap();
-    assert!(answer.contains("\"error_code\":2,"), "{answer}");
+    let response = String::from_utf8(response).unwrap();
+    assert!(response.contains("\"error_code\":2,"), "{response}");
     assert!(time >= Duration::from_secs(29), "{time:?}");
     assert!(time <= Duration::from_secs(60), "{time:?}");
 }

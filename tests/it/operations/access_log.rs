@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{search, vendor_library};
 use crate::docs::section;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::vendor::Vendor;
 
@@ -21,7 +21,7 @@ async fn each_call_leaves_one_line_with_the_documented_fields() {
     let process = process.ready().await;
     let mut client = process.client().await;
     client.search_images(search(png(1))).await.unwrap();
-    let none = search(bytes::Bytes::from_static(b"no picture"));
+    let none = search(bytes::Bytes::from_static(b"no image"));
     client.search_images(none).await.unwrap_err();
     let ended = process.end().await;
 

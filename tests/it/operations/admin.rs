@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{ask, search, vendor_library};
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::probe::{get, until};
 use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
@@ -52,8 +52,8 @@ async fn a_vendor_that_is_away_delays_readiness_by_a_bounded_wait_only() {
     })
     .await;
 
-    let refused = gateway.client().await.search_images(search(png(1))).await;
-    assert_eq!(refused.unwrap_err().code(), tonic::Code::Unavailable);
+    let rejected = gateway.client().await.search_images(search(png(1))).await;
+    assert_eq!(rejected.unwrap_err().code(), tonic::Code::Unavailable);
     // Nothing here is repaired by a restart.
     assert_eq!(get(admin, "/livez").await.0, 200);
     assert_eq!(get(admin, "/readyz").await.0, 200);
@@ -183,7 +183,7 @@ async fn metrics_are_openmetrics_with_the_names_and_labels_of_the_list() {
         let (_, samples) = &families[name];
         samples.iter().map(|sample| sample.value).sum::<f64>()
     };
-    assert_eq!(value("samegate_quota_refusals"), 1.0);
+    assert_eq!(value("samegate_quota_rejections"), 1.0);
     assert_eq!(value("samegate_quota_store_up"), 1.0);
     assert_eq!(value("samegate_admission_requests"), 0.0);
     assert!(value("samegate_received_bytes") >= 2.0 * png(1).len() as f64);
@@ -242,7 +242,7 @@ async fn state_tells_of_libraries_and_credentials_and_holds_no_secret() {
     let state: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(state["phase"], "ready");
     assert_eq!(state["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(state["libraries"]["own"]["pictures"], 0);
+    assert_eq!(state["libraries"]["own"]["images"], 0);
     let credential = &state["libraries"]["cloud"]["credentials"][0];
     assert_eq!(credential["name"], "0");
     assert_eq!(credential["breaker"], "closed");
@@ -262,15 +262,18 @@ async fn the_log_level_is_changed_while_the_process_runs() {
     let url = format!("http://{}/log-level", process.admin);
     let put = async |level: &'static str| {
         let request = reqwest::Client::new().put(&url).body(level);
-        let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     };
     ask(process.client().await).await.unwrap();
     assert_eq!(get(process.admin, "/log-level").await.1, "info\n");
 
-    let (loud, refusal) = put("loud").await;
+    let (loud, rejection) = put("loud").await;
     assert_eq!(loud, 400);
-    assert!(refusal.contains("must be one of off, error"), "{refusal}");
+    assert!(
+        rejection.contains("must be one of off, error"),
+        "{rejection}"
+    );
     assert!(!process.log().contains("DEBUG"));
     assert_eq!(put("debug").await, (200, "debug\n".to_owned()));
     assert_eq!(get(process.admin, "/log-level").await.1, "debug\n");

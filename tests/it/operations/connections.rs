@@ -16,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::{bulk, search, vendor_library};
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::probe::{until, until_metric};
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
 
@@ -61,7 +61,7 @@ async fn a_connection_is_asked_to_end_at_its_age_and_ends_well() {
     assert!(begin.elapsed() >= Duration::from_millis(900));
     until_metric(
         gateway.addresses.admin,
-        "samegate_connections{door=\"grpc\"}",
+        "samegate_connections{listener=\"grpc\"}",
         0.0,
     )
     .await;
@@ -137,7 +137,7 @@ async fn a_handshake_that_stops_half_way_is_hung_up_on_and_counted() {
 
     assert!(took >= HEAD_TIMEOUT, "{took:?}");
     tokio::time::resume();
-    let failures = "samegate_tls_handshake_failures_total{door=\"grpc\"}";
+    let failures = "samegate_tls_handshake_failures_total{listener=\"grpc\"}";
     until_metric(gateway.addresses.admin, failures, 1.0).await;
 }
 

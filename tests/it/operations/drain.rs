@@ -12,7 +12,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::{ask, bulk, item, search, vendor_library};
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::probe::{get, metric, until};
 use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
@@ -59,8 +59,8 @@ async fn a_lame_duck_says_no_to_probes_and_still_takes_calls() {
     // On the connection that was there, and on a new one.
     client.search_images(search(png(1))).await.unwrap();
     let anew = SameImageServiceClient::connect(format!("http://{}", addresses.grpc));
-    let answer = anew.await.unwrap().search_images(search(png(1))).await;
-    answer.unwrap();
+    let response = anew.await.unwrap().search_images(search(png(1))).await;
+    response.unwrap();
     stopping.abort();
 }
 

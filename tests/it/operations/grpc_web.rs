@@ -8,7 +8,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::search;
 use crate::support::gateway::Gateway;
-use crate::support::pictures::png;
+use crate::support::images::png;
 
 const PROTO: &str = "application/grpc-web+proto";
 const TEXT: &str = "application/grpc-web-text+proto";
@@ -40,22 +40,22 @@ async fn post(gateway: &Gateway, path: &str, kind: &str, body: Vec<u8>) -> reqwe
     let client = reqwest::Client::builder().http1_only().build().unwrap();
     let url = format!("http://{}/{path}", gateway.addresses.grpc);
     let request = client.post(url).header("content-type", kind);
-    let answer = request
+    let response = request
         .header("accept", kind)
         .body(body)
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), 200);
-    assert_eq!(answer.headers()["content-type"], kind);
-    answer
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], kind);
+    response
 }
 
 /// Message, if any, and trailers of a unary answer.
 async fn unary(gateway: &Gateway, request: &impl Message, method: &str) -> (Option<Bytes>, String) {
     let path = format!("samegate.v1.SameImageService/{method}");
-    let answer = post(gateway, &path, PROTO, frame(request)).await;
-    let mut body = answer.bytes().await.unwrap();
+    let response = post(gateway, &path, PROTO, frame(request)).await;
+    let mut body = response.bytes().await.unwrap();
     let mut message = None;
     while let Some((kind, content)) = next_frame(&mut body) {
         if kind == TRAILERS {
@@ -68,7 +68,7 @@ async fn unary(gateway: &Gateway, request: &impl Message, method: &str) -> (Opti
 }
 
 #[tokio::test]
-async fn a_browser_adds_and_finds_a_picture() {
+async fn a_browser_adds_and_finds_an_image() {
     let gateway = Gateway::start().await;
     let add = v1::AddImageRequest {
         source: Some(v1::add_image_request::Source::Content(png(1))),
@@ -85,9 +85,9 @@ async fn a_browser_adds_and_finds_a_picture() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_a_browser_with_its_details() {
+async fn a_rejection_reaches_a_browser_with_its_details() {
     let gateway = Gateway::start().await;
-    let answer = post(
+    let response = post(
         &gateway,
         "samegate.v1.SameImageService/SearchImages",
         PROTO,
@@ -95,9 +95,9 @@ async fn a_refusal_reaches_a_browser_with_its_details() {
     )
     .await;
 
-    // An answer without a message may have its trailers in the head.
-    let headers = answer.headers().clone();
-    let mut body = answer.bytes().await.unwrap();
+    // A response without a message may have its trailers in the head.
+    let headers = response.headers().clone();
+    let mut body = response.bytes().await.unwrap();
     let status = match next_frame(&mut body) {
         Some((TRAILERS, content)) => String::from_utf8(content.to_vec()).unwrap(),
         _ => format!("{headers:?}"),
@@ -110,14 +110,14 @@ async fn a_refusal_reaches_a_browser_with_its_details() {
 async fn a_browser_reads_a_stream_as_it_comes() {
     let gateway = Gateway::start().await;
     let path = "grpc.health.v1.Health/Watch";
-    let mut answer = post(&gateway, path, PROTO, frame(&HealthCheckRequest::default())).await;
+    let mut response = post(&gateway, path, PROTO, frame(&HealthCheckRequest::default())).await;
     let mut read = Bytes::new();
     let mut next = async || {
         loop {
             if let Some((kind, content)) = next_frame(&mut read) {
                 return (kind, content);
             }
-            let more = answer.chunk().await.unwrap().expect("the stream goes on");
+            let more = response.chunk().await.unwrap().expect("the stream goes on");
             read = [read.clone(), more].concat().into();
         }
     };
@@ -132,7 +132,7 @@ async fn a_browser_reads_a_stream_as_it_comes() {
 
     assert_eq!(kind, TRAILERS);
     assert!(trailers.starts_with(b"grpc-status:0"), "{trailers:?}");
-    drop(answer);
+    drop(response);
     stopped.await.unwrap();
 }
 
@@ -144,11 +144,11 @@ async fn the_text_form_works_too() {
     let body = STANDARD.encode(frame(&v1::GetLibraryRequest::default()));
 
     let path = "samegate.v1.SameImageService/GetLibrary";
-    let answer = post(&gateway, path, TEXT, body.into_bytes()).await;
+    let response = post(&gateway, path, TEXT, body.into_bytes()).await;
 
     // Each part is base64 of its own.
-    let answer = answer.text().await.unwrap();
-    let parts = answer.split_inclusive('=').collect::<String>();
+    let response = response.text().await.unwrap();
+    let parts = response.split_inclusive('=').collect::<String>();
     let first = STANDARD.decode(&parts[..4]).unwrap();
     assert_eq!(first[0], 0, "the first frame is a message");
 }

@@ -6,7 +6,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::*;
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation};
 
@@ -15,7 +15,7 @@ const BUDGET_MIB: u64 = 128;
 /// What a process may have beside the budget.
 const BESIDE_MIB: u64 = 100;
 
-/// A picture of nearly the greatest size: a small one with its end far behind.
+/// An image of nearly the greatest size: a small one with its end far behind.
 fn large() -> Bytes {
     let mut file = png(1).to_vec();
     file.resize(3_000_000, 0);
@@ -30,35 +30,35 @@ async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
     let process = Process::start(&format!("{}{limits}", vendor_library(&vendor))).await;
     let process = process.ready().await;
     let clients = [process.client().await, process.client().await];
-    let picture = large();
+    let image = large();
     let mut calls: FuturesUnordered<_> = (0..CALLERS)
         .map(|number| {
             let mut client = clients[number % 2].clone();
-            let picture = picture.clone();
-            async move { client.search_images(search(picture)).await }
+            let image = image.clone();
+            async move { client.search_images(search(image)).await }
         })
         .collect();
 
-    // Those that the vendor holds have a place, and everybody else is refused.
-    let mut refused = 0;
+    // Those that the vendor holds have a place, and everybody else is rejected.
+    let mut rejected = 0;
     loop {
-        let all = || gate.held() + refused == CALLERS;
-        let answer = tokio::select! {
-            answer = calls.next() => answer.unwrap(),
-            () = vendor.until("every call is held or refused", all) => break,
+        let all = || gate.held() + rejected == CALLERS;
+        let response = tokio::select! {
+            response = calls.next() => response.unwrap(),
+            () = vendor.until("every call is held or rejected", all) => break,
         };
-        let status = answer.unwrap_err();
+        let status = response.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         let details = status.get_error_details();
         assert_eq!(details.error_info().unwrap().reason, "OVERLOADED");
         assert!(details.retry_info().is_some());
-        refused += 1;
+        rejected += 1;
     }
-    let held = CALLERS - refused;
+    let held = CALLERS - rejected;
     let most = process.most_memory_mib();
     gate.open();
-    while let Some(answer) = calls.next().await {
-        answer.unwrap();
+    while let Some(response) = calls.next().await {
+        response.unwrap();
     }
 
     assert!(held >= 10, "{held} of 500");

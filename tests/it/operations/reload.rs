@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use tonic::{Code, Request, Status};
 
 use super::{search, vendor_library};
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::probe::{until, until_metric};
 use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
@@ -37,7 +37,7 @@ async fn call(process: &Process, key: &str) -> Result<(), Status> {
 }
 
 #[tokio::test]
-async fn a_removed_key_is_refused_at_once_while_its_running_call_ends_well() {
+async fn a_removed_key_is_rejected_at_once_while_its_running_call_ends_well() {
     let vendor = Vendor::start().await;
     let process = Process::start(&config(&vendor, "old", ""))
         .await
@@ -53,15 +53,15 @@ async fn a_removed_key_is_refused_at_once_while_its_running_call_ends_well() {
             call(&process, "new").await.is_ok()
         })
         .await;
-        let refused = call(&process, "old").await.unwrap_err();
+        let rejected = call(&process, "old").await.unwrap_err();
         gate.open();
-        refused
+        rejected
     };
 
-    let (running, refused) = tokio::join!(running, changed);
+    let (running, rejected) = tokio::join!(running, changed);
 
     running.unwrap();
-    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert_eq!(rejected.code(), Code::Unauthenticated);
     assert!(process.end().await.status.success());
 }
 
@@ -88,8 +88,8 @@ async fn a_quota_is_changed_while_the_process_runs() {
     let one = config(&vendor, "key", "quota = { requests_per_day = 1 }");
     let process = Process::start(&one).await.ready().await;
     call(&process, "key").await.unwrap();
-    let refused = call(&process, "key").await.unwrap_err();
-    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let rejected = call(&process, "key").await.unwrap_err();
+    assert_eq!(rejected.code(), Code::ResourceExhausted);
 
     process.configure(&config(&vendor, "key", ""));
 

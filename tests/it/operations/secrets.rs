@@ -1,5 +1,5 @@
 //! Nothing that a gateway prints, exports or answers holds a secret or a
-//! picture: a process at its most talkative, used well and badly through both
+//! image: a process at its most talkative, used well and badly through both
 //! doors, and everything that came out of it searched.
 
 mod calls;
@@ -11,8 +11,8 @@ use tokio::process::Command;
 
 use crate::support::canary::{Canaries, Seen, secret};
 use crate::support::collector::Collector;
+use crate::support::images::png;
 use crate::support::issuer::Issuer;
-use crate::support::pictures::png;
 use crate::support::probe::{get, until_metric};
 use crate::support::process::Process;
 use crate::support::vendor::Vendor;
@@ -56,10 +56,10 @@ impl Scene {
         }
     }
 
-    /// Puts faulty configurations in place of the good one, and back.
+    /// Puts invalid configurations in place of the good one, and back.
     async fn reload_badly(&mut self) {
         let good = config(&self.vendor, &self.collector, &self.issuer);
-        for (from, to) in faults() {
+        for (from, to) in violations() {
             assert!(good.contains(&from), "{from}");
             let bad = good.replace(&from, &to);
             self.process.configure(&bad);
@@ -77,18 +77,16 @@ impl Scene {
         }
     }
 
-    /// Imports a folder with good pictures and a broken one.
+    /// Imports a folder with good images and a broken one.
     async fn import(&mut self) {
-        let folder = self.process.path("pictures");
+        let folder = self.process.path("images");
         std::fs::create_dir(&folder).unwrap();
         for number in 60..63 {
             std::fs::write(folder.join(format!("{number}.png")), png(number)).unwrap();
-            self.canaries
-                .add_picture("an imported picture", &png(number));
+            self.canaries.add_image("an imported image", &png(number));
         }
         std::fs::write(folder.join("bad.png"), &png(63)[..3000]).unwrap();
-        self.canaries
-            .add_picture("a broken picture", &png(63)[..3000]);
+        self.canaries.add_image("a broken image", &png(63)[..3000]);
         let endpoint = format!("http://{}", self.process.grpc);
         let journal = self.process.path("journal");
         let import = ["import", folder.to_str().unwrap(), "--endpoint", &endpoint];
@@ -193,7 +191,7 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
 }
 
 /// Mistakes that people make in lines with secrets: what to replace by what.
-fn faults() -> [(String, String); 5] {
+fn violations() -> [(String, String); 5] {
     let of = |name: &str| secret(name);
     [
         // The end of the text is forgotten: the reader of the file stops here.
@@ -218,7 +216,7 @@ fn faults() -> [(String, String); 5] {
 }
 
 #[tokio::test]
-async fn nothing_that_comes_out_of_a_gateway_holds_a_secret_or_a_picture() {
+async fn nothing_that_comes_out_of_a_gateway_holds_a_secret_or_an_image() {
     let mut scene = Scene::start().await;
 
     scene.grpc_well().await;

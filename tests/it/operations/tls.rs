@@ -21,7 +21,7 @@ use crate::support::certificates::{Authority, Issued, replace};
 use crate::support::gateway::Gateway;
 use crate::support::probe::{get, metric, until, until_metric};
 
-const HANDSHAKE_FAILURES: &str = "samegate_tls_handshake_failures_total{door=\"grpc\"}";
+const HANDSHAKE_FAILURES: &str = "samegate_tls_handshake_failures_total{listener=\"grpc\"}";
 const RELOAD: &str = "samegate_tls_reload_success";
 /// Two tenants with a library each.
 const TENANTS: &str = r#"
@@ -77,7 +77,7 @@ impl Client {
     /// One call on a connection of its own.
     async fn call(&self, address: SocketAddr) -> Result<(), Status> {
         let client = self.connect(address).await;
-        // A server refuses a TLS 1.3 client after that has connected.
+        // A server rejects a TLS 1.3 client after that has connected.
         let client = client.map_err(|error| Status::from_error(error.into()))?;
         ask(client).await
     }
@@ -174,7 +174,7 @@ async fn both_doors_speak_tls_and_nothing_else() {
     });
     let stranger = Client::trusting(&[&Authority::new("two")]);
     assert!(stranger.connect(addresses.grpc).await.is_err());
-    until("the refused handshakes are counted", async || {
+    until("the rejected handshakes are counted", async || {
         metric(addresses.admin, HANDSHAKE_FAILURES).await >= Some(2.0)
     })
     .await;
@@ -200,8 +200,8 @@ async fn the_identity_in_a_client_certificate_is_the_tenant() {
             client.get_library(request).await
         };
         size_of(own).await.unwrap();
-        let refused = size_of(foreign).await.unwrap_err();
-        assert_eq!(refused.code(), Code::NotFound, "{identity}: {refused}");
+        let rejected = size_of(foreign).await.unwrap_err();
+        assert_eq!(rejected.code(), Code::NotFound, "{identity}: {rejected}");
     }
 }
 
@@ -231,8 +231,8 @@ async fn where_certificates_are_required_others_get_no_connection() {
 
     let forged = Authority::new("two").client("spiffe://example.org/ann");
     for client in [client.clone(), client.showing(forged)] {
-        let refused = client.call(gateway.addresses.grpc).await.unwrap_err();
-        assert_eq!(refused.code(), Code::Unknown, "{refused:?}");
+        let rejected = client.call(gateway.addresses.grpc).await.unwrap_err();
+        assert_eq!(rejected.code(), Code::Unknown, "{rejected:?}");
     }
     until_metric(gateway.addresses.admin, HANDSHAKE_FAILURES, 2.0).await;
 }

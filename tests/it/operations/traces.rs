@@ -9,7 +9,7 @@ use tonic::{Code, Request};
 
 use super::{ask, bulk_within, item, search, vendor_library};
 use crate::support::collector::{Collector, has_failed, hex, of_kind, text};
-use crate::support::pictures::png;
+use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::vendor::{Fault, Operation, Vendor};
 
@@ -104,21 +104,21 @@ async fn a_search_is_one_trace_from_its_caller_to_each_attempt_at_the_vendor() {
 }
 
 #[tokio::test]
-async fn an_import_is_one_trace_with_a_span_for_each_picture() {
+async fn an_import_is_one_trace_with_a_span_for_each_image() {
     let (vendor, collector) = (Vendor::start().await, Collector::start().await);
     let process = start(&vendor, &collector).await;
     vendor.script(Operation::Add, Fault::code(216_201));
 
     let (items, mut events) =
         bulk_within(&mut process.client().await, |stream| traced(stream, true)).await;
-    for picture in 1..=5 {
-        let key = picture.to_string();
-        items.send(item(&key, png(picture))).await.unwrap();
+    for image in 1..=5 {
+        let key = image.to_string();
+        items.send(item(&key, png(image))).await.unwrap();
     }
     drop(items);
     let mut failed = 0;
-    while let Some(answer) = events.message().await.unwrap() {
-        if let Some(Event::Result(result)) = answer.event {
+    while let Some(response) = events.message().await.unwrap() {
+        if let Some(Event::Result(result)) = response.event {
             failed += usize::from(!super::is_ok(&result));
         }
     }
@@ -157,7 +157,7 @@ async fn a_server_span_has_failed_where_the_server_is_to_blame() {
     let process = start(&vendor, &collector).await;
     let mut client = process.client().await;
 
-    let none = search(bytes::Bytes::from_static(b"no picture"));
+    let none = search(bytes::Bytes::from_static(b"no image"));
     let callers = client.search_images(none).await.unwrap_err();
     vendor.always(Operation::Search, Fault::html(502));
     let ours = client.search_images(search(png(1))).await.unwrap_err();
@@ -208,7 +208,7 @@ async fn a_caller_decides_whether_its_trace_is_kept_and_is_followed_anyway() {
 async fn waits_for_a_token_are_events_of_the_operation() {
     let (vendor, collector) = (Vendor::start().await, Collector::start().await);
     let process = start(&vendor, &collector).await;
-    // A refused token is renewed within the call, which waits for it.
+    // A rejected token is renewed within the call, which waits for it.
     process
         .client()
         .await

@@ -63,14 +63,14 @@ async fn three_replicas_on_one_redis_admit_the_quota_within_a_percent() {
         let [a, b, c] = &stores;
         let (a, b, c) = tokio::join!(round(a), round(b), round(c));
         tally.admitted += a + b + c;
-        let all_refused = a + b + c < 150;
+        let all_rejected = a + b + c < 150;
         tally.ended.1 = redis.time().await;
-        if all_refused && tally.ended.0 - tally.began.1 > 2.0 {
+        if all_rejected && tally.ended.0 - tally.began.1 > 2.0 {
             break;
         }
     }
 
-    // The bucket was empty when a call of the last round was refused, so all
+    // The bucket was empty when a call of the last round was rejected, so all
     // that was allowed until then was admitted, whatever the machine did.
     let allowed = |seconds: f64| 1000.0 + 500.0 * seconds;
     let least = allowed(tally.ended.0 - tally.began.1) * 0.99;
@@ -87,10 +87,10 @@ async fn admits(store: &Store, limits: &Limits) -> bool {
     matches!(decision, Decision::Admitted(_))
 }
 
-async fn refusal(store: &Store, limits: &Limits, bytes: u64) -> Option<(Limit, Duration)> {
+async fn rejection(store: &Store, limits: &Limits, bytes: u64) -> Option<(Limit, Duration)> {
     match store.take("ann", limits, bytes).await.unwrap() {
         Decision::Admitted(_) => None,
-        Decision::Refused(refusal) => Some((refusal.limit, refusal.wait)),
+        Decision::Rejected(rejection) => Some((rejection.limit, rejection.wait)),
     }
 }
 
@@ -106,8 +106,8 @@ async fn redis_decides_by_every_limit_and_names_the_wait() {
     // The charge is made in the background.
     let (limit, wait) = tokio::time::timeout(LIMIT, async {
         loop {
-            if let Some(refusal) = refusal(&store, &bytes, 0).await {
-                break refusal;
+            if let Some(rejection) = rejection(&store, &bytes, 0).await {
+                break rejection;
             }
         }
     })
@@ -122,12 +122,12 @@ async fn redis_decides_by_every_limit_and_names_the_wait() {
     };
     let other = async |limits| match store.take("bob", limits, 0).await.unwrap() {
         Decision::Admitted(_) => None,
-        Decision::Refused(refusal) => Some(refusal),
+        Decision::Rejected(rejection) => Some(rejection),
     };
     assert_eq!(other(&day).await, None);
-    let refused = other(&day).await.unwrap();
-    assert_eq!(refused.limit, Limit::Day);
-    assert!(refused.wait <= Duration::from_hours(24), "{refused:?}");
+    let rejected = other(&day).await.unwrap();
+    assert_eq!(rejected.limit, Limit::Day);
+    assert!(rejected.wait <= Duration::from_hours(24), "{rejected:?}");
 }
 
 #[tokio::test]
@@ -141,14 +141,14 @@ async fn places_of_running_calls_are_shared_and_freed() {
     let running = one.take("ann", &limits, 0).await.unwrap();
     assert!(matches!(running, Decision::Admitted(_)));
     assert_eq!(
-        refusal(&two, &limits, 0).await.unwrap().0,
+        rejection(&two, &limits, 0).await.unwrap().0,
         Limit::Concurrency
     );
 
     drop(running);
 
     // The place is freed in the background.
-    let freed = async { while refusal(&two, &limits, 0).await.is_some() {} };
+    let freed = async { while rejection(&two, &limits, 0).await.is_some() {} };
     tokio::time::timeout(LIMIT, freed).await.unwrap();
 }
 
@@ -165,7 +165,7 @@ async fn a_place_that_a_crashed_replica_left_is_free_after_the_longest_call() {
     std::mem::forget(running);
 
     let other = store(&redis);
-    let freed = async { while refusal(&other, &limits, 0).await.is_some() {} };
+    let freed = async { while rejection(&other, &limits, 0).await.is_some() {} };
     tokio::time::timeout(LIMIT, freed).await.unwrap();
 }
 
@@ -193,7 +193,7 @@ async fn the_days_count_outlives_the_gateway_and_holds_for_its_replicas() {
     }
 }
 
-/// Asks until an answer is as wanted; the answers before must be as allowed.
+/// Asks until a response is as wanted; the responses before must be as allowed.
 async fn until(
     gateway: &Gateway,
     wanted: fn(&Result<(), tonic::Status>) -> bool,
@@ -201,24 +201,24 @@ async fn until(
 ) {
     let asking = async {
         loop {
-            let answer = ask(gateway).await;
-            if wanted(&answer) {
+            let response = ask(gateway).await;
+            if wanted(&response) {
                 break;
             }
-            assert!(allowed(&answer), "{answer:?}");
+            assert!(allowed(&response), "{response:?}");
         }
     };
     tokio::time::timeout(LIMIT, asking).await.unwrap();
 }
 
-fn is_over(answer: &Result<(), tonic::Status>) -> bool {
-    answer
+fn is_over(response: &Result<(), tonic::Status>) -> bool {
+    response
         .as_ref()
         .is_err_and(|error| reason(error) == "QUOTA_DAY_EXCEEDED")
 }
 
-fn is_unavailable(answer: &Result<(), tonic::Status>) -> bool {
-    answer.as_ref().is_err_and(|error| {
+fn is_unavailable(response: &Result<(), tonic::Status>) -> bool {
+    response.as_ref().is_err_and(|error| {
         error.code() == tonic::Code::Unavailable && reason(error) == "QUOTA_STORE_UNAVAILABLE"
     })
 }
@@ -261,8 +261,8 @@ async fn without_redis_everything_or_nothing_is_admitted_as_configured() {
     redis.kill().await;
     for _ in 0..30 {
         ask(&open).await.unwrap();
-        let refused = ask(&closed).await;
-        assert!(is_unavailable(&refused), "{refused:?}");
+        let rejected = ask(&closed).await;
+        assert!(is_unavailable(&rejected), "{rejected:?}");
     }
 
     redis.restart().await;

@@ -5,14 +5,14 @@ use samegate::domain::{Delete, Deleted, RawTarget};
 use super::*;
 use crate::support::vendor::BatchDelete;
 
-/// Adds so many pictures and tells their signs.
-async fn filled(library: &Rest, pictures: u8) -> Vec<String> {
+/// Adds so many images and tells their signs.
+async fn filled(library: &Rest, images: u8) -> Vec<String> {
     let mut signs = Vec::new();
     let file = png(1);
-    for number in 0..pictures {
-        // Readers stop at a PNG's end, so this is another file and a picture.
-        let picture = [&file[..], &[number]].concat();
-        let added = add(library, picture.into(), "a").await.unwrap();
+    for number in 0..images {
+        // Readers stop at a PNG's end, so this is another file and an image.
+        let image = [&file[..], &[number]].concat();
+        let added = add(library, image.into(), "a").await.unwrap();
         signs.push(added.cont_sign.to_string());
     }
     signs
@@ -102,7 +102,7 @@ async fn a_used_up_quota_ends_the_deletion_with_its_first_call() {
 }
 
 #[tokio::test]
-async fn a_shown_picture_that_is_missing_is_an_outcome_and_any_other_failure_an_error() {
+async fn a_shown_image_that_is_missing_is_an_outcome_and_any_other_failure_an_error() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     let request = || Delete::new(RawTarget::Source(RawSource::Content(png(1)))).unwrap();

@@ -12,8 +12,8 @@ use crate::support::vendor::max_in_any_second;
 struct Tally {
     offered: Cell<usize>,
     answered: Cell<usize>,
-    refused: Cell<usize>,
-    /// Those that were refused after they had waited, because others came in
+    rejected: Cell<usize>,
+    /// Those that were rejected after they had waited, because others came in
     /// between.
     late: Cell<usize>,
 }
@@ -42,13 +42,13 @@ pub(super) async fn serving_vendor() -> Vendor {
 }
 
 /// A vendor whose searches find nothing, which costs it nothing.
-pub(super) async fn vendor_without_pictures() -> Vendor {
+pub(super) async fn vendor_without_images() -> Vendor {
     let vendor = serving_vendor().await;
     vendor.always(Operation::Search, Fault::json(FOUND_NOTHING));
     vendor
 }
 
-const SHOWN: &str = "https://pictures.invalid/a.png";
+const SHOWN: &str = "https://images.invalid/a.png";
 const FOUND_NOTHING: &str = r#"{"log_id":1,"result_num":0,"result":[],"has_more":false}"#;
 
 pub(super) fn paced(vendor: &Vendor, qps: u32) -> Arc<Rest> {
@@ -97,21 +97,21 @@ impl<'a> Load<'a> {
             match outcome {
                 Ok(_) => increment(&tally.answered),
                 Err(error) => {
-                    assert_eq!(error.kind(), Kind::PacingRefused, "{error}");
-                    increment(&tally.refused);
+                    assert_eq!(error.kind(), Kind::PacingRejected, "{error}");
+                    increment(&tally.rejected);
                     if !begin.elapsed().is_zero() {
                         increment(&tally.late);
                     } else {
-                        assert!(error.retry_after().unwrap() > call.budget / 2);
+                        assert!(error.retry_after().unwrap() > call.timeout / 2);
                     }
                 }
             }
-            assert!(begin.elapsed() <= call.budget);
+            assert!(begin.elapsed() <= call.timeout);
         });
     }
 
     /// Offers calls in every step, and lets each step end when every call that
-    /// is not waiting for its turn has its answer.
+    /// is not waiting for its turn has its response.
     async fn run(&self, clock: &Clock, time: Duration, mut step: impl FnMut(&Self)) {
         let begin = Instant::now();
         while begin.elapsed() < time {
@@ -128,13 +128,13 @@ impl<'a> Load<'a> {
 
     fn open(&self) -> usize {
         let tally = &self.tally;
-        tally.offered.get() - tally.answered.get() - tally.refused.get()
+        tally.offered.get() - tally.answered.get() - tally.rejected.get()
     }
 }
 
 #[tokio::test(flavor = "local")]
-async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_refused_at_once() {
-    let vendor = vendor_without_pictures().await;
+async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_rejected_at_once() {
+    let vendor = vendor_without_images().await;
     // Renewals take their turn as well.
     vendor.set_token_life(15);
     let library = paced(&vendor, 10);
@@ -153,19 +153,19 @@ async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_refused_at_on
     assert!(sent >= 570, "95 % of 10/s in a minute: {sent}");
     assert!(max_in_any_second(arrivals) <= 10);
     assert!(vendor.token_requests() >= 4, "{}", vendor.token_requests());
-    let (offered, refused) = (load.tally.offered.get(), load.tally.refused.get());
+    let (offered, rejected) = (load.tally.offered.get(), load.tally.rejected.get());
     assert_eq!(offered, 12_000);
-    assert!(refused > 11_000, "{refused}");
+    assert!(rejected > 11_000, "{rejected}");
     // Token requests come in between, and this clock's steps add up to more
     // than was projected.
     let late = load.tally.late.get();
-    assert!(late <= refused / 50, "{late} of {refused} refused late");
+    assert!(late <= rejected / 50, "{late} of {rejected} rejected late");
     assert!(queued(&library) <= 50, "{}", queued(&library));
 }
 
 #[tokio::test(flavor = "local")]
 async fn tenants_share_by_weight_and_bulk_keeps_a_tenth() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     let library = paced(&vendor, 10);
     let clock = Clock::stop();
 
@@ -194,7 +194,7 @@ async fn tenants_share_by_weight_and_bulk_keeps_a_tenth() {
 
 #[tokio::test(flavor = "local")]
 async fn a_call_that_is_cancelled_in_the_queue_is_never_sent() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     let library = paced(&vendor, 2);
     let clock = Clock::stop();
     // With the token request, all that one second holds.
@@ -226,7 +226,7 @@ async fn a_call_that_is_cancelled_in_the_queue_is_never_sent() {
 
 #[tokio::test(flavor = "local")]
 async fn two_accounts_carry_twice_the_rate_and_each_keeps_its_own() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     vendor.open_account("second", "secret");
     let library = {
         let mut config = config(&vendor);

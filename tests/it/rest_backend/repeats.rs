@@ -2,7 +2,7 @@
 
 use samegate::domain::{Delete, RawTarget, Update};
 
-use super::pace::{numbered, paced, serving_vendor, vendor_without_pictures};
+use super::pace::{numbered, paced, serving_vendor, vendor_without_images};
 use super::*;
 use crate::support::clock::Clock;
 
@@ -21,7 +21,7 @@ async fn search_briefly(library: &Rest, seconds: u64) -> Result<()> {
 #[tokio::test]
 async fn a_vendor_that_fails_every_time_sees_a_fifth_more_calls_and_no_more() {
     for code in [2, 4, 18, 282_000] {
-        let vendor = vendor_without_pictures().await;
+        let vendor = vendor_without_images().await;
         vendor.always(Operation::Search, Fault::code(code));
         let library = paced(&vendor, 1000);
         let clock = Clock::stop();
@@ -37,8 +37,8 @@ async fn a_vendor_that_fails_every_time_sees_a_fifth_more_calls_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_pace_is_repeated_after_its_second() {
-    let vendor = vendor_without_pictures().await;
+async fn a_rejection_for_pace_is_repeated_after_its_second() {
+    let vendor = vendor_without_images().await;
     vendor.script(Operation::Search, Fault::code(18));
     let library = paced(&vendor, 10);
     let clock = Clock::stop();
@@ -53,7 +53,7 @@ async fn a_refusal_for_pace_is_repeated_after_its_second() {
 
 #[tokio::test]
 async fn a_repeat_that_the_deadline_does_not_allow_is_left_to_the_caller_at_once() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     vendor.script(Operation::Search, Fault::code(18));
     let library = paced(&vendor, 10);
     let clock = Clock::stop();
@@ -68,7 +68,7 @@ async fn a_repeat_that_the_deadline_does_not_allow_is_left_to_the_caller_at_once
 }
 
 #[tokio::test]
-async fn an_add_whose_answer_was_lost_is_repeated_and_says_what_it_did() {
+async fn an_add_whose_response_was_lost_is_repeated_and_says_what_it_did() {
     for (before, existed) in [(None, false), (Some("other"), true)] {
         let vendor = serving_vendor().await;
         let library = library(&vendor);
@@ -77,7 +77,7 @@ async fn an_add_whose_answer_was_lost_is_repeated_and_says_what_it_did() {
             clock.drive(add(&library, png(1), brief)).await.unwrap();
         }
         clock.drive(save_up(&library, 15)).await;
-        vendor.script(Operation::Add, Fault::LostAnswer);
+        vendor.script(Operation::Add, Fault::LostResponse);
 
         let added = clock.drive(add(&library, png(1), "mine")).await.unwrap();
 
@@ -99,7 +99,7 @@ async fn an_update_is_repeated_and_a_deletion_only_where_nothing_was_done() {
     let update = || Update::new(RawTarget::Signs(sign.clone()), Some("b".to_owned()), None);
     let delete = || Delete::new(RawTarget::Signs(sign.clone())).unwrap();
 
-    vendor.script(Operation::Update, Fault::LostAnswer);
+    vendor.script(Operation::Update, Fault::LostResponse);
     let (one, two) = (call(), call());
     clock
         .drive(library.update(&one, update().unwrap()))
@@ -108,7 +108,7 @@ async fn an_update_is_repeated_and_a_deletion_only_where_nothing_was_done() {
     assert_eq!(vendor.calls_of(Operation::Update).len(), 2);
 
     vendor.script(Operation::Delete, Fault::code(4));
-    vendor.script(Operation::Delete, Fault::LostAnswer);
+    vendor.script(Operation::Delete, Fault::LostResponse);
     let mut deleted = clock.drive(library.delete(&two, delete())).await.unwrap();
 
     let error = deleted.outcomes.remove(0).unwrap_err();

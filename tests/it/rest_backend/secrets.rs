@@ -1,4 +1,4 @@
-//! Nothing that a failure says holds a token, a key, an address or a picture.
+//! Nothing that a failure says holds a token, a key, an address or an image.
 
 use std::error::Error as _;
 
@@ -21,7 +21,7 @@ fn shown(error: &Error) -> String {
 }
 
 #[tokio::test]
-async fn no_failure_shows_token_key_address_or_picture() {
+async fn no_failure_shows_token_key_address_or_image() {
     let vendor = Vendor::start().await;
     let mut with_canaries = config(&vendor);
     with_canaries.timeout = Duration::from_millis(500);
@@ -67,6 +67,6 @@ async fn no_failure_shows_token_key_address_or_picture() {
     for secret in [&token, "canary", "access_token=", "oauth", "same_hq/add"] {
         assert!(!printed.contains(secret), "`{secret}` in:\n{printed}");
     }
-    // A refused connection may name the peer's socket, and nothing of the path.
+    // A rejected connection may name the peer's socket, and nothing of the path.
     assert!(!printed.contains(&format!("{port}/")), "{printed}");
 }

@@ -5,7 +5,7 @@
 use samegate::telemetry::Metrics;
 use tokio::task::JoinSet;
 
-use super::pace::{numbered, vendor_without_pictures};
+use super::pace::{numbered, vendor_without_images};
 use super::*;
 use crate::support::redis::Redis;
 use crate::support::vendor::max_in_any;
@@ -39,7 +39,7 @@ fn offer(replicas: &[Arc<Rest>]) -> JoinSet<()> {
                 loop {
                     let call = call_within(Duration::from_secs(5));
                     if let Err(error) = replica.search(&call, numbered(number)).await {
-                        assert_eq!(error.kind(), Kind::PacingRefused, "{error}");
+                        assert_eq!(error.kind(), Kind::PacingRejected, "{error}");
                         tokio::task::yield_now().await;
                     }
                 }
@@ -96,7 +96,7 @@ fn assert_kept(vendor: &Vendor) {
 
 #[tokio::test]
 async fn three_replicas_together_send_what_the_vendor_allows_and_share_it() {
-    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
 
     let callers = offer(&replicas);
@@ -114,7 +114,7 @@ async fn three_replicas_together_send_what_the_vendor_allows_and_share_it() {
 
 #[tokio::test]
 async fn a_replica_alone_has_the_whole_rate_of_all() {
-    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     let callers = offer(&replicas);
     let_send(&vendor, 2).await;
@@ -134,7 +134,7 @@ async fn a_replica_alone_has_the_whole_rate_of_all() {
 
 #[tokio::test]
 async fn without_redis_each_goes_on_with_its_share_and_nobody_sees_an_error() {
-    let (vendor, mut redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, mut redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     let callers = offer(&replicas);
     let_send(&vendor, 2).await;
@@ -165,7 +165,7 @@ async fn without_redis_each_goes_on_with_its_share_and_nobody_sees_an_error() {
 
 #[tokio::test]
 async fn a_redis_that_lost_its_memory_between_two_calls_lets_nobody_send_twice() {
-    let (vendor, mut redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, mut redis) = (vendor_without_images().await, Redis::start().await);
     let [one, two, _] = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     // Both have a token then.
     for replica in [&one, &two] {
@@ -182,8 +182,8 @@ async fn a_redis_that_lost_its_memory_between_two_calls_lets_nobody_send_twice()
 }
 
 #[tokio::test]
-async fn a_redis_that_hung_holds_no_places_for_an_answer_that_came_too_late() {
-    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+async fn a_redis_that_hung_holds_no_places_for_a_response_that_came_too_late() {
+    let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replica = replica(&vendor, &redis, QPS);
     // Until this Redis is not new any more, and gives the whole rate.
     for _ in 0..3 {
@@ -194,7 +194,7 @@ async fn a_redis_that_hung_holds_no_places_for_an_answer_that_came_too_late() {
     redis.hang().await;
     let calls = tokio::spawn(send_at_once(replica.clone(), 2 * QPS));
     vendor.until("it is alone", || !is_together(&replica)).await;
-    // Redis does now what it was asked, and nobody hears the answer.
+    // Redis does now what it was asked, and nobody hears the response.
     redis.go_on().await;
     until(&redis, async || is_together(&replica)).await;
 
@@ -207,7 +207,7 @@ async fn a_redis_that_hung_holds_no_places_for_an_answer_that_came_too_late() {
 
 #[tokio::test]
 async fn calls_that_give_up_while_they_wait_leave_no_place_taken() {
-    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     let callers = offer(&replicas);
     let_send(&vendor, 2).await;
@@ -223,7 +223,7 @@ async fn calls_that_give_up_while_they_wait_leave_no_place_taken() {
 
 #[tokio::test]
 async fn calls_that_were_never_written_leave_no_place_taken() {
-    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let unreachable = {
         let mut config = config(&vendor);
         config.qps = 1;
@@ -251,7 +251,7 @@ async fn calls_that_were_never_written_leave_no_place_taken() {
 #[ignore = "a measurement"]
 #[expect(clippy::print_stdout, reason = "its purpose")]
 async fn measure_shared_pace() {
-    let (vendor, redis) = (vendor_without_pictures().await, Redis::start().await);
+    let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, 10));
     let callers = offer(&replicas);
     let_send(&vendor, 1).await;

@@ -24,7 +24,7 @@ struct Window {
 }
 
 /// Places taken, microseconds until the next, replicas that wait.
-type Answer = (usize, u64, usize);
+type Response = (usize, u64, usize);
 
 impl Window {
     /// In a Redis that has just started, empty.
@@ -49,7 +49,7 @@ impl Window {
         window
     }
 
-    async fn ask(&mut self, replica: &str, name: &str, wanted: usize) -> Answer {
+    async fn ask(&mut self, replica: &str, name: &str, wanted: usize) -> Response {
         let mut call = self.script.prepare_invoke();
         call.key("places").key("waiting").key("since").arg(LIMIT);
         call.arg(wanted).arg(0).arg(replica).arg(name);
@@ -129,7 +129,7 @@ async fn replicas_that_wait_leave_each_other_a_part() {
 }
 
 #[tokio::test]
-async fn who_asks_again_because_an_answer_was_lost_takes_no_place_twice() {
+async fn who_asks_again_because_a_response_was_lost_takes_no_place_twice() {
     let mut window = Window::known().await;
 
     assert_eq!(window.ask("one", "one-", LIMIT).await.0, LIMIT);

@@ -1,4 +1,4 @@
-//! Tokens: fetched once, renewed in time, replaced when refused.
+//! Tokens: fetched once, renewed in time, replaced when rejected.
 
 use futures_util::future::join_all;
 
@@ -92,7 +92,7 @@ async fn an_expired_token_is_never_sent() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
+async fn a_rejected_token_is_renewed_once_and_the_call_repeated_once() {
     for code in [13, 100, 110, 111] {
         let vendor = Vendor::start().await;
         let library = library(&vendor);
@@ -113,7 +113,7 @@ async fn a_refused_token_is_renewed_once_and_the_call_repeated_once() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_refuses_every_token_is_not_flooded_with_requests() {
+async fn a_vendor_that_rejects_every_token_is_not_flooded_with_requests() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     vendor.always(Operation::Add, Fault::code(110));

@@ -2,7 +2,7 @@
 
 use samegate::library::BreakerState;
 
-use super::pace::{numbered, paced, vendor_without_pictures};
+use super::pace::{numbered, paced, vendor_without_images};
 use super::*;
 use crate::support::clock::Clock;
 
@@ -34,7 +34,7 @@ fn sent_by(vendor: &Vendor, operation: Operation, account: &str) -> usize {
 #[tokio::test]
 async fn a_vendor_that_breaks_is_left_alone_and_probed_with_one_call() {
     for fault in [Fault::html(503), Fault::Reset] {
-        let vendor = vendor_without_pictures().await;
+        let vendor = vendor_without_images().await;
         let library = paced(&vendor, 100);
         let clock = Clock::stop();
         clock.drive(search_once(&library)).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_vendor_that_breaks_is_left_alone_and_probed_with_one_call() {
             assert_eq!(error.kind(), Kind::VendorUnavailable);
             assert!(error.retry_after().is_some());
         }
-        assert_eq!(begin.elapsed(), Duration::ZERO, "refused at once");
+        assert_eq!(begin.elapsed(), Duration::ZERO, "rejected at once");
         assert_eq!(vendor.calls().len(), 1 + FAILURES, "nothing is sent");
 
         let gate = Gate::closed();
@@ -70,7 +70,7 @@ async fn a_vendor_that_breaks_is_left_alone_and_probed_with_one_call() {
             other
         });
         assert_eq!(other.unwrap_err().kind(), Kind::VendorUnavailable);
-        // Served after all, from a library without pictures.
+        // Served after all, from a library without images.
         probe.unwrap();
         assert_eq!(state(&library), BreakerState::Closed);
     }
@@ -78,7 +78,7 @@ async fn a_vendor_that_breaks_is_left_alone_and_probed_with_one_call() {
 
 #[tokio::test]
 async fn a_silent_vendor_opens_the_breaker() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     let library = paced(&vendor, 100);
     let clock = Clock::stop();
     let gate = Gate::closed();
@@ -95,9 +95,9 @@ async fn a_silent_vendor_opens_the_breaker() {
 }
 
 #[tokio::test]
-async fn refusals_for_pace_and_quota_leave_the_breaker_closed() {
+async fn rejections_for_pace_and_quota_leave_the_breaker_closed() {
     for code in [4, 17, 18, 19] {
-        let vendor = vendor_without_pictures().await;
+        let vendor = vendor_without_images().await;
         vendor.always(Operation::Search, Fault::code(code));
         let clock = Clock::stop();
 
@@ -117,9 +117,9 @@ async fn refusals_for_pace_and_quota_leave_the_breaker_closed() {
 
 #[tokio::test]
 async fn an_account_that_is_used_up_hands_its_calls_to_the_next() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     let library = with_two_accounts(&vendor);
-    vendor.refuse_account(API_KEY, Operation::Search, Fault::code(17));
+    vendor.reject_account(API_KEY, Operation::Search, Fault::code(17));
 
     for _ in 0..20 {
         search_once(&library).await.unwrap();
@@ -142,7 +142,7 @@ async fn an_account_that_is_used_up_hands_its_calls_to_the_next() {
 
 #[tokio::test]
 async fn an_account_with_wrong_keys_is_passed_over() {
-    let vendor = vendor_without_pictures().await;
+    let vendor = vendor_without_images().await;
     vendor.open_account("second", "secret");
     let mut config = config(&vendor);
     config.credentials = vec![
@@ -159,8 +159,8 @@ async fn an_account_with_wrong_keys_is_passed_over() {
 }
 
 #[tokio::test]
-async fn with_every_account_used_up_the_vendors_own_answer_comes_at_once() {
-    let vendor = vendor_without_pictures().await;
+async fn with_every_account_used_up_the_vendors_own_response_comes_at_once() {
+    let vendor = vendor_without_images().await;
     let library = with_two_accounts(&vendor);
     vendor.always(Operation::Search, Fault::code(17));
 

@@ -26,7 +26,7 @@ pub async fn embedded() -> Fixture {
     }
 }
 
-/// The rest backend in front of a whole gateway's REST door.
+/// The rest backend in front of a whole gateway's REST API.
 pub async fn rest_to_own_door() -> Fixture {
     let gateway = Gateway::start().await;
     let library = rest(&gateway.rest_url(), "local", "local");

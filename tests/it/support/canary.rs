@@ -2,7 +2,7 @@
 //! could hold them, and the places to look at.
 //!
 //! Secrets are made of one word that stands in nothing else, so that a part of
-//! one is found as well. Pictures are looked for in pieces from all over them.
+//! one is found as well. Images are looked for in pieces from all over them.
 
 use std::fmt::Write;
 
@@ -12,9 +12,9 @@ use form_urlencoded::byte_serialize;
 
 /// What every secret of the tests is made of: three bytes of base64 six times.
 const WORD: &str = "kAnArY";
-/// Bytes of a picture that are looked for: four groups of base64.
+/// Bytes of an image that are looked for: four groups of base64.
 const PIECE: usize = 12;
-/// Places of a picture at which a piece is taken.
+/// Places of an image at which a piece is taken.
 const PIECES: usize = 16;
 
 /// A secret that holds the word throughout.
@@ -50,12 +50,12 @@ impl Canaries {
         self.bytes(what, text.as_bytes());
     }
 
-    /// Looks for pieces of a picture, raw, printed and as base64.
-    pub fn add_picture(&mut self, what: &str, picture: &[u8]) {
+    /// Looks for pieces of an image, raw, printed and as base64.
+    pub fn add_image(&mut self, what: &str, image: &[u8]) {
         for number in 0..PIECES {
             // Groups of base64 begin at every third byte.
-            let at = (picture.len() - PIECE) * number / (PIECES - 1) / 3 * 3;
-            let piece = &picture[at..at + PIECE];
+            let at = (image.len() - PIECE) * number / (PIECES - 1) / 3 * 3;
+            let piece = &image[at..at + PIECE];
             let base64 = STANDARD.encode(piece);
             let escaped: String = byte_serialize(base64.as_bytes()).collect();
             self.form(what, &base64);
@@ -121,7 +121,7 @@ fn latin(bytes: &[u8]) -> String {
 /// The search itself can find: in every form, wherever it stands.
 mod tests {
     use super::*;
-    use crate::support::pictures::png;
+    use crate::support::images::png;
 
     fn is_found(canaries: &Canaries, form: impl AsRef<[u8]>) -> bool {
         let mut seen = Seen::default();
@@ -149,17 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_found_in_every_form() {
-        let picture = png(1);
+    fn an_image_is_found_in_every_form() {
+        let image = png(1);
         let mut canaries = Canaries::default();
-        canaries.add_picture("a picture", &picture);
-        let base64 = STANDARD.encode(&picture);
+        canaries.add_image("an image", &image);
+        let base64 = STANDARD.encode(&image);
         let escaped: String = byte_serialize(base64.as_bytes()).collect();
 
-        assert!(is_found(&canaries, &picture));
-        assert!(is_found(&canaries, &picture[..16]));
-        assert!(is_found(&canaries, picture.escape_ascii().to_string()));
-        assert!(is_found(&canaries, format!("{:?}", picture.to_vec())));
+        assert!(is_found(&canaries, &image));
+        assert!(is_found(&canaries, &image[..16]));
+        assert!(is_found(&canaries, image.escape_ascii().to_string()));
+        assert!(is_found(&canaries, format!("{:?}", image.to_vec())));
         assert!(is_found(&canaries, &base64));
         assert!(is_found(&canaries, &base64[base64.len() / 2..]));
         assert!(is_found(&canaries, escaped));

@@ -90,7 +90,7 @@ impl Gateway {
             .max_decoding_message_size(64 << 20)
     }
 
-    /// Address of the REST door.
+    /// Address of the REST API.
     pub fn rest_url(&self) -> String {
         format!("http://{}", self.addresses.rest)
     }

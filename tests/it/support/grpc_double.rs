@@ -1,4 +1,4 @@
-//! A small gateway that keeps its pictures in memory and fails on demand.
+//! A small gateway that keeps its images in memory and fails on demand.
 //!
 //! It runs in a runtime of its own, so that [`Double::kill`] breaks every
 //! connection as a crash would. What it stores outlives it: hand the
@@ -37,19 +37,19 @@ pub enum Act {
     /// Cancels the token after this many acknowledgements, and hangs.
     HangAfter(usize, CancellationToken),
     /// Ends at once with this status.
-    Refuse(Status),
+    Reject(Status),
 }
 
 /// What the double was told and what it has seen.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Stored pictures in the order of their adding.
+    /// Stored images in the order of their adding.
     pub stored: Vec<v1::Image>,
     /// Acts of the coming streams; without one a stream just stores.
     pub acts: VecDeque<Act>,
-    /// Statuses that the item or picture with this brief gets before it is
+    /// Statuses that the item or image with this brief gets before it is
     /// stored.
-    pub faults: HashMap<String, VecDeque<v1::Status>>,
+    pub violations: HashMap<String, VecDeque<v1::Status>>,
     /// `authorization` that a call must carry.
     pub authorization: Option<String>,
     /// Options of the streams so far.
@@ -125,7 +125,7 @@ impl Double {
         ended.join().unwrap();
     }
 
-    /// Briefs of the stored pictures, sorted.
+    /// Briefs of the stored images, sorted.
     pub fn briefs(&self) -> Vec<String> {
         let state = self.store.lock().unwrap();
         let mut briefs: Vec<String> = state.stored.iter().map(|i| i.brief.clone()).collect();
@@ -147,7 +147,7 @@ impl Drop for Double {
 }
 
 /// Makes the status of a failed item.
-pub fn fault(code: Code, reason: &str) -> v1::Status {
+pub fn violation(code: Code, reason: &str) -> v1::Status {
     v1::Status {
         code: code as i32,
         message: format!("the double says {reason}"),
@@ -161,7 +161,7 @@ struct Service(Store);
 // === impl State ===
 
 impl State {
-    /// Stores a picture unless its content is there: sign and `existed`.
+    /// Stores an image unless its content is there: sign and `existed`.
     fn add(&mut self, content: &Bytes, brief: String, tags: Vec<u32>) -> (String, bool) {
         let sign = format!("{},{}", content.len(), blake3::hash(content).to_hex());
         if self.stored.iter().any(|image| image.cont_sign == sign) {
@@ -180,8 +180,8 @@ impl State {
         (sign, false)
     }
 
-    fn next_fault(&mut self, brief: &str) -> Option<v1::Status> {
-        self.faults.get_mut(brief)?.pop_front()
+    fn next_violation(&mut self, brief: &str) -> Option<v1::Status> {
+        self.violations.get_mut(brief)?.pop_front()
     }
 
     fn take_item(&mut self, item: v1::AddImagesItem) -> v1::AddImagesResult {
@@ -192,7 +192,7 @@ impl State {
             key: item.key,
             ..v1::AddImagesResult::default()
         };
-        if let Some(status) = self.next_fault(&item.brief) {
+        if let Some(status) = self.next_violation(&item.brief) {
             result.status = Some(status);
             return result;
         }
@@ -239,10 +239,10 @@ impl SameImageService for Service {
         self.authorize(&request)?;
         let request = request.into_inner();
         let mut state = self.0.lock().unwrap();
-        if let Some(fault) = state.next_fault(&request.brief) {
-            let details = ErrorDetails::with_error_info(fault.reason, "samegate", []);
-            let code = Code::from_i32(fault.code);
-            return Err(Status::with_error_details(code, fault.message, details));
+        if let Some(violation) = state.next_violation(&request.brief) {
+            let details = ErrorDetails::with_error_info(violation.reason, "samegate", []);
+            let code = Code::from_i32(violation.code);
+            return Err(Status::with_error_details(code, violation.message, details));
         }
         let content = match request.source {
             Some(v1::add_image_request::Source::Content(content)) => content,
@@ -263,7 +263,7 @@ impl SameImageService for Service {
     ) -> Result<Response<Events>, Status> {
         self.authorize(&request)?;
         let act = self.0.lock().unwrap().acts.pop_front();
-        if let Some(Act::Refuse(status)) = act {
+        if let Some(Act::Reject(status)) = act {
             return Err(status);
         }
         let (events, receiver) = mpsc::channel(1);
@@ -305,7 +305,7 @@ impl SameImageService for Service {
         let mut state = self.0.lock().unwrap();
         let mut stored = state.stored.iter_mut();
         let Some(image) = stored.find(|image| image.cont_sign == sign) else {
-            return Err(Status::not_found("no such picture"));
+            return Err(Status::not_found("no such image"));
         };
         if let Some(brief) = request.brief {
             image.brief = brief;
@@ -332,7 +332,7 @@ impl SameImageService for Service {
             let status = if state.stored.len() < before {
                 v1::Status::default()
             } else {
-                fault(Code::NotFound, "IMAGE_NOT_FOUND")
+                violation(Code::NotFound, "IMAGE_NOT_FOUND")
             };
             results.push(v1::DeleteImagesResult {
                 cont_sign: sign,
@@ -387,7 +387,7 @@ impl SameImageService for Service {
         let image = state.stored.iter().find(|image| image.cont_sign == sign);
         let image = image.cloned();
         if image.is_none() {
-            return Err(Status::not_found("no such picture"));
+            return Err(Status::not_found("no such image"));
         }
         Ok(Response::new(v1::GetImageResponse { image }))
     }

@@ -16,7 +16,7 @@ pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
-pub const REFUSED_STREAM: u32 = 7;
+pub const REJECTED_STREAM: u32 = 7;
 
 /// A connection after the preface.
 pub struct Http2(TcpStream);

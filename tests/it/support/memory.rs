@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use samegate::call::Call;
 use samegate::domain::{
-    Add, Added, Call, ContSign, Delete, DeleteTarget, Deleted, ImageSource, Match, Page, Query,
-    TagLogic, Target, Update, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, ImageSource, Match, Page, Query, TagLogic,
+    Target, Update, Updated,
 };
 use samegate::error::{Error, Kind, Result};
 use samegate::library::Library;
 
-/// Number of every answer; above 2^53, as the vendor's are.
+/// Number of every response; above 2^53, as the vendor's are.
 pub const LOG_ID: u64 = 1_820_640_012_355_862_497;
 
 /// The double.
 #[derive(Debug, Default)]
 pub struct Memory {
     records: Mutex<BTreeMap<String, Record>>,
-    fault: Option<(Kind, &'static str)>,
+    violation: Option<(Kind, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ struct Record {
     tags: Vec<u16>,
 }
 
-/// Sign that a picture's bytes, or its address, get here.
+/// Sign that an image's bytes, or its address, get here.
 pub fn sign_of(content: &[u8]) -> String {
     let digest = blake3::hash(content);
     let (first, second) = digest.as_bytes().split_at(4);
@@ -39,13 +40,13 @@ impl Memory {
     /// A library whose every call fails so, or whose calls about one sign do.
     pub fn failing(kind: Kind, sign: &'static str) -> Self {
         Memory {
-            fault: Some((kind, sign)),
+            violation: Some((kind, sign)),
             ..Memory::default()
         }
     }
 
     fn check(&self, sign: &str) -> Result<()> {
-        match self.fault {
+        match self.violation {
             Some((kind, only)) if only.is_empty() || only == sign => {
                 Err(Error::new(kind, "on purpose"))
             }
@@ -72,7 +73,7 @@ impl Library for Memory {
         })
     }
 
-    /// Every stored picture matches; the same one fully, others by half.
+    /// Every stored image matches; the same one fully, others by half.
     async fn search(&self, _call: &Call, query: Query) -> Result<Page> {
         let sign = sign(&query.source);
         self.check(&sign)?;
@@ -133,7 +134,7 @@ impl Library for Memory {
 
 fn sign(source: &ImageSource) -> String {
     match source {
-        ImageSource::Content(picture) => sign_of(picture.bytes()),
+        ImageSource::Content(image) => sign_of(image.bytes()),
         ImageSource::Url(url) => sign_of(url.as_url().as_str().as_bytes()),
     }
 }

@@ -25,8 +25,8 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 /// Status and body of an admin page.
 pub async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("http://{admin}{path}")).await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let response = reqwest::get(format!("http://{admin}{path}")).await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
 }
 
 /// Value of a metric; labels, if any, as they are written.

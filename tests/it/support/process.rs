@@ -16,9 +16,9 @@ use super::probe::{get, until};
 
 /// A running `samegate serve` on free ports; it is killed when dropped.
 pub struct Process {
-    /// Where its gRPC door listens.
+    /// Where its gRPC API listens.
     pub grpc: SocketAddr,
-    /// Where its REST door listens.
+    /// Where its REST API listens.
     pub rest: SocketAddr,
     /// Where its probes listen.
     pub admin: SocketAddr,

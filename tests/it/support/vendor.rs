@@ -77,8 +77,8 @@ struct State {
     scripts: Scripts,
     journal: Journal,
     /// What an account is answered, whatever is scripted.
-    refusals: HashMap<(String, Operation), Fault>,
-    /// Pictures that a `url` field can name.
+    rejections: HashMap<(String, Operation), Fault>,
+    /// Images that a `url` field can name.
     web: HashMap<String, Bytes>,
 }
 
@@ -137,9 +137,9 @@ impl Vendor {
 
     /// Sets the fault of every call of this operation with this account's
     /// tokens; it comes before the scripted ones.
-    pub fn refuse_account(&self, api_key: &str, operation: Operation, fault: Fault) {
+    pub fn reject_account(&self, api_key: &str, operation: Operation, fault: Fault) {
         let whose = (api_key.to_owned(), operation);
-        self.state().refusals.insert(whose, fault);
+        self.state().rejections.insert(whose, fault);
     }
 
     /// Makes every granted token unknown: calls with one get code 110.
@@ -158,10 +158,10 @@ impl Vendor {
         self.state().library.batch_delete = policy;
     }
 
-    /// Puts a picture where a `url` field can name it; the vendor reaches
+    /// Puts an image where a `url` field can name it; the vendor reaches
     /// nothing else.
-    pub fn publish(&self, url: &str, picture: Bytes) {
-        self.state().web.insert(url.to_owned(), picture);
+    pub fn publish(&self, url: &str, image: Bytes) {
+        self.state().web.insert(url.to_owned(), image);
     }
 
     // --- What it saw ---
@@ -208,7 +208,7 @@ impl Vendor {
 
     /// The library, in the order of adding.
     pub fn stored(&self) -> Vec<Stored> {
-        self.state().library.pictures.clone()
+        self.state().library.images.clone()
     }
 
     /// Waits until the condition holds, which is looked at after each event at

@@ -1,7 +1,7 @@
-//! Synthetic pictures that make a library large without having its pictures.
+//! Synthetic images that make a library large without having its images.
 //!
-//! A distractor has half the features of each of two donor pictures, each in one of its six nearest
-//! cells and with a quarter of its signature's bits flipped: as many near misses as real pictures
+//! A distractor has half the features of each of two donor images, each in one of its six nearest
+//! cells and with a quarter of its signature's bits flipped: as many near misses as real images
 //! have, but no copies of anything.
 
 use same_image::features::codebook::Codebook;
@@ -11,7 +11,7 @@ use same_image::features::{Budget, Feature, Features, GreyView, PackedPlace, Wor
 /// Cells among which a feature moves.
 const JITTER: usize = 6;
 
-/// What distractors are made of: the words and places of a picture's features.
+/// What distractors are made of: the words and places of an image's features.
 pub struct Donor(Vec<([Word; JITTER], PackedPlace)>);
 
 /// Makes distractors, the same ones for the same seed and donors.
@@ -21,9 +21,9 @@ pub struct Distractors {
 }
 
 impl Donor {
-    pub fn new(picture: &GreyView<'_>) -> Self {
+    pub fn new(image: &GreyView<'_>) -> Self {
         let words = |descriptor| nearest_words::<JITTER>(Codebook::embedded(), descriptor);
-        let features = described(picture, Budget::Library);
+        let features = described(image, Budget::Library);
         Self(
             features
                 .iter()

@@ -5,10 +5,10 @@
 //!          [--distractors N --donors DIR] [--segments DIR]
 //! ```
 //!
-//! Adds every picture of the library to an index in memory, searches with every copy of the
+//! Adds every image of the library to an index in memory, searches with every copy of the
 //! manifest that `attacks.py` wrote and with every negative, and prints what `recall.py` prints. A
-//! hit: the best answer is the copy's source. A false match: any other picture. The whole-picture
-//! fallback (PDQ) is not in it. Distractors are added to the library as synthetic pictures in
+//! hit: the best answer is the copy's source. A false match: any other image. The whole-image
+//! fallback (PDQ) is not in it. Distractors are added to the library as synthetic images in
 //! segment files (3.5 GB for 500,000), which a later run with `--segments` alone opens again. Times
 //! are CPU time of the thread, which other programs on the machine hardly change.
 
@@ -66,18 +66,18 @@ struct Results<'a> {
 fn main() -> Result<()> {
     let options = options()?;
     let only = options.get("--only");
-    let library = pictures(Path::new(
+    let library = images(Path::new(
         options.get("--library").ok_or("--library is missing")?,
     ))?;
     let copies = manifest(options.get("--attacks").ok_or("--attacks is missing")?)?;
     let negatives = match options.get("--negative") {
-        Some(folder) => pictures(Path::new(folder))?,
+        Some(folder) => images(Path::new(folder))?,
         None => Vec::new(),
     };
 
     let index = Index::new();
     if let Some(count) = options.get("--distractors") {
-        let donors = pictures(Path::new(
+        let donors = images(Path::new(
             options.get("--donors").ok_or("--donors is missing")?,
         ))?;
         let folder = Path::new(options.get("--segments").ok_or("--segments is missing")?);
@@ -190,7 +190,7 @@ fn manifest(path: &str) -> Result<Vec<Copy>> {
     Ok(strings.chunks_exact(3).map(copy).collect())
 }
 
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
+fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<std::result::Result<Vec<PathBuf>, _>>()?;
@@ -215,7 +215,7 @@ fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
         insertion += cpu_time() - started;
     }
     println!(
-        "library: {} pictures, {count} features, extraction {:.1} ms, insertion {:.3} ms each",
+        "library: {} images, {count} features, extraction {:.1} ms, insertion {:.3} ms each",
         library.len(),
         extraction.as_secs_f64() * 1e3 / library.len() as f64,
         insertion.as_secs_f64() * 1e3 / library.len() as f64
@@ -223,7 +223,7 @@ fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Adds synthetic pictures with ids from [`FIRST_DISTRACTOR`], a segment for every [`SEGMENT`] of
+/// Adds synthetic images with ids from [`FIRST_DISTRACTOR`], a segment for every [`SEGMENT`] of
 /// them, merged as usual.
 fn add_distractors(index: &Index, count: u64, donors: &[PathBuf], folder: &Path) -> Result<()> {
     let donors = donors
@@ -293,19 +293,18 @@ fn search(index: &Index, path: &Path, spent: &mut Spent) -> Result<Vec<Candidate
     Ok(found)
 }
 
-/// Decodes a picture, turned as its EXIF orientation says.
+/// Decodes an image, turned as its EXIF orientation says.
 fn grey(path: &Path) -> Result<image::GrayImage> {
     use image::ImageDecoder as _;
     let mut decoder = image::ImageReader::open(path)?
         .with_guessed_format()?
         .into_decoder()?;
     let orientation = decoder.orientation()?;
-    let mut picture = image::DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture.into_luma8())
+    let mut image = image::DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image.into_luma8())
 }
 
 fn view(grey: &image::GrayImage) -> Result<GreyView<'_>> {
-    GreyView::new(grey.as_raw(), grey.width(), grey.height())
-        .ok_or_else(|| "an empty picture".into())
+    GreyView::new(grey.as_raw(), grey.width(), grey.height()).ok_or_else(|| "an empty image".into())
 }

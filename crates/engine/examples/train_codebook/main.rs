@@ -1,11 +1,11 @@
-//! Trains the codebook of the engine from a folder of pictures.
+//! Trains the codebook of the engine from a folder of images.
 //!
-//! usage: `cargo run --release -p same-image --example train_codebook -- PICTURES OUT`
+//! usage: `cargo run --release -p same-image --example train_codebook -- IMAGES OUT`
 //!
-//! Order: describe every picture as a query would, also mirrored → principal components, dealt
+//! Order: describe every image as a query would, also mirrored → principal components, dealt
 //! alternately to two halves, each rotated at random → 1024 centroids per half → medians of the
-//! residuals → share of features per centroid. The same pictures give the same file, byte by byte.
-//! 180 pictures take about three minutes on one core.
+//! residuals → share of features per centroid. The same images give the same file, byte by byte.
+//! 180 images take about three minutes on one core.
 
 #![allow(
     missing_docs,
@@ -35,7 +35,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let (Some(folder), Some(out)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: train_codebook PICTURES OUT".into());
+        return Err("usage: train_codebook IMAGES OUT".into());
     };
     let descriptors = descriptors(&folder)?;
     println!("{} descriptors", descriptors.len());
@@ -54,7 +54,7 @@ fn descriptors(folder: &str) -> Result<Vec<Descriptor>> {
     for path in paths {
         let grey = image::open(&path)?.into_luma8();
         let view =
-            GreyView::new(grey.as_raw(), grey.width(), grey.height()).ok_or("an empty picture")?;
+            GreyView::new(grey.as_raw(), grey.width(), grey.height()).ok_or("an empty image")?;
         for feature in described(&view, Budget::Query) {
             descriptors.push(feature.descriptor);
             descriptors.push(mirrored(&feature.descriptor));

@@ -1,4 +1,4 @@
-//! Any bytes as stored features: refused, or indexed and searched.
+//! Any bytes as stored features: rejected, or indexed and searched.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as a stored record: read or refused; what is read is written back as it was.
+//! Any bytes as a stored record: read or rejected; what is read is written back as it was.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! A segment file with any bytes changed, its checksum made right again or not: refused, or searched
-//! and merged without a panic. With the old checksum it is always refused.
+//! A segment file with any bytes changed, its checksum made right again or not: rejected, or searched
+//! and merged without a panic. With the old checksum it is always rejected.
 //!
 //! The input is a list of changes of four bytes: part of the file, place in it (16 bits), new value.
 
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 const LIBRARY: u64 = 5;
 const CHECKSUM: usize = 32;
-/// Header and entries of the two pictures.
+/// Header and entries of the two images.
 const HEAD: usize = 32 + 2 * 16;
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -37,7 +37,7 @@ static GROUND: LazyLock<Ground> = LazyLock::new(|| {
     index.insert(2, &features);
     let folder = tempfile::tempdir().expect("a folder for files");
     let path = folder.path().join("0.segment");
-    let merge = index.plan_merge(Extent::All).expect("two pictures");
+    let merge = index.plan_merge(Extent::All).expect("two images");
     merge.write(&path, terms()).expect("a written segment");
     let file = fs::read(&path).expect("a segment");
     let postings = file.len() - CHECKSUM - 2 * 16 * features.features.len();

@@ -21,7 +21,7 @@ fn flip(hash: Hash, bits: u32, chance: &mut Chance) -> Hash {
     flipped
 }
 
-fn entry(id: PictureId, hash: Hash) -> Entry {
+fn entry(id: ImageId, hash: Hash) -> Entry {
     Entry {
         id,
         hash,
@@ -56,7 +56,7 @@ fn a_hash_is_near_up_to_31_bits_of_any_of_the_eight() {
 }
 
 #[test]
-fn a_picture_of_low_quality_is_listed_but_never_near() {
+fn an_image_of_low_quality_is_listed_but_never_near() {
     let hash = random_hash(&mut Chance::new(2));
     let mut catalog = Catalog::default();
     catalog.apply(Change::Add(Entry {
@@ -76,7 +76,7 @@ fn a_picture_of_low_quality_is_listed_but_never_near() {
 }
 
 #[test]
-fn removed_pictures_stay_gone_through_compaction() {
+fn removed_images_stay_gone_through_compaction() {
     let mut chance = Chance::new(3);
     let hashes: Vec<Hash> = (0..4000).map(|_| random_hash(&mut chance)).collect();
     let mut catalog = Catalog::default();
@@ -132,7 +132,7 @@ proptest! {
         let mut chance = Chance::new(seed);
         let query = random_hash(&mut chance);
         let mut catalog = Catalog::default();
-        let mut list: Vec<(PictureId, Tags, u32)> = Vec::new();
+        let mut list: Vec<(ImageId, Tags, u32)> = Vec::new();
         for (id, step) in (0..).zip(steps) {
             match step {
                 Step::Add(tags, bits) => {
@@ -173,12 +173,12 @@ proptest! {
 #[expect(clippy::print_stdout, reason = "its purpose")]
 #[test]
 #[ignore = "a measurement"]
-fn measure_scan_of_half_a_million_pictures() {
-    const PICTURES: u32 = 500_000;
+fn measure_scan_of_half_a_million_images() {
+    const IMAGES: u32 = 500_000;
     const SEARCHES: u32 = 20;
     let mut chance = Chance::new(4);
     let mut catalog = Catalog::default();
-    for id in 0..PICTURES {
+    for id in 0..IMAGES {
         catalog.apply(Change::Add(entry(id, random_hash(&mut chance))));
     }
 
@@ -190,7 +190,7 @@ fn measure_scan_of_half_a_million_pictures() {
     });
 
     println!(
-        "{PICTURES} pictures: the fastest of {SEARCHES} scans took {:?}",
+        "{IMAGES} images: the fastest of {SEARCHES} scans took {:?}",
         searches.min().unwrap()
     );
 }

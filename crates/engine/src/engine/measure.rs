@@ -1,14 +1,14 @@
-//! Measures libraries of up to a million pictures: adds, searches, merges, memory, opening.
+//! Measures libraries of up to a million images: adds, searches, merges, memory, opening.
 //!
 //! ```text
-//! make measure [PICTURES="50000 500000 1000000"] [DONORS=DIR] [QUERIES=DIR]
+//! make measure [IMAGES="50000 500000 1000000"] [DONORS=DIR] [QUERIES=DIR]
 //! ```
 //!
-//! The pictures are synthetic (`examples/evaluate/distractors.rs`), made of the features of the
+//! The images are synthetic (`examples/evaluate/distractors.rs`), made of the features of the
 //! donors; without a folder, donors and queries are drawn. Features are added as if they had just
 //! been extracted, with thumbnails of 1 kB, so that what is measured is the library and not the
 //! decoder. One library grows from size to size, in the system's folder for temporary files: 9 kB of
-//! disk a picture for the library and 6 for the index, twice that while the index is merged.
+//! disk an image for the library and 6 for the index, twice that while the index is merged.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -23,7 +23,7 @@ use super::*;
 use crate::draw::{self, Chance};
 use crate::features::Features;
 use crate::pdq::Hash;
-use crate::picture::Picture;
+use crate::picture::Image;
 
 #[path = "../../examples/evaluate/distractors.rs"]
 mod distractors;
@@ -46,12 +46,12 @@ fn setting(name: &str) -> Option<String> {
 #[test]
 #[ignore = "a measurement"]
 fn measure_libraries() {
-    let sizes = setting("PICTURES").unwrap_or_else(|| "50000 500000 1000000".to_owned());
+    let sizes = setting("IMAGES").unwrap_or_else(|| "50000 500000 1000000".to_owned());
     let sizes = sizes.split_whitespace().map(|size| size.parse().unwrap());
     let donors = files("DONORS", 1000..1060);
     let donors = donors.iter().map(|file| {
-        let picture = Picture::decode(file).unwrap();
-        Donor::new(&picture.view())
+        let image = Image::decode(file).unwrap();
+        Donor::new(&image.view())
     });
     let mut distractors = Distractors::new(donors.collect(), SEED);
     let dir = tempfile::tempdir().unwrap();
@@ -71,8 +71,8 @@ fn measure_libraries() {
         let filled = before.elapsed();
         wait_for_merges(&engine);
         println!(
-            "{size} pictures: {} added in {:.0} s, merged {:.0} s later",
-            added.pictures,
+            "{size} images: {} added in {:.0} s, merged {:.0} s later",
+            added.images,
             filled.as_secs_f64(),
             (before.elapsed() - filled).as_secs_f64()
         );
@@ -99,12 +99,12 @@ fn measure_libraries() {
 }
 
 struct Filled {
-    pictures: u64,
+    images: u64,
     groups: Vec<Duration>,
     searches: Vec<Duration>,
 }
 
-/// Adds until the library has `size` pictures, with a search after every few groups.
+/// Adds until the library has `size` images, with a search after every few groups.
 fn fill(
     engine: &Engine,
     distractors: &mut Distractors,
@@ -112,34 +112,34 @@ fn fill(
     query: &PreparedQuery,
 ) -> Filled {
     let mut filled = Filled {
-        pictures: 0,
+        images: 0,
         groups: Vec::new(),
         searches: Vec::new(),
     };
     let mut chance = Chance::new(SEED + size);
-    let mut left = size - engine.stats().unwrap().pictures;
+    let mut left = size - engine.stats().unwrap().images;
     while left > 0 {
         let count = left.min(GROUP);
-        let pictures: Vec<Prepared> = (0..count)
+        let images: Vec<Prepared> = (0..count)
             .map(|_| prepared(&mut chance, &distractors.make()))
             .collect();
         let before = Instant::now();
-        let (done, answers) = mpsc::channel();
-        for picture in pictures {
+        let (done, responses) = mpsc::channel();
+        for image in images {
             let done = done.clone();
-            engine.add(picture, NewRecord::default(), move |added| {
+            engine.add(image, NewRecord::default(), move |added| {
                 done.send(added.unwrap().existed).unwrap();
             });
         }
         drop(done);
-        assert!(answers.iter().all(|existed| !existed));
+        assert!(responses.iter().all(|existed| !existed));
         filled.groups.push(before.elapsed());
         if filled.groups.len().is_multiple_of(16) {
             let before = Instant::now();
             engine.search(query, &Query::default()).unwrap();
             filled.searches.push(before.elapsed());
         }
-        filled.pictures += count;
+        filled.images += count;
         left -= count;
     }
     filled
@@ -163,7 +163,7 @@ fn prepared(chance: &mut Chance, features: &Features) -> Prepared {
 }
 
 fn wait_for_merges(engine: &Engine) {
-    while engine.memory.index().unsealed() >= engine.memory.segment_pictures() {
+    while engine.memory.index().unsealed() >= engine.memory.segment_images() {
         std::thread::yield_now();
     }
 }
@@ -193,10 +193,10 @@ fn print_times(what: &str, mut times: Vec<Duration>) {
     println!("{what}: median {median:.1} ms, p95 {late:.1}, worst {worst:.1}");
 }
 
-/// The pictures of the folder that a variable names, or drawn ones.
+/// The images of the folder that a variable names, or drawn ones.
 fn files(variable: &str, seeds: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     let Some(folder) = setting(variable) else {
-        let drawn = seeds.map(|seed| draw::png(&draw::picture(seed, 640, 480)));
+        let drawn = seeds.map(|seed| draw::png(&draw::image(seed, 640, 480)));
         return drawn.collect();
     };
     let entries = std::fs::read_dir(Path::new(&folder)).unwrap();

@@ -1,12 +1,12 @@
 //! One search: who is a candidate, how good it is, and which part of the order is asked for.
 //!
-//! Order of events: whole-picture copies by PDQ → shared parts by the index → same bytes → the best
-//! evidence a picture → sorted → cut to the page → records read. Only the page's records are read
+//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the best
+//! evidence an image → sorted → cut to the page → records read. Only the page's records are read
 //! from the store.
 
 use std::collections::HashMap;
 
-use crate::catalog::PictureId;
+use crate::catalog::ImageId;
 use crate::geometry::Geometry;
 use crate::identity::Sign;
 use crate::index::SearchOptions;
@@ -19,10 +19,10 @@ use crate::tags::TagFilter;
 /// Results beyond this many are cut off (same_hq documentation, parameters `pn` and `rn`).
 pub const MAX_RESULTS: usize = 1000;
 
-/// What is asked of a search besides the picture.
+/// What is asked of a search besides the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// Which pictures may be found. Default: all.
+    /// Which images may be found. Default: all.
     pub filter: TagFilter,
     /// How many of the best matches to skip, 0 to 999. Default 0.
     pub offset: usize,
@@ -34,17 +34,17 @@ pub struct Query {
 
 /// The matches of one search.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
+pub struct Response {
     /// Matches by falling score; equal ones in the order of adding.
     pub matches: Vec<Hit>,
     /// Whether more matches follow within the first [`MAX_RESULTS`].
     pub has_more: bool,
 }
 
-/// One stored picture that is the same as the query.
+/// One stored image that is the same as the query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The picture's name.
+    /// The image's name.
     pub sign: Sign,
     /// How sure it is, in [0, 1], the largest of: 1 for the same bytes; 1 − d/124 for a whole copy at
     /// PDQ distance d (0.75 to 1); e/(e + 4) for a shared part with evidence e, a sum over its
@@ -58,7 +58,7 @@ pub struct Hit {
     pub geometry: Option<Geometry>,
 }
 
-/// Why a search gave no answer.
+/// Why a search gave no response.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
@@ -76,7 +76,7 @@ pub enum SearchError {
 /// A match before its record is read.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    id: PictureId,
+    id: ImageId,
     score: f32,
     geometry: Option<Geometry>,
 }
@@ -113,11 +113,11 @@ pub(super) fn check(query: &Query) -> Result<(), SearchError> {
 pub(super) fn run(
     snapshot: &Snapshot,
     memory: &Memory,
-    picture: &PreparedQuery,
+    image: &PreparedQuery,
     query: &Query,
-) -> Result<Answer, StoreError> {
-    let exact = snapshot.by_content(&picture.content)?;
-    let mut candidates = candidates(memory, exact, picture, query);
+) -> Result<Response, StoreError> {
+    let exact = snapshot.by_content(&image.content)?;
+    let mut candidates = candidates(memory, exact, image, query);
     candidates.retain(|candidate| candidate.score >= query.min_score);
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     candidates.truncate(MAX_RESULTS);
@@ -125,20 +125,20 @@ pub(super) fn run(
     let end = candidates.len().min(query.offset + query.limit);
     let has_more = end < candidates.len();
     let page = candidates.get(query.offset..end).unwrap_or_default();
-    Ok(Answer {
+    Ok(Response {
         matches: hits(snapshot, page)?,
         has_more,
     })
 }
 
-/// Collects every picture that any of the three ways finds, once.
+/// Collects every image that any of the three ways finds, once.
 fn candidates(
     memory: &Memory,
-    exact: Option<PictureId>,
-    picture: &PreparedQuery,
+    exact: Option<ImageId>,
+    image: &PreparedQuery,
     query: &Query,
 ) -> Vec<Candidate> {
-    let mut found: HashMap<PictureId, Candidate> = HashMap::new();
+    let mut found: HashMap<ImageId, Candidate> = HashMap::new();
     let mut add = |id, score, geometry: Option<Geometry>| {
         let unknown = Candidate {
             id,
@@ -149,12 +149,12 @@ fn candidates(
         known.score = known.score.max(score);
         known.geometry = geometry.or(known.geometry);
     };
-    if picture.pdq_quality >= pdq::MIN_QUALITY {
-        for near in memory.catalog().near(&picture.pdq, &query.filter) {
+    if image.pdq_quality >= pdq::MIN_QUALITY {
+        for near in memory.catalog().near(&image.pdq, &query.filter) {
             add(near.id, score(near.distance), None);
         }
     }
-    for (id, score, geometry) in parts(memory, picture, query) {
+    for (id, score, geometry) in parts(memory, image, query) {
         add(id, score, Some(geometry));
     }
     if let Some(id) = exact.filter(|id| admitted(memory, *id, &query.filter)) {
@@ -163,22 +163,18 @@ fn candidates(
     found.into_values().collect()
 }
 
-/// Finds the pictures that share a part with the query.
-fn parts(
-    memory: &Memory,
-    picture: &PreparedQuery,
-    query: &Query,
-) -> Vec<(PictureId, f32, Geometry)> {
+/// Finds the images that share a part with the query.
+fn parts(memory: &Memory, image: &PreparedQuery, query: &Query) -> Vec<(ImageId, f32, Geometry)> {
     let options = SearchOptions {
         candidates: depth(query),
     };
     // The index knows numbers as u64; those of this library are u32.
-    let number = |id: u64| PictureId::try_from(id).ok();
+    let number = |id: u64| ImageId::try_from(id).ok();
     // The catalog is locked for each question anew: a search may take long, and writers wait for it.
     let passes = |id| number(id).is_some_and(|id| admitted(memory, id, &query.filter));
     memory
         .index()
-        .search(&picture.features, &options, &passes)
+        .search(&image.features, &options, &passes)
         .iter()
         .filter_map(|part| {
             let geometry = Geometry::from(&part.alignment.overlap);
@@ -187,12 +183,12 @@ fn parts(
         .collect()
 }
 
-fn admitted(memory: &Memory, id: PictureId, filter: &TagFilter) -> bool {
+fn admitted(memory: &Memory, id: ImageId, filter: &TagFilter) -> bool {
     let tags = memory.catalog().tags(id);
     tags.is_some_and(|tags| filter.admits(tags))
 }
 
-/// Says how many pictures to compare closely: enough to fill the page and to know of more.
+/// Says how many images to compare closely: enough to fill the page and to know of more.
 fn depth(query: &Query) -> usize {
     let shallow = SearchOptions::default().candidates;
     if query.offset + query.limit < shallow {
@@ -202,7 +198,7 @@ fn depth(query: &Query) -> usize {
     }
 }
 
-/// Maps a PDQ distance to a score: 124 is near the mean distance (128) of unrelated pictures.
+/// Maps a PDQ distance to a score: 124 is near the mean distance (128) of unrelated images.
 fn score(distance: u32) -> f32 {
     1.0 - distance as f32 / 124.0
 }
@@ -210,7 +206,7 @@ fn score(distance: u32) -> f32 {
 fn hits(snapshot: &Snapshot, page: &[Candidate]) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::with_capacity(page.len());
     for candidate in page {
-        // Deleted or added while this search ran: not part of its answer.
+        // Deleted or added while this search ran: not part of its response.
         let Some(record) = snapshot.record(candidate.id)? else {
             continue;
         };

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_byte_or_another_length_is_refused() {
+    fn a_changed_byte_or_another_length_is_rejected() {
         let mut file = include_bytes!("codebook.bin").to_vec();
 
         assert_eq!(

@@ -4,7 +4,7 @@
 //! directions → per direction sample a rotated 26 × 26 patch → 4 × 4 cells of 8 directions with
 //! constant weights → RootSIFT. Sources: Lowe 2004, sections 5 and 6.1; Arandjelović & Zisserman
 //! 2012, section 2. Deviation: both windows are sampled on a fixed grid in the keypoint's own frame
-//! instead of looping over the picture's pixels, so that all weights are constants (5 times faster
+//! instead of looping over the image's pixels, so that all weights are constants (5 times faster
 //! at equal recall, measured by the prototype). Cost: about 1,000 bilinear samples and as many arc
 //! tangents per feature.
 
@@ -52,7 +52,7 @@ const BINS: usize = 36;
 /// A second direction needs this part of the strongest (Lowe 2004, section 5).
 const SECOND_PEAK: f32 = 0.8;
 /// Directions kept per keypoint (engine design, section 2).
-const MOST_DIRECTIONS: usize = 2;
+const MAX_DIRECTIONS: usize = 2;
 
 static CELL_WEIGHTS: LazyLock<[[f32; CELLS]; WINDOW]> = LazyLock::new(cell_weights);
 /// The first of the two columns of cells that a sample counts for.
@@ -262,7 +262,7 @@ fn smoothed(histogram: &[f32; BINS]) -> [f32; BINS] {
 }
 
 /// Finds the strongest local maxima and refines each with a parabola (Lowe 2004, section 5).
-fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MOST_DIRECTIONS] {
+fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_DIRECTIONS] {
     let strongest = histogram.iter().copied().fold(0.0, f32::max);
     let mut found: Vec<(f32, f32)> = Vec::new();
     for bin in 0..BINS {

@@ -26,7 +26,7 @@ const MOVES: usize = 5;
 /// Describes a place of the scale space where the difference of Gaussians is extreme.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keypoint {
-    /// Octave; its pixels are 2^octave pixels of the picture.
+    /// Octave; its pixels are 2^octave pixels of the image.
     pub(crate) octave: usize,
     /// The blurred image nearest in scale, 1 to [`LAYERS`].
     pub(crate) layer: usize,
@@ -259,16 +259,16 @@ mod tests {
 
     #[test]
     fn a_blob_is_found_once_at_its_centre_and_scale() {
-        let mut picture = Plane::new(128, 96);
+        let mut image = Plane::new(128, 96);
         let (centre_x, centre_y, radius) = (60.3f32, 44.7f32, 6.0f32);
         for y in 0..96 {
             for x in 0..128 {
                 let distance = (x as f32 - centre_x).powi(2) + (y as f32 - centre_y).powi(2);
-                picture.data[y * 128 + x] = 0.2 + 0.6 * (-distance / (2.0 * radius * radius)).exp();
+                image.data[y * 128 + x] = 0.2 + 0.6 * (-distance / (2.0 * radius * radius)).exp();
             }
         }
 
-        let found = keypoints(&scale::octaves(&picture, 1.0));
+        let found = keypoints(&scale::octaves(&image, 1.0));
 
         let best = found
             .iter()
@@ -285,14 +285,14 @@ mod tests {
 
     #[test]
     fn a_straight_edge_has_no_keypoint() {
-        let mut picture = Plane::new(96, 96);
+        let mut image = Plane::new(96, 96);
         for y in 0..96 {
             for x in 0..96 {
-                picture.data[y * 96 + x] = if x + y / 3 < 60 { 0.1 } else { 0.9 };
+                image.data[y * 96 + x] = if x + y / 3 < 60 { 0.1 } else { 0.9 };
             }
         }
 
-        let inner = keypoints(&scale::octaves(&picture, 1.0))
+        let inner = keypoints(&scale::octaves(&image, 1.0))
             .into_iter()
             .filter(|k| k.octave == 0 && (20.0..76.0).contains(&k.y))
             .count();

@@ -1,13 +1,13 @@
-//! Descriptors of pictures that were never looked at: mirrored and colour-inverted.
+//! Descriptors of images that were never looked at: mirrored and colour-inverted.
 //!
-//! Mirroring a picture turns the keypoint's frame upside down: the rows of cells and the sense of
+//! Mirroring an image turns the keypoint's frame upside down: the rows of cells and the sense of
 //! all directions are exchanged. Inverting the colours turns every gradient round, so the frame
 //! turns by 180° and rows and columns are exchanged, while directions relative to the frame stay.
 //! Both only move numbers, so a search need not extract again.
 
 use super::describe::{CELLS, DESCRIPTOR, DIRECTIONS, Descriptor};
 
-/// Returns the descriptor of the same feature in the mirrored picture.
+/// Returns the descriptor of the same feature in the mirrored image.
 pub fn mirrored(descriptor: &Descriptor) -> Descriptor {
     permuted(descriptor, |row, column, direction| {
         (
@@ -18,7 +18,7 @@ pub fn mirrored(descriptor: &Descriptor) -> Descriptor {
     })
 }
 
-/// Returns the descriptor of the same feature in the colour-inverted picture.
+/// Returns the descriptor of the same feature in the colour-inverted image.
 pub fn inverted(descriptor: &Descriptor) -> Descriptor {
     permuted(descriptor, |row, column, direction| {
         (CELLS - 1 - row, CELLS - 1 - column, direction)
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrored_descriptors_are_those_of_the_mirrored_picture() {
+    fn mirrored_descriptors_are_those_of_the_mirrored_image() {
         let pixels = drawn();
         let turned: Vec<u8> = pixels
             .chunks(WIDTH as usize)
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn inverted_descriptors_are_those_of_the_inverted_picture() {
+    fn inverted_descriptors_are_those_of_the_inverted_image() {
         let pixels = drawn();
         let negative: Vec<u8> = pixels.iter().map(|value| 255 - value).collect();
         let (plain, seen) = (features(&pixels), features(&negative));

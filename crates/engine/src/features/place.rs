@@ -1,6 +1,6 @@
-//! Where a feature sits in its picture, and the 32 bits of it that a posting carries.
+//! Where a feature sits in its image, and the 32 bits of it that a posting carries.
 //!
-//! All lengths are parts of the picture's longest side, so that places of a picture and its scaled
+//! All lengths are parts of the image's longest side, so that places of an image and its scaled
 //! copy agree.
 //!
 //! ```text
@@ -12,7 +12,7 @@
 
 use std::f32::consts::TAU;
 
-/// Locates a feature; lengths in parts of the picture's longest side, the angle in radians.
+/// Locates a feature; lengths in parts of the image's longest side, the angle in radians.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
     /// Distance from the left edge, in [0, 1].

@@ -1,10 +1,10 @@
-//! The two picture types of the feature pipeline.
+//! The two image types of the feature pipeline.
 //!
 //! [`GreyView`] is what the decoder hands in: borrowed 8-bit luminance. [`Plane`] is what the
 //! pipeline works on: owned floating-point luminance in [0, 1], row by row without padding. Neither
 //! knows where the pixels came from.
 
-/// Borrows an 8-bit grey picture, row by row without padding, already oriented.
+/// Borrows an 8-bit grey image, row by row without padding, already oriented.
 #[derive(Clone, Copy)]
 pub struct GreyView<'a> {
     pixels: &'a [u8],
@@ -12,7 +12,7 @@ pub struct GreyView<'a> {
     height: u32,
 }
 
-/// Owns a grey picture with values in [0, 1].
+/// Owns a grey image with values in [0, 1].
 #[derive(Clone)]
 pub(crate) struct Plane {
     pub(crate) width: usize,

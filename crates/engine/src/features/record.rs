@@ -1,4 +1,4 @@
-//! The bytes that the store keeps of a picture's features.
+//! The bytes that the store keeps of an image's features.
 //!
 //! ```text
 //! offset  bytes   content (little endian)
@@ -6,8 +6,8 @@
 //! 1       1       0
 //! 2       2       number of features n
 //! 4       4       id of the codebook
-//! 8       2       width of the picture in pixels
-//! 10      2       height of the picture in pixels
+//! 8       2       width of the image in pixels
+//! 10      2       height of the image in pixels
 //! 12      16 · n  features, the strongest first:
 //!                   8  signature
 //!                   4  place (see `place`)
@@ -139,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn cut_or_lengthened_bytes_are_refused(features in any_features(), cut in 1usize..40) {
+        fn cut_or_lengthened_bytes_are_rejected(features in any_features(), cut in 1usize..40) {
             let bytes = features.encode();
             let shorter = &bytes[..bytes.len().saturating_sub(cut)];
             let longer = [bytes.clone(), vec![0; cut]].concat();
@@ -149,7 +149,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_refused_or_read_without_a_panic(
+        fn any_bytes_are_rejected_or_read_without_a_panic(
             bytes in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             if let Ok(features) = Features::decode(&bytes) {

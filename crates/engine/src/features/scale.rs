@@ -1,4 +1,4 @@
-//! Step 1: brings a picture to its working size and builds the Gaussian scale space.
+//! Step 1: brings an image to its working size and builds the Gaussian scale space.
 //!
 //! Order: resize so that the longest side is the budget's, at most twice enlarged → blur to sigma
 //! 1.6 → per octave three layers and three more for the differences → halve → next octave. Source:
@@ -17,14 +17,14 @@ use super::plane::{GreyView, Plane};
 pub(crate) const LAYERS: usize = 3;
 /// Blur of the first image of each octave, in its pixels (Lowe 2004, section 3.3).
 pub(crate) const SIGMA: f32 = 1.6;
-/// Blur that a camera picture is assumed to have, in its pixels (Lowe 2004, section 3.3).
+/// Blur that a camera image is assumed to have, in its pixels (Lowe 2004, section 3.3).
 const CAMERA_SIGMA: f32 = 0.5;
 /// Octaves stop before a side gets shorter than this: a window of the coarsest layer would no
 /// longer fit.
 const SHORTEST_SIDE: usize = 16;
-/// A picture is never enlarged more than this: there is nothing more to see (engine design, section
+/// An image is never enlarged more than this: there is nothing more to see (engine design, section
 /// 2).
-const LARGEST_ENLARGEMENT: f32 = 2.0;
+const MAX_ENLARGEMENT: f32 = 2.0;
 /// Pixels computed together in the blur; the accumulators stay in registers.
 const LANES: usize = 16;
 
@@ -39,7 +39,7 @@ pub(crate) struct Octave {
 /// factor.
 #[expect(clippy::expect_used, reason = "each message says why it cannot happen")]
 pub(crate) fn working_size(view: &GreyView<'_>, longest: u32) -> (Plane, f32) {
-    let factor = (longest as f32 / view.width().max(view.height()) as f32).min(LARGEST_ENLARGEMENT);
+    let factor = (longest as f32 / view.width().max(view.height()) as f32).min(MAX_ENLARGEMENT);
     let side = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(SHORTEST_SIDE as u32);
     let (width, height) = (side(view.width()), side(view.height()));
     // Typed images: `resize` of any type would be compiled for every type there is.
@@ -66,11 +66,11 @@ pub(crate) fn working_size(view: &GreyView<'_>, longest: u32) -> (Plane, f32) {
     )
 }
 
-/// Builds the scale space of a picture that was resized by `factor`.
-pub(crate) fn octaves(picture: &Plane, factor: f32) -> Vec<Octave> {
+/// Builds the scale space of an image that was resized by `factor`.
+pub(crate) fn octaves(image: &Plane, factor: f32) -> Vec<Octave> {
     // Enlarging stretches the camera's blur; reducing leaves the new pixel's own.
     let present = CAMERA_SIGMA * factor.max(1.0);
-    let mut base = blur(picture, (SIGMA * SIGMA - present * present).sqrt());
+    let mut base = blur(image, (SIGMA * SIGMA - present * present).sqrt());
     let mut octaves = Vec::new();
     loop {
         let octave = octave(base);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_picture_is_enlarged_at_most_twice_and_a_large_one_reduced() {
+    fn a_small_image_is_enlarged_at_most_twice_and_a_large_one_reduced() {
         let small = vec![7; 60 * 50];
         let large = vec![7; 2000 * 100];
 
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn octaves_stop_before_a_side_gets_too_short() {
-        let picture = Plane::new(100, 64);
+        let image = Plane::new(100, 64);
 
-        let sizes: Vec<_> = octaves(&picture, 1.0)
+        let sizes: Vec<_> = octaves(&image, 1.0)
             .iter()
             .map(|o| (o.blurred[0].width, o.blurred[0].height))
             .collect();

@@ -12,7 +12,7 @@ use super::Part;
 /// %).
 const CELLS_PER_FEATURE: usize = 8;
 /// Features of a query that are looked up with inverted colours, the strongest. Whoever inverts a
-/// picture does it to the whole of it, and most queries that come so far are in no library: a third of
+/// image does it to the whole of it, and most queries that come so far are in no library: a third of
 /// the cost is enough for them (measured: `make eval`, inverted copies 100 % as with all features).
 const INVERTED_FEATURES: usize = 400;
 

@@ -1,6 +1,6 @@
 //! The one place with unsafe code: mapping a segment file into memory.
 //!
-//! Segments of a million pictures have gigabytes; mapped, only the pages that searches touch are
+//! Segments of a million images have gigabytes; mapped, only the pages that searches touch are
 //! resident, and the system may drop them again.
 #![allow(unsafe_code, reason = "a file can only be mapped by an unsafe call")]
 

@@ -1,10 +1,10 @@
 //! Turns parts of the index into one new segment file.
 //!
-//! Order: decide which pictures stay → count their postings per cell → write header, pictures,
+//! Order: decide which images stay → count their postings per cell → write header, images,
 //! starts and postings to a file beside the target → sync → rename → sync the folder → open it as
 //! any other segment, checksum and all. Needs no lock: the parts are immutable, and searches go on
 //! reading them. Cost: reads every posting of the parts twice, writes it once; memory: 8 MB and 24
-//! bytes per picture.
+//! bytes per image.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ pub enum Extent {
     /// together: the number of segments grows with the logarithm of the library, and each posting
     /// is rewritten as often.
     Grown,
-    /// Everything, to be rid of deleted pictures.
+    /// Everything, to be rid of deleted images.
     All,
 }
 
@@ -39,13 +39,13 @@ pub enum Extent {
 pub struct Terms<'a> {
     /// The number of the library, see [`Segment::open`].
     pub library: u64,
-    /// Says which pictures stay.
+    /// Says which images stay.
     pub keep: &'a dyn Fn(u64) -> bool,
     /// Ends the writing early once it is set.
     pub stop: &'a AtomicBool,
 }
 
-/// The number that a picture gets in the new segment, per part and old number; `None` leaves it
+/// The number that an image gets in the new segment, per part and old number; `None` leaves it
 /// out.
 type Numbers = Vec<Vec<Option<u32>>>;
 
@@ -55,9 +55,9 @@ impl Merge {
     pub(super) fn of(sealed: &[Sealed], extent: Extent) -> Option<Self> {
         let mut together = 0;
         let taken = sealed.iter().rev().take_while(|part| {
-            let pictures = u64::from(part.postings().pictures());
-            let large = part.segment().is_some() && pictures > 2 * together;
-            together += pictures;
+            let images = u64::from(part.postings().images());
+            let large = part.segment().is_some() && images > 2 * together;
+            together += images;
             extent == Extent::All || !large
         });
         let parts = sealed[sealed.len() - taken.count()..].to_vec();
@@ -71,7 +71,7 @@ impl Merge {
     ///
     /// # Errors
     ///
-    /// `Io` when the disk refuses and `Stopped`: then `path` does not exist and the index is as it
+    /// `Io` when the disk rejects and `Stopped`: then `path` does not exist and the index is as it
     /// was. `TooLarge` above 2^32 postings. `Damaged` when the file does not read back as it was
     /// written.
     pub fn write(&self, path: &Path, terms: Terms<'_>) -> Result<Segment, SegmentError> {
@@ -94,17 +94,17 @@ impl Merge {
         let numbers = self.numbers(terms.keep);
         let starts = self.starts(&numbers, terms.stop)?;
         let mut out = Hashed::new(File::create(path)?);
-        let pictures = numbers.iter().flatten().flatten().count() as u32;
+        let images = numbers.iter().flatten().flatten().count() as u32;
         out.put(MAGIC)?;
         out.put(&Codebook::embedded().id().to_le_bytes())?;
-        out.put(&pictures.to_le_bytes())?;
+        out.put(&images.to_le_bytes())?;
         out.put(&u64::from(starts[CELL_COUNT]).to_le_bytes())?;
         out.put(&terms.library.to_le_bytes())?;
         for (part, numbers) in self.parts.iter().zip(&numbers) {
             for (number, kept) in (0..).zip(numbers) {
                 if kept.is_some() {
-                    let picture = part.postings().picture(number);
-                    out.put(&picture.ok_or(SegmentError::Damaged)?.to_bytes())?;
+                    let image = part.postings().image(number);
+                    out.put(&image.ok_or(SegmentError::Damaged)?.to_bytes())?;
                 }
             }
         }
@@ -120,16 +120,16 @@ impl Merge {
         Ok(out.finish()?)
     }
 
-    /// Numbers the pictures that stay, in the order of parts; of equal ids the newest stays.
+    /// Numbers the images that stay, in the order of parts; of equal ids the newest stays.
     fn numbers(&self, keep: &dyn Fn(u64) -> bool) -> Numbers {
         let mut seen = HashSet::new();
         let mut stays: Vec<Vec<bool>> = Vec::new();
         for part in self.parts.iter().rev().map(Sealed::postings) {
-            let mut of_part = vec![false; part.pictures() as usize];
+            let mut of_part = vec![false; part.images() as usize];
             for (number, stays) in of_part.iter_mut().enumerate().rev() {
                 *stays = part
-                    .picture(number as u32)
-                    .is_some_and(|picture| keep(picture.id) && seen.insert(picture.id));
+                    .image(number as u32)
+                    .is_some_and(|image| keep(image.id) && seen.insert(image.id));
             }
             stays.push(of_part);
         }
@@ -149,7 +149,7 @@ impl Merge {
             starts.push(u32::try_from(total).map_err(|_| SegmentError::TooLarge)?);
             for (part, numbers) in self.parts.iter().zip(numbers) {
                 part.postings().read(cell, &mut |list| {
-                    let kept = |old: &&_| number(numbers, posting::picture(old)).is_some();
+                    let kept = |old: &&_| number(numbers, posting::image(old)).is_some();
                     total += list.iter().filter(kept).count() as u64;
                 });
             }
@@ -166,7 +166,7 @@ impl Merge {
         for (part, numbers) in self.parts.iter().zip(numbers) {
             part.postings().read(cell, &mut |list| {
                 for old in list {
-                    if let Some(number) = number(numbers, posting::picture(old))
+                    if let Some(number) = number(numbers, posting::image(old))
                         && outcome.is_ok()
                     {
                         outcome = out.put(&posting::renumbered(old, number));

@@ -1,9 +1,9 @@
-//! The 16 bytes that say "this picture has this feature", as they lie in tables and segment files.
+//! The 16 bytes that say "this image has this feature", as they lie in tables and segment files.
 //!
 //! ```text
 //! offset  bytes  content (little endian)
 //! 0       8      signature
-//! 8       4      picture: its number in the table or segment
+//! 8       4      image: its number in the table or segment
 //! 12      4      place (see `features::place`)
 //! ```
 //!
@@ -18,10 +18,10 @@ pub(crate) const POSTING: usize = 16;
 pub(crate) type Posting = [u8; POSTING];
 
 /// Puts a posting together.
-pub(crate) fn posting(word: Word, picture: u32, place: PackedPlace) -> Posting {
+pub(crate) fn posting(word: Word, image: u32, place: PackedPlace) -> Posting {
     let mut bytes = [0; POSTING];
     bytes[..8].copy_from_slice(&word.signature.to_le_bytes());
-    bytes[8..12].copy_from_slice(&picture.to_le_bytes());
+    bytes[8..12].copy_from_slice(&image.to_le_bytes());
     bytes[12..].copy_from_slice(&place.0.to_le_bytes());
     bytes
 }
@@ -33,8 +33,8 @@ pub(crate) fn hamming(posting: &Posting, signature: u64) -> u32 {
     (u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ signature).count_ones()
 }
 
-/// Returns the picture's number.
-pub(crate) fn picture(posting: &Posting) -> u32 {
+/// Returns the image's number.
+pub(crate) fn image(posting: &Posting) -> u32 {
     u32::from_le_bytes([posting[8], posting[9], posting[10], posting[11]])
 }
 
@@ -48,9 +48,9 @@ pub(crate) fn place(posting: &Posting) -> PackedPlace {
     ]))
 }
 
-/// Returns the posting with another picture's number.
-pub(crate) fn renumbered(posting: &Posting, picture: u32) -> Posting {
+/// Returns the posting with another image's number.
+pub(crate) fn renumbered(posting: &Posting, image: u32) -> Posting {
     let mut bytes = *posting;
-    bytes[8..12].copy_from_slice(&picture.to_le_bytes());
+    bytes[8..12].copy_from_slice(&image.to_le_bytes());
     bytes
 }

@@ -1,8 +1,8 @@
 //! How much a match says when its feature occurs again and again.
 //!
 //! Every dot of a halftone matches every dot of another, every window of a facade every window, and
-//! enough of them lie on each other whatever the pictures are. So each match is divided by the root
-//! of how often its features are matched between these two pictures. Source: Jégou, Douze & Schmid
+//! enough of them lie on each other whatever the images are. So each match is divided by the root
+//! of how often its features are matched between these two images. Source: Jégou, Douze & Schmid
 //! 2009, "On the burstiness of visual elements", section 3.1 (there for votes; here in both
 //! directions, and for the evidence too).
 
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use super::votes::Match;
 
-/// Counts the matches of one picture by query feature and by place in the picture.
+/// Counts the matches of one image by query feature and by place in the image.
 pub(super) struct Repeats {
     of_feature: HashMap<u16, u16>,
     of_place: HashMap<u32, u16>,

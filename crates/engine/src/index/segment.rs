@@ -4,16 +4,16 @@
 //! offset   bytes      content (little endian)
 //! 0        8          "SAMESG01"
 //! 8        4          id of the codebook
-//! 12       4          number of pictures p
+//! 12       4          number of images p
 //! 16       8          number of postings n, below 2^32
 //! 24       8          the library's own number
-//! 32       16 · p     pictures (see `picture`)
+//! 32       16 · p     images (see `picture`)
 //! …        4·(2^20+1) for each cell where its postings start, counted in postings; the last is n
 //! …        16 · n     postings (see `posting`), cell by cell
 //! …        32         BLAKE3 of everything before
 //! ```
 //!
-//! A segment is a cache: one that is damaged, of another codebook or of another library is refused
+//! A segment is a cache: one that is damaged, of another codebook or of another library is rejected
 //! when it is opened, and is made again.
 
 use std::hint::black_box;
@@ -26,7 +26,7 @@ use crate::features::codebook::{CELL_COUNT, Codebook};
 
 use super::Postings;
 use super::mapped;
-use super::picture::{PICTURE, Picture};
+use super::picture::{IMAGE, Image};
 use super::posting::{POSTING, Posting};
 
 pub(super) const MAGIC: &[u8; 8] = b"SAMESG01";
@@ -38,7 +38,7 @@ const OFFSET: usize = 4;
 pub struct Segment {
     path: PathBuf,
     map: Mmap,
-    pictures: usize,
+    images: usize,
     postings: usize,
 }
 
@@ -46,7 +46,7 @@ pub struct Segment {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// The file system refused.
+    /// The file system rejected.
     #[error("the segment file cannot be read or written: {0}")]
     Io(io::Error),
     /// The file is not a segment, or one of another format, codebook or library.
@@ -55,7 +55,7 @@ pub enum SegmentError {
     /// The length, the checksum or the order of the cells is wrong.
     #[error("the segment file is damaged")]
     Damaged,
-    /// More pictures or postings than a segment can number.
+    /// More images or postings than a segment can number.
     #[error("the segment would be too large")]
     TooLarge,
     /// The caller wanted it no longer.
@@ -92,9 +92,9 @@ impl Segment {
         if header[..8] != *MAGIC || word(8) != Codebook::embedded().id() || !of_library {
             return Err(SegmentError::Foreign);
         }
-        let (pictures, postings) = (word(12) as usize, word(16) as usize);
+        let (images, postings) = (word(12) as usize, word(16) as usize);
         let length =
-            HEADER + pictures * PICTURE + (CELL_COUNT + 1) * OFFSET + postings * POSTING + CHECKSUM;
+            HEADER + images * IMAGE + (CELL_COUNT + 1) * OFFSET + postings * POSTING + CHECKSUM;
         if word(20) != 0 || map.len() != length {
             return Err(SegmentError::Damaged);
         }
@@ -105,7 +105,7 @@ impl Segment {
         let segment = Self {
             path: path.to_owned(),
             map,
-            pictures,
+            images,
             postings,
         };
         if segment.is_ordered() {
@@ -125,11 +125,11 @@ impl Segment {
         self.map.len() as u64
     }
 
-    /// Returns the ids of all pictures, those deleted since included.
+    /// Returns the ids of all images, those deleted since included.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
-        self.picture_entries()
+        self.image_entries()
             .iter()
-            .map(|bytes| Picture::from_bytes(bytes).id)
+            .map(|bytes| Image::from_bytes(bytes).id)
     }
 
     fn list(&self, cell: u32) -> &[Posting] {
@@ -148,21 +148,19 @@ impl Segment {
                 .is_some_and(|last| last as usize == self.postings)
     }
 
-    fn picture_entries(&self) -> &[[u8; PICTURE]] {
-        self.map[HEADER..HEADER + self.pictures * PICTURE]
-            .as_chunks()
-            .0
+    fn image_entries(&self) -> &[[u8; IMAGE]] {
+        self.map[HEADER..HEADER + self.images * IMAGE].as_chunks().0
     }
 
     fn starts(&self) -> &[[u8; OFFSET]] {
-        let start = HEADER + self.pictures * PICTURE;
+        let start = HEADER + self.images * IMAGE;
         self.map[start..start + (CELL_COUNT + 1) * OFFSET]
             .as_chunks()
             .0
     }
 
     fn postings(&self) -> &[Posting] {
-        let start = HEADER + self.pictures * PICTURE + (CELL_COUNT + 1) * OFFSET;
+        let start = HEADER + self.images * IMAGE + (CELL_COUNT + 1) * OFFSET;
         self.map[start..start + self.postings * POSTING]
             .as_chunks()
             .0
@@ -182,14 +180,14 @@ impl Postings for Segment {
         black_box(self.list(cell).first().copied());
     }
 
-    fn picture(&self, number: u32) -> Option<Picture> {
-        self.picture_entries()
+    fn image(&self, number: u32) -> Option<Image> {
+        self.image_entries()
             .get(number as usize)
-            .map(Picture::from_bytes)
+            .map(Image::from_bytes)
     }
 
-    fn pictures(&self) -> u32 {
-        self.pictures as u32
+    fn images(&self) -> u32 {
+        self.images as u32
     }
 }
 
@@ -197,8 +195,8 @@ impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "Segment({} pictures, {} postings)",
-            self.pictures, self.postings
+            "Segment({} images, {} postings)",
+            self.images, self.postings
         )
     }
 }

@@ -1,12 +1,12 @@
-//! The in-memory part of the index: the pictures newer than the last segment.
+//! The in-memory part of the index: the images newer than the last segment.
 //!
-//! One growing list per cell. Adding is immediate: the next search finds the picture. Nothing is
-//! ever removed; deleted pictures are left out by the search's filter and are gone with the next
+//! One growing list per cell. Adding is immediate: the next search finds the image. Nothing is
+//! ever removed; deleted images are left out by the search's filter and are gone with the next
 //! segment. Memory: up to 24 MB for empty lists, then 16 to 32 bytes per feature and 16 per
-//! picture.
+//! image.
 //!
 //! Lists are locked in groups, each for the reading or growing of one list. A search may thus see a
-//! picture with part of its features; callers show a picture to searches (their filter) only after
+//! image with part of its features; callers show an image to searches (their filter) only after
 //! `insert` has returned.
 
 use std::sync::{PoisonError, RwLock};
@@ -15,7 +15,7 @@ use crate::features::Features;
 use crate::features::codebook::CELL_COUNT;
 
 use super::Postings;
-use super::picture::Picture;
+use super::picture::Image;
 use super::posting::{Posting, posting};
 
 /// Lists behind one lock: few enough that an add and a search rarely meet, and made at the first
@@ -25,21 +25,18 @@ const GROUP: usize = 1024;
 /// Holds postings in memory.
 pub(crate) struct Table {
     groups: Vec<RwLock<Vec<Vec<Posting>>>>,
-    pictures: RwLock<Vec<Picture>>,
+    images: RwLock<Vec<Image>>,
 }
 
 // === impl Table ===
 
 impl Table {
-    /// Adds a picture.
+    /// Adds an image.
     pub(crate) fn insert(&self, id: u64, features: &Features) {
-        let mut pictures = self
-            .pictures
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let number = pictures.len() as u32;
-        pictures.push(Picture::new(id, features));
-        drop(pictures);
+        let mut images = self.images.write().unwrap_or_else(PoisonError::into_inner);
+        let number = images.len() as u32;
+        images.push(Image::new(id, features));
+        drop(images);
         for feature in &features.features {
             let cell = feature.word.cell as usize;
             let group = self.groups[cell / GROUP].write();
@@ -57,7 +54,7 @@ impl Default for Table {
         let groups = std::iter::repeat_with(RwLock::default);
         Self {
             groups: groups.take(CELL_COUNT.div_ceil(GROUP)).collect(),
-            pictures: RwLock::default(),
+            images: RwLock::default(),
         }
     }
 }
@@ -79,13 +76,13 @@ impl Postings for Table {
     /// Does nothing: a table is small.
     fn touch(&self, _cell: u32) {}
 
-    fn picture(&self, number: u32) -> Option<Picture> {
-        let pictures = self.pictures.read().unwrap_or_else(PoisonError::into_inner);
-        pictures.get(number as usize).copied()
+    fn image(&self, number: u32) -> Option<Image> {
+        let images = self.images.read().unwrap_or_else(PoisonError::into_inner);
+        images.get(number as usize).copied()
     }
 
-    fn pictures(&self) -> u32 {
-        let pictures = self.pictures.read().unwrap_or_else(PoisonError::into_inner);
-        pictures.len() as u32
+    fn images(&self) -> u32 {
+        let images = self.images.read().unwrap_or_else(PoisonError::into_inner);
+        images.len() as u32
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
-use super::votes::{LARGEST_DISTANCE, LIMITS, Limits};
+use super::votes::{LIMITS, Limits, MAX_DISTANCE};
 use super::*;
 use crate::features::codebook::Codebook;
 use crate::features::quantise::nearest_words;
@@ -47,9 +47,9 @@ fn query(numbers: impl Iterator<Item = u32>) -> QueryFeatures {
     }
 }
 
-/// A library picture that shows the features of these numbers, with bits of their signatures
+/// A library image that shows the features of these numbers, with bits of their signatures
 /// flipped.
-fn picture(numbers: impl Iterator<Item = u32>, flips: u64) -> Features {
+fn image(numbers: impl Iterator<Item = u32>, flips: u64) -> Features {
     let feature = |number| {
         let mut word = nearest_words::<1>(Codebook::embedded(), &descriptor(number))[0];
         word.signature ^= flips;
@@ -93,10 +93,10 @@ fn seal(index: &Index, folder: &tempfile::TempDir, name: &str, keep: &dyn Fn(u64
 }
 
 #[test]
-fn an_added_picture_is_found_by_the_next_search_and_a_filtered_one_is_not() {
+fn an_added_image_is_found_by_the_next_search_and_a_filtered_one_is_not() {
     let index = Index::new();
-    index.insert(7, &picture(0..30, 0));
-    index.insert(8, &picture(20..50, 0));
+    index.insert(7, &image(0..30, 0));
+    index.insert(8, &image(20..50, 0));
 
     let mut found = search(&index, 0..50);
     found.sort_unstable();
@@ -109,7 +109,7 @@ fn an_added_picture_is_found_by_the_next_search_and_a_filtered_one_is_not() {
 #[test]
 fn an_inverted_copy_is_found_when_nothing_else_is() {
     let index = Index::new();
-    index.insert(7, &picture(0..30, 0));
+    index.insert(7, &image(0..30, 0));
     let mut copy = query(0..30);
     for feature in &mut copy.features {
         feature.descriptor = crate::features::inverted(&feature.descriptor);
@@ -123,11 +123,11 @@ fn an_inverted_copy_is_found_when_nothing_else_is() {
 }
 
 #[test]
-fn sealing_and_merging_change_no_answer() {
+fn sealing_and_merging_change_no_response() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
     for id in 0..5 {
-        index.insert(id, &picture(id as u32 * 10..id as u32 * 10 + 30, 0b1011));
+        index.insert(id, &image(id as u32 * 10..id as u32 * 10 + 30, 0b1011));
     }
     let before = index.search(&query(0..70), &SearchOptions::default(), &|_| true);
 
@@ -138,9 +138,9 @@ fn sealing_and_merging_change_no_answer() {
         before
     );
 
-    index.insert(5, &picture(50..80, 0));
-    index.insert(6, &picture(500..530, 0));
-    index.insert(7, &picture(600..630, 0));
+    index.insert(5, &image(50..80, 0));
+    index.insert(6, &image(500..530, 0));
+    index.insert(7, &image(600..630, 0));
     let before = index.search(&query(0..90), &SearchOptions::default(), &|_| true);
     seal(&index, &folder, "b", &|_| true);
     assert_eq!(
@@ -155,12 +155,12 @@ fn sealing_and_merging_change_no_answer() {
 }
 
 #[test]
-fn merging_leaves_out_deleted_pictures_and_repeated_ones() {
+fn merging_leaves_out_deleted_images_and_repeated_ones() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
-    index.insert(1, &picture(0..30, 0));
-    index.insert(2, &picture(100..130, 0));
-    index.insert(1, &picture(0..30, 0));
+    index.insert(1, &image(0..30, 0));
+    index.insert(2, &image(100..130, 0));
+    index.insert(1, &image(0..30, 0));
 
     assert_eq!(search(&index, 0..30), [1]);
     seal(&index, &folder, "a", &|id| id != 2);
@@ -175,10 +175,10 @@ fn merging_leaves_out_deleted_pictures_and_repeated_ones() {
 fn a_search_while_a_segment_is_written_finds_everything() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
-    index.insert(1, &picture(0..30, 0));
+    index.insert(1, &image(0..30, 0));
 
     let merge = index.plan_merge(Extent::Grown).unwrap();
-    index.insert(2, &picture(100..130, 0));
+    index.insert(2, &image(100..130, 0));
     assert_eq!(search(&index, 0..30), [1]);
     let segment = merge
         .write(&folder.path().join("a"), terms(&|_| true))
@@ -194,7 +194,7 @@ fn a_search_while_a_segment_is_written_finds_everything() {
 fn a_failed_write_leaves_no_file_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
-    index.insert(1, &picture(0..30, 0));
+    index.insert(1, &image(0..30, 0));
     let merge = index.plan_merge(Extent::Grown).unwrap();
 
     let written = merge.write(&folder.path().join("missing/a"), terms(&|_| true));
@@ -203,7 +203,7 @@ fn a_failed_write_leaves_no_file_and_loses_nothing() {
     assert_eq!(search(&index, 0..30), [1]);
     assert!(
         index.plan_merge(Extent::Grown).is_some(),
-        "the next attempt takes the same pictures"
+        "the next attempt takes the same images"
     );
 }
 
@@ -211,7 +211,7 @@ fn a_failed_write_leaves_no_file_and_loses_nothing() {
 fn a_merge_that_is_stopped_leaves_no_file_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
-    index.insert(1, &picture(0..30, 0));
+    index.insert(1, &image(0..30, 0));
     let merge = index.plan_merge(Extent::All).unwrap();
     let stopped = Terms {
         stop: &AtomicBool::new(true),
@@ -226,10 +226,10 @@ fn a_merge_that_is_stopped_leaves_no_file_and_loses_nothing() {
 }
 
 #[test]
-fn a_segment_of_another_library_is_refused() {
+fn a_segment_of_another_library_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
-    index.insert(1, &picture(0..30, 0));
+    index.insert(1, &image(0..30, 0));
     seal(&index, &folder, "a", &|_| true);
 
     let opened = Segment::open(&folder.path().join("a"), LIBRARY + 1);
@@ -241,9 +241,9 @@ fn a_segment_of_another_library_is_refused() {
 fn the_rare_words_are_read_first_when_not_all_can_be() {
     let table = Table::default();
     for id in 0..1000 {
-        table.insert(id, &picture(0..10, 0));
+        table.insert(id, &image(0..10, 0));
     }
-    table.insert(5000, &picture(50..60, 0));
+    table.insert(5000, &image(50..60, 0));
     let logo_and_more = query((0..10).chain(50..60));
     let limits = Limits {
         read: 2500,
@@ -253,7 +253,7 @@ fn the_rare_words_are_read_first_when_not_all_can_be() {
     let matches = votes::matches(&[&table], &logo_and_more, false, &limits);
 
     assert!(matches.len() <= 2500);
-    let rare = votes::best(&matches, 2000, |voted| voted.picture == 1000);
+    let rare = votes::best(&matches, 2000, |voted| voted.image == 1000);
     assert!(rare.iter().any(|voted| voted.matches.len() >= 10));
 }
 
@@ -290,23 +290,23 @@ impl Postings for Counted<'_> {
 
     fn touch(&self, _cell: u32) {}
 
-    fn picture(&self, number: u32) -> Option<Picture> {
-        self.table.picture(number)
+    fn image(&self, number: u32) -> Option<Image> {
+        self.table.image(number)
     }
 
-    fn pictures(&self) -> u32 {
-        self.table.pictures()
+    fn images(&self) -> u32 {
+        self.table.images()
     }
 }
 
 #[test]
-fn a_logo_in_a_hundred_thousand_pictures_hides_none_and_costs_no_more_than_the_limits() {
+fn a_logo_in_a_hundred_thousand_images_hides_none_and_costs_no_more_than_the_limits() {
     let index = Index::new();
-    let (logo, with_logo) = (0..12, picture(0..12, 0));
+    let (logo, with_logo) = (0..12, image(0..12, 0));
     for id in 0..100_000 {
         index.insert(id, &with_logo);
     }
-    index.insert(500_000, &picture((0..12).chain(50..62), 0));
+    index.insert(500_000, &image((0..12).chain(50..62), 0));
     let logo_and_more = query(logo.clone().chain(50..62));
 
     let found = index.search(&logo_and_more, &SearchOptions::default(), &|_| true);
@@ -332,7 +332,7 @@ fn a_logo_in_a_hundred_thousand_pictures_hides_none_and_costs_no_more_than_the_l
 fn matches_end_at_their_limit_in_the_middle_of_a_list() {
     let table = Table::default();
     for id in 0..50 {
-        table.insert(id, &picture((0..1000).map(|number| number % 10), 0));
+        table.insert(id, &image((0..1000).map(|number| number % 10), 0));
     }
     let limits = Limits {
         matches: 12_345,
@@ -347,7 +347,7 @@ fn matches_end_at_their_limit_in_the_middle_of_a_list() {
 #[test]
 fn of_a_pattern_that_repeats_the_nearest_matches_are_verified() {
     let table = Table::default();
-    let mut features = picture((0..400).map(|_| 7), 0);
+    let mut features = image((0..400).map(|_| 7), 0);
     for (number, feature) in features.features.iter_mut().enumerate() {
         feature.word.signature ^= (1 << (number % 16)) - 1;
     }
@@ -358,7 +358,7 @@ fn of_a_pattern_that_repeats_the_nearest_matches_are_verified() {
     let nearest = voted.nearest();
 
     assert!(voted.matches.len() >= 40_000, "{}", voted.matches.len());
-    assert_eq!(nearest.len(), votes::PAIRS_PER_PICTURE);
+    assert_eq!(nearest.len(), votes::PAIRS_PER_IMAGE);
     let furthest = nearest.iter().map(|found| found.distance).max();
     let left_out = |distance| {
         let count = |of: &[votes::Match]| of.iter().filter(|m| m.distance < distance).count();
@@ -376,14 +376,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn matches_are_those_of_a_naive_comparison_where_a_picture_has_enough_of_them(
-        pictures in prop::collection::vec((0u32..40, 1u32..12, few_bits()), 1..12),
+    fn matches_are_those_of_a_naive_comparison_where_an_image_has_enough_of_them(
+        images in prop::collection::vec((0u32..40, 1u32..12, few_bits()), 1..12),
         first in 0u32..40,
         sealed in 0usize..12,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let library: Vec<Features> =
-            pictures.iter().map(|(start, count, flips)| picture(*start..start + count, *flips)).collect();
+            images.iter().map(|(start, count, flips)| image(*start..start + count, *flips)).collect();
         let index = Index::new();
         for (id, features) in library.iter().enumerate() {
             if id == sealed && id > 0 {
@@ -398,7 +398,7 @@ proptest! {
         let matches = votes::matches(&parts, &query, false, &LIMITS);
         let mut found = BTreeSet::new();
         for voted in votes::best(&matches, usize::MAX, |_| true) {
-            let id = parts[voted.part].picture(voted.picture).unwrap().id;
+            let id = parts[voted.part].image(voted.image).unwrap().id;
             for found_match in voted.matches {
                 let votes::Match { feature, distance, place, .. } = *found_match;
                 found.insert((id, voted.mirrored, feature, distance, place.0));
@@ -413,7 +413,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let index = Index::new();
-        index.insert(1, &picture(0..30, 0));
+        index.insert(1, &image(0..30, 0));
         seal(&index, &folder, "a", &|_| true);
         let mut bytes = fs::read(&path).unwrap();
         let at = position.index(bytes.len());
@@ -428,7 +428,7 @@ proptest! {
     }
 }
 
-/// Compares every query word with every feature of every picture, and leaves out those that have fewer
+/// Compares every query word with every feature of every image, and leaves out those that have fewer
 /// than five near ones.
 fn naive(library: &[Features], query: &QueryFeatures) -> BTreeSet<(u64, bool, u16, u8, u32)> {
     let mut expected = HashSet::new();
@@ -445,7 +445,7 @@ fn naive(library: &[Features], query: &QueryFeatures) -> BTreeSet<(u64, bool, u1
                     } in &features.features
                     {
                         let distance = (signature ^ word.signature).count_ones();
-                        if *cell == word.cell && distance <= LARGEST_DISTANCE {
+                        if *cell == word.cell && distance <= MAX_DISTANCE {
                             expected.insert((
                                 id as u64,
                                 is_mirrored,

@@ -1,11 +1,11 @@
-//! The first half of a search: from query features to the pictures worth verifying.
+//! The first half of a search: from query features to the images worth verifying.
 //!
-//! The lists of its words (`lists`) → keep near signatures → leave out pictures with few of them → sum
-//! the votes per picture and mirroring → the best that the filter lets pass. Source: Jégou, Douze &
+//! The lists of its words (`lists`) → keep near signatures → leave out images with few of them → sum
+//! the votes per image and mirroring → the best that the filter lets pass. Source: Jégou, Douze &
 //! Schmid 2008 (distance test and weights).
 //!
-//! Cost: bounded whatever the pictures are, by [`Limits`] and [`PAIRS_PER_PICTURE`]. A library of
-//! 100,000 pictures with the same logo has 100,000 postings in each of the logo's cells; they are
+//! Cost: bounded whatever the images are, by [`Limits`] and [`PAIRS_PER_IMAGE`]. A library of
+//! 100,000 images with the same logo has 100,000 postings in each of the logo's cells; they are
 //! read last, when rarer words have had their say.
 
 use std::borrow::Cow;
@@ -17,18 +17,18 @@ use crate::features::{PackedPlace, QueryFeatures};
 
 use super::lists::{List, Lookup, affordable, lookups};
 use super::posting::{self, Posting};
-use super::{LEAST_INLIERS, Part};
+use super::{MIN_INLIERS, Part};
 
 /// Largest distance of a match (engine design, section 2).
-pub(crate) const LARGEST_DISTANCE: u32 = 20;
+pub(crate) const MAX_DISTANCE: u32 = 20;
 
-/// Matches of one picture that are verified, the nearest first. Pictures with few repetitions have
+/// Matches of one image that are verified, the nearest first. Images with few repetitions have
 /// at most as many as the query has features; 1200 dots of a halftone that match 400 others would be
 /// half a million.
-pub(crate) const PAIRS_PER_PICTURE: usize = 3000;
+pub(crate) const PAIRS_PER_IMAGE: usize = 3000;
 
 /// Lists whose beginnings are asked of the memory together: it is slow to answer, but answers many
-/// in the time of one (measured: `make measure`, 11 % of a search in 500,000 pictures).
+/// in the time of one (measured: `make measure`, 11 % of a search in 500,000 images).
 const TOUCHED: usize = 16;
 
 /// Bounds the work of one search.
@@ -39,7 +39,7 @@ pub(crate) struct Limits {
     pub(crate) matches: usize,
 }
 
-/// Three times what a query of ordinary pictures reads of 500,000; together about 0.3 s at most.
+/// Three times what a query of ordinary images reads of 500,000; together about 0.3 s at most.
 pub(crate) const LIMITS: Limits = Limits {
     read: 24_000_000,
     matches: 1_000_000,
@@ -48,7 +48,7 @@ pub(crate) const LIMITS: Limits = Limits {
 /// A posting near a query feature.
 #[derive(Clone, Copy)]
 pub(crate) struct Match {
-    /// Part, picture and mirroring; equal for everything that is verified together.
+    /// Part, image and mirroring; equal for everything that is verified together.
     group: Group,
     pub(crate) feature: u16,
     pub(crate) distance: u8,
@@ -56,21 +56,21 @@ pub(crate) struct Match {
     weight: f32,
 }
 
-/// Orders matches by part, picture and mirroring.
+/// Orders matches by part, image and mirroring.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Group(u64);
 
-/// All matches of one picture in one form.
+/// All matches of one image in one form.
 pub(crate) struct Voted<'a> {
     pub(crate) part: usize,
-    pub(crate) picture: u32,
+    pub(crate) image: u32,
     pub(crate) mirrored: bool,
     pub(crate) matches: &'a [Match],
     votes: f32,
 }
 
-/// Returns the matches of a query with every picture that has at least [`LEAST_INLIERS`] of them,
-/// sorted by picture and mirroring.
+/// Returns the matches of a query with every image that has at least [`MIN_INLIERS`] of them,
+/// sorted by image and mirroring.
 pub(crate) fn matches(
     parts: &[Part<'_>],
     query: &QueryFeatures,
@@ -79,7 +79,7 @@ pub(crate) fn matches(
 ) -> Vec<Match> {
     let mut matches = collect(parts, &lookups(query, inversion), limits);
     drop_lonely(parts, &mut matches);
-    // Down to the place, so that an answer does not depend on which part holds a picture.
+    // Down to the place, so that a response does not depend on which part holds an image.
     let order = |found: &Match| (found.group, found.feature, found.distance, found.place.0);
     matches.sort_unstable_by_key(order);
     matches
@@ -101,24 +101,24 @@ fn collect(parts: &[Part<'_>], lookups: &[Lookup], limits: &Limits) -> Vec<Match
     matches
 }
 
-/// Drops the matches of pictures that have too few of them to pass verification: nearly all, there by
+/// Drops the matches of images that have too few of them to pass verification: nearly all, there by
 /// chance.
 fn drop_lonely(parts: &[Part<'_>], matches: &mut Vec<Match>) {
     let mut firsts = vec![0];
     for part in parts {
-        firsts.push(firsts[firsts.len() - 1] + 2 * part.pictures() as usize);
+        firsts.push(firsts[firsts.len() - 1] + 2 * part.images() as usize);
     }
     let slot = |found: &Match| firsts[found.group.part()] + found.group.form();
     let mut counts = vec![0_u8; firsts[parts.len()]];
     for found in &*matches {
-        // `get`, because a file changed under the map could name any picture.
+        // `get`, because a file changed under the map could name any image.
         if let Some(count) = counts.get_mut(slot(found)) {
             *count = count.saturating_add(1);
         }
     }
     matches.retain(|found| {
         let count = counts.get(slot(found));
-        count.is_some_and(|count| *count >= LEAST_INLIERS)
+        count.is_some_and(|count| *count >= MIN_INLIERS)
     });
 }
 
@@ -164,7 +164,7 @@ fn scan(part: Part<'_>, list: &List<'_>, most: usize, matches: &mut Vec<Match>) 
             }
             for_each_near(postings, lookup.word.signature, &mut |posting, distance| {
                 matches.push(Match {
-                    group: Group::new(list.part, posting::picture(posting), lookup.mirrored),
+                    group: Group::new(list.part, posting::image(posting), lookup.mirrored),
                     feature: lookup.feature,
                     distance,
                     place: posting::place(posting),
@@ -176,13 +176,13 @@ fn scan(part: Part<'_>, list: &List<'_>, most: usize, matches: &mut Vec<Match>) 
     });
 }
 
-/// Hands over the postings within [`LARGEST_DISTANCE`], 0.7 % of them as a rule (engine design,
+/// Hands over the postings within [`MAX_DISTANCE`], 0.7 % of them as a rule (engine design,
 /// section 2), until `each` says that it wants no more.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting, u8) -> bool) {
     for posting in list {
         let distance = posting::hamming(posting, signature);
-        if distance <= LARGEST_DISTANCE && !each(posting, distance as u8) {
+        if distance <= MAX_DISTANCE && !each(posting, distance as u8) {
             return;
         }
     }
@@ -191,15 +191,15 @@ fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting
 // === impl Group ===
 
 impl Group {
-    fn new(part: usize, picture: u32, mirrored: bool) -> Self {
-        Self((part as u64) << 33 | u64::from(picture) << 1 | u64::from(mirrored))
+    fn new(part: usize, image: u32, mirrored: bool) -> Self {
+        Self((part as u64) << 33 | u64::from(image) << 1 | u64::from(mirrored))
     }
 
     fn part(self) -> usize {
         (self.0 >> 33) as usize
     }
 
-    /// Numbers the picture's two forms, plain and mirrored, within the part.
+    /// Numbers the image's two forms, plain and mirrored, within the part.
     fn form(self) -> usize {
         (self.0 & ((1 << 33) - 1)) as usize
     }
@@ -212,7 +212,7 @@ impl<'a> Voted<'a> {
         let group = matches[0].group;
         Self {
             part: group.part(),
-            picture: (group.form() >> 1) as u32,
+            image: (group.form() >> 1) as u32,
             mirrored: group.form() & 1 == 1,
             matches,
             votes: matches
@@ -224,13 +224,13 @@ impl<'a> Voted<'a> {
 
     /// Returns the matches to verify: all, or of very many the nearest.
     pub(crate) fn nearest(&self) -> Cow<'a, [Match]> {
-        if self.matches.len() <= PAIRS_PER_PICTURE {
+        if self.matches.len() <= PAIRS_PER_IMAGE {
             return Cow::Borrowed(self.matches);
         }
         let order = |found: &Match| (found.distance, found.feature, found.place.0);
         let mut nearest = self.matches.to_vec();
-        nearest.select_nth_unstable_by_key(PAIRS_PER_PICTURE, order);
-        nearest.truncate(PAIRS_PER_PICTURE);
+        nearest.select_nth_unstable_by_key(PAIRS_PER_IMAGE, order);
+        nearest.truncate(PAIRS_PER_IMAGE);
         nearest.sort_unstable_by_key(|found| (found.feature, found.distance, found.place.0));
         Cow::Owned(nearest)
     }

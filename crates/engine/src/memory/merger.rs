@@ -1,8 +1,8 @@
-//! The thread that turns the index's newest pictures into segment files.
+//! The thread that turns the index's newest images into segment files.
 //!
 //! It is woken after every commit, and works when the table has grown or when most of the index is
-//! deleted pictures. Searches and adds go on meanwhile. A failure costs memory and nothing else: the
-//! pictures stay in their table, and the next attempt takes them along.
+//! deleted images. Searches and adds go on meanwhile. A failure costs memory and nothing else: the
+//! images stay in their table, and the next attempt takes them along.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +61,7 @@ fn run(woken: &Receiver<()>, memory: &Memory, stop: &AtomicBool) {
             Err(error) => {
                 tracing::warn!(
                     %error,
-                    "index segment not written: its pictures stay in memory"
+                    "index segment not written: its images stay in memory"
                 );
                 Some(Instant::now() + RETRY_AFTER)
             }
@@ -79,8 +79,8 @@ pub(super) fn merge_due(memory: &Memory, stop: &AtomicBool) -> Result<(), Segmen
 
 fn due(memory: &Memory) -> Option<Extent> {
     let live = memory.catalog().len() as u64;
-    let worth = memory.segment_pictures;
-    if memory.index().pictures() >= (2 * live).saturating_add(worth) {
+    let worth = memory.segment_images;
+    if memory.index().images() >= (2 * live).saturating_add(worth) {
         return Some(Extent::All);
     }
     (memory.index().unsealed() >= worth).then_some(Extent::Grown)

@@ -1,7 +1,7 @@
 //! The folder of segment files: which of them can be used, and their names.
 //!
 //! Everything in it is a cache: what is damaged, of another version or of another library is
-//! deleted with a line in the log, and its pictures are indexed again from the store.
+//! deleted with a line in the log, and its images are indexed again from the store.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::catalog::PictureId;
+use crate::catalog::ImageId;
 use crate::index::Segment;
 
 const ENDING: &str = "segment";
@@ -28,8 +28,8 @@ pub(super) struct Segments {
 pub(super) struct Found {
     /// Oldest first.
     pub(super) segments: Vec<Segment>,
-    /// The pictures in them.
-    pub(super) covered: HashSet<PictureId>,
+    /// The images in them.
+    pub(super) covered: HashSet<ImageId>,
 }
 
 // === impl Segments ===
@@ -47,12 +47,8 @@ impl Segments {
 
     /// Opens the files that can be used and deletes the others.
     ///
-    /// `known` says whether a picture is stored, `next_id` is the number of the next one.
-    pub(super) fn load(
-        &self,
-        next_id: u64,
-        known: impl Fn(PictureId) -> bool,
-    ) -> io::Result<Found> {
+    /// `known` says whether an image is stored, `next_id` is the number of the next one.
+    pub(super) fn load(&self, next_id: u64, known: impl Fn(ImageId) -> bool) -> io::Result<Found> {
         let mut found = Found {
             segments: Vec::new(),
             covered: HashSet::new(),
@@ -62,7 +58,7 @@ impl Segments {
         for (_, path) in self.files()?.iter().rev() {
             let segment = match Segment::open(path, self.library) {
                 Ok(segment) if segment.ids().all(|id| id < next_id) => segment,
-                // Pictures from a future that a restored backup does not have: their numbers will be
+                // Images from a future that a restored backup does not have: their numbers will be
                 // given to others.
                 Ok(_) => {
                     discard(path, "it is newer than the library")?;
@@ -73,7 +69,7 @@ impl Segments {
                     continue;
                 }
             };
-            let ids = segment.ids().filter_map(|id| PictureId::try_from(id).ok());
+            let ids = segment.ids().filter_map(|id| ImageId::try_from(id).ok());
             let held = found.covered.len();
             found.covered.extend(ids.filter(|id| known(*id)));
             if found.covered.len() > held {
@@ -120,7 +116,7 @@ fn discard(path: &Path, reason: &str) -> io::Result<()> {
     tracing::warn!(
         path = %path.display(),
         error = reason,
-        "index segment not usable: its pictures are indexed again from the library"
+        "index segment not usable: its images are indexed again from the library"
     );
     fs::remove_file(path)
 }

@@ -13,7 +13,7 @@ use crate::prepare::Prepared;
 use crate::store::{NewRecord, Target};
 use tempfile::TempDir;
 
-/// Pictures worth a segment.
+/// Images worth a segment.
 const WORTH: u64 = 100;
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -40,11 +40,11 @@ impl Library {
         Self::open(self.dir)
     }
 
-    /// Adds pictures with one feature each.
+    /// Adds images with one feature each.
     fn add(&self, numbers: Range<u64>) {
         self.commit(|batch| {
             for number in numbers {
-                let added = batch.add(&picture(number), &NewRecord::default());
+                let added = batch.add(&image(number), &NewRecord::default());
                 assert!(!added.unwrap().existed);
             }
         });
@@ -84,7 +84,7 @@ impl Library {
     }
 }
 
-fn picture(number: u64) -> Prepared {
+fn image(number: u64) -> Prepared {
     let mut content = [1; 32];
     content[..8].copy_from_slice(&number.to_be_bytes());
     let feature = Feature {
@@ -112,7 +112,7 @@ fn picture(number: u64) -> Prepared {
 }
 
 #[test]
-fn the_newest_pictures_become_a_segment_that_the_next_opening_reads() {
+fn the_newest_images_become_a_segment_that_the_next_opening_reads() {
     let library = Library::new();
     library.add(0..90);
     library.merge();
@@ -125,7 +125,7 @@ fn the_newest_pictures_become_a_segment_that_the_next_opening_reads() {
     library.only_file();
     assert_eq!(library.memory.index().unsealed(), 8);
     let library = library.reopened();
-    assert_eq!(library.memory.index().pictures(), 108);
+    assert_eq!(library.memory.index().images(), 108);
     assert_eq!(library.memory.index().unsealed(), 8);
     assert_eq!(library.memory.unindexed(), 0);
 }
@@ -160,7 +160,7 @@ fn a_segment_that_is_deleted_damaged_or_cut_off_is_made_again() {
 
         library = Library::open(dir);
 
-        assert_eq!(library.memory.index().pictures(), 110);
+        assert_eq!(library.memory.index().images(), 110);
         let file = library.only_file();
         assert!(crate::index::Segment::open(&file, library.memory.segments.library).is_ok());
     }
@@ -179,7 +179,7 @@ fn a_segment_of_another_library_is_not_believed() {
     let library = library.reopened();
 
     assert!(library.files().is_empty());
-    assert_eq!(library.memory.index().pictures(), 10);
+    assert_eq!(library.memory.index().images(), 10);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_segment_newer_than_a_restored_library_is_not_believed() {
     let library = library.reopened();
 
     assert!(library.files().is_empty());
-    assert_eq!(library.memory.index().pictures(), 10);
+    assert_eq!(library.memory.index().images(), 10);
 }
 
 #[test]
@@ -217,41 +217,41 @@ fn what_a_crash_left_of_a_merge_is_cleared_away() {
     let library = library.reopened();
 
     assert_eq!(library.only_file(), merged);
-    assert_eq!(library.memory.index().pictures(), 200);
+    assert_eq!(library.memory.index().images(), 200);
 }
 
 #[test]
-fn deleted_pictures_leave_the_index_when_they_are_most_of_it() {
+fn deleted_images_leave_the_index_when_they_are_most_of_it() {
     let library = Library::new();
     library.add(0..500);
     library.merge();
 
     library.delete(0..200);
     library.merge();
-    assert_eq!(library.memory.index().pictures(), 500);
+    assert_eq!(library.memory.index().images(), 500);
     library.delete(200..480);
     library.merge();
 
-    assert_eq!(library.memory.index().pictures(), 20);
+    assert_eq!(library.memory.index().images(), 20);
     let library = library.reopened();
-    assert_eq!(library.memory.index().pictures(), 20);
+    assert_eq!(library.memory.index().images(), 20);
     assert_eq!(library.memory.catalog().len(), 20);
 }
 
 #[test]
-fn a_picture_whose_catalog_entry_is_yet_to_come_is_kept_by_a_merge() {
+fn an_image_whose_catalog_entry_is_yet_to_come_is_kept_by_a_merge() {
     let library = Library::new();
     library.add(0..110);
-    let features = Features::decode(&picture(110).features).unwrap();
+    let features = Features::decode(&image(110).features).unwrap();
     library.memory.index.insert(110, &features);
 
     library.merge();
 
-    assert_eq!(library.memory.index().pictures(), 111);
+    assert_eq!(library.memory.index().images(), 111);
 }
 
 #[test]
-fn a_folder_that_takes_no_files_costs_memory_and_no_picture() {
+fn a_folder_that_takes_no_files_costs_memory_and_no_image() {
     let library = Library::new();
     library.add(0..10);
     library.store.close();
@@ -264,5 +264,5 @@ fn a_folder_that_takes_no_files_costs_memory_and_no_picture() {
     library.add(10..110);
 
     assert!(merger::merge_due(&library.memory, &GO_ON).is_err());
-    assert_eq!(library.memory.index().pictures(), 110);
+    assert_eq!(library.memory.index().images(), 110);
 }

@@ -1,6 +1,6 @@
-//! The tent filter and the sampling that make 64 × 64 values of a grey picture.
+//! The tent filter and the sampling that make 64 × 64 values of a grey image.
 //!
-//! The reference blurs the whole picture with two passes of a box filter along rows and columns
+//! The reference blurs the whole image with two passes of a box filter along rows and columns
 //! (PDQ paper, section 3.2, after Jarosz, "Fast Image Convolutions", 2001) and keeps one pixel in
 //! each of 64 × 64 blocks. Both passes are linear and separable, so the same values come from two
 //! short weight lists a sample, and pixels that no sample sees are never touched: about one

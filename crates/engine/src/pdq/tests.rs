@@ -2,9 +2,9 @@ use image::{GrayImage, imageops};
 
 use super::*;
 use crate::draw;
-use crate::picture::Picture;
+use crate::picture::Image;
 
-/// Hashes of `draw::picture(seed, width, height)` by Meta's C++ reference, through the Python
+/// Hashes of `draw::image(seed, width, height)` by Meta's C++ reference, through the Python
 /// package `pdqhash` 0.2.8: `pdqhash.compute(numpy.array(PIL.Image.open(png)))`. All have quality 100.
 const REFERENCE: [(u64, u32, u32, &str); 6] = [
     (
@@ -45,7 +45,7 @@ const REFERENCE: [(u64, u32, u32, &str); 6] = [
     ),
 ];
 
-/// `pdqhash.compute_dihedral` of the third picture, in the reference's order: as it is, turned by 90,
+/// `pdqhash.compute_dihedral` of the third image, in the reference's order: as it is, turned by 90,
 /// 180, 270 degrees, mirrored on both axes, on both diagonals.
 const REFERENCE_DIHEDRAL: [&str; 8] = [
     "cf8ea0a674f05ee21fe401d2a913bc5f3a7ec6b1cf91ce60d678a80b310771d4",
@@ -62,7 +62,7 @@ const REFERENCE_DIHEDRAL: [&str; 8] = [
 const CONFORMING: u32 = 10;
 
 fn grey(seed: u64, width: u32, height: u32) -> GrayImage {
-    Picture::decode(&draw::png(&draw::picture(seed, width, height)))
+    Image::decode(&draw::png(&draw::image(seed, width, height)))
         .unwrap()
         .grey()
         .clone()
@@ -101,7 +101,7 @@ fn each_turned_and_mirrored_hash_agrees_with_the_reference() {
 }
 
 #[test]
-fn a_turned_or_mirrored_picture_has_one_of_the_eight_hashes() {
+fn a_turned_or_mirrored_image_has_one_of_the_eight_hashes() {
     let original = grey(7, 400, 300);
     let hashes = Digest::of(&original).dihedral();
 
@@ -113,8 +113,8 @@ fn a_turned_or_mirrored_picture_has_one_of_the_eight_hashes() {
         imageops::flip_vertical(&original),
     ];
 
-    for picture in &turned {
-        let hash = Digest::of(picture).hash();
+    for image in &turned {
+        let hash = Digest::of(image).hash();
         let nearest = hashes
             .iter()
             .map(|variant| variant.distance(&hash))
@@ -127,7 +127,7 @@ fn a_turned_or_mirrored_picture_has_one_of_the_eight_hashes() {
 }
 
 #[test]
-fn other_pictures_are_far_apart() {
+fn other_images_are_far_apart() {
     let hashes: Vec<_> = (10..40)
         .map(|seed| Digest::of(&grey(seed, 200, 150)))
         .collect();
@@ -145,7 +145,7 @@ fn other_pictures_are_far_apart() {
 }
 
 #[test]
-fn a_flat_picture_has_no_quality() {
+fn a_flat_image_has_no_quality() {
     assert_eq!(
         Digest::of(&GrayImage::from_pixel(90, 90, image::Luma([77]))).quality(),
         0

@@ -1,7 +1,7 @@
-//! The cosine transform of PDQ and what turning a picture does to its coefficients.
+//! The cosine transform of PDQ and what turning an image does to its coefficients.
 //!
 //! Only the frequencies 1 to 16 of 64 are computed; frequency 0, the mean brightness, is left out
-//! (PDQ paper, section 3.2). Mirroring a picture negates every other coefficient, transposing it
+//! (PDQ paper, section 3.2). Mirroring an image negates every other coefficient, transposing it
 //! transposes them, so the eight symmetries cost no second transform.
 
 use std::f64::consts::PI;
@@ -45,7 +45,7 @@ pub(super) struct Symmetry {
 // === impl Symmetry ===
 
 impl Symmetry {
-    /// Returns the coefficients of the picture seen through this symmetry.
+    /// Returns the coefficients of the image seen through this symmetry.
     pub(super) fn apply(self, source: &Coefficients) -> Coefficients {
         let mut result = [[0.0; FREQUENCIES]; FREQUENCIES];
         for (i, row) in result.iter_mut().enumerate() {

@@ -1,45 +1,45 @@
-//! What is checked before any pixel is decoded, and how a decoder's refusal is told.
+//! What is checked before any pixel is decoded, and how a decoder's rejection is told.
 
 use image::ImageFormat;
 use image::error::ImageError;
 
-use crate::picture::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, PictureError};
+use crate::picture::{DecodeError, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 
 /// Tells the format by the first bytes; the name of a file says nothing here.
-pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
+pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
     if bytes.is_empty() {
-        return Err(PictureError::Empty);
+        return Err(DecodeError::Empty);
     }
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(PictureError::FileTooLarge { bytes: bytes.len() });
+        return Err(DecodeError::FileTooLarge { bytes: bytes.len() });
     }
     match image::guess_format(bytes) {
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp)) => Ok(format),
-        _ => Err(PictureError::UnknownFormat),
+        _ => Err(DecodeError::UnknownFormat),
     }
 }
 
 /// Checks the sides as the header states them; orientation may swap them later.
-pub(super) fn sides(width: u32, height: u32) -> Result<(), PictureError> {
+pub(super) fn sides(width: u32, height: u32) -> Result<(), DecodeError> {
     if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
-        return Err(PictureError::Sides { width, height });
+        return Err(DecodeError::Sides { width, height });
     }
     Ok(())
 }
 
-/// Refuses a JPEG without its end marker.
+/// Rejects a JPEG without its end marker.
 ///
 /// The JPEG decoder paints what is missing grey and reports success, so a half-sent upload would
-/// be stored as a picture. PNG and BMP decoders notice by themselves.
-pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), PictureError> {
+/// be stored as an image. PNG and BMP decoders notice by themselves.
+pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), DecodeError> {
     if format != ImageFormat::Jpeg {
         return Ok(());
     }
-    let scan = jpeg_scan_start(bytes).ok_or(PictureError::Truncated)?;
+    let scan = jpeg_scan_start(bytes).ok_or(DecodeError::Truncated)?;
     // In entropy-coded data a 0xFF byte is always followed by 0x00 or a restart marker (ITU-T T.81
     // section B.1.1.5), so these two bytes are the end of the image; what follows them is free.
     if !bytes[scan..].windows(2).any(|pair| pair == [0xff, 0xd9]) {
-        return Err(PictureError::Truncated);
+        return Err(DecodeError::Truncated);
     }
     Ok(())
 }
@@ -68,21 +68,21 @@ fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Names the reason of a decoder's refusal in our own terms.
+/// Names the reason of a decoder's rejection in our own terms.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "used as a plain function in `map_err`"
 )]
-pub(super) fn refusal(error: ImageError) -> PictureError {
+pub(super) fn rejection(error: ImageError) -> DecodeError {
     if let ImageError::Limits(_) = error {
-        return PictureError::TooMuchMemory;
+        return DecodeError::TooMuchMemory;
     }
     if let ImageError::IoError(error) = &error
         && error.kind() == std::io::ErrorKind::UnexpectedEof
     {
-        return PictureError::Truncated;
+        return DecodeError::Truncated;
     }
-    PictureError::Broken {
+    DecodeError::Broken {
         reason: error.to_string(),
     }
 }

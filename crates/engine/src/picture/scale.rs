@@ -1,4 +1,4 @@
-//! Making pictures smaller.
+//! Making images smaller.
 //!
 //! Always a box (area) filter: every source pixel counts once, so that thin lines and text do not
 //! vanish, and the result of scaling a scaled copy stays close to that of the original.
@@ -8,7 +8,7 @@ use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
-/// Returns the sides that fit a picture into a square, never larger than it is.
+/// Returns the sides that fit an image into a square, never larger than it is.
 pub(super) fn fit((width, height): (u32, u32), side: u32) -> (u32, u32) {
     let longest = width.max(height);
     if longest <= side {
@@ -18,7 +18,7 @@ pub(super) fn fit((width, height): (u32, u32), side: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-/// Scales a colour picture to exactly the given sides, in pixels.
+/// Scales a colour image to exactly the given sides, in pixels.
 #[expect(clippy::expect_used, reason = "each message says why it cannot happen")]
 pub(super) fn rgb(source: &RgbImage, width: u32, height: u32) -> RgbImage {
     if source.dimensions() == (width, height) {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::draw;
 
-/// The colours of the four quarters of the test picture, from the top left, row by row.
+/// The colours of the four quarters of the test image, from the top left, row by row.
 const QUARTERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 40], [40, 40, 200], [240, 240, 240]];
 
 fn quarters() -> RgbImage {
@@ -13,16 +13,16 @@ fn quarters() -> RgbImage {
     })
 }
 
-/// Checks that a file decodes to the upright test picture, up to what compression does to it.
+/// Checks that a file decodes to the upright test image, up to what compression does to it.
 fn assert_quarters(file: &[u8], tolerance: u8) {
-    let picture = Picture::decode(file).unwrap();
+    let image = Image::decode(file).unwrap();
 
-    assert_eq!((picture.width(), picture.height()), (96, 64));
+    assert_eq!((image.width(), image.height()), (96, 64));
     for (place, expected) in [(24, 16), (72, 16), (24, 48), (72, 48)]
         .into_iter()
         .zip(QUARTERS)
     {
-        let shown = picture.pixels.get_pixel(place.0, place.1).0;
+        let shown = image.pixels.get_pixel(place.0, place.1).0;
         for (value, expected) in shown.into_iter().zip(expected) {
             assert!(
                 value.abs_diff(expected) <= tolerance,
@@ -45,7 +45,7 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn every_allowed_kind_of_file_decodes_to_the_same_picture() {
+fn every_allowed_kind_of_file_decodes_to_the_same_image() {
     let plain = DynamicImage::ImageRgb8(quarters());
 
     assert_quarters(&draw::encode(&plain, ImageFormat::Png), 0);
@@ -71,8 +71,8 @@ fn grey_files_of_both_depths_keep_their_brightness() {
         DynamicImage::ImageLuma8(bright),
         DynamicImage::ImageLuma16(deep),
     ] {
-        let picture = Picture::decode(&draw::encode(&image, ImageFormat::Png)).unwrap();
-        assert!(picture.grey().iter().all(|value| *value == 180));
+        let image = Image::decode(&draw::encode(&image, ImageFormat::Png)).unwrap();
+        assert!(image.grey().iter().all(|value| *value == 180));
     }
 }
 
@@ -81,16 +81,16 @@ fn transparency_is_laid_on_white() {
     let glass = ImageBuffer::from_fn(60, 60, |x, _| LumaA([0_u8, if x < 30 { 0 } else { 128 }]));
 
     let file = draw::encode(&DynamicImage::ImageLumaA8(glass), ImageFormat::Png);
-    let picture = Picture::decode(&file).unwrap();
+    let image = Image::decode(&file).unwrap();
 
-    assert_eq!(picture.pixels.get_pixel(10, 10).0, [255; 3]);
-    assert_eq!(picture.pixels.get_pixel(50, 10).0, [127; 3]);
+    assert_eq!(image.pixels.get_pixel(10, 10).0, [255; 3]);
+    assert_eq!(image.pixels.get_pixel(50, 10).0, [127; 3]);
 }
 
 #[test]
 fn each_exif_orientation_is_turned_upright() {
     let upright = quarters();
-    // What a camera stores so that the orientation, applied, gives the upright picture.
+    // What a camera stores so that the orientation, applied, gives the upright image.
     let stored: [(u8, RgbImage); 8] = [
         (1, upright.clone()),
         (2, imageops::flip_horizontal(&upright)),
@@ -102,16 +102,13 @@ fn each_exif_orientation_is_turned_upright() {
         (8, imageops::rotate90(&upright)),
     ];
 
-    for (orientation, picture) in stored {
-        assert_quarters(
-            &with_orientation(&draw::jpeg(&picture, 90), orientation),
-            12,
-        );
+    for (orientation, image) in stored {
+        assert_quarters(&with_orientation(&draw::jpeg(&image, 90), orientation), 12);
     }
 }
 
 #[test]
-fn a_nonsense_orientation_leaves_the_picture_as_it_lies() {
+fn a_nonsense_orientation_leaves_the_image_as_it_lies() {
     assert_quarters(&with_orientation(&draw::jpeg(&quarters(), 90), 77), 12);
 }
 
@@ -119,27 +116,27 @@ fn a_nonsense_orientation_leaves_the_picture_as_it_lies() {
 fn sides_are_accepted_from_50_to_4096_pixels() {
     let sides = |width, height| {
         let file = draw::png(&RgbImage::new(width, height));
-        Picture::decode(&file).map(|picture| (picture.width(), picture.height()))
+        Image::decode(&file).map(|image| (image.width(), image.height()))
     };
 
     assert_eq!(sides(50, 4096), Ok((50, 4096)));
     assert_eq!(
         sides(49, 60),
-        Err(PictureError::Sides {
+        Err(DecodeError::Sides {
             width: 49,
             height: 60
         })
     );
     assert_eq!(
         sides(60, 49),
-        Err(PictureError::Sides {
+        Err(DecodeError::Sides {
             width: 60,
             height: 49
         })
     );
     assert_eq!(
         sides(4097, 60),
-        Err(PictureError::Sides {
+        Err(DecodeError::Sides {
             width: 4097,
             height: 60
         })
@@ -147,7 +144,7 @@ fn sides_are_accepted_from_50_to_4096_pixels() {
 }
 
 #[test]
-fn huge_sides_are_refused_by_the_header_alone() {
+fn huge_sides_are_rejected_by_the_header_alone() {
     let mut jpeg = draw::jpeg(&quarters(), 90);
     let frame = jpeg
         .windows(2)
@@ -155,11 +152,11 @@ fn huge_sides_are_refused_by_the_header_alone() {
         .unwrap();
     jpeg[frame + 5..frame + 9].fill(0xff);
 
-    let refused = Picture::decode(&jpeg).err();
+    let rejected = Image::decode(&jpeg).err();
 
     assert_eq!(
-        refused,
-        Some(PictureError::Sides {
+        rejected,
+        Some(DecodeError::Sides {
             width: 65535,
             height: 65535
         })
@@ -167,8 +164,8 @@ fn huge_sides_are_refused_by_the_header_alone() {
 }
 
 #[test]
-fn what_is_no_jpg_png_or_bmp_is_refused() {
-    assert_eq!(Picture::decode(b"").err(), Some(PictureError::Empty));
+fn what_is_no_jpg_png_or_bmp_is_rejected() {
+    assert_eq!(Image::decode(b"").err(), Some(DecodeError::Empty));
     for bytes in [
         &b"hello"[..],
         b"GIF89a\x01\0\x01\0",
@@ -176,33 +173,30 @@ fn what_is_no_jpg_png_or_bmp_is_refused() {
         b"%PDF-1.4",
         &[0; 100],
     ] {
-        assert_eq!(
-            Picture::decode(bytes).err(),
-            Some(PictureError::UnknownFormat)
-        );
+        assert_eq!(Image::decode(bytes).err(), Some(DecodeError::UnknownFormat));
     }
 }
 
 #[test]
-fn a_file_beyond_the_size_limit_is_refused_unread() {
+fn a_file_beyond_the_size_limit_is_rejected_unread() {
     let mut file = draw::png(&quarters());
     file.resize(MAX_FILE_BYTES, 0);
-    assert!(Picture::decode(&file).is_ok());
+    assert!(Image::decode(&file).is_ok());
 
     file.push(0);
 
     let bytes = MAX_FILE_BYTES + 1;
     assert_eq!(
-        Picture::decode(&file).err(),
-        Some(PictureError::FileTooLarge { bytes })
+        Image::decode(&file).err(),
+        Some(DecodeError::FileTooLarge { bytes })
     );
 }
 
 #[test]
 fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
-    let picture = Picture::decode(&draw::png(&draw::picture(1, 800, 200))).unwrap();
+    let image = Image::decode(&draw::png(&draw::image(1, 800, 200))).unwrap();
 
-    let thumbnail = picture.thumbnail().unwrap();
+    let thumbnail = image.thumbnail().unwrap();
 
     assert_eq!(image::guess_format(&thumbnail).unwrap(), ImageFormat::Jpeg);
     let shown = image::load_from_memory(&thumbnail).unwrap();
@@ -210,22 +204,22 @@ fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
 }
 
 #[test]
-fn a_picture_smaller_than_a_thumbnail_is_not_enlarged() {
-    let picture = Picture::decode(&draw::png(&draw::picture(1, 60, 50))).unwrap();
+fn an_image_smaller_than_a_thumbnail_is_not_enlarged() {
+    let image = Image::decode(&draw::png(&draw::image(1, 60, 50))).unwrap();
 
-    let shown = image::load_from_memory(&picture.thumbnail().unwrap()).unwrap();
+    let shown = image::load_from_memory(&image.thumbnail().unwrap()).unwrap();
 
     assert_eq!((shown.width(), shown.height()), (60, 50));
 }
 
 /// One file of each format and of each way to be laid out inside.
 fn files() -> Vec<Vec<u8>> {
-    let picture = draw::picture(2, 70, 50);
+    let image = draw::image(2, 70, 50);
     vec![
-        draw::png(&picture),
-        draw::jpeg(&picture, 85),
-        with_orientation(&draw::jpeg(&picture, 85), 6),
-        draw::encode(&DynamicImage::ImageRgb8(picture), ImageFormat::Bmp),
+        draw::png(&image),
+        draw::jpeg(&image, 85),
+        with_orientation(&draw::jpeg(&image, 85), 6),
+        draw::encode(&DynamicImage::ImageRgb8(image), ImageFormat::Bmp),
         include_bytes!("../../tests/data/progressive.jpg").to_vec(),
         include_bytes!("../../tests/data/palette.png").to_vec(),
     ]
@@ -233,10 +227,10 @@ fn files() -> Vec<Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_cut_off_file_is_never_taken_for_a_picture(file in prop::sample::select(files()), cut: prop::sample::Index) {
+    fn a_cut_off_file_is_never_taken_for_an_image(file in prop::sample::select(files()), cut: prop::sample::Index) {
         let cut = cut.index(file.len() - 16);
 
-        prop_assert!(Picture::decode(&file[..cut]).is_err());
+        prop_assert!(Image::decode(&file[..cut]).is_err());
     }
 
     #[test]
@@ -248,6 +242,6 @@ proptest! {
             let place = place.index(file.len());
             file[place] = value;
         }
-        let _ = Picture::decode(&file);
+        let _ = Image::decode(&file);
     }
 }

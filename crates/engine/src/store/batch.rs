@@ -1,13 +1,13 @@
 //! The writes of one transaction: what adding, changing and deleting mean for the tables.
 //!
 //! Later writes of a batch see the earlier ones. A [`WriteError::Storage`] ends the batch and takes
-//! all of it back; any other error is the answer to one write and leaves the others alone.
+//! all of it back; any other error is the response to one write and leaves the others alone.
 
 use std::time::SystemTime;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use crate::catalog::{self, Entry, PictureId};
+use crate::catalog::{self, Entry, ImageId};
 use crate::identity::{ContentHash, Sign};
 use crate::memory::Changes;
 use crate::prepare::Prepared;
@@ -16,20 +16,20 @@ use crate::store::{
 };
 use crate::tags::Tags;
 
-/// The largest brief, in bytes: room for ids and short texts, refused beyond (the same_hq service
+/// The largest brief, in bytes: room for ids and short texts, rejected beyond (the same_hq service
 /// itself allows 256).
 pub const MAX_BRIEF_BYTES: usize = 4096;
 
-/// Which stored picture an update or a delete means.
+/// Which stored image an update or a delete means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The picture that was given this sign.
+    /// The image that was given this sign.
     Sign(Sign),
-    /// The picture with exactly these file bytes; a similar picture is another one.
+    /// The image with exactly these file bytes; a similar image is another one.
     Content(ContentHash),
 }
 
-/// What the caller says about a new picture.
+/// What the caller says about a new image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewRecord {
     /// Free text that searches return, at most 4096 bytes.
@@ -50,7 +50,7 @@ pub struct Change {
 /// The answer to an add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
-    /// The picture's sign; for a duplicate that of the stored picture.
+    /// The image's sign; for a duplicate that of the stored image.
     pub sign: Sign,
     /// Whether the same bytes were stored already; then the stored record is unchanged.
     pub existed: bool,
@@ -92,10 +92,10 @@ impl<'txn> Batch<'txn> {
         self.changes
     }
 
-    pub(crate) fn add(&mut self, picture: &Prepared, new: &NewRecord) -> Result<Added, WriteError> {
+    pub(crate) fn add(&mut self, image: &Prepared, new: &NewRecord) -> Result<Added, WriteError> {
         let tags = checked_tags(&new.tags)?;
         check_brief(&new.brief)?;
-        if let Some(id) = self.find(&Target::Content(picture.content))? {
+        if let Some(id) = self.find(&Target::Content(image.content))? {
             let sign = self.record(id)?.sign;
             return Ok(Added {
                 sign,
@@ -110,18 +110,18 @@ impl<'txn> Batch<'txn> {
 
         let id = self.next_id()?;
         let record = StoredRecord {
-            sign: self.free_sign(&picture.content)?,
-            content: picture.content,
-            size_bytes: picture.size_bytes,
-            width: picture.width,
-            height: picture.height,
+            sign: self.free_sign(&image.content)?,
+            content: image.content,
+            size_bytes: image.size_bytes,
+            width: image.width,
+            height: image.height,
             added_at_ms: now_ms(),
-            pdq: picture.pdq,
-            pdq_quality: picture.pdq_quality,
+            pdq: image.pdq,
+            pdq_quality: image.pdq_quality,
             tags,
             brief: new.brief.clone(),
         };
-        self.insert(id, &record, picture)?;
+        self.insert(id, &record, image)?;
         Ok(Added {
             sign: record.sign,
             existed: false,
@@ -147,7 +147,7 @@ impl<'txn> Batch<'txn> {
         Ok(record.sign)
     }
 
-    /// Deletes one picture; returns its sign, or `None` when there is no such picture.
+    /// Deletes one image; returns its sign, or `None` when there is no such image.
     pub(crate) fn delete(&mut self, target: &Target) -> Result<Option<Sign>, WriteError> {
         let Some(id) = self.find(target)? else {
             return Ok(None);
@@ -157,7 +157,7 @@ impl<'txn> Batch<'txn> {
         Ok(Some(record.sign))
     }
 
-    fn find(&self, target: &Target) -> Result<Option<PictureId>, StoreError> {
+    fn find(&self, target: &Target) -> Result<Option<ImageId>, StoreError> {
         let id = match target {
             Target::Sign(sign) => self.signs.get(sign.as_raw())?,
             Target::Content(content) => self.hashes.get(content.as_raw())?,
@@ -165,19 +165,19 @@ impl<'txn> Batch<'txn> {
         Ok(id.map(|id| id.value()))
     }
 
-    fn record(&self, id: PictureId) -> Result<StoredRecord, StoreError> {
+    fn record(&self, id: ImageId) -> Result<StoredRecord, StoreError> {
         let bytes = self
             .records
             .get(id)?
-            .ok_or_else(|| StoreError::damaged(format!("picture {id} has no record")))?;
+            .ok_or_else(|| StoreError::damaged(format!("image {id} has no record")))?;
         StoredRecord::decode(bytes.value())
     }
 
-    /// Takes the next picture number. Numbers are not reused, since a search may still hold one
-    /// whose picture has just been deleted.
-    fn next_id(&mut self) -> Result<PictureId, StoreError> {
+    /// Takes the next image number. Numbers are not reused, since a search may still hold one
+    /// whose image has just been deleted.
+    fn next_id(&mut self) -> Result<ImageId, StoreError> {
         let next = self.meta.get("next_id")?.map_or(0, |next| next.value());
-        let id = PictureId::try_from(next).map_err(|_| StoreError::OutOfNumbers)?;
+        let id = ImageId::try_from(next).map_err(|_| StoreError::OutOfNumbers)?;
         self.meta.insert("next_id", next + 1)?;
         Ok(id)
     }
@@ -193,18 +193,18 @@ impl<'txn> Batch<'txn> {
 
     fn insert(
         &mut self,
-        id: PictureId,
+        id: ImageId,
         record: &StoredRecord,
-        picture: &Prepared,
+        image: &Prepared,
     ) -> Result<(), StoreError> {
         self.hashes.insert(record.content.as_raw(), id)?;
         self.signs.insert(record.sign.as_raw(), id)?;
         self.write_record(id, record)?;
-        if !picture.features.is_empty() {
-            self.features.insert(id, picture.features.as_slice())?;
-            self.changes.features.push((id, picture.features.clone()));
+        if !image.features.is_empty() {
+            self.features.insert(id, image.features.as_slice())?;
+            self.changes.features.push((id, image.features.clone()));
         }
-        self.thumbnails.insert(id, picture.thumbnail.as_slice())?;
+        self.thumbnails.insert(id, image.thumbnail.as_slice())?;
         self.changes.catalog.push(catalog::Change::Add(Entry {
             id,
             hash: record.pdq,
@@ -214,7 +214,7 @@ impl<'txn> Batch<'txn> {
         Ok(())
     }
 
-    fn remove(&mut self, id: PictureId, record: &StoredRecord) -> Result<(), StoreError> {
+    fn remove(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
         self.hashes.remove(record.content.as_raw())?;
         self.signs.remove(record.sign.as_raw())?;
         self.records.remove(id)?;
@@ -224,7 +224,7 @@ impl<'txn> Batch<'txn> {
         Ok(())
     }
 
-    fn write_record(&mut self, id: PictureId, record: &StoredRecord) -> Result<(), StoreError> {
+    fn write_record(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
         self.records.insert(id, record.encode().as_slice())?;
         Ok(())
     }

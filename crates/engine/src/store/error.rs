@@ -15,8 +15,8 @@ pub enum StoreError {
     /// No space is left on the disk or in the quota. Later writes are tried anew.
     #[error("the disk is full")]
     DiskFull,
-    /// The disk refused a read or a write. Later calls are tried anew.
-    #[error("the disk refused an operation: {reason}")]
+    /// The disk rejected a read or a write. Later calls are tried anew.
+    #[error("the disk rejected an operation: {reason}")]
     Io {
         /// The system's own words.
         reason: String,
@@ -27,8 +27,8 @@ pub enum StoreError {
         /// What was found.
         reason: String,
     },
-    /// The library has given out all 2^32 picture numbers: copy it into a new one.
-    #[error("the library has used up its picture numbers")]
+    /// The library has given out all 2^32 image numbers: copy it into a new one.
+    #[error("the library has used up its image numbers")]
     OutOfNumbers,
     /// The engine was closed.
     #[error("the engine is closed")]
@@ -95,23 +95,23 @@ from_redb!(
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The library holds as many pictures as it may.
-    #[error("the library is full with {capacity} pictures")]
+    /// The library holds as many images as it may.
+    #[error("the library is full with {capacity} images")]
     Full {
-        /// The most pictures the library may hold.
+        /// The most images the library may hold.
         capacity: u64,
     },
-    /// No stored picture is meant by the target.
-    #[error("no such picture")]
+    /// No stored image is meant by the target.
+    #[error("no such image")]
     NotFound,
     /// The brief is longer than the engine stores.
     #[error("the brief has {bytes} bytes, more than {MAX_BRIEF_BYTES}")]
     BriefTooLong {
-        /// Length of the refused brief in bytes.
+        /// Length of the rejected brief in bytes.
         bytes: usize,
     },
-    /// There are more tags than a picture carries, or one of them is 0.
-    #[error("a picture carries at most {MAX_TAGS} tags from 1 to 65535")]
+    /// There are more tags than an image carries, or one of them is 0.
+    #[error("an image carries at most {MAX_TAGS} tags from 1 to 65535")]
     InvalidTags,
     /// The database failed. The write was not answered as done, yet the disk may have it: repeat
     /// it, the same bytes are never stored twice.

@@ -8,8 +8,8 @@
 //! | 1 | 8 | sign |
 //! | 9 | 32 | BLAKE3 of the file |
 //! | 41 | 8 | size of the file in bytes |
-//! | 49 | 4 | width of the upright picture in pixels |
-//! | 53 | 4 | height of the upright picture in pixels |
+//! | 49 | 4 | width of the upright image in pixels |
+//! | 53 | 4 | height of the upright image in pixels |
 //! | 57 | 8 | time of adding, milliseconds since 1970-01-01 UTC |
 //! | 65 | 32 | PDQ hash, lowest bit first |
 //! | 97 | 1 | PDQ quality, 0–100 |
@@ -24,7 +24,7 @@ use crate::tags::{MAX_TAGS, Tags};
 const FORMAT: u8 = 1;
 const FIXED_BYTES: usize = 102;
 
-/// One record as it is stored, without the picture's features and thumbnail.
+/// One record as it is stored, without the image's features and thumbnail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredRecord {
     pub(crate) sign: Sign,
@@ -153,7 +153,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused_without_panic(bytes: Vec<u8>, record in any_record(), cut: prop::sample::Index) {
+        fn any_bytes_are_read_or_rejected_without_panic(bytes: Vec<u8>, record in any_record(), cut: prop::sample::Index) {
             let _ = StoredRecord::decode(&bytes);
             let encoded = record.encode();
             let _ = StoredRecord::decode(&encoded[..cut.index(encoded.len())]);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_another_format_is_refused() {
+    fn a_record_of_another_format_is_rejected() {
         let mut bytes = vec![0; FIXED_BYTES];
         bytes[0] = 1;
         assert!(StoredRecord::decode(&bytes).is_ok());

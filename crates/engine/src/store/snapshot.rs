@@ -2,7 +2,7 @@
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use crate::catalog::{Catalog, Change, Entry, PictureId};
+use crate::catalog::{Catalog, Change, Entry, ImageId};
 use crate::identity::{ContentHash, Sign};
 use crate::store::{FEATURES, HASHES, META, RECORDS, SIGNS, StoreError, StoredRecord, THUMBNAILS};
 
@@ -31,30 +31,27 @@ impl Snapshot {
         })
     }
 
-    pub(crate) fn by_content(
-        &self,
-        content: &ContentHash,
-    ) -> Result<Option<PictureId>, StoreError> {
+    pub(crate) fn by_content(&self, content: &ContentHash) -> Result<Option<ImageId>, StoreError> {
         Ok(self.hashes.get(content.as_raw())?.map(|id| id.value()))
     }
 
-    pub(crate) fn by_sign(&self, sign: Sign) -> Result<Option<PictureId>, StoreError> {
+    pub(crate) fn by_sign(&self, sign: Sign) -> Result<Option<ImageId>, StoreError> {
         Ok(self.signs.get(sign.as_raw())?.map(|id| id.value()))
     }
 
-    pub(crate) fn record(&self, id: PictureId) -> Result<Option<StoredRecord>, StoreError> {
+    pub(crate) fn record(&self, id: ImageId) -> Result<Option<StoredRecord>, StoreError> {
         let Some(bytes) = self.records.get(id)? else {
             return Ok(None);
         };
         StoredRecord::decode(bytes.value()).map(Some)
     }
 
-    pub(crate) fn thumbnail(&self, id: PictureId) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn thumbnail(&self, id: ImageId) -> Result<Option<Vec<u8>>, StoreError> {
         let thumbnails = self.transaction.open_table(THUMBNAILS)?;
         Ok(thumbnails.get(id)?.map(|jpeg| jpeg.value().to_vec()))
     }
 
-    /// Reads every record into a new catalog: about 150 bytes of disk a picture.
+    /// Reads every record into a new catalog: about 150 bytes of disk an image.
     pub(crate) fn catalog(&self) -> Result<Catalog, StoreError> {
         let mut catalog = Catalog::default();
         for row in self.records.iter()? {
@@ -70,17 +67,17 @@ impl Snapshot {
         Ok(catalog)
     }
 
-    /// Hands over the stored features of a picture; `None` when it has none.
+    /// Hands over the stored features of an image; `None` when it has none.
     pub(crate) fn features<T>(
         &self,
-        id: PictureId,
+        id: ImageId,
         read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let record = self.features.get(id)?;
         record.map(|record| read(record.value())).transpose()
     }
 
-    /// Returns the number of the next picture: no number up from it was ever given.
+    /// Returns the number of the next image: no number up from it was ever given.
     pub(crate) fn next_id(&self) -> Result<u64, StoreError> {
         Ok(self.meta.get("next_id")?.map_or(0, |next| next.value()))
     }

@@ -16,7 +16,7 @@ use disk::Disk;
 
 const CAPACITY: u64 = 1000;
 
-/// A made-up picture whose content hash starts with `sign` and ends with `rest`.
+/// A made-up image whose content hash starts with `sign` and ends with `rest`.
 fn prepared(sign: u64, rest: u8) -> Prepared {
     let mut content = [rest; 32];
     content[..8].copy_from_slice(&sign.to_be_bytes());
@@ -37,10 +37,10 @@ fn prepared(sign: u64, rest: u8) -> Prepared {
     }
 }
 
-fn add(store: &Store, picture: &Prepared) -> Result<Added, StoreError> {
+fn add(store: &Store, image: &Prepared) -> Result<Added, StoreError> {
     let mut added = None;
     store.write(CAPACITY, |batch| {
-        match batch.add(picture, &NewRecord::default()) {
+        match batch.add(image, &NewRecord::default()) {
             Ok(outcome) => {
                 added = Some(outcome);
                 Ok(())
@@ -71,7 +71,7 @@ fn files_that_share_64_bits_of_hash_get_neighbouring_signs() {
     let store = open(&dir);
     let [one, two, three] = [1, 2, 3].map(|rest| prepared(u64::MAX, rest));
 
-    let signs = [&one, &two, &three].map(|picture| add(&store, picture).unwrap().sign.to_string());
+    let signs = [&one, &two, &three].map(|image| add(&store, image).unwrap().sign.to_string());
 
     assert_eq!(signs, ["4294967295,4294967295", "0,0", "0,1"]);
 }
@@ -92,11 +92,11 @@ fn a_colliding_file_keeps_its_sign_when_the_first_owner_goes() {
 }
 
 #[test]
-fn picture_numbers_are_not_used_twice() {
+fn image_numbers_are_not_used_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let number = |store: &Store, picture: &Prepared| {
+    let number = |store: &Store, image: &Prepared| {
         store
-            .read(|snapshot| snapshot.by_content(&picture.content))
+            .read(|snapshot| snapshot.by_content(&image.content))
             .unwrap()
             .unwrap()
     };
@@ -113,7 +113,7 @@ fn picture_numbers_are_not_used_twice() {
 }
 
 #[test]
-fn a_library_of_another_format_is_refused_untouched() {
+fn a_library_of_another_format_is_rejected_untouched() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(&dir));
     let database = Database::create(dir.path().join(FILE_NAME)).unwrap();
@@ -126,18 +126,18 @@ fn a_library_of_another_format_is_refused_untouched() {
     write.commit().unwrap();
     drop(database);
 
-    let refused = Store::open(dir.path(), 1 << 20).err().unwrap();
+    let rejected = Store::open(dir.path(), 1 << 20).err().unwrap();
 
-    assert!(matches!(refused, OpenError::Format { found: 99, .. }));
+    assert!(matches!(rejected, OpenError::Format { found: 99, .. }));
     assert!(
-        refused
+        rejected
             .to_string()
             .contains("has format 99, this version reads format 1")
     );
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_no_database_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(FILE_NAME), vec![7; 10_000]).unwrap();
 
@@ -171,15 +171,15 @@ fn a_failing_disk_fails_only_the_write_it_hits() {
 
     let mut failures = 0;
     for operation in 0.. {
-        let picture = prepared(operation, 1);
+        let image = prepared(operation, 1);
         disk.fail_after(operation);
-        let outcome = add(&store, &picture);
+        let outcome = add(&store, &image);
         disk.heal();
 
         let Err(error) = outcome else { break };
         failures += 1;
         assert!(matches!(error, StoreError::DiskFull), "{error:?}");
-        add(&store, &picture).unwrap();
+        add(&store, &image).unwrap();
         let earlier = add(&store, &prepared(1_000_000, 0)).unwrap();
         assert!(earlier.existed);
     }
@@ -216,13 +216,13 @@ fn after_a_failed_commit_the_memory_shows_what_the_disk_holds() {
     let (_merger, wake) = Merger::start(Arc::clone(&memory)).unwrap();
     let writer = Writer::start(Arc::clone(&store), Arc::clone(&memory), wake, CAPACITY).unwrap();
     let add = |sign| {
-        let (done, answer) = mpsc::channel();
-        let picture = prepared(sign, 1);
+        let (done, response) = mpsc::channel();
+        let image = prepared(sign, 1);
         writer.queue(
-            move |batch| batch.add(&picture, &NewRecord::default()),
+            move |batch| batch.add(&image, &NewRecord::default()),
             move |added| done.send(added).unwrap(),
         );
-        answer.recv().unwrap()
+        response.recv().unwrap()
     };
 
     let mut failures = 0;

@@ -2,7 +2,7 @@
 //!
 //! Order of events: take everything that waits → one transaction → one durable commit → the memory
 //! follows → each caller is answered. While a commit waits for the disk the next group gathers, so
-//! the cost of a sync is shared by all callers that came meanwhile. A failed commit is the answer of
+//! the cost of a sync is shared by all callers that came meanwhile. A failed commit is the response of
 //! its whole group; the memory is then read anew and the thread goes on.
 
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -28,7 +28,7 @@ trait Job: Send {
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError>;
 
     /// Tells the caller, after the commit or its failure.
-    fn answer(self: Box<Self>, commit: Result<(), StoreError>);
+    fn response(self: Box<Self>, commit: Result<(), StoreError>);
 }
 
 type Done<T> = Box<dyn FnOnce(Result<T, WriteError>) + Send>;
@@ -114,7 +114,7 @@ fn run(queue: &Receiver<Box<dyn Job>>, store: &Store, memory: &Memory, wake: &Wa
             trusted = memory.reload(store).is_ok();
         }
         for job in group {
-            job.answer(commit.clone());
+            job.response(commit.clone());
         }
         // A merger that is at work or awake already looks again by itself.
         let _ = wake.try_send(());
@@ -138,7 +138,7 @@ where
         }
     }
 
-    fn answer(mut self: Box<Self>, commit: Result<(), StoreError>) {
+    fn response(mut self: Box<Self>, commit: Result<(), StoreError>) {
         let outcome = match commit {
             Ok(()) => self.outcome.take().unwrap_or(Err(WriteError::Closed)),
             Err(error) => Err(WriteError::Storage(error)),

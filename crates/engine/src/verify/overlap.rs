@@ -1,29 +1,29 @@
-//! Where two aligned pictures cover each other.
+//! Where two aligned images cover each other.
 
 use super::{Affine, Frame};
 
-/// Says which part of each picture shows the same, as one quadrilateral in each.
+/// Says which part of each image shows the same, as one quadrilateral in each.
 ///
-/// Coordinates are parts of the picture's width and height. Corner `i` of one lies on corner `i` of
+/// Coordinates are parts of the image's width and height. Corner `i` of one lies on corner `i` of
 /// the other; they stand in the order top left, top right, bottom right, bottom left of the library
-/// picture's part.
+/// image's part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlap {
-    /// The shared part in the query; corners may lie a little outside [0, 1] when the pictures are
+    /// The shared part in the query; corners may lie a little outside [0, 1] when the images are
     /// turned.
     pub in_query: [[f32; 2]; 4],
-    /// The shared part in the library picture: the upright rectangle around it.
+    /// The shared part in the library image: the upright rectangle around it.
     pub in_library: [[f32; 2]; 4],
-    /// Part of the query's area that the library picture covers, in [0, 1].
+    /// Part of the query's area that the library image covers, in [0, 1].
     pub of_query: f32,
-    /// Part of the library picture's area that the query shows, in [0, 1].
+    /// Part of the library image's area that the query shows, in [0, 1].
     pub of_library: f32,
 }
 
 // === impl Overlap ===
 
 impl Overlap {
-    /// Lays the query over the library picture; `None` when they do not touch or the map cannot be
+    /// Lays the query over the library image; `None` when they do not touch or the map cannot be
     /// turned round.
     pub(super) fn new(affine: &Affine, query: Frame, library: Frame) -> Option<Self> {
         let back = affine.inverse()?;

@@ -87,7 +87,7 @@ proptest! {
         pairs.extend(scattered(80));
 
         let Some(found) = align(&pairs, QUERY, LIBRARY, PLAIN) else {
-            // Laid aside the library picture, nothing is shared.
+            // Laid aside the library image, nothing is shared.
             prop_assert!(Overlap::new(&map, QUERY, LIBRARY).is_none(), "not found");
             return Ok(());
         };
@@ -158,8 +158,8 @@ fn a_mirrored_query_gives_a_map_that_mirrors() {
 }
 
 #[test]
-fn the_overlap_names_the_same_corners_in_both_pictures() {
-    // The query shows the left half of the library picture at the same scale, below a title.
+fn the_overlap_names_the_same_corners_in_both_images() {
+    // The query shows the left half of the library image at the same scale, below a title.
     let library = Frame {
         width: 1.0,
         height: 0.5,

@@ -1,7 +1,7 @@
-//! Ways to distort a picture, as users and their tools do it.
+//! Ways to distort an image, as users and their tools do it.
 //!
-//! Each takes a picture and returns another one; those with a choice to make take it from a
-//! [`Chance`]. The same in kind as `eval/attacks.py`, in pure Rust, for pictures that are drawn.
+//! Each takes an image and returns another one; those with a choice to make take it from a
+//! [`Chance`]. The same in kind as `eval/attacks.py`, in pure Rust, for images that are drawn.
 
 #![allow(dead_code, reason = "each test crate uses what it needs")]
 #![allow(
@@ -20,25 +20,25 @@ use super::draw::{self, Chance};
 pub type Corners = [[f32; 2]; 4];
 
 /// Cuts out a part of the given share of each side, somewhere.
-pub fn crop(picture: &RgbImage, side: f32, chance: &mut Chance) -> RgbImage {
+pub fn crop(image: &RgbImage, side: f32, chance: &mut Chance) -> RgbImage {
     let kept = |length: u32| (length as f32 * side) as u32;
-    let (width, height) = (kept(picture.width()), kept(picture.height()));
-    let left = chance.below(picture.width() - width + 1);
-    let top = chance.below(picture.height() - height + 1);
-    imageops::crop_imm(picture, left, top, width, height).to_image()
+    let (width, height) = (kept(image.width()), kept(image.height()));
+    let left = chance.below(image.width() - width + 1);
+    let top = chance.below(image.height() - height + 1);
+    imageops::crop_imm(image, left, top, width, height).to_image()
 }
 
 /// Scales both sides.
-pub fn scale(picture: &RgbImage, across: f32, down: f32) -> RgbImage {
+pub fn scale(image: &RgbImage, across: f32, down: f32) -> RgbImage {
     let side = |length: u32, factor: f32| (length as f32 * factor).round() as u32;
-    let (width, height) = (side(picture.width(), across), side(picture.height(), down));
-    imageops::resize(picture, width, height, FilterType::CatmullRom)
+    let (width, height) = (side(image.width(), across), side(image.height(), down));
+    imageops::resize(image, width, height, FilterType::CatmullRom)
 }
 
 /// Turns about the middle, keeping everything, on white.
-pub fn turn(picture: &RgbImage, degrees: f32) -> RgbImage {
+pub fn turn(image: &RgbImage, degrees: f32) -> RgbImage {
     let (sin, cos) = degrees.to_radians().sin_cos();
-    let (w, h) = (picture.width() as f32, picture.height() as f32);
+    let (w, h) = (image.width() as f32, image.height() as f32);
     let (width, height) = (w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs());
     let corner = |x: f32, y: f32| {
         [
@@ -53,74 +53,74 @@ pub fn turn(picture: &RgbImage, degrees: f32) -> RgbImage {
         corner(0.0, h),
     ];
     let white = RgbImage::from_pixel(width.ceil() as u32, height.ceil() as u32, Rgb([255; 3]));
-    onto(white, picture, &corners)
+    onto(white, image, &corners)
 }
 
 /// Applies a function to every channel of every pixel.
-pub fn map(picture: &RgbImage, change: impl Fn(f32) -> f32) -> RgbImage {
+pub fn map(image: &RgbImage, change: impl Fn(f32) -> f32) -> RgbImage {
     let table: Vec<u8> = (0..=255u8)
         .map(|value| change(f32::from(value)).clamp(0.0, 255.0) as u8)
         .collect();
-    let mut picture = picture.clone();
-    picture
+    let mut image = image.clone();
+    image
         .iter_mut()
         .for_each(|value| *value = table[usize::from(*value)]);
-    picture
+    image
 }
 
 /// Turns colours into shades.
-pub fn grey(picture: &RgbImage) -> RgbImage {
-    let mut picture = picture.clone();
-    for pixel in picture.pixels_mut() {
+pub fn grey(image: &RgbImage) -> RgbImage {
+    let mut image = image.clone();
+    for pixel in image.pixels_mut() {
         let [red, green, blue] = pixel.0.map(u32::from);
         pixel.0 = [((299 * red + 587 * green + 114 * blue) / 1000) as u8; 3];
     }
-    picture
+    image
 }
 
 /// Exchanges every colour with its opposite.
-pub fn invert(picture: &RgbImage) -> RgbImage {
-    map(picture, |value| 255.0 - value)
+pub fn invert(image: &RgbImage) -> RgbImage {
+    map(image, |value| 255.0 - value)
 }
 
 /// Blurs with a Gaussian.
-pub fn blur(picture: &RgbImage, sigma: f32) -> RgbImage {
-    imageops::fast_blur(picture, sigma)
+pub fn blur(image: &RgbImage, sigma: f32) -> RgbImage {
+    imageops::fast_blur(image, sigma)
 }
 
 /// Adds noise of a standard deviation, in steps of 256 (a sum of four uniform numbers).
-pub fn noise(picture: &RgbImage, deviation: f32, chance: &mut Chance) -> RgbImage {
-    let mut picture = picture.clone();
-    for value in picture.iter_mut() {
+pub fn noise(image: &RgbImage, deviation: f32, chance: &mut Chance) -> RgbImage {
+    let mut image = image.clone();
+    for value in image.iter_mut() {
         let sum: u32 = (0..4).map(|_| chance.below(256)).sum();
         let noise = (sum as f32 - 510.0) / 148.0 * deviation;
         *value = (f32::from(*value) + noise).clamp(0.0, 255.0) as u8;
     }
-    picture
+    image
 }
 
 /// Re-encodes as JPEG.
-pub fn jpeg(picture: &RgbImage, quality: u8) -> RgbImage {
-    image::load_from_memory(&draw::jpeg(picture, quality))
+pub fn jpeg(image: &RgbImage, quality: u8) -> RgbImage {
+    image::load_from_memory(&draw::jpeg(image, quality))
         .unwrap()
         .into_rgb8()
 }
 
 /// Puts a frame of one colour around, `part` of the shorter side wide.
-pub fn border(picture: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
-    let (width, height) = picture.dimensions();
+pub fn border(image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
+    let (width, height) = image.dimensions();
     let wide = (width.min(height) as f32 * part) as u32;
     let colour = Rgb([0; 3].map(|_: u8| chance.below(256) as u8));
     let mut framed = RgbImage::from_pixel(width + 2 * wide, height + 2 * wide, colour);
-    imageops::replace(&mut framed, picture, i64::from(wide), i64::from(wide));
+    imageops::replace(&mut framed, image, i64::from(wide), i64::from(wide));
     framed
 }
 
-/// Lays a picture somewhere into another, `part` of its sides large at most.
-pub fn collage(ground: &RgbImage, picture: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
-    let factor = (ground.width() as f32 * part / picture.width() as f32)
-        .min(ground.height() as f32 * part / picture.height() as f32);
-    let small = scale(picture, factor, factor);
+/// Lays an image somewhere into another, `part` of its sides large at most.
+pub fn collage(ground: &RgbImage, image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
+    let factor = (ground.width() as f32 * part / image.width() as f32)
+        .min(ground.height() as f32 * part / image.height() as f32);
+    let small = scale(image, factor, factor);
     let left = chance.below(ground.width() - small.width() + 1);
     let top = chance.below(ground.height() - small.height() + 1);
     let mut collage = ground.clone();
@@ -128,10 +128,10 @@ pub fn collage(ground: &RgbImage, picture: &RgbImage, part: f32, chance: &mut Ch
     collage
 }
 
-/// Covers about `part` of a picture with cuttings of another.
-pub fn stickers(picture: &RgbImage, other: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let mut covered = picture.clone();
+/// Covers about `part` of an image with cuttings of another.
+pub fn stickers(image: &RgbImage, other: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let mut covered = image.clone();
     // Twenty stickers of 1/20 of the area overlap: together they leave 1/e uncovered.
     let count = (-20.0 * (1.0 - part).ln()) as u32;
     let (across, down) = (width * 9 / 40, height * 9 / 40);
@@ -147,36 +147,36 @@ pub fn stickers(picture: &RgbImage, other: &RgbImage, part: f32, chance: &mut Ch
     covered
 }
 
-/// Photographs a picture that hangs before a ground: tilted, with a cast, glare, blur, noise.
+/// Photographs an image that hangs before a ground: tilted, with a cast, glare, blur, noise.
 pub fn phone(
-    picture: &RgbImage,
+    image: &RgbImage,
     ground: &RgbImage,
     fill: f32,
     tilt: f32,
     chance: &mut Chance,
 ) -> RgbImage {
-    let corners = tilted(picture, ground, fill, tilt, chance);
-    let factor = (corners[1][0] - corners[0][0]) / picture.width() as f32;
+    let corners = tilted(image, ground, fill, tilt, chance);
+    let factor = (corners[1][0] - corners[0][0]) / image.width() as f32;
     let smooth = if factor < 0.7 {
-        blur(picture, 0.5 / factor)
+        blur(image, 0.5 / factor)
     } else {
-        picture.clone()
+        image.clone()
     };
     let mut photo = onto(blur(ground, 1.2), &smooth, &corners);
     light(&mut photo, &corners, chance);
     jpeg(&noise(&blur(&photo, 0.8), 4.0, chance), 80)
 }
 
-/// Places a picture before a pinhole camera, turned by up to `tilt` degrees about both axes.
+/// Places an image before a pinhole camera, turned by up to `tilt` degrees about both axes.
 fn tilted(
-    picture: &RgbImage,
+    image: &RgbImage,
     ground: &RgbImage,
     fill: f32,
     tilt: f32,
     chance: &mut Chance,
 ) -> Corners {
     let (width, height) = (ground.width() as f32, ground.height() as f32);
-    let (w, h) = (picture.width() as f32, picture.height() as f32);
+    let (w, h) = (image.width() as f32, image.height() as f32);
     let factor = (fill * width * height / (w * h)).sqrt();
     let factor = factor.min(0.98 * width / w).min(0.98 * height / h);
     let (w, h) = (w * factor / 2.0, h * factor / 2.0);
@@ -214,10 +214,10 @@ fn part(chance: &mut Chance) -> f32 {
     chance.below(10_000) as f32 / 10_000.0
 }
 
-/// Paints a picture into a quadrilateral of a canvas.
-pub fn onto(mut canvas: RgbImage, picture: &RgbImage, corners: &Corners) -> RgbImage {
+/// Paints an image into a quadrilateral of a canvas.
+pub fn onto(mut canvas: RgbImage, image: &RgbImage, corners: &Corners) -> RgbImage {
     let back = inverse(&square_to(corners));
-    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let (width, height) = (image.width() as f32, image.height() as f32);
     for (x, y, pixel) in canvas.enumerate_pixels_mut() {
         let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
         let [u, v, w] = back.map(|row| row[0] * x + row[1] * y + row[2]);
@@ -225,7 +225,7 @@ pub fn onto(mut canvas: RgbImage, picture: &RgbImage, corners: &Corners) -> RgbI
         if (0.0..1.0).contains(&u) && (0.0..1.0).contains(&v) {
             let (x, y) = (u * width - 0.5, v * height - 0.5);
             let inside = (x.clamp(0.0, width - 1.001), y.clamp(0.0, height - 1.001));
-            *pixel = imageops::interpolate_bilinear(picture, inside.0, inside.1).unwrap();
+            *pixel = imageops::interpolate_bilinear(image, inside.0, inside.1).unwrap();
         }
     }
     canvas

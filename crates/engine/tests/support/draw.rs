@@ -1,6 +1,6 @@
-//! Pictures for tests, drawn from a seed: a gradient, some shapes, a little noise.
+//! Images for tests, drawn from a seed: a gradient, some shapes, a little noise.
 //!
-//! Two seeds give pictures that no same-image search may confuse; one seed and size always give the
+//! Two seeds give images that no same-image search may confuse; one seed and size always give the
 //! same pixels, on every machine.
 
 #![allow(dead_code, reason = "each test crate draws what it needs")]
@@ -15,7 +15,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-/// How many shapes a picture has: enough for a PDQ quality of 100 at the usual sizes.
+/// How many shapes an image has: enough for a PDQ quality of 100 at the usual sizes.
 const SHAPES: u32 = 24;
 
 /// The xorshift64* generator (Vigna 2016), so that tests need no crate for chance.
@@ -45,29 +45,29 @@ impl Chance {
     }
 }
 
-/// Draws a picture.
-pub fn picture(seed: u64, width: u32, height: u32) -> RgbImage {
+/// Draws an image.
+pub fn image(seed: u64, width: u32, height: u32) -> RgbImage {
     let mut chance = Chance::new(seed);
     let (from, to) = (chance.colour(), chance.colour());
-    let mut picture = RgbImage::from_fn(width, height, |x, y| {
+    let mut image = RgbImage::from_fn(width, height, |x, y| {
         let along = (x * 255 / width + y * 255 / height) / 2;
         Rgb([0, 1, 2].map(|c: usize| blend(from[c], to[c], along)))
     });
     for _ in 0..SHAPES {
-        shape(&mut picture, &mut chance);
+        shape(&mut image, &mut chance);
     }
-    for pixel in picture.pixels_mut() {
+    for pixel in image.pixels_mut() {
         let noise = chance.below(9) as u8;
         pixel.0 = pixel
             .0
             .map(|channel| channel.saturating_add(noise).saturating_sub(4));
     }
-    picture
+    image
 }
 
 /// Fills a box or an ellipse somewhere.
-fn shape(picture: &mut RgbImage, chance: &mut Chance) {
-    let (width, height) = picture.dimensions();
+fn shape(image: &mut RgbImage, chance: &mut Chance) {
+    let (width, height) = image.dimensions();
     let (left, top) = (chance.below(width), chance.below(height));
     let (across, down) = (1 + chance.below(width / 3), 1 + chance.below(height / 3));
     let (colour, round) = (chance.colour(), chance.below(2) == 0);
@@ -80,7 +80,7 @@ fn shape(picture: &mut RgbImage, chance: &mut Chance) {
                 || dx * dx * down * down + dy * dy * across * across
                     <= across * across * down * down
             {
-                picture.put_pixel(x, y, colour);
+                image.put_pixel(x, y, colour);
             }
         }
     }
@@ -90,23 +90,23 @@ fn blend(from: u8, to: u8, along: u32) -> u8 {
     ((u32::from(from) * (255 - along) + u32::from(to) * along) / 255) as u8
 }
 
-/// Encodes a picture without loss.
-pub fn png(picture: &RgbImage) -> Vec<u8> {
-    encode(&DynamicImage::ImageRgb8(picture.clone()), ImageFormat::Png)
+/// Encodes an image without loss.
+pub fn png(image: &RgbImage) -> Vec<u8> {
+    encode(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::Png)
 }
 
-/// Encodes any picture in any format the `image` crate writes here.
-pub fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+/// Encodes any image in any format the `image` crate writes here.
+pub fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    picture.write_to(&mut file, format).unwrap();
+    image.write_to(&mut file, format).unwrap();
     file.into_inner()
 }
 
-/// Encodes a picture as JPEG of a quality of 1 to 100.
-pub fn jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
+/// Encodes an image as JPEG of a quality of 1 to 100.
+pub fn jpeg(image: &RgbImage, quality: u8) -> Vec<u8> {
     let mut file = Vec::new();
     JpegEncoder::new_with_quality(&mut file, quality)
-        .encode_image(picture)
+        .encode_image(image)
         .unwrap();
     file
 }

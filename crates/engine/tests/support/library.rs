@@ -1,4 +1,4 @@
-//! A library in a directory of its own, with calls that wait for their answer.
+//! A library in a directory of its own, with calls that wait for their response.
 
 #![allow(dead_code, reason = "each test crate calls what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use same_image::{
-    Added, Answer, Change, Engine, NewRecord, Options, Query, Sign, TagFilter, TagLogic, Target,
+    Added, Change, Engine, NewRecord, Options, Query, Response, Sign, TagFilter, TagLogic, Target,
     WriteError,
 };
 use tempfile::TempDir;
@@ -49,34 +49,34 @@ impl Library {
     }
 
     pub fn add(&self, bytes: &[u8], brief: &str, tags: &[u16]) -> Result<Added, WriteError> {
-        let picture = self.engine.prepare(bytes).unwrap();
+        let image = self.engine.prepare(bytes).unwrap();
         let record = NewRecord {
             brief: brief.to_owned(),
             tags: tags.to_vec(),
         };
-        let (done, answer) = mpsc::channel();
+        let (done, response) = mpsc::channel();
         self.engine
-            .add(picture, record, move |added| done.send(added).unwrap());
-        answer.recv().unwrap()
+            .add(image, record, move |added| done.send(added).unwrap());
+        response.recv().unwrap()
     }
 
     pub fn update(&self, target: Target, change: Change) -> Result<Sign, WriteError> {
-        let (done, answer) = mpsc::channel();
+        let (done, response) = mpsc::channel();
         self.engine
             .update(target, change, move |updated| done.send(updated).unwrap());
-        answer.recv().unwrap()
+        response.recv().unwrap()
     }
 
     pub fn delete(&self, targets: Vec<Target>) -> Result<Vec<Option<Sign>>, WriteError> {
-        let (done, answer) = mpsc::channel();
+        let (done, response) = mpsc::channel();
         self.engine
             .delete(targets, move |deleted| done.send(deleted).unwrap());
-        answer.recv().unwrap()
+        response.recv().unwrap()
     }
 
-    pub fn search(&self, bytes: &[u8]) -> Answer {
-        let picture = self.engine.prepare_query(bytes).unwrap();
-        self.engine.search(&picture, &Query::default()).unwrap()
+    pub fn search(&self, bytes: &[u8]) -> Response {
+        let image = self.engine.prepare_query(bytes).unwrap();
+        self.engine.search(&image, &Query::default()).unwrap()
     }
 
     /// Searches and returns only the names of what was found.
@@ -85,21 +85,21 @@ impl Library {
     }
 
     pub fn signs_with(&self, bytes: &[u8], tags: &[u16], logic: TagLogic) -> Vec<Sign> {
-        let picture = self.engine.prepare_query(bytes).unwrap();
+        let image = self.engine.prepare_query(bytes).unwrap();
         let filter = TagFilter {
             tags: tags.to_vec(),
             logic,
         };
-        let answer = self
+        let response = self
             .engine
             .search(
-                &picture,
+                &image,
                 &Query {
                     filter,
                     ..Query::default()
                 },
             )
             .unwrap();
-        answer.matches.into_iter().map(|hit| hit.sign).collect()
+        response.matches.into_iter().map(|hit| hit.sign).collect()
     }
 }

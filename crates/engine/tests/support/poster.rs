@@ -59,7 +59,7 @@ pub fn page(seed: u64, width: u32, height: u32) -> RgbImage {
     canvas
 }
 
-/// Writes a caption on a picture: a line of letters `scale` pixels a dot.
+/// Writes a caption on an image: a line of letters `scale` pixels a dot.
 pub fn line(canvas: &mut RgbImage, chance: &mut Chance, scale: u32) {
     let colour = colour(chance);
     let (width, height) = canvas.dimensions();

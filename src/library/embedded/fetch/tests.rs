@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::domain::{Account, RequestId, Tenant};
+use crate::call::{CallStats, RequestId, Tenant};
 
 fn public(address: &str) -> bool {
     Reach::Public.includes(address.parse().unwrap())
@@ -159,14 +159,14 @@ impl Web {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::default();
-        tokio::spawn(answer(listener, to(port), Arc::clone(&asked)));
+        tokio::spawn(response(listener, to(port), Arc::clone(&asked)));
         Web { port, asked }
     }
 
     async fn fetch(&self) -> Error {
         let fetcher = Fetcher::with_resolver(Reach::Public, Arc::new(TestResolver)).unwrap();
         let url = format!("http://public.test:{}/to", self.port);
-        refused(&fetcher, &url).await
+        rejected(&fetcher, &url).await
     }
 
     fn asked(&self) -> Vec<String> {
@@ -174,7 +174,7 @@ impl Web {
     }
 }
 
-async fn answer(listener: TcpListener, to: String, asked: Arc<Mutex<Vec<String>>>) {
+async fn response(listener: TcpListener, to: String, asked: Arc<Mutex<Vec<String>>>) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
@@ -188,14 +188,14 @@ async fn answer(listener: TcpListener, to: String, asked: Arc<Mutex<Vec<String>>
             _ => "404 Not Found",
         };
         asked.lock().unwrap().push(path);
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status}\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.write_all(response.as_bytes()).await.unwrap();
     }
 }
 
-async fn refused(fetcher: &Fetcher, url: &str) -> Error {
+async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
     let budget = Duration::from_secs(30);
     let call = Call {
         tenant: Arc::new(Tenant {
@@ -206,11 +206,11 @@ async fn refused(fetcher: &Fetcher, url: &str) -> Error {
         request_id: RequestId::default(),
         deadline: tokio::time::Instant::now() + budget,
         stream_deadline: None,
-        budget,
+        timeout: budget,
         bulk: false,
-        account: Account::default(),
+        stats: CallStats::default(),
     };
-    let url = PictureUrl::new(url).unwrap();
+    let url = ImageUrl::new(url).unwrap();
     fetcher.fetch(&call, &url).await.unwrap_err()
 }
 
@@ -221,18 +221,18 @@ async fn a_redirect_never_leads_inside() {
     for target in inner {
         let web = Web::that_redirects(|_| target.to_owned()).await;
 
-        let refused = web.fetch().await;
+        let rejected = web.fetch().await;
 
-        assert_eq!(refused.kind(), Kind::UrlUnreachable, "{target}");
-        assert!(refused.message().contains("not public"), "{target}");
+        assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{target}");
+        assert!(rejected.message().contains("not public"), "{target}");
     }
     // Not followed by the client at all.
     for target in ["file:///etc/passwd", "ftp://public.test/a"] {
         let web = Web::that_redirects(|_| target.to_owned()).await;
 
-        let refused = web.fetch().await;
+        let rejected = web.fetch().await;
 
-        assert_eq!(refused.kind(), Kind::UrlUnreachable, "{target}");
+        assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{target}");
         assert_eq!(web.asked(), ["/to"], "{target}");
     }
 }
@@ -242,9 +242,9 @@ async fn a_redirect_to_an_inner_name_or_address_is_not_even_asked() {
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0"] {
         let web = Web::that_redirects(|port| format!("http://{host}:{port}/inner")).await;
 
-        let refused = web.fetch().await;
+        let rejected = web.fetch().await;
 
-        assert_eq!(refused.kind(), Kind::UrlUnreachable, "{host}");
+        assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{host}");
         assert_eq!(web.asked(), ["/to"], "{host}");
     }
 }
@@ -270,13 +270,13 @@ async fn a_name_that_resolves_to_an_inner_address_is_not_asked() {
     for host in ["localhost", "LOCALHOST", "localhost."] {
         let fetcher = Fetcher::new(Reach::Public).unwrap();
 
-        let refused = refused(&fetcher, &format!("http://{host}:{port}/to")).await;
+        let rejected = rejected(&fetcher, &format!("http://{host}:{port}/to")).await;
 
-        assert_eq!(refused.kind(), Kind::UrlUnreachable, "{host}");
+        assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{host}");
     }
     assert!(web.asked().is_empty());
 
     let trusting = Fetcher::new(Reach::Any).unwrap();
-    refused(&trusting, &format!("http://localhost:{port}/there")).await;
+    rejected(&trusting, &format!("http://localhost:{port}/there")).await;
     assert_eq!(web.asked(), ["/there"], "the name does lead there");
 }

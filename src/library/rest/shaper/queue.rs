@@ -4,7 +4,7 @@
 //! nothing moves without a token and there is at most one a second; then
 //! single calls; then items of bulk loads, which get every tenth turn also
 //! while single calls wait. Within a lane, tenants take fair turns. A call that
-//! cannot go before its time is refused at the door. Pure: no clock, no lock.
+//! cannot go before its time is rejected at the door. Pure: no clock, no lock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::window::{PERIOD, Window};
 pub(super) const UNARY_PER_BULK: usize = 9;
 /// Seconds of the credential's whole rate that one tenant may have waiting;
 /// bounds the queue, whatever deadlines callers bring.
-pub(super) const LONGEST_LINE_SECONDS: usize = 60;
+pub(super) const MAX_LINE_SECONDS: usize = 60;
 
 /// Which calls go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(in crate::library::rest) struct Entrant {
 
 /// Why a call may not even wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Rejected {
     /// How long it would wait.
     pub(super) wait: Duration,
     /// Whether its tenant has too many calls waiting already.
@@ -91,7 +91,7 @@ impl<T> Queue<T> {
             bulk: Fair::new(),
             run: 0,
             number: 0,
-            longest_line: LONGEST_LINE_SECONDS.saturating_mul(qps.max(1) as usize),
+            longest_line: MAX_LINE_SECONDS.saturating_mul(qps.max(1) as usize),
         }
     }
 
@@ -140,13 +140,13 @@ impl<T> Queue<T> {
         now: Instant,
         send_by: Instant,
         call: T,
-    ) -> Result<u64, Refused> {
+    ) -> Result<u64, Rejected> {
         let wait = self.wait(entrant, now);
         let Entrant { tenant, weight, .. } = entrant;
         let standing = self.unary.len_of(tenant) + self.bulk.len_of(tenant);
         let full = entrant.lane != Lane::Token && standing >= self.longest_line;
         if full || now + wait > send_by {
-            return Err(Refused { wait, full });
+            return Err(Rejected { wait, full });
         }
         self.number += 1;
         match entrant.lane {

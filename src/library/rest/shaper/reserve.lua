@@ -37,7 +37,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 redis.call('ZREM', KEYS[2], ARGV[4])
 local replicas = redis.call('ZCARD', KEYS[2]) + 1
 
--- Asked again by the same name: the answer was lost, and nobody uses its places.
+-- Asked again by the same name: the response was lost, and nobody uses its places.
 if redis.call('ZSCORE', KEYS[1], ARGV[5] .. 1) then
   for place = 1, limit do
     redis.call('ZREM', KEYS[1], ARGV[5] .. place)

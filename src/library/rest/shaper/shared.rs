@@ -3,7 +3,7 @@
 //! A place is taken before a call is let go, by one script for all calls that
 //! could go (`reserve.lua`); it frees a period after its call was written
 //! (`sent.lua`), and at once when the call was given up. A replica that crashes
-//! frees its places when their leases run out; those of an answer that was lost
+//! frees its places when their leases run out; those of a response that was lost
 //! are freed by the next question, which has the same name. While Redis does
 //! not answer, each replica goes on with its share of the rate:
 //!
@@ -22,13 +22,13 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::window::PERIOD;
-use crate::replicas::{ANSWER_TIME, PAUSE, Redis, Script, in_background};
+use crate::replicas::{PAUSE, RESPONSE_TIME, Redis, Script, in_background};
 
 /// Time for which a place waits for its call to be written: longer than a
 /// connection takes at most (`client`).
 const LEASE: Duration = Duration::from_secs(10);
 /// Time until every replica that sends has noticed that Redis is back.
-const NOTICED: Duration = PAUSE.saturating_add(ANSWER_TIME).saturating_add(PERIOD);
+const NOTICED: Duration = PAUSE.saturating_add(RESPONSE_TIME).saturating_add(PERIOD);
 
 /// The window of one credential, as one replica sees it; clones share it.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ struct Inner {
     limit: u32,
     share: u32,
     standing: Mutex<Standing>,
-    /// Name of the next question; a new one after each answer.
+    /// Name of the next question; a new one after each response.
     name: Mutex<String>,
 }
 
@@ -116,9 +116,9 @@ impl SharedWindow {
     /// replica that are taken.
     pub(super) async fn reserve(&self, wanted: usize, held: usize) -> Granted {
         if self.0.may_ask() {
-            let answer = self.ask(wanted, held).await;
-            self.0.note(answer.as_ref().err().map(String::as_str));
-            if let Ok(granted) = answer {
+            let response = self.ask(wanted, held).await;
+            self.0.note(response.as_ref().err().map(String::as_str));
+            if let Ok(granted) = response {
                 return granted;
             }
         }

@@ -68,7 +68,7 @@ async fn calls_are_sent_in_order_and_never_more_than_the_rate_allows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_would_be_late_is_refused_at_once_with_the_wait() {
+async fn a_call_that_would_be_late_is_rejected_at_once_with_the_wait() {
     let shaper = Shaper::new(10, None);
     for _ in 0..10 {
         send(&shaper, unary(), 60).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_call_that_would_be_late_is_refused_at_once_with_the_wait() {
     let error = send(&shaper, unary(), 2).await.unwrap_err();
 
     assert_eq!(begin.elapsed(), Duration::ZERO);
-    assert_eq!(error.kind(), Kind::PacingRefused);
+    assert_eq!(error.kind(), Kind::PacingRejected);
     assert_eq!(error.retry_after(), Some(PERIOD * 2));
     send(&shaper, unary(), 3)
         .await
@@ -155,7 +155,7 @@ async fn bulk_and_other_tenants_do_not_hold_up_a_single_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_was_overtaken_is_refused_when_its_time_is_up() {
+async fn one_that_was_overtaken_is_rejected_when_its_time_is_up() {
     let shaper = Shaper::new(1, None);
     send(&shaper, unary(), 60).await.unwrap();
     let late = sending(&shaper, entrant(Lane::Bulk, "b"), 2);
@@ -165,14 +165,14 @@ async fn one_that_was_overtaken_is_refused_when_its_time_is_up() {
 
     let error = late.await.unwrap().unwrap_err();
 
-    assert_eq!(error.kind(), Kind::PacingRefused);
+    assert_eq!(error.kind(), Kind::PacingRejected);
     assert!(begin.elapsed() <= Duration::from_millis(2001));
     assert!(error.retry_after().is_some());
     overtaking.iter().for_each(JoinHandle::abort);
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_for_the_answer_is_kept_free_but_never_more_than_half() {
+async fn time_for_the_response_is_kept_free_but_never_more_than_half() {
     let shaper = Shaper::new(1, None);
     for _ in 0..50 {
         shaper.answered_in(Duration::from_secs(3));
@@ -181,7 +181,7 @@ async fn time_for_the_answer_is_kept_free_but_never_more_than_half() {
 
     // Sent after 1 s, it could be answered after 4 s.
     let error = send(&shaper, unary(), 2).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::PacingRefused);
+    assert_eq!(error.kind(), Kind::PacingRejected);
     send(&shaper, unary(), 5).await.unwrap();
 }
 

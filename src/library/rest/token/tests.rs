@@ -142,17 +142,17 @@ async fn with_the_endpoint_down_the_old_token_serves_until_it_expires_and_not_lo
     assert_eq!(Instant::now(), now, "and answers at once");
 
     endpoint.set_down(false);
-    sleep(LONGEST_WAIT).await;
+    sleep(MAX_WAIT).await;
     assert_ne!(text(&tokens).await, "token-1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_whose_token_was_refused_share_one_renewal() {
+async fn callers_whose_token_was_rejected_share_one_renewal() {
     let endpoint = Arc::default();
     let tokens = cell(&endpoint);
-    let refused = tokens.usable().await.unwrap();
+    let rejected = tokens.usable().await.unwrap();
 
-    let renewed = join_all((0..100).map(|_| tokens.renew(refused.clone()))).await;
+    let renewed = join_all((0..100).map(|_| tokens.renew(rejected.clone()))).await;
 
     for token in renewed {
         assert_eq!(token.unwrap().unwrap().expose(), "token-2");
@@ -161,7 +161,7 @@ async fn callers_whose_token_was_refused_share_one_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_force_at_most_one_renewal_a_second() {
+async fn rejections_force_at_most_one_renewal_a_second() {
     let endpoint = Arc::default();
     let tokens = cell(&endpoint);
     let mut token = tokens.usable().await.unwrap();

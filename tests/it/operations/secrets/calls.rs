@@ -1,4 +1,4 @@
-//! Calls of every kind, well and badly, whose answers are all kept.
+//! Calls of every kind, well and badly, whose responses are all kept.
 
 use std::fmt::Debug;
 
@@ -15,8 +15,8 @@ use tonic::{Code, Request, Response, Status};
 use super::super::{bulk_within, item, search};
 use super::{REQUEST_ID, Scene};
 use crate::support::canary::{Seen, secret};
+use crate::support::images::png;
 use crate::support::issuer::{Issuer, LATE};
-use crate::support::pictures::png;
 use crate::support::probe::until;
 use crate::support::vendor::{Fault, Operation};
 
@@ -41,19 +41,19 @@ fn with_key<T>(message: T) -> Request<T> {
     by(("x-api-key", &secret("key")), message)
 }
 
-fn add(picture: Bytes) -> v1::AddImageRequest {
+fn add(image: Bytes) -> v1::AddImageRequest {
     v1::AddImageRequest {
-        source: Some(v1::add_image_request::Source::Content(picture)),
+        source: Some(v1::add_image_request::Source::Content(image)),
         ..Default::default()
     }
 }
 
-/// Keeps everything that an answer holds; gives its code.
-fn note<T: Debug + Message>(seen: &mut Seen, answer: Result<Response<T>, Status>) -> Code {
-    match answer {
-        Ok(answer) => {
-            seen.note("gRPC", format!("{answer:?}"));
-            seen.note("gRPC", answer.get_ref().encode_to_vec());
+/// Keeps everything that a response holds; gives its code.
+fn note<T: Debug + Message>(seen: &mut Seen, response: Result<Response<T>, Status>) -> Code {
+    match response {
+        Ok(response) => {
+            seen.note("gRPC", format!("{response:?}"));
+            seen.note("gRPC", response.get_ref().encode_to_vec());
             Code::Ok
         }
         Err(status) => {
@@ -65,21 +65,21 @@ fn note<T: Debug + Message>(seen: &mut Seen, answer: Result<Response<T>, Status>
 }
 
 impl Scene {
-    fn picture(&mut self, seed: u64) -> Bytes {
-        let picture = png(seed);
-        self.canaries.add_picture("a picture", &picture);
-        picture
+    fn image(&mut self, seed: u64) -> Bytes {
+        let image = png(seed);
+        self.canaries.add_image("an image", &image);
+        image
     }
 
-    async fn search(&mut self, credential: (&'static str, &str), picture: Bytes) -> Code {
-        let request = by(credential, search(picture));
-        let answer = self.process.client().await.search_images(request).await;
-        note(&mut self.seen, answer)
+    async fn search(&mut self, credential: (&'static str, &str), image: Bytes) -> Code {
+        let request = by(credential, search(image));
+        let response = self.process.client().await.search_images(request).await;
+        note(&mut self.seen, response)
     }
 
     pub(super) async fn grpc_well(&mut self) {
         let mut client = self.process.client().await;
-        let first = self.picture(1);
+        let first = self.image(1);
         let request = with_key(add(first.clone()));
         assert_eq!(
             note(&mut self.seen, client.add_image(request).await),
@@ -102,25 +102,25 @@ impl Scene {
             brief: Some("brief".to_owned()),
             ..Default::default()
         };
-        let answer = client.update_image(with_key(update)).await;
-        assert_eq!(note(&mut self.seen, answer), Code::Ok);
+        let response = client.update_image(with_key(update)).await;
+        assert_eq!(note(&mut self.seen, response), Code::Ok);
         let delete = v1::DeleteImagesRequest {
             target: Some(v1::delete_images_request::Target::Content(first)),
             ..Default::default()
         };
-        let answer = client.delete_images(with_key(delete)).await;
-        assert_eq!(note(&mut self.seen, answer), Code::Ok);
+        let response = client.delete_images(with_key(delete)).await;
+        assert_eq!(note(&mut self.seen, response), Code::Ok);
         self.bulk().await;
     }
 
     async fn bulk(&mut self) {
         let (items, mut events) = bulk_within(&mut self.process.client().await, with_key).await;
         for seed in 10..13 {
-            let picture = self.picture(seed);
-            items.send(item(&seed.to_string(), picture)).await.unwrap();
+            let image = self.image(seed);
+            items.send(item(&seed.to_string(), image)).await.unwrap();
         }
-        let broken = self.picture(13).slice(..2000);
-        self.canaries.add_picture("a broken picture", &broken);
+        let broken = self.image(13).slice(..2000);
+        self.canaries.add_image("a broken image", &broken);
         items.send(item("broken", broken)).await.unwrap();
         drop(items);
         let mut failed = 0;
@@ -134,7 +134,7 @@ impl Scene {
     }
 
     pub(super) async fn grpc_badly(&mut self) {
-        let picture = self.picture(20);
+        let image = self.image(20);
         let past = self.issuer.sign("one", &claims(1));
         let strange = self.issuer.sign("two", &claims(LATE));
         let [wrong, no_token] = ["wrong-key", "a.b.c"].map(secret);
@@ -145,7 +145,7 @@ impl Scene {
             ("authorization", format!("Bearer {past}")),
             ("authorization", format!("Bearer {strange}")),
         ] {
-            let code = self.search((header, &value), picture.clone()).await;
+            let code = self.search((header, &value), image.clone()).await;
             assert_eq!(code, Code::Unauthenticated, "{header}");
         }
         for token in [past, strange] {
@@ -154,11 +154,11 @@ impl Scene {
 
         let key = secret("key");
         let key = ("x-api-key", key.as_str());
-        let no_picture = Bytes::from(secret("no-picture"));
-        assert_eq!(self.search(key, no_picture).await, Code::InvalidArgument);
+        let no_image = Bytes::from(secret("no-image"));
+        assert_eq!(self.search(key, no_image).await, Code::InvalidArgument);
         let empty = self.search(key, Bytes::new()).await;
         assert_eq!(empty, Code::InvalidArgument);
-        let large = [picture, vec![7; 5 << 20].into()].concat();
+        let large = [image, vec![7; 5 << 20].into()].concat();
         assert_eq!(self.search(key, large.into()).await, Code::InvalidArgument);
         let url = format!(
             "http://{}@example.org/?sign={}",
@@ -169,30 +169,30 @@ impl Scene {
             source: Some(v1::search_images_request::Source::Url(url)),
             ..Default::default()
         };
-        let answer = self
+        let response = self
             .process
             .client()
             .await
             .search_images(with_key(by_url))
             .await;
-        let code = note(&mut self.seen, answer);
+        let code = note(&mut self.seen, response);
         assert_eq!(code, Code::FailedPrecondition);
     }
 
-    /// Posts to the REST door; gives the answer, which is kept unless it is a
+    /// Posts to the REST API; gives the response, which is kept unless it is a
     /// granted token.
     async fn post(&mut self, path: &str, form: &str) -> Value {
         let address = format!("http://{}{path}", self.process.rest);
         let request = reqwest::Client::new().post(address).body(form.to_owned());
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.send().await.unwrap();
-        self.seen.note("REST", format!("{:?}", answer.headers()));
-        let body = answer.bytes().await.unwrap();
-        let answer: Value = serde_json::from_slice(&body).unwrap();
-        if answer.get("access_token").is_none() {
+        let response = request.send().await.unwrap();
+        self.seen.note("REST", format!("{:?}", response.headers()));
+        let body = response.bytes().await.unwrap();
+        let response: Value = serde_json::from_slice(&body).unwrap();
+        if response.get("access_token").is_none() {
             self.seen.note("REST", body);
         }
-        answer
+        response
     }
 
     async fn grant(&mut self, key: &str, secret_key: &str) -> Value {
@@ -206,21 +206,21 @@ impl Scene {
     }
 
     pub(super) async fn rest(&mut self) {
-        let refused = self.grant("rest-key", "wrong-secret").await;
-        assert_eq!(refused["error"], "invalid_client");
-        let refused = self.grant("wrong-rest-key", "rest-secret").await;
-        assert_eq!(refused["error"], "invalid_client");
+        let rejected = self.grant("rest-key", "wrong-secret").await;
+        assert_eq!(rejected["error"], "invalid_client");
+        let rejected = self.grant("wrong-rest-key", "rest-secret").await;
+        assert_eq!(rejected["error"], "invalid_client");
         let granted = self.grant("rest-key", "rest-secret").await;
         let granted = granted["access_token"].as_str().unwrap().to_owned();
         self.canaries.add("a token of the gateway", &granted);
 
-        let picture = STANDARD.encode(self.picture(30));
-        let broken = STANDARD.encode(&self.picture(31)[..2000]);
+        let image = STANDARD.encode(self.image(30));
+        let broken = STANDARD.encode(&self.image(31)[..2000]);
         let escaped = |base64: &str| byte_serialize(base64.as_bytes()).collect::<String>();
         let path = |operation: &str, token: &str| {
             format!("/rest/2.0/realtime_search/same_hq/{operation}?access_token={token}")
         };
-        let image = format!("image={}", escaped(&picture));
+        let image = format!("image={}", escaped(&image));
         for (operation, token, form, code) in [
             ("add", &granted, format!("{image}&brief=b"), None),
             ("search", &granted, image.clone(), None),
@@ -244,33 +244,33 @@ impl Scene {
             ("strange", &granted, image.clone(), Some(3)),
             ("delete", &granted, image.clone(), None),
         ] {
-            let answer = self.post(&path(operation, token), &form).await;
+            let response = self.post(&path(operation, token), &form).await;
             assert_eq!(
-                answer.get("error_code").and_then(Value::as_i64),
+                response.get("error_code").and_then(Value::as_i64),
                 code,
-                "{answer}"
+                "{response}"
             );
         }
     }
 
     /// Lets the vendor fail in every way, also by quoting what it was sent.
     pub(super) async fn vendor_badly(&mut self) {
-        let picture = self.picture(40);
+        let image = self.image(40);
         let token = self.vendor.calls()[0].token.clone();
-        let quoted = format!("{token} {}", STANDARD.encode(&picture));
+        let quoted = format!("{token} {}", STANDARD.encode(&image));
         let said = |code: i64| {
             Fault::json(&format!(
                 r#"{{"error_code":{code},"error_msg":"bad {quoted}"}}"#
             ))
         };
-        let page = Fault::Answer {
+        let page = Fault::Response {
             status: 404,
             content_type: "text/html",
             body: quoted.clone(),
         };
         let key = secret("key");
         let key = ("x-api-key", key.as_str());
-        for (fault, code) in [
+        for (violation, code) in [
             (said(216_100), Code::InvalidArgument),
             (said(123_456), Code::Unknown),
             (said(282_000), Code::Unavailable),
@@ -281,22 +281,22 @@ impl Scene {
             (Fault::HalfBody, Code::Unavailable),
             (Fault::code(110), Code::Unavailable),
         ] {
-            self.vendor.always(Operation::Search, fault.clone());
-            let answered = self.search(key, picture.clone()).await;
-            assert_eq!(answered, code, "{fault:?}");
+            self.vendor.always(Operation::Search, violation.clone());
+            let answered = self.search(key, image.clone()).await;
+            assert_eq!(answered, code, "{violation:?}");
             self.vendor.behave(Operation::Search);
             assert_eq!(
-                self.search(key, picture.clone()).await,
+                self.search(key, image.clone()).await,
                 Code::Ok,
-                "{fault:?}"
+                "{violation:?}"
             );
         }
         // Last: the keys rest from now on. A token is renewed once a second.
         self.vendor.revoke_tokens();
         self.vendor
             .always(Operation::Token, Fault::invalid_client());
-        until("the vendor has refused the keys", async || {
-            self.search(key, picture.clone()).await == Code::FailedPrecondition
+        until("the vendor has rejected the keys", async || {
+            self.search(key, image.clone()).await == Code::FailedPrecondition
         })
         .await;
     }

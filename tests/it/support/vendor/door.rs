@@ -31,8 +31,8 @@ use super::Shared;
 use super::fault::Fault;
 use super::form::{Form, Image};
 use super::journal::{Call, Ongoing, Operation};
-use super::library::{Refusal, refuse};
-use super::tokens::Refused;
+use super::library::{Rejection, reject};
+use super::tokens::Rejected;
 
 /// Marks a response that must not be sent: the connection breaks instead.
 #[derive(Clone)]
@@ -61,13 +61,13 @@ pub(super) async fn serve(listener: TcpListener, vendor: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let router = router.clone();
-        let service = service_fn(move |request| answer_or_break(router.clone(), request));
+        let service = service_fn(move |request| response_or_break(router.clone(), request));
         let http = hyper::server::conn::http1::Builder::new();
         connections.spawn(http.serve_connection(TokioIo::new(stream), service));
     }
 }
 
-async fn answer_or_break(
+async fn response_or_break(
     router: Router,
     request: Request<hyper::body::Incoming>,
 ) -> io::Result<Response> {
@@ -173,8 +173,8 @@ async fn strange(State(vendor): State<Arc<Shared>>) -> Response {
 impl Noted {
     /// Writes the call into the journal and takes its fault.
     fn enter(&self, arrival: Instant) -> Option<Fault> {
-        let picture = match &self.form.image {
-            Image::Picture(picture) => Some(picture.clone()),
+        let image = match &self.form.image {
+            Image::Bytes(image) => Some(image.clone()),
             Image::Absent | Image::TooLong | Image::Undecodable => None,
         };
         self.vendor.change(|state| {
@@ -189,15 +189,15 @@ impl Noted {
             state.journal.calls.push(Call {
                 operation: self.operation,
                 fields: self.form.fields.clone(),
-                picture,
+                image,
                 token: self.token.clone(),
                 account: account.clone(),
                 trace: self.trace.clone(),
                 arrival,
             });
             let whose = (account.unwrap_or_default(), self.operation);
-            let refusal = state.refusals.get(&whose).cloned();
-            refusal.or_else(|| state.scripts.next(self.operation))
+            let rejection = state.rejections.get(&whose).cloned();
+            rejection.or_else(|| state.scripts.next(self.operation))
         })
     }
 }
@@ -210,7 +210,7 @@ async fn play(
     serve: impl FnOnce() -> (u16, Value),
 ) -> Response {
     match fault {
-        Some(Fault::Answer {
+        Some(Fault::Response {
             status,
             content_type,
             body,
@@ -235,7 +235,7 @@ async fn play(
     send(vendor, fault, ongoing, status, body.to_string()).await
 }
 
-/// Sends the answer of a request that took effect.
+/// Sends the response of a request that took effect.
 async fn send(
     vendor: &Arc<Shared>,
     fault: Option<Fault>,
@@ -264,7 +264,7 @@ async fn send(
             };
             return in_two(status, body.len(), start, rest);
         }
-        Some(Fault::LostAnswer) => {
+        Some(Fault::LostResponse) => {
             ongoing.finish();
             return interrupted();
         }
@@ -277,38 +277,41 @@ async fn send(
 /// Checks the token, then lets the library answer.
 fn serve_call(vendor: &Shared, operation: Operation, token: &str, form: &Form) -> Value {
     vendor.change(|state| {
-        let token = state.tokens.check(token).map_err(|refused| match refused {
-            Refused::Missing => refuse(100, "Invalid parameter"),
-            Refused::Unknown => refuse(110, "Access token invalid or no longer valid"),
-            Refused::Expired => refuse(111, "Access token expired"),
-        });
+        let token = state
+            .tokens
+            .check(token)
+            .map_err(|rejected| match rejected {
+                Rejected::Missing => reject(100, "Invalid parameter"),
+                Rejected::Unknown => reject(110, "Access token invalid or no longer valid"),
+                Rejected::Expired => reject(111, "Access token expired"),
+            });
         let web = &state.web;
         let library = &mut state.library;
         let served =
             token.and_then(|()| library.serve(operation, form, |url| web.get(url).cloned()));
         let log_id = 1_234_567_890_123_456_789 + state.journal.calls.len() as u64;
         match served {
-            Ok(mut answer) => {
-                answer["log_id"] = log_id.into();
-                answer
+            Ok(mut response) => {
+                response["log_id"] = log_id.into();
+                response
             }
-            Err(refusal) => {
-                if let Some(what) = &refusal.complaint {
+            Err(rejection) => {
+                if let Some(what) = &rejection.complaint {
                     state.journal.complain(operation, what);
                 }
-                refusal_body(refusal, log_id)
+                rejection_body(rejection, log_id)
             }
         }
     })
 }
 
 /// The platform's own gateway (three-digit codes) gives no log id.
-fn refusal_body(refusal: Refusal, log_id: u64) -> Value {
-    let mut body = json!({ "error_code": refusal.code, "error_msg": refusal.message });
-    if refusal.code >= 1000 {
+fn rejection_body(rejection: Rejection, log_id: u64) -> Value {
+    let mut body = json!({ "error_code": rejection.code, "error_msg": rejection.message });
+    if rejection.code >= 1000 {
         body["log_id"] = log_id.into();
     }
-    if let Some(sign) = refusal.cont_sign {
+    if let Some(sign) = rejection.cont_sign {
         body["cont_sign"] = sign.into();
     }
     body

@@ -14,7 +14,7 @@ use super::journal::Operation;
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Answers this instead of serving.
-    Answer {
+    Response {
         /// HTTP status.
         status: u16,
         /// Value of the `content-type` header.
@@ -32,9 +32,9 @@ pub enum Fault {
     HalfBody,
     /// Breaks the connection instead of serving.
     Reset,
-    /// Serves, then breaks the connection without an answer.
-    LostAnswer,
-    /// Serves; every number and boolean of the answer becomes a string, so
+    /// Serves, then breaks the connection without a response.
+    LostResponse,
+    /// Serves; every number and boolean of the response becomes a string, so
     /// `has_more` is `"false"`.
     QuotedScalars,
 }
@@ -79,23 +79,23 @@ impl Fault {
 
     /// Any body in HTTP 200 that says it is JSON, whether it is or not.
     pub fn json(body: &str) -> Self {
-        Self::answer(200, "application/json", body)
+        Self::response(200, "application/json", body)
     }
 
     /// The page that a proxy shows in front of a broken service.
     pub fn html(status: u16) -> Self {
         let page = "<html><body><h1>upstream failure</h1></body></html>";
-        Self::answer(status, "text/html", page)
+        Self::response(status, "text/html", page)
     }
 
-    /// A refusal of the token endpoint for keys that it does not know.
+    /// A rejection of the token endpoint for keys that it does not know.
     pub fn invalid_client() -> Self {
         let body = r#"{"error":"invalid_client","error_description":"unknown client id"}"#;
-        Self::answer(401, "application/json", body)
+        Self::response(401, "application/json", body)
     }
 
-    fn answer(status: u16, content_type: &'static str, body: &str) -> Self {
-        Fault::Answer {
+    fn response(status: u16, content_type: &'static str, body: &str) -> Self {
+        Fault::Response {
             status,
             content_type,
             body: body.to_owned(),

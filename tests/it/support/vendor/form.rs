@@ -31,7 +31,7 @@ pub(super) enum Image {
     TooLong,
     /// Not base64.
     Undecodable,
-    Picture(Bytes),
+    Bytes(Bytes),
 }
 
 // === impl Form ===
@@ -55,7 +55,7 @@ impl Form {
         }
     }
 
-    /// Reads one `name=value`; split by hand because the limit of the picture
+    /// Reads one `name=value`; split by hand because the limit of the image
     /// is on the escaped text.
     fn read_pair(&mut self, operation: Operation, pair: &[u8]) {
         let Some((name, value)) = form_urlencoded::parse(pair).next() else {
@@ -82,11 +82,11 @@ impl Form {
             self.complain(format!("`image` takes {encoded_bytes} bytes"));
             return Image::TooLong;
         }
-        let Ok(picture) = STANDARD.decode(text) else {
+        let Ok(image) = STANDARD.decode(text) else {
             self.complain("`image` is not base64".to_owned());
             return Image::Undecodable;
         };
-        Image::Picture(picture.into())
+        Image::Bytes(image.into())
     }
 
     fn complain(&mut self, what: String) {

@@ -14,13 +14,13 @@ use super::Shared;
 pub enum Operation {
     /// An access token.
     Token,
-    /// To add a picture.
+    /// To add an image.
     Add,
-    /// To find the same pictures.
+    /// To find the same images.
     Search,
     /// To change brief or tags.
     Update,
-    /// To delete pictures.
+    /// To delete images.
     Delete,
 }
 
@@ -32,7 +32,7 @@ pub struct Call {
     /// Decoded form fields but for `image`.
     pub fields: BTreeMap<String, String>,
     /// The decoded `image` field.
-    pub picture: Option<Bytes>,
+    pub image: Option<Bytes>,
     /// The `access_token` of the query; empty when there was none.
     pub token: String,
     /// API Key of the account, where the token is a known one.

@@ -1,8 +1,8 @@
-//! The fake vendor's pictures and what the four operations do to them.
+//! The fake vendor's images and what the four operations do to them.
 //!
 //! Content decides identity: a sign comes from the bytes of the file. Two
 //! files show the same when they have the same size and their reductions to
-//! 64 × 64 pixels differ by at most 12 of 255 on average, which the pictures
+//! 64 × 64 pixels differ by at most 12 of 255 on average, which the images
 //! that tests draw meet when only their encoding differs.
 
 use std::io::Cursor;
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use super::form::{Form, Image};
 use super::journal::Operation;
 
-/// One stored picture.
+/// One stored image.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The file.
-    pub picture: Bytes,
+    pub image: Bytes,
     /// Its sign.
     pub cont_sign: String,
     /// Text stored with it.
@@ -41,16 +41,16 @@ pub enum BatchDelete {
     NeverComplains,
 }
 
-/// All pictures in the order of adding.
+/// All images in the order of adding.
 #[derive(Debug, Default)]
 pub(super) struct Library {
-    pub(super) pictures: Vec<Stored>,
+    pub(super) images: Vec<Stored>,
     pub(super) batch_delete: BatchDelete,
 }
 
-/// A refusal: code, message, and the stored picture's sign with 216681.
+/// A rejection: code, message, and the stored image's sign with 216681.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub(super) code: i64,
     pub(super) message: &'static str,
     pub(super) cont_sign: Option<String>,
@@ -58,26 +58,26 @@ pub(super) struct Refusal {
     pub(super) complaint: Option<String>,
 }
 
-/// A picture reduced to what comparison needs.
+/// An image reduced to what comparison needs.
 #[derive(Clone, Debug, PartialEq)]
 struct Sketch {
     size: (u32, u32),
     pixels: Vec<u8>,
 }
 
-/// A checked picture of a request.
+/// A checked image of a request.
 struct Shown {
-    picture: Bytes,
+    image: Bytes,
     sketch: Sketch,
 }
 
-type Answer<T = Value> = Result<T, Refusal>;
+type Response<T = Value> = Result<T, Rejection>;
 
-/// Shortest and longest side of a picture in pixels.
+/// Shortest and longest side of an image in pixels.
 const SIDES: (u32, u32) = (50, 4096);
 /// Width and height of a [`Sketch`].
 const REDUCED: u32 = 64;
-/// Most difference of the same picture, on average per channel.
+/// Most difference of the same image, on average per channel.
 const MAX_DIFFERENCE: u64 = 12;
 /// Matches past this one are never returned.
 const MAX_MATCHES: usize = 1000;
@@ -88,53 +88,53 @@ const MAX_URL: usize = 1024;
 // === impl Library ===
 
 impl Library {
-    /// Does what a call asks for; `fetch` reads the picture behind a `url`.
+    /// Does what a call asks for; `fetch` reads the image behind a `url`.
     pub(super) fn serve(
         &mut self,
         operation: Operation,
         form: &Form,
         fetch: impl Fn(&str) -> Option<Bytes>,
-    ) -> Answer {
-        let shown = picture(form, fetch)?.map(look).transpose()?;
+    ) -> Response {
+        let shown = image(form, fetch)?.map(look).transpose()?;
         match operation {
             Operation::Add => self.add(shown, form),
             Operation::Search => self.search(shown, form),
             Operation::Update => self.update(shown, form),
             Operation::Delete => self.delete(shown, form),
-            Operation::Token => Err(refuse(3, "Unsupported openapi method")),
+            Operation::Token => Err(reject(3, "Unsupported openapi method")),
         }
     }
 
-    fn add(&mut self, shown: Option<Shown>, form: &Form) -> Answer {
-        let Shown { picture, sketch } = shown.ok_or_else(not_enough)?;
-        let brief = brief(form)?.ok_or_else(|| refuse(216_101, "param brief not exist"))?;
+    fn add(&mut self, shown: Option<Shown>, form: &Form) -> Response {
+        let Shown { image, sketch } = shown.ok_or_else(not_enough)?;
+        let brief = brief(form)?.ok_or_else(|| reject(216_101, "param brief not exist"))?;
         let tags = tags(form)?.unwrap_or_default();
-        let cont_sign = sign(&picture);
+        let cont_sign = sign(&image);
         if self.find(&cont_sign).is_some() {
-            let known = refuse(216_681, "item has existed");
-            return Err(Refusal {
+            let known = reject(216_681, "item has existed");
+            return Err(Rejection {
                 cont_sign: Some(cont_sign),
                 ..known
             });
         }
-        let answer = json!({ "cont_sign": cont_sign });
-        self.pictures.push(Stored {
-            picture,
+        let response = json!({ "cont_sign": cont_sign });
+        self.images.push(Stored {
+            image,
             cont_sign,
             brief,
             tags,
             sketch,
         });
-        Ok(answer)
+        Ok(response)
     }
 
-    fn search(&self, shown: Option<Shown>, form: &Form) -> Answer {
+    fn search(&self, shown: Option<Shown>, form: &Form) -> Response {
         let shown = shown.ok_or_else(not_enough)?;
         let wanted = tags(form)?.unwrap_or_default();
         let any = match form.field("tag_logic") {
             None | Some("0") => false,
             Some("1") => true,
-            Some(_) => return Err(refuse(216_100, "invalid param")),
+            Some(_) => return Err(reject(216_100, "invalid param")),
         };
         let start = number(form, "pn", 0, 0..=999)?;
         let count = number(form, "rn", 300, 1..=1000)?;
@@ -149,12 +149,12 @@ impl Library {
                 }
         };
         let mut matches: Vec<_> = self
-            .pictures
+            .images
             .iter()
             .filter(|stored| carries(stored) && stored.sketch.same(&shown.sketch))
             .map(|stored| {
                 (
-                    if stored.picture == shown.picture {
+                    if stored.image == shown.image {
                         1.0
                     } else {
                         0.99
@@ -175,18 +175,18 @@ impl Library {
         Ok(json!({ "result_num": result.len(), "result": result, "has_more": end < matches.len() }))
     }
 
-    fn update(&mut self, shown: Option<Shown>, form: &Form) -> Answer {
+    fn update(&mut self, shown: Option<Shown>, form: &Form) -> Response {
         let sign = match (shown, form.field("cont_sign")) {
-            (Some(shown), _) => sign(&shown.picture),
+            (Some(shown), _) => sign(&shown.image),
             (None, Some(sign)) if sign.contains(';') => {
-                return Err(refuse(216_100, "invalid param"));
+                return Err(reject(216_100, "invalid param"));
             }
             (None, Some(sign)) => sign.trim().to_owned(),
             (None, None) => return Err(not_enough()),
         };
         let (brief, tags) = (brief(form)?, tags(form)?);
         let at = self.find(&sign).ok_or_else(not_exist)?;
-        let stored = &mut self.pictures[at];
+        let stored = &mut self.images[at];
         if let Some(brief) = brief {
             stored.brief = brief;
         }
@@ -196,34 +196,34 @@ impl Library {
         Ok(json!({}))
     }
 
-    fn delete(&mut self, shown: Option<Shown>, form: &Form) -> Answer {
+    fn delete(&mut self, shown: Option<Shown>, form: &Form) -> Response {
         let signs: Vec<String> = match (shown, form.field("cont_sign")) {
-            (Some(shown), _) => vec![sign(&shown.picture)],
+            (Some(shown), _) => vec![sign(&shown.image)],
             (None, Some(text)) => text.split(';').map(|sign| sign.trim().to_owned()).collect(),
             (None, None) => return Err(not_enough()),
         };
         if signs.len() > MAX_SIGNS || signs.iter().any(String::is_empty) {
-            return Err(refuse(216_100, "invalid param"));
+            return Err(reject(216_100, "invalid param"));
         }
         let known = signs
             .iter()
             .filter(|sign| self.find(sign).is_some())
             .count();
-        let refused = match self.batch_delete {
+        let rejected = match self.batch_delete {
             BatchDelete::WhatExists => known == 0,
             BatchDelete::AllOrNothing => known < signs.len(),
             BatchDelete::NeverComplains => false,
         };
-        if refused {
+        if rejected {
             return Err(not_exist());
         }
-        self.pictures
+        self.images
             .retain(|stored| !signs.contains(&stored.cont_sign));
         Ok(json!({}))
     }
 
     fn find(&self, sign: &str) -> Option<usize> {
-        self.pictures
+        self.images
             .iter()
             .position(|stored| stored.cont_sign == sign)
     }
@@ -239,69 +239,69 @@ impl Sketch {
     }
 }
 
-/// Picks the picture of a request: `image` wins over `url`.
-fn picture(form: &Form, fetch: impl Fn(&str) -> Option<Bytes>) -> Answer<Option<Bytes>> {
+/// Picks the image of a request: `image` wins over `url`.
+fn image(form: &Form, fetch: impl Fn(&str) -> Option<Bytes>) -> Response<Option<Bytes>> {
     match (&form.image, form.field("url")) {
-        (Image::Picture(picture), _) => Ok(Some(picture.clone())),
-        (Image::TooLong, _) => Err(refuse(216_202, "image size error")),
-        (Image::Undecodable, _) => Err(refuse(216_203, "image size error")),
+        (Image::Bytes(image), _) => Ok(Some(image.clone())),
+        (Image::TooLong, _) => Err(reject(216_202, "image size error")),
+        (Image::Undecodable, _) => Err(reject(216_203, "image size error")),
         (Image::Absent, None) => Ok(None),
         (Image::Absent, Some(url)) if url.is_empty() || url.len() > MAX_URL => {
-            Err(refuse(282_114, "url size error"))
+            Err(reject(282_114, "url size error"))
         }
         (Image::Absent, Some(url))
             if !url.starts_with("http://") && !url.starts_with("https://") =>
         {
-            Err(refuse(282_111, "url format illegal"))
+            Err(reject(282_111, "url format illegal"))
         }
         (Image::Absent, Some(url)) => {
-            let picture = fetch(url);
-            picture
+            let image = fetch(url);
+            image
                 .map(Some)
-                .ok_or_else(|| refuse(282_113, "url response invalid"))
+                .ok_or_else(|| reject(282_113, "url response invalid"))
         }
     }
 }
 
-/// Checks and reduces a picture.
-fn look(picture: Bytes) -> Answer<Shown> {
-    if picture.is_empty() {
-        return Err(refuse(216_200, "empty image"));
+/// Checks and reduces an image.
+fn look(image: Bytes) -> Response<Shown> {
+    if image.is_empty() {
+        return Err(reject(216_200, "empty image"));
     }
-    let open = || ImageReader::new(Cursor::new(&picture)).with_guessed_format();
+    let open = || ImageReader::new(Cursor::new(&image)).with_guessed_format();
     let reader = open().expect("reading from memory works");
     let known = [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp];
     if !reader
         .format()
         .is_some_and(|format| known.contains(&format))
     {
-        return Err(refuse(216_201, "image format error"));
+        return Err(reject(216_201, "image format error"));
     }
-    let broken = |_| refuse(283_300, "image recognize error");
+    let broken = |_| reject(283_300, "image recognize error");
     let size = reader.into_dimensions().map_err(broken)?;
     if size.0.min(size.1) < SIDES.0 || size.0.max(size.1) > SIDES.1 {
-        let mut refusal = refuse(216_202, "image size error");
-        refusal.complaint = Some(format!("a picture of {} x {} pixels", size.0, size.1));
-        return Err(refusal);
+        let mut rejection = reject(216_202, "image size error");
+        rejection.complaint = Some(format!("an image of {} x {} pixels", size.0, size.1));
+        return Err(rejection);
     }
     let reader = open().expect("reading from memory works");
     let canvas = reader.decode().map_err(broken)?.into_rgb8();
     let pixels = imageops::thumbnail(&canvas, REDUCED, REDUCED).into_raw();
     let sketch = Sketch { size, pixels };
-    Ok(Shown { picture, sketch })
+    Ok(Shown { image, sketch })
 }
 
-fn brief(form: &Form) -> Answer<Option<String>> {
+fn brief(form: &Form) -> Response<Option<String>> {
     let brief = form.field("brief");
     if brief.is_some_and(|brief| brief.len() > MAX_BRIEF) {
-        return Err(refuse(216_103, "brief too long"));
+        return Err(reject(216_103, "brief too long"));
     }
     Ok(brief.map(str::to_owned))
 }
 
 /// Reads up to two tags of 1 to 65535; equal ones are legal, an empty field
 /// means none.
-fn tags(form: &Form) -> Answer<Option<Vec<u16>>> {
+fn tags(form: &Form) -> Response<Option<Vec<u16>>> {
     let Some(text) = form.field("tags") else {
         return Ok(None);
     };
@@ -313,7 +313,7 @@ fn tags(form: &Form) -> Answer<Option<Vec<u16>>> {
         .ok()
         .filter(|tags| tags.len() <= 2 && !tags.contains(&0));
     tags.map(Some)
-        .ok_or_else(|| refuse(216_100, "invalid param"))
+        .ok_or_else(|| reject(216_100, "invalid param"))
 }
 
 fn number(
@@ -321,17 +321,17 @@ fn number(
     name: &str,
     default: usize,
     range: std::ops::RangeInclusive<usize>,
-) -> Answer<usize> {
+) -> Response<usize> {
     let Some(text) = form.field(name) else {
         return Ok(default);
     };
     let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| refuse(216_100, "invalid param"))
+    number.ok_or_else(|| reject(216_100, "invalid param"))
 }
 
 /// Two numbers from the content, joined by a comma.
-fn sign(picture: &[u8]) -> String {
-    let hash = blake3::hash(picture);
+fn sign(image: &[u8]) -> String {
+    let hash = blake3::hash(image);
     let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
     let (left, right) = (
         u32::from_le_bytes([a, b, c, d]),
@@ -340,16 +340,16 @@ fn sign(picture: &[u8]) -> String {
     format!("{left},{right}")
 }
 
-fn not_enough() -> Refusal {
-    refuse(216_101, "not enough param")
+fn not_enough() -> Rejection {
+    reject(216_101, "not enough param")
 }
 
-fn not_exist() -> Refusal {
-    refuse(216_680, "item not exist")
+fn not_exist() -> Rejection {
+    reject(216_680, "item not exist")
 }
 
-pub(super) fn refuse(code: i64, message: &'static str) -> Refusal {
-    Refusal {
+pub(super) fn reject(code: i64, message: &'static str) -> Rejection {
+    Rejection {
         code,
         message,
         cont_sign: None,

@@ -25,7 +25,7 @@ struct Grant {
 }
 
 /// Why a token is of no use, as the API codes it.
-pub(super) enum Refused {
+pub(super) enum Rejected {
     Missing,
     Unknown,
     Expired,
@@ -49,10 +49,10 @@ impl Tokens {
     /// good.
     pub(super) fn grant(&mut self, client_id: &str, client_secret: &str) -> (u16, Value) {
         let Some(secret) = self.accounts.get(client_id) else {
-            return refusal("unknown client id");
+            return rejection("unknown client id");
         };
         if client_secret != secret {
-            return refusal("Client authentication failed");
+            return rejection("Client authentication failed");
         }
         self.count += 1;
         let (life, now) = (self.life.as_secs(), SystemTime::now());
@@ -77,13 +77,13 @@ impl Tokens {
         (200, body)
     }
 
-    pub(super) fn check(&self, token: &str) -> Result<(), Refused> {
+    pub(super) fn check(&self, token: &str) -> Result<(), Rejected> {
         if token.is_empty() {
-            return Err(Refused::Missing);
+            return Err(Rejected::Missing);
         }
         match self.granted.get(token) {
-            None => Err(Refused::Unknown),
-            Some(grant) if grant.end <= Instant::now() => Err(Refused::Expired),
+            None => Err(Rejected::Unknown),
+            Some(grant) if grant.end <= Instant::now() => Err(Rejected::Expired),
             Some(_) => Ok(()),
         }
     }
@@ -110,7 +110,7 @@ impl Tokens {
     }
 }
 
-fn refusal(description: &str) -> (u16, Value) {
+fn rejection(description: &str) -> (u16, Value) {
     let body = json!({ "error": "invalid_client", "error_description": description });
     (401, body)
 }

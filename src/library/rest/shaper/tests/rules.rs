@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::queue::{Crowd, LONGEST_LINE_SECONDS, Queue};
+use super::super::queue::{Crowd, MAX_LINE_SECONDS, Queue};
 use super::super::window::PERIOD;
 use super::*;
 
@@ -80,9 +80,9 @@ impl Played {
                 self.waiting.push((entrant.clone(), number));
                 true
             }
-            Err(refused) => {
-                assert_eq!(refused.wait, wait);
-                assert!(refused.full || wait > patience, "refused without need");
+            Err(rejected) => {
+                assert_eq!(rejected.wait, wait);
+                assert!(rejected.full || wait > patience, "rejected without need");
                 false
             }
         }
@@ -128,7 +128,7 @@ proptest! {
         }
     }
 
-    /// The projection is exact while nobody comes after: what is refused
+    /// The projection is exact while nobody comes after: what is rejected
     /// would have been late, and what is let in is not.
     #[test]
     fn a_call_waits_as_long_as_it_was_told_if_nobody_comes_after(
@@ -267,16 +267,16 @@ fn a_tenant_may_have_a_minute_of_the_rate_waiting_and_others_still_come_in() {
     let now = Instant::now();
     let late = now + Duration::from_hours(24);
     let mut queue = Queue::new(2);
-    let line = 2 * LONGEST_LINE_SECONDS;
+    let line = 2 * MAX_LINE_SECONDS;
     for _ in 0..line {
         queue
             .enter(&entrant(Lane::Bulk, "ann"), now, late, ())
             .unwrap();
     }
 
-    let refused = queue.enter(&unary_of("ann"), now, late, ()).unwrap_err();
+    let rejected = queue.enter(&unary_of("ann"), now, late, ()).unwrap_err();
 
-    assert!(refused.full);
+    assert!(rejected.full);
     assert!(queue.enter(&unary_of("bob"), now, late, ()).is_ok());
     assert_eq!(queue.len(), line + 1);
 }

@@ -7,15 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{
-    CALLS, Door, FORM, JSON, MAX_BODY_BYTES, NONE, assert_refused, assert_same_shape, error,
-    escape, picture,
+    CALLS, Door, FORM, JSON, MAX_BODY_BYTES, NONE, assert_rejected, assert_same_shape, error,
+    escape, numbered_image,
 };
 use crate::support::memory::sign_of;
 
 #[tokio::test]
 async fn every_sdks_way_to_write_a_call_is_understood() {
     let door = Door::open().await;
-    let base64 = STANDARD.encode(picture(1));
+    let base64 = STANDARD.encode(numbered_image(1));
     let escaped = escape(&base64);
     assert!(base64.contains('+') && base64.contains('/'));
 
@@ -76,10 +76,14 @@ async fn every_sdks_way_to_write_a_call_is_understood() {
         ),
     ] {
         let target = format!("{CALLS}/add{query}");
-        let answer = door.send("POST", &target, header, body.as_bytes()).await;
+        let response = door.send("POST", &target, header, body.as_bytes()).await;
 
-        assert_same_shape(&answer.json, "add.json");
-        assert_eq!(answer.json["cont_sign"], sign_of(&picture(1)), "{client}");
+        assert_same_shape(&response.json, "add.json");
+        assert_eq!(
+            response.json["cont_sign"],
+            sign_of(&numbered_image(1)),
+            "{client}"
+        );
         let found = door.call("search", "url=http://e.org/a&tags=1,2").await;
         assert_eq!(found["result"][0]["brief"], "a b", "{client}");
         door.call("delete", &format!("image={escaped}")).await;
@@ -94,7 +98,7 @@ async fn multipart_bodies_are_taken_with_the_text_as_it_is() {
     let part = |name: &str, value: &str| {
         format!("------x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
-    let image = STANDARD.encode(picture(1));
+    let image = STANDARD.encode(numbered_image(1));
     let parts = [
         part("other", "%"),
         part("image", &image),
@@ -102,14 +106,14 @@ async fn multipart_bodies_are_taken_with_the_text_as_it_is() {
     ];
     let body = format!("{}------x--\r\n", parts.concat());
 
-    let answer = door.send("POST", &target, header, body.as_bytes()).await;
-    assert_eq!(answer.json["cont_sign"], sign_of(&picture(1)));
+    let response = door.send("POST", &target, header, body.as_bytes()).await;
+    assert_eq!(response.json["cont_sign"], sign_of(&numbered_image(1)));
     let found = door.call("search", "url=http://e.org/a").await;
     assert_eq!(found["result"][0]["brief"], "50%+1");
 
     for broken in [&body[..body.len() - 20], "no part at all"] {
-        let answer = door.send("POST", &target, header, broken.as_bytes()).await;
-        assert_eq!(answer.json["error_code"], 216_100);
+        let response = door.send("POST", &target, header, broken.as_bytes()).await;
+        assert_eq!(response.json["error_code"], 216_100);
     }
 }
 
@@ -117,15 +121,15 @@ async fn multipart_bodies_are_taken_with_the_text_as_it_is() {
 async fn a_json_body_has_no_fields() {
     let door = Door::open().await;
     let target = format!("{CALLS}/add?access_token={}", door.token);
-    let body = json!({"image": STANDARD.encode(picture(1)), "brief": "a"}).to_string();
+    let body = json!({"image": STANDARD.encode(numbered_image(1)), "brief": "a"}).to_string();
 
-    let answer = door.send("POST", &target, JSON, body.as_bytes()).await;
+    let response = door.send("POST", &target, JSON, body.as_bytes()).await;
 
-    assert_refused(&answer.json, 216_101, "param brief not exist");
+    assert_rejected(&response.json, 216_101, "param brief not exist");
 }
 
 #[tokio::test]
-async fn a_body_is_taken_up_to_the_limit_and_refused_beyond_it() {
+async fn a_body_is_taken_up_to_the_limit_and_rejected_beyond_it() {
     let door = Door::open().await;
     let call = format!(
         "brief=a&url=http://e.org/a&x={}",
@@ -135,12 +139,12 @@ async fn a_body_is_taken_up_to_the_limit_and_refused_beyond_it() {
     let most = door.call("add", &call[..MAX_BODY_BYTES]).await;
     assert_same_shape(&most, "add.json");
     for body in [&call[..=MAX_BODY_BYTES], &call.repeat(2)] {
-        assert_refused(&door.call("add", body).await, 216_202, "image size error");
+        assert_rejected(&door.call("add", body).await, 216_202, "image size error");
     }
 }
 
 #[tokio::test]
-async fn a_client_that_sends_everything_before_it_reads_still_gets_its_refusal() {
+async fn a_client_that_sends_everything_before_it_reads_still_gets_its_rejection() {
     let door = Door::open().await;
     // More than the buffers of both ends of a connection hold.
     let body = vec![b'x'; 16 * 1024 * 1024];
@@ -150,8 +154,8 @@ async fn a_client_that_sends_everything_before_it_reads_still_gets_its_refusal()
         (format!("{CALLS}/add?access_token=x"), 110),
         (format!("{CALLS}/list"), 3),
     ] {
-        let answer = door.send("POST", &path, FORM, &body).await;
-        assert_eq!(answer.json["error_code"], code);
+        let response = door.send("POST", &path, FORM, &body).await;
+        assert_eq!(response.json["error_code"], code);
     }
 }
 
@@ -167,12 +171,12 @@ async fn unknown_paths_and_methods_are_unsupported() {
         ("GET", "/%ff"),
         ("GET", "/"),
     ] {
-        let answer = door.send(method, path, NONE, b"").await;
+        let response = door.send(method, path, NONE, b"").await;
 
-        assert_eq!(answer.status, 200);
-        assert!(answer.head.contains("content-type: application/json"));
+        assert_eq!(response.status, 200);
+        assert!(response.head.contains("content-type: application/json"));
         assert_eq!(
-            answer.json,
+            response.json,
             error(3, "Unsupported openapi method"),
             "{method} {path}"
         );

@@ -20,19 +20,19 @@ async fn all_three_styles_of_token_requests_are_taken_with_any_content_type() {
         ("POST", path, FORM, keys),
         ("POST", path, "Content-Type: text/plain\r\n", keys),
     ] {
-        let answer = door.send(method, target, header, body.as_bytes()).await;
+        let response = door.send(method, target, header, body.as_bytes()).await;
 
-        assert_eq!(answer.status, 200, "{method} {target} {header}");
-        assert_same_shape(&answer.json, "token.json");
-        assert_eq!(answer.json["expires_in"], 2_592_000);
-        let scope = answer.json["scope"].as_str().unwrap();
+        assert_eq!(response.status, 200, "{method} {target} {header}");
+        assert_same_shape(&response.json, "token.json");
+        assert_eq!(response.json["expires_in"], 2_592_000);
+        let scope = response.json["scope"].as_str().unwrap();
         assert!(scope.split(' ').any(|word| word == "brain_all_scope"));
-        assert!(answer.head.contains("cache-control: no-store"));
+        assert!(response.head.contains("cache-control: no-store"));
     }
 }
 
 #[tokio::test]
-async fn wrong_keys_are_refused_as_oauth_refuses() {
+async fn wrong_keys_are_rejected_as_oauth_rejects() {
     let door = Door::open().await;
 
     for (keys, description) in [
@@ -45,12 +45,12 @@ async fn wrong_keys_are_refused_as_oauth_refuses() {
         ("x=y", "unknown client id"),
     ] {
         let target = format!("/oauth/2.0/token?grant_type=client_credentials&{keys}");
-        let answer = door.send("GET", &target, NONE, b"").await;
+        let response = door.send("GET", &target, NONE, b"").await;
 
-        assert_eq!(answer.status, 401);
-        assert_same_shape(&answer.json, "token_refused.json");
-        assert_eq!(answer.json["error"], "invalid_client");
-        assert_eq!(answer.json["error_description"], description);
+        assert_eq!(response.status, 401);
+        assert_same_shape(&response.json, "token_refused.json");
+        assert_eq!(response.json["error"], "invalid_client");
+        assert_eq!(response.json["error_description"], description);
     }
 }
 
@@ -64,21 +64,21 @@ async fn other_grant_types_are_unsupported() {
         "?grant_type",
     ] {
         let target = format!("/oauth/2.0/token{query}");
-        let answer = door.send("POST", &target, FORM, b"").await;
+        let response = door.send("POST", &target, FORM, b"").await;
 
-        assert_eq!(answer.status, 400);
-        assert_eq!(answer.json["error"], "unsupported_grant_type");
+        assert_eq!(response.status, 400);
+        assert_eq!(response.json["error"], "unsupported_grant_type");
     }
     let flood = vec![b'x'; 16 * 1024 + 1];
-    let answer = door.send("POST", "/oauth/2.0/token", FORM, &flood).await;
+    let response = door.send("POST", "/oauth/2.0/token", FORM, &flood).await;
     assert_eq!(
-        (answer.status, &answer.json["error"]),
+        (response.status, &response.json["error"]),
         (400, &json!("invalid_request"))
     );
 }
 
 #[tokio::test]
-async fn a_call_without_a_good_token_is_refused_in_the_platforms_words() {
+async fn a_call_without_a_good_token_is_rejected_in_the_platforms_words() {
     let door = Door::open().await;
     let foreign = format!("24.{}.2592000.9999999999.282335-1", "0".repeat(32));
 
@@ -101,10 +101,10 @@ async fn a_call_without_a_good_token_is_refused_in_the_platforms_words() {
         ),
     ] {
         let target = format!("{CALLS}/search{query}");
-        let answer = door
+        let response = door
             .send("POST", &target, header, b"url=http://e.org/a")
             .await;
 
-        assert_eq!((answer.status, answer.json), (200, error), "{query}");
+        assert_eq!((response.status, response.json), (200, error), "{query}");
     }
 }

@@ -1,4 +1,4 @@
-//! The gRPC door through real sockets: answers, errors and their details.
+//! The gRPC API through real sockets: answers, errors and their details.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::support::gateway::Gateway;
-use crate::support::pictures::{jpeg, png};
+use crate::support::images::{jpeg, png};
 
-fn add(picture: impl Into<bytes::Bytes>) -> v1::AddImageRequest {
+fn add(image: impl Into<bytes::Bytes>) -> v1::AddImageRequest {
     v1::AddImageRequest {
-        source: Some(Source::Content(picture.into())),
+        source: Some(Source::Content(image.into())),
         ..Default::default()
     }
 }
 
-fn search(picture: impl Into<bytes::Bytes>) -> v1::SearchImagesRequest {
-    let source = v1::search_images_request::Source::Content(picture.into());
+fn search(image: impl Into<bytes::Bytes>) -> v1::SearchImagesRequest {
+    let source = v1::search_images_request::Source::Content(image.into());
     v1::SearchImagesRequest {
         source: Some(source),
         ..Default::default()
@@ -33,7 +33,7 @@ fn reason(status: &Status) -> String {
 }
 
 #[tokio::test]
-async fn a_picture_is_added_found_and_shown() {
+async fn an_image_is_added_found_and_shown() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;
 
@@ -73,7 +73,7 @@ async fn a_picture_is_added_found_and_shown() {
 }
 
 #[tokio::test]
-async fn a_picture_is_updated_and_deleted_by_its_sign() {
+async fn an_image_is_updated_and_deleted_by_its_sign() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;
     let added = client.add_image(add(png(1))).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_listing_is_read_page_by_page_in_the_order_of_adding() {
 }
 
 #[tokio::test]
-async fn a_duplicate_is_refused_with_its_sign_or_accepted_on_wish() {
+async fn a_duplicate_is_rejected_with_its_sign_or_accepted_on_wish() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;
     let sign = client
@@ -170,10 +170,10 @@ async fn a_duplicate_is_refused_with_its_sign_or_accepted_on_wish() {
         .into_inner()
         .cont_sign;
 
-    let refused = client.add_image(add(png(1))).await.unwrap_err();
-    assert_eq!(refused.code(), Code::AlreadyExists);
+    let rejected = client.add_image(add(png(1))).await.unwrap_err();
+    assert_eq!(rejected.code(), Code::AlreadyExists);
     assert_eq!(
-        refused.get_details_error_info().unwrap().metadata["cont_sign"],
+        rejected.get_details_error_info().unwrap().metadata["cont_sign"],
         sign
     );
 
@@ -197,33 +197,36 @@ async fn three_bad_fields_are_named_together() {
     let request = v1::AddImageRequest {
         brief: "x".repeat(257),
         tags: vec![1, 2, 3],
-        ..add("not a picture")
+        ..add("not an image")
     };
-    let refused = client.add_image(request).await.unwrap_err();
+    let rejected = client.add_image(request).await.unwrap_err();
 
-    assert_eq!(refused.code(), Code::InvalidArgument);
-    let faults = refused.get_details_bad_request().unwrap().field_violations;
-    let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    assert_eq!(rejected.code(), Code::InvalidArgument);
+    let violations = rejected.get_details_bad_request().unwrap().field_violations;
+    let fields: Vec<_> = violations
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
     assert_eq!(fields, ["content", "brief", "tags"]);
 }
 
 #[tokio::test]
-async fn each_bad_picture_has_its_own_reason() {
+async fn each_bad_image_has_its_own_reason() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;
     let truncated = png(1).slice(..400);
     let bomb = bomb();
 
-    for (picture, expected) in [
+    for (image, expected) in [
         (bytes::Bytes::new(), "IMAGE_EMPTY"),
         ("just a text".into(), "IMAGE_FORMAT"),
         (truncated, "IMAGE_MALFORMED"),
         (bomb, "IMAGE_SIZE"),
         (vec![0xff; 3_145_729].into(), "IMAGE_SIZE"),
     ] {
-        let refused = client.add_image(add(picture)).await.unwrap_err();
+        let rejected = client.add_image(add(image)).await.unwrap_err();
         assert_eq!(
-            (refused.code(), reason(&refused).as_str()),
+            (rejected.code(), reason(&rejected).as_str()),
             (Code::InvalidArgument, expected)
         );
     }
@@ -241,7 +244,7 @@ fn bomb() -> bytes::Bytes {
 }
 
 #[tokio::test]
-async fn a_message_is_taken_up_to_the_limit_and_refused_past_it() {
+async fn a_message_is_taken_up_to_the_limit_and_rejected_past_it() {
     let gateway = Gateway::with_config("limits.max_message_bytes = 65536").await;
     let mut client = gateway.client().await;
     // Field number and length take 4 bytes.
@@ -282,16 +285,16 @@ async fn an_unknown_library_is_not_found_and_neither_is_another_tenants() {
             library: library.to_owned(),
             ..add(png(1))
         };
-        let refused = client.add_image(request).await.unwrap_err();
+        let rejected = client.add_image(request).await.unwrap_err();
         assert_eq!(
-            (refused.code(), reason(&refused).as_str()),
+            (rejected.code(), reason(&rejected).as_str()),
             (Code::NotFound, "LIBRARY_NOT_FOUND")
         );
-        messages.push(refused.message().replace(library, ""));
+        messages.push(rejected.message().replace(library, ""));
     }
     assert_eq!(
         messages[0], messages[1],
-        "the answer does not tell which libraries exist"
+        "the response does not tell which libraries exist"
     );
 }
 
@@ -344,9 +347,9 @@ async fn a_deadline_that_has_passed_answers_deadline_exceeded() {
         .header("content-type", "application/grpc")
         .header("grpc-timeout", "0n");
 
-    let answer = call.body(vec![0; 5]).send().await.unwrap();
+    let response = call.body(vec![0; 5]).send().await.unwrap();
 
-    assert_eq!(answer.headers()["grpc-status"], "4");
+    assert_eq!(response.headers()["grpc-status"], "4");
 }
 
 #[tokio::test]
@@ -417,13 +420,13 @@ async fn health_and_reflection_are_served_without_credentials() {
         host: String::new(),
         message_request: list,
     };
-    let mut answers = reflection
+    let mut responses = reflection
         .server_reflection_info(tokio_stream::once(request))
         .await
         .unwrap()
         .into_inner();
     let Some(MessageResponse::ListServicesResponse(services)) =
-        answers.message().await.unwrap().unwrap().message_response
+        responses.message().await.unwrap().unwrap().message_response
     else {
         panic!("not a list of services");
     };
@@ -436,7 +439,7 @@ async fn health_and_reflection_are_served_without_credentials() {
 }
 
 #[tokio::test]
-async fn a_picture_of_a_url_is_not_fetched_from_inside_the_network() {
+async fn an_image_of_a_url_is_not_fetched_from_inside_the_network() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;
 
@@ -445,7 +448,7 @@ async fn a_picture_of_a_url_is_not_fetched_from_inside_the_network() {
         "http://localhost/a.png".to_owned(),
     ] {
         let source = Some(Source::Url(url));
-        let refused = client
+        let rejected = client
             .add_image(v1::AddImageRequest {
                 source,
                 ..Default::default()
@@ -453,14 +456,14 @@ async fn a_picture_of_a_url_is_not_fetched_from_inside_the_network() {
             .await
             .unwrap_err();
         assert_eq!(
-            (refused.code(), reason(&refused).as_str()),
+            (rejected.code(), reason(&rejected).as_str()),
             (Code::FailedPrecondition, "URL_UNREACHABLE")
         );
     }
 }
 
 #[tokio::test]
-async fn pictures_outlive_the_gateway() {
+async fn images_outlive_the_gateway() {
     let gateway = Gateway::start().await;
     let sign = gateway
         .client()
@@ -516,16 +519,16 @@ async fn a_port_in_use_is_named_with_the_way_out() {
     let config =
         samegate::config::load(None, &std::collections::BTreeMap::new(), &overrides).unwrap();
 
-    let refused = samegate::app::App::bind(&config)
+    let rejected = samegate::app::App::bind(&config)
         .await
         .unwrap_err()
         .to_string();
 
     assert!(
-        refused.contains(&gateway.addresses.grpc.to_string()),
-        "{refused}"
+        rejected.contains(&gateway.addresses.grpc.to_string()),
+        "{rejected}"
     );
-    assert!(refused.contains("--grpc"), "{refused}");
+    assert!(rejected.contains("--grpc"), "{rejected}");
 }
 
 #[tokio::test]

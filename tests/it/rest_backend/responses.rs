@@ -50,15 +50,15 @@ async fn a_recorded_token_is_taken() {
 }
 
 #[tokio::test]
-async fn recorded_refusals_of_a_token_are_a_matter_of_set_up() {
+async fn recorded_rejections_of_a_token_are_a_matter_of_set_up() {
     for body in [sample!("token_refused"), sample!("token_refused_secret")] {
         let vendor = Vendor::start().await;
-        let refusal = Fault::Answer {
+        let rejection = Fault::Response {
             status: 401,
             content_type: "application/json",
             body: body.to_owned(),
         };
-        vendor.script(Operation::Token, refusal);
+        vendor.script(Operation::Token, rejection);
 
         let error = add(&library(&vendor), png(1), "a").await.unwrap_err();
 
@@ -150,7 +150,7 @@ async fn every_code_of_the_vendor_has_its_class() {
         (&[216_202], Kind::ImageSize),
         (&[216_203], Kind::ImageEncoding),
         (&[216_680], Kind::ImageNotFound),
-        // Without the sign of the stored picture, a duplicate is an error.
+        // Without the sign of the stored image, a duplicate is an error.
         (&[216_681], Kind::ImageAlreadyExists),
         (&[282_005, 282_006], Kind::BatchRejected),
         (&[282_111], Kind::UrlFormat),
@@ -171,7 +171,7 @@ async fn every_code_of_the_vendor_has_its_class() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_answer_of_the_api_never_passes_for_a_success() {
+async fn what_is_not_a_response_of_the_api_never_passes_for_a_success() {
     for body in [
         "",
         "null",
@@ -222,7 +222,7 @@ async fn unusable_signs_and_scores_are_a_breach_of_the_protocol() {
 async fn broken_connections_and_foreign_statuses_are_told_apart() {
     let vendor = Vendor::start().await;
     let named = sample!("error_216680");
-    let failed = |body: &str| Fault::Answer {
+    let failed = |body: &str| Fault::Response {
         status: 500,
         content_type: "application/json",
         body: body.to_owned(),

@@ -1,4 +1,4 @@
-//! Pictures that the tests draw themselves.
+//! Images that the tests draw themselves.
 
 use std::io::Cursor;
 
@@ -44,7 +44,7 @@ pub fn small_png(seed: u64) -> Bytes {
     encoded(&thumbnail(&poster(seed), 80, 60), ImageFormat::Png)
 }
 
-/// The same poster as a JPEG file: other bytes, the same picture.
+/// The same poster as a JPEG file: other bytes, the same image.
 pub fn jpeg(seed: u64) -> Bytes {
     encoded(&poster(seed), ImageFormat::Jpeg)
 }
@@ -56,9 +56,9 @@ pub fn variant(seed: u64, number: u8) -> Bytes {
     file.into()
 }
 
-fn encoded(picture: &RgbImage, format: ImageFormat) -> Bytes {
+fn encoded(image: &RgbImage, format: ImageFormat) -> Bytes {
     let mut file = Cursor::new(Vec::new());
-    picture
+    image
         .write_to(&mut file, format)
         .expect("drawing into memory works");
     file.into_inner().into()

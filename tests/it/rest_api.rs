@@ -1,8 +1,8 @@
-//! The REST door behind its layers, in front of a library in memory.
+//! The REST API behind its layers, in front of a library in memory.
 
-mod answers;
 mod calls;
 mod fields;
+mod responses;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use axum::Router;
 use axum::body::Body;
 use form_urlencoded::byte_serialize;
 use samegate::admission::Budget;
+use samegate::call::Tenant;
 use samegate::config::RestKey;
-use samegate::domain::Tenant;
 use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
-use samegate::quota::{Local, Quotas, Refusals};
+use samegate::quota::{Local, Quotas, Rejections};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ struct Door {
     token: String,
 }
 
-struct Answer {
+struct Response {
     status: u16,
     head: String,
     json: Value,
@@ -85,13 +85,13 @@ impl Door {
     /// Sends a form to an operation with a good token.
     async fn call(&self, operation: &str, form: &str) -> Value {
         let target = format!("{CALLS}/{operation}?access_token={}", self.token);
-        let answer = self.send("POST", &target, FORM, form.as_bytes()).await;
-        assert_eq!(answer.status, 200);
-        answer.json
+        let response = self.send("POST", &target, FORM, form.as_bytes()).await;
+        assert_eq!(response.status, 200);
+        response.json
     }
 
     /// Sends a request as it is, all of it before anything is read.
-    async fn send(&self, method: &str, target: &str, header: &str, body: &[u8]) -> Answer {
+    async fn send(&self, method: &str, target: &str, header: &str, body: &[u8]) -> Response {
         let length = body.len();
         let head = format!(
             "{method} {target} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\
@@ -100,10 +100,10 @@ impl Door {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        Answer {
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        Response {
             status: head[9..12].parse().unwrap(),
             head: head.to_lowercase(),
             json: serde_json::from_str(body).unwrap(),
@@ -121,7 +121,7 @@ fn layered(calls: Router, keys: Keys) -> Router {
             Arc::new(Local::default()),
             BTreeMap::new(),
             false,
-            Refusals::default(),
+            Rejections::default(),
         ),
         budget: Budget::new(64, 1024 * 1024),
         max_message_bytes: MAX_BODY_BYTES,
@@ -130,20 +130,20 @@ fn layered(calls: Router, keys: Keys) -> Router {
             max: Duration::from_secs(30),
         },
     };
-    let calls = calls.layer(middleware::api(authenticate, bounds, rest::refuse));
+    let calls = calls.layer(middleware::api(authenticate, bounds, rest::reject));
     let door = middleware::Door {
         system: "same_hq",
         methods: Arc::default(),
         metrics: Metrics::new(),
     };
-    rest::routes(calls, keys).layer(middleware::outer(&door, Body::new, rest::refuse))
+    rest::routes(calls, keys).layer(middleware::outer(&door, Body::new, rest::reject))
 }
 
 fn named(name: &str, library: Memory) -> (String, Arc<dyn Library>) {
     (name.to_owned(), Arc::new(library))
 }
 
-fn picture(number: u8) -> Vec<u8> {
+fn numbered_image(number: u8) -> Vec<u8> {
     bitmap(64, 64, number)
 }
 
@@ -170,21 +170,25 @@ fn error(code: i64, message: &str) -> Value {
     json!({"error_code": code, "error_msg": message})
 }
 
-fn assert_refused(answer: &Value, code: i64, message: &str) {
-    assert_eq!(answer["error_code"], code, "{answer}");
-    assert_eq!(answer["error_msg"], message, "{answer}");
-    let log_id = answer["log_id"]
+fn assert_rejected(response: &Value, code: i64, message: &str) {
+    assert_eq!(response["error_code"], code, "{response}");
+    assert_eq!(response["error_msg"], message, "{response}");
+    let log_id = response["log_id"]
         .as_u64()
         .expect("a service's code has a log id");
     assert!(log_id > 1 << 53, "{log_id}");
 }
 
 /// Compares keys and kinds of values with a recorded answer of the vendor.
-fn assert_same_shape(answer: &Value, file: &str) {
+fn assert_same_shape(response: &Value, file: &str) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rest");
     let sample = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
     let sample: Value = serde_json::from_str(&sample).unwrap();
-    assert_eq!(shape(answer), shape(&sample), "{answer} is not like {file}");
+    assert_eq!(
+        shape(response),
+        shape(&sample),
+        "{response} is not like {file}"
+    );
 }
 
 /// Replaces every value by its kind, and a list by its first element.

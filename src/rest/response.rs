@@ -1,7 +1,7 @@
-//! Answers and refusals in the same_hq wire format.
+//! Answers and rejections in the same_hq wire format.
 //!
 //! Every one is JSON with HTTP status 200. Codes and messages follow the error
-//! table; what a refusal says beyond them is for our log, not for the caller,
+//! table; what a rejection says beyond them is for our log, not for the caller,
 //! whose SDK decides on the code.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,22 +12,22 @@ use axum::response::{IntoResponse, Response};
 use super::token::SIGNATURE;
 use crate::domain::{Added, Deleted, Page};
 use crate::error::{Error, Kind, Result};
-use crate::wire::{AddAnswer, ApiError, LogAnswer, SearchAnswer, SearchHit};
+use crate::wire::{AddResponse, ApiError, LogResponse, SearchHit, SearchResponse};
 
 /// Codes below this come from the platform before any service, which has given
 /// the call no log id then.
 const FIRST_SERVICE_CODE: i64 = 1000;
 
-/// Answers an addition; one that found its picture stored is refused with the
-/// stored picture's sign.
+/// Answers an addition; one that found its image stored is rejected with the
+/// stored image's sign.
 pub(super) fn added(added: &Added) -> Response {
     let cont_sign = added.cont_sign.to_string();
     if added.existed {
-        let error = Error::new(Kind::ImageAlreadyExists, "the picture is stored already");
-        return refusal(&error.with_cont_sign(cont_sign), Some(added.log_id));
+        let error = Error::new(Kind::ImageAlreadyExists, "the image is stored already");
+        return rejection(&error.with_cont_sign(cont_sign), Some(added.log_id));
     }
     let log_id = added.log_id;
-    Json(AddAnswer { log_id, cont_sign }).into_response()
+    Json(AddResponse { log_id, cont_sign }).into_response()
 }
 
 /// Answers a search.
@@ -38,18 +38,18 @@ pub(super) fn found(page: Page) -> Response {
         brief: found.brief,
     });
     let result: Vec<_> = hits.collect();
-    let answer = SearchAnswer {
+    let response = SearchResponse {
         log_id: page.log_id,
         result_num: result.len() as u64,
         result,
         has_more: page.has_more,
     };
-    Json(answer).into_response()
+    Json(response).into_response()
 }
 
 /// Answers an update, which has nothing to tell.
 pub(super) fn done(log_id: u64) -> Response {
-    Json(LogAnswer { log_id }).into_response()
+    Json(LogResponse { log_id }).into_response()
 }
 
 /// Answers a deletion. The format has no room for an outcome per sign: signs
@@ -59,7 +59,7 @@ pub(super) fn done(log_id: u64) -> Response {
 ///
 /// # Errors
 ///
-/// Any failure other than an absent picture, so that a caller never takes a
+/// Any failure other than an absent image, so that a caller never takes a
 /// deletion for done that is not; `ImageNotFound` when nothing was deleted.
 pub(super) fn deleted(deleted: Deleted) -> Result<Response> {
     let log_id = deleted.log_ids.first().copied();
@@ -73,17 +73,17 @@ pub(super) fn deleted(deleted: Deleted) -> Result<Response> {
         }
     }
     match absent {
-        Some(error) if !any_deleted => Ok(refusal(&error, log_id)),
+        Some(error) if !any_deleted => Ok(rejection(&error, log_id)),
         Some(_) | None => Ok(done(log_id.unwrap_or_else(new_log_id))),
     }
 }
 
 /// Answers a call that failed.
-pub fn refuse(error: &Error) -> Response {
-    refusal(error, None)
+pub fn reject(error: &Error) -> Response {
+    rejection(error, None)
 }
 
-fn refusal(error: &Error, log_id: Option<u64>) -> Response {
+fn rejection(error: &Error, log_id: Option<u64>) -> Response {
     let (code, message) = words(error);
     let vendors = error.vendor_code().and_then(|vendor| vendor.log_id);
     let log_id = || vendors.or(log_id).unwrap_or_else(new_log_id);
@@ -102,8 +102,11 @@ fn refusal(error: &Error, log_id: Option<u64>) -> Response {
 fn words(error: &Error) -> (i64, String) {
     let (code, message) = error.kind().same_hq();
     let first = error.violations().first();
-    match (error.kind(), first.map(|fault| fault.field.as_str())) {
-        // An SDK whose keys were refused signs its calls; the vendor's code for
+    match (
+        error.kind(),
+        first.map(|violation| violation.field.as_str()),
+    ) {
+        // An SDK whose keys were rejected signs its calls; the vendor's code for
         // a bad signature tells its user so, "invalid parameter" would not.
         (Kind::CredentialsMissing, Some(SIGNATURE)) => (14, "IAM Certification failed".to_owned()),
         (Kind::MissingParameter, Some("brief")) => (code, "param brief not exist".to_owned()),
@@ -114,7 +117,7 @@ fn words(error: &Error) -> (i64, String) {
     }
 }
 
-/// Numbers an answer that no backend has numbered: nanoseconds since 1970 have
+/// Numbers a response that no backend has numbered: nanoseconds since 1970 have
 /// the 19 digits of the vendor's numbers and do not repeat in practice.
 fn new_log_id() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -5,18 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use samegate::error::Kind;
 use serde_json::json;
 
-use super::{CALLS, Door, FORM, assert_refused, assert_same_shape, error, escape, picture};
+use super::{CALLS, Door, FORM, assert_rejected, assert_same_shape, error, escape, numbered_image};
 use crate::support::memory::{LOG_ID, Memory, sign_of};
 
 #[tokio::test]
 async fn a_search_filters_pages_and_counts_its_own_matches() {
     let door = Door::open().await;
     for (number, tags) in [(1, "1"), (2, "1,2"), (3, "2")] {
-        let image = escape(&STANDARD.encode(picture(number)));
+        let image = escape(&STANDARD.encode(numbered_image(number)));
         door.call("add", &format!("brief=p{number}&image={image}&tags={tags}"))
             .await;
     }
-    let image = escape(&STANDARD.encode(picture(2)));
+    let image = escape(&STANDARD.encode(numbered_image(2)));
     let search = |rest: &str| {
         let body = format!("image={image}{rest}");
         let door = &door;
@@ -32,7 +32,7 @@ async fn a_search_filters_pages_and_counts_its_own_matches() {
     assert_eq!(all["log_id"], LOG_ID);
     assert_eq!(
         all["result"][0],
-        json!({"cont_sign": sign_of(&picture(2)), "score": 1.0, "brief": "p2"})
+        json!({"cont_sign": sign_of(&numbered_image(2)), "score": 1.0, "brief": "p2"})
     );
     for (rest, count, more) in [
         ("&tags=1,2", 1, false),
@@ -61,10 +61,10 @@ async fn an_update_changes_only_what_was_sent() {
     door.call("add", &format!("{url}&brief=a&tags=1")).await;
     let sign = sign_of(b"http://e.org/a");
 
-    let answer = door
+    let response = door
         .call("update", &format!("cont_sign={sign}&tags=2"))
         .await;
-    assert_same_shape(&answer, "update.json");
+    assert_same_shape(&response, "update.json");
     let found = door.call("search", &format!("{url}&tags=2")).await;
     assert_eq!(found["result"][0]["brief"], "a");
 
@@ -81,7 +81,7 @@ async fn a_second_add_answers_the_stored_sign_and_changes_nothing() {
     let second = door.call("add", "url=http://e.org/a&brief=b").await;
 
     assert_same_shape(&second, "error_216681.json");
-    assert_refused(&second, 216_681, "item has existed");
+    assert_rejected(&second, 216_681, "item has existed");
     assert_eq!(second["cont_sign"], first["cont_sign"]);
     let found = door.call("search", "url=http://e.org/a").await;
     assert_eq!(found["result"][0]["brief"], "a");
@@ -109,7 +109,7 @@ async fn a_batch_deletion_succeeds_when_any_sign_was_stored() {
     let mixed = delete(format!("{};{}", signs[1], signs[2])).await;
     assert_eq!(mixed, json!({"log_id": LOG_ID}));
     for gone in [signs[0].clone(), signs.join(";")] {
-        assert_refused(&delete(gone).await, 216_680, "item not exist");
+        assert_rejected(&delete(gone).await, 216_680, "item not exist");
     }
 }
 
@@ -119,19 +119,19 @@ async fn a_batch_deletion_that_failed_in_part_is_no_success() {
     let added = door.call("add", "url=http://e.org/a&brief=a").await;
     let sign = added["cont_sign"].as_str().unwrap();
 
-    let answer = door.call("delete", &format!("cont_sign={sign};7,7")).await;
+    let response = door.call("delete", &format!("cont_sign={sign};7,7")).await;
 
-    assert_refused(&answer, 282_000, "internal error");
+    assert_rejected(&response, 282_000, "internal error");
 }
 
 #[tokio::test]
 async fn the_platforms_codes_carry_no_log_id() {
     let door = Door::in_front_of(Memory::failing(Kind::RateLimited, "")).await;
 
-    let answer = door.call("search", "url=http://e.org/a").await;
+    let response = door.call("search", "url=http://e.org/a").await;
 
-    assert_same_shape(&answer, "error_18.json");
-    assert_eq!(answer, error(18, "Open api qps request limit reached"));
+    assert_same_shape(&response, "error_18.json");
+    assert_eq!(response, error(18, "Open api qps request limit reached"));
 }
 
 #[tokio::test]
@@ -141,8 +141,8 @@ async fn a_caller_names_one_of_its_libraries_in_query_or_body() {
     for (number, query, body) in [(1, "&library=second", ""), (2, "", "&library=second")] {
         let target = format!("{CALLS}/add?access_token={}{query}", door.token);
         let body = format!("brief=a&url=http://e.org/{number}{body}");
-        let answer = door.send("POST", &target, FORM, body.as_bytes()).await;
-        assert_same_shape(&answer.json, "add.json");
+        let response = door.send("POST", &target, FORM, body.as_bytes()).await;
+        assert_same_shape(&response.json, "add.json");
     }
 
     let first = door.call("search", "url=http://e.org/a").await;

@@ -1,8 +1,8 @@
-//! Faults of a configuration, gathered until all of it was read.
+//! ConfigErrors of a configuration, gathered until all of it was read.
 //!
-//! A fault names its key; where the key stands is looked up in the origins of
+//! An error names its key; where the key stands is looked up in the origins of
 //! the tree, so that the readers need not carry positions around. No value is
-//! ever part of a fault unless its reader put it there, and readers of secrets
+//! ever part of an error unless its reader put it there, and readers of secrets
 //! do not.
 
 use std::cell::RefCell;
@@ -14,32 +14,32 @@ use super::source::Origin;
 
 /// Everything that is wrong with a configuration, one line each.
 #[derive(Debug)]
-pub struct Faults(Vec<Fault>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Fault {
+struct ConfigError {
     origin: Origin,
     key: String,
     message: String,
 }
 
-/// Takes faults while the configuration is read.
+/// Takes errors while the configuration is read.
 #[derive(Debug)]
 pub(super) struct Collector {
     origins: BTreeMap<String, Origin>,
-    faults: RefCell<Vec<Fault>>,
+    errors: RefCell<Vec<ConfigError>>,
     /// Files that values were read from.
     files: RefCell<Vec<PathBuf>>,
 }
 
-// === impl Faults ===
+// === impl ConfigErrors ===
 
-impl Faults {
-    /// Makes the report of a fault that stands alone.
+impl ConfigErrors {
+    /// Makes the report of an error that stands alone.
     pub(super) fn one(origin: Origin, key: &str, message: impl Into<String>) -> Self {
         let (key, message) = (key.to_owned(), message.into());
-        Faults(vec![Fault {
+        ConfigErrors(vec![ConfigError {
             origin,
             key,
             message,
@@ -47,21 +47,21 @@ impl Faults {
     }
 }
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
+        for (index, error) in self.0.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{fault}")?;
+            write!(f, "{error}")?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigErrors {}
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
         if !self.key.is_empty() {
@@ -77,7 +77,7 @@ impl Collector {
     pub(super) fn new(origins: BTreeMap<String, Origin>) -> Self {
         Collector {
             origins,
-            faults: RefCell::default(),
+            errors: RefCell::default(),
             files: RefCell::default(),
         }
     }
@@ -92,22 +92,22 @@ impl Collector {
         self.files.borrow().clone()
     }
 
-    /// Notes a fault of a key.
+    /// Notes an error of a key.
     pub(super) fn add(&self, key: &str, message: impl Into<String>) {
-        self.faults.borrow_mut().push(Fault {
+        self.errors.borrow_mut().push(ConfigError {
             origin: self.origin(key),
             key: key.to_owned(),
             message: message.into(),
         });
     }
 
-    /// Ends the reading: the result, or the faults in order of place.
-    pub(super) fn verdict<T>(self, result: Option<T>) -> Result<T, Faults> {
-        let mut faults = self.faults.into_inner();
-        faults.sort();
+    /// Ends the reading: the result, or the errors in order of place.
+    pub(super) fn verdict<T>(self, result: Option<T>) -> Result<T, ConfigErrors> {
+        let mut errors = self.errors.into_inner();
+        errors.sort();
         match result {
-            Some(result) if faults.is_empty() => Ok(result),
-            _ => Err(Faults(faults)),
+            Some(result) if errors.is_empty() => Ok(result),
+            _ => Err(ConfigErrors(errors)),
         }
     }
 

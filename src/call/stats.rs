@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Gathers what layers and backends learn of a call; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Account(Arc<Entries>);
+pub struct CallStats(Arc<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -18,15 +18,15 @@ struct Entries {
     upstream_us: AtomicU64,
 }
 
-// === impl Account ===
+// === impl CallStats ===
 
-impl Account {
-    /// Notes who asks; the first answer stays.
+impl CallStats {
+    /// Notes who asks; the first response stays.
     pub fn set_tenant(&self, name: &str) {
         self.0.tenant.get_or_init(|| name.into());
     }
 
-    /// Notes who answers; the first answer stays.
+    /// Notes who answers; the first response stays.
     pub fn set_library(&self, name: &Arc<str>) {
         self.0.library.get_or_init(|| name.clone());
     }

@@ -1,27 +1,27 @@
-//! Which field counts, and the code of every faulty one.
+//! Which field counts, and the code of every invalid one.
 
 #![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Door, assert_refused, assert_same_shape, bitmap, escape, picture};
+use super::{Door, assert_rejected, assert_same_shape, bitmap, escape, numbered_image};
 use crate::support::memory::sign_of;
 
 #[tokio::test]
-async fn the_picture_is_taken_from_image_then_url_then_sign() {
+async fn the_image_is_taken_from_image_then_url_then_sign() {
     let door = Door::open().await;
-    let image = escape(&STANDARD.encode(picture(1)));
+    let image = escape(&STANDARD.encode(numbered_image(1)));
     let url = "http://e.org/a.jpg";
 
     let both = door
         .call("add", &format!("brief=a&image={image}&url={url}"))
         .await;
-    assert_eq!(both["cont_sign"], sign_of(&picture(1)));
+    assert_eq!(both["cont_sign"], sign_of(&numbered_image(1)));
     let only_url = door.call("add", &format!("brief=b&image=&url={url}")).await;
     assert_eq!(only_url["cont_sign"], sign_of(url.as_bytes()));
 
-    let sign = sign_of(&picture(1));
+    let sign = sign_of(&numbered_image(1));
     let all = format!("image&url={url}&cont_sign={sign}");
     assert_same_shape(&door.call("delete", &all).await, "delete.json");
     let left = door.call("search", &format!("url={url}")).await;
@@ -30,7 +30,7 @@ async fn the_picture_is_taken_from_image_then_url_then_sign() {
 }
 
 #[tokio::test]
-async fn faulty_fields_get_the_vendors_codes() {
+async fn invalid_fields_get_the_vendors_codes() {
     let door = Door::open().await;
     let url = "url=http://e.org/a";
     let image = |bytes: &[u8]| format!("brief=a&image={}", escape(&STANDARD.encode(bytes)));
@@ -173,10 +173,10 @@ async fn faulty_fields_get_the_vendors_codes() {
             "not initialized",
         ),
     ] {
-        let answer = door.call(operation, &body).await;
+        let response = door.call(operation, &body).await;
 
         let body: String = body.chars().take(60).collect();
-        assert_eq!(answer["error_code"], code, "{operation} {body}");
-        assert_refused(&answer, code, message);
+        assert_eq!(response["error_code"], code, "{operation} {body}");
+        assert_rejected(&response, code, message);
     }
 }

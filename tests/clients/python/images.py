@@ -1,6 +1,6 @@
-"""Draws test pictures and writes them as PNG and BMP, by hand.
+"""Draws test images and writes them as PNG and BMP, by hand.
 
-A picture is a seed: rectangles of random place and colour on a gradient, so
+An image is a seed: rectangles of random place and colour on a gradient, so
 that there are corners to recognise and no two seeds look alike.
 """
 
