@@ -142,7 +142,7 @@ async fn log_level() -> Response {
     }
 }
 
-/// Takes the directives of `telemetry.level` as the body.
+/// Takes the directives of `telemetry.log_level` as the body.
 async fn set_log_level(body: String) -> Response {
     let level = match config::log_level(body.trim()) {
         Ok(level) => level,

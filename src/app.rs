@@ -104,7 +104,7 @@ impl App {
             // No call runs longer than its deadline.
             quotas: quota::open(&config.quota, redis.as_ref(), limits.max_deadline),
             rejections: Rejections::default(),
-            budget: Budget::new(limits.requests_in_flight, limits.bytes_in_flight),
+            budget: Budget::new(limits.max_requests_in_flight, limits.max_bytes_in_flight),
             health: HealthReporter::new(),
             metrics,
         };
@@ -213,7 +213,7 @@ impl Parts {
     fn doors(&self, config: &Config) -> Result<[Router; 2]> {
         let limits = &config.limits;
         self.budget
-            .resize(limits.requests_in_flight, limits.bytes_in_flight);
+            .resize(limits.max_requests_in_flight, limits.max_bytes_in_flight);
         let bounds = bounds(config, self);
         let tenants = tenants(&config.tenants);
         let credentials = Arc::new(credentials(config, &tenants)?);
@@ -233,7 +233,7 @@ impl Parts {
         limits: &config::Limits,
     ) {
         let start = async {
-            start::prepare(&self.libraries, limits.ready_wait).await;
+            start::prepare(&self.libraries, limits.warmup_timeout).await;
             readiness.enter(Phase::Ready);
             announce(&self.health, ServingStatus::Serving).await;
             std::future::pending().await
@@ -259,9 +259,9 @@ fn options(
     server::Options {
         listener: door,
         tls,
-        max_age: limits.connection_age,
-        grace: limits.connection_grace,
-        drain: limits.drain,
+        max_age: limits.max_connection_age,
+        grace: limits.max_connection_age_grace,
+        drain: limits.drain_timeout,
         metrics: metrics.clone(),
     }
 }
@@ -390,7 +390,7 @@ fn credentials(config: &Config, tenants: &Tenants) -> Result<Credentials> {
         let identities = configured.identities.iter().cloned();
         let identities = identities.map(|identity| (identity, Arc::clone(tenant)));
         credentials.identities.extend(identities);
-        if may_be_open && !configured.is_closed() {
+        if may_be_open && !configured.needs_credentials() {
             credentials
                 .anonymous
                 .get_or_insert_with(|| Arc::clone(tenant));
@@ -409,7 +409,12 @@ fn bounds(config: &Config, parts: &Parts) -> Bounds {
     let quotas = quotas.map(|(name, tenant)| (name.clone(), tenant.quota.clone()));
     let (store, rejections) = (parts.quotas.clone(), parts.rejections.clone());
     Bounds {
-        quotas: Quotas::of(store, quotas.collect(), config.quota.shadow, rejections),
+        quotas: Quotas::of(
+            store,
+            quotas.collect(),
+            config.quota.shadow_mode,
+            rejections,
+        ),
         budget: parts.budget.clone(),
         max_message_bytes: limits.max_message_bytes,
         deadlines: Deadlines {

@@ -1,11 +1,11 @@
-//! The configuration: defaults, file, environment, command line, as a whole.
+//! The configuration as a whole: defaults, file, environment, command line.
 //!
-//! One struct per concern, and each part of the gateway gets only its own.
+//! One struct per concern, and each part of the gateway receives only its own.
 //! `config/default.toml` documents every key and holds the defaults. Order of
-//! events: [`source`] lays the layers over each other into one tree that knows
-//! where each value came from; each concern reads and checks its own part of
-//! the tree; [`checks`] holds the rules between concerns. Nothing stops at the
-//! first error: the user gets all of them at once.
+//! events: [`source`] merges the layers into one [`tree`] that records where
+//! each value was set; each concern reads and checks its own part of the tree;
+//! [`checks`] holds the rules between concerns. Reading does not stop at the
+//! first error: all errors are reported together.
 
 mod auth;
 mod checks;
@@ -14,15 +14,15 @@ mod jwt;
 mod libraries;
 mod limits;
 mod listen;
+mod parse;
 mod quota;
 mod replicas;
 mod section;
 mod source;
 mod telemetry;
-mod text;
+mod tree;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use auth::{Auth, RestKey, Tenant};
@@ -33,28 +33,26 @@ pub use limits::Limits;
 pub use listen::{ClientAuth, Listen, Tls};
 pub use quota::{OnFailure, Quota, TenantQuota};
 pub use replicas::{Redis, Store};
+pub use source::{DEFAULT, Overrides};
 pub use telemetry::{LogFormat, Telemetry, log_level};
 
-use errors::Collector;
-use section::Section;
-
-/// The default configuration: commented TOML that documents every key.
-pub const DEFAULT: &str = include_str!("../config/default.toml");
+use errors::ErrorCollector;
+use section::{Entries, Section};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Addresses of the doors.
+    /// Addresses of the listeners.
     pub listen: Listen,
     /// Libraries by name; at least one.
     pub libraries: BTreeMap<String, Library>,
     /// Callers by name; at least one.
     pub tenants: BTreeMap<String, Tenant>,
-    /// How callers prove who they are.
+    /// How callers authenticate.
     pub auth: Auth,
-    /// Bounds on requests.
+    /// Limits of requests and connections.
     pub limits: Limits,
-    /// The Redis that replicas share.
+    /// The Redis that all replicas share.
     pub redis: Option<Redis>,
     /// Where the quotas of tenants are counted.
     pub quota: Quota,
@@ -62,49 +60,36 @@ pub struct Config {
     pub pacing: Store,
     /// Logs and traces.
     pub telemetry: Telemetry,
-    /// Files beside the configuration that values were read from.
+    /// Other files that values were read from.
     pub files: Vec<PathBuf>,
-    /// Digests of the parts that a running gateway cannot change.
+    /// Digests of the parts that need a restart.
     fixed: [u64; FIXED.len()],
 }
 
-/// Parts that a running gateway cannot change: ports are bound, libraries open,
-/// quotas counted, connections and telemetry set up.
+/// Parts that a running gateway cannot change, because they are set up once:
+/// ports, libraries, counters, connections and telemetry.
 pub const FIXED: [&str; 14] = [
     "listen",
     "libraries",
-    "limits.ready_wait",
-    "limits.connection_age",
-    "limits.connection_grace",
+    "limits.warmup_timeout",
+    "limits.max_connection_age",
+    "limits.max_connection_age_grace",
     "limits.lame_duck",
-    "limits.drain",
+    "limits.drain_timeout",
     "redis",
     "quota.store",
     "quota.on_failure",
     "pacing.store",
-    "telemetry.log",
+    "telemetry.log_format",
     "telemetry.otlp_endpoint",
-    "telemetry.sampling",
+    "telemetry.sampling_ratio",
 ];
 
-/// Settings from the command line; they beat every other layer.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// Data folder of the only embedded library.
-    pub data: Option<PathBuf>,
-    /// Address of the gRPC API.
-    pub grpc: Option<SocketAddr>,
-    /// Address of the REST API.
-    pub rest: Option<SocketAddr>,
-    /// Address of the probes.
-    pub admin: Option<SocketAddr>,
-}
-
-/// Reads the variables of this process whose names begin with `SAMEGATE_`.
+/// Reads the environment variables of this process that begin with `SAMEGATE_`.
 ///
-/// The only place that looks at the process environment; [`load`] takes the
+/// The only function that reads the process environment; [`load`] accepts the
 /// result as a map, so that tests pass their own. Variables that are not UTF-8
-/// are left out.
+/// are ignored.
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -115,39 +100,37 @@ pub fn environment() -> BTreeMap<String, String> {
 /// Reads and checks the configuration.
 ///
 /// The layers are the compiled-in defaults, `file`, `variables` and
-/// `overrides`, each beating those before it. Only variables with `__` in the
-/// name are settings; others (`SAMEGATE_CONFIG`) belong to somebody else.
+/// `overrides`; each overrides those before it. Only variables with `__` in the
+/// name are settings; others, such as `SAMEGATE_ENDPOINT`, are not.
 ///
 /// # Errors
 ///
-/// Every error of every layer, each with its key and where it stands. ConfigErrors
-/// in the TOML syntax come alone, since nothing can be read past them.
+/// Every error of every layer, each with its key and origin. An error in the
+/// TOML syntax is reported alone, since the rest cannot be read.
 pub fn load(
     file: Option<&Path>,
     variables: &BTreeMap<String, String>,
     overrides: &Overrides,
 ) -> Result<Config, ConfigErrors> {
-    let text = file.map(source::read_file).transpose()?;
-    let text = text
-        .as_ref()
-        .map(|(name, text)| (name.as_str(), text.as_str()));
-    let mut tree = source::layered(text, variables)?;
+    let file = file.map(source::read_file).transpose()?;
+    let named_text = file.as_ref().map(|(name, text)| (&**name, &**text));
+    let mut tree = source::layered(named_text, variables)?;
     source::overlay_overrides(&mut tree, overrides)?;
 
-    let errors = Collector::new(source::origins(&tree));
-    let fixed = FIXED.map(|path| source::digest(source::at(&tree, path)));
+    let errors = ErrorCollector::new(tree::origins(&tree));
+    let fixed = FIXED.map(|path| tree::digest(tree::at(&tree, path)));
     let mut config = read(Section::root(tree, &errors), &errors);
     if let Some(config) = &mut config {
         config.files = errors.files();
         config.fixed = fixed;
     }
-    errors.verdict(config)
+    errors.into_result(config)
 }
 
-fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
+fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     let listen = listen::read(root.section("listen"));
-    let libraries = root.children("libraries", libraries::read);
-    let tenants = root.children("tenants", auth::read_tenant);
+    let libraries = root.named_tables("libraries", libraries::read);
+    let tenants = root.named_tables("tenants", auth::read_tenant);
     let auth = auth::read(root.section("auth"));
     let limits = limits::read(root.section("limits"));
     let redis = root.optional_section("redis", replicas::read);
@@ -159,13 +142,13 @@ fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
     checks::libraries(&libraries, errors);
     checks::tenants(&tenants, &libraries, errors);
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
-        checks::doors(listen, auth, &tenants, errors);
+        checks::listeners(listen, auth, &tenants, errors);
     }
     checks::stores(redis.as_ref(), quota.as_ref(), pacing, errors);
     Some(Config {
         listen: listen?,
-        libraries: whole(libraries)?,
-        tenants: whole(tenants)?,
+        libraries: valid_entries(libraries)?,
+        tenants: valid_entries(tenants)?,
         auth: auth?,
         limits: limits?,
         redis: redis?,
@@ -173,33 +156,37 @@ fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
         pacing: pacing?,
         telemetry: telemetry?,
         files: Vec::new(),
-        fixed: FIXED.map(|_| source::digest(None)),
+        fixed: FIXED.map(|_| tree::digest(None)),
     })
 }
 
+/// Returns all entries, or none if one of them has errors.
+fn valid_entries<T>(entries: Entries<T>) -> Option<BTreeMap<String, T>> {
+    let entries = entries.into_iter();
+    entries.map(|(name, entry)| Some((name, entry?))).collect()
+}
+
+// === impl Config ===
+
 impl Config {
-    /// Parts that differ from those of `old` and that a running gateway cannot
-    /// change.
-    pub fn wants_restart(&self, old: &Config) -> Vec<&'static str> {
-        let pairs = FIXED.into_iter().zip(self.fixed.iter().zip(&old.fixed));
-        let changed = pairs.filter(|(_, (new, old))| new != old);
-        changed.map(|(key, _)| key).collect()
+    /// Returns the parts that differ from those of `running` and that need a
+    /// restart to change.
+    pub fn needs_restart(&self, running: &Config) -> Vec<&'static str> {
+        let digests = self.fixed.iter().zip(&running.fixed);
+        let changed = FIXED.into_iter().zip(digests);
+        changed
+            .filter(|(_, (new, old))| new != old)
+            .map(|(key, _)| key)
+            .collect()
     }
 
-    /// Counts as having the unchangeable parts of another one.
+    /// Replaces the recorded state of the parts that need a restart by that of
+    /// the running configuration, so that later reloads compare with it.
     #[must_use]
     pub fn with_fixed_of(self, running: &Config) -> Config {
         let fixed = running.fixed;
         Config { fixed, ..self }
     }
-}
-
-/// Entries by name; `None` stands for one with errors of its own.
-type Entries<T> = BTreeMap<String, Option<T>>;
-
-fn whole<T>(entries: Entries<T>) -> Option<BTreeMap<String, T>> {
-    let entries = entries.into_iter();
-    entries.map(|(name, entry)| Some((name, entry?))).collect()
 }
 
 #[cfg(test)]

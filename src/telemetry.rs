@@ -66,10 +66,10 @@ static STARTED: OnceLock<Started> = OnceLock::new();
 /// cannot be used, `Started` on a second call.
 pub fn start(config: &Telemetry) -> Result<(), StartError> {
     let traces = trace::Traces::start(config)?;
-    let (filter, handle) = reload::Layer::new(config.level.parse()?);
-    subscriber(config.log, filter, traces.tracer(), io::stderr).try_init()?;
+    let (filter, handle) = reload::Layer::new(config.log_level.parse()?);
+    subscriber(config.log_format, filter, traces.tracer(), io::stderr).try_init()?;
     let started = Started {
-        level: Mutex::new(config.level.clone()),
+        level: Mutex::new(config.log_level.clone()),
         filter: handle,
         traces,
     };

@@ -86,12 +86,12 @@ impl Reloader {
         let [grpc, rest] = self.parts.doors(&config)?;
         self.grpc.replace(grpc);
         self.rest.replace(rest);
-        if config.telemetry.level != self.current.telemetry.level
-            && let Err(error) = telemetry::set_log_level(&config.telemetry.level)
+        if config.telemetry.log_level != self.current.telemetry.log_level
+            && let Err(error) = telemetry::set_log_level(&config.telemetry.log_level)
         {
             tracing::warn!(%error, "the log level stays as it is");
         }
-        let keys = config.wants_restart(&self.current);
+        let keys = config.needs_restart(&self.current);
         if !keys.is_empty() {
             let keys = keys.join(", ");
             tracing::warn!(

@@ -1,21 +1,22 @@
-//! `[auth]` and `[tenants.NAME]`: who may call, and what each may reach.
+//! `[auth]` and `[tenants.NAME]`: who may call, and which libraries each may use.
 
 use std::fmt;
 
 use secrecy::SecretString;
 
 use super::jwt::{self, Jwt};
+use super::parse;
 use super::quota::{self, TenantQuota};
 use super::section::Section;
-use super::text;
 
-/// How callers prove who they are.
+/// How callers authenticate.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// Whether gRPC calls without credentials are taken, as the first tenant,
-    /// also on addresses other than loopback. Default: false.
+    /// Whether gRPC calls without credentials are accepted also on addresses
+    /// other than loopback; they belong to the first tenant that needs no
+    /// credentials. Default: false.
     pub anonymous: bool,
-    /// Signed tokens that are taken. Default: none.
+    /// Accepted signed tokens. Default: none.
     pub jwt: Option<Jwt>,
 }
 
@@ -25,16 +26,17 @@ pub struct Tenant {
     /// Libraries that it may use; the first is its default.
     pub libraries: Vec<String>,
     /// SHA-256 of its API keys for the gRPC API, as `sha256:` and 64 lower
-    /// case hex digits. None at all: the tenant needs no credentials there.
+    /// case hex digits. Without any, and without identities, the tenant needs no
+    /// credentials there.
     pub api_keys: Vec<[u8; 32]>,
     /// Key pairs for the REST API.
     pub rest_keys: Vec<RestKey>,
-    /// Share of a vendor's pace among tenants. Default: 1.
+    /// Share of the vendor's rate limit, relative to other tenants. Default: 1.
     pub weight: u32,
     /// Identities in client certificates: `spiffe://…` or `dns:NAME` in lower
     /// case.
     pub identities: Vec<String>,
-    /// How much it may take.
+    /// Limits of its usage.
     pub quota: TenantQuota,
 }
 
@@ -48,17 +50,17 @@ pub struct RestKey {
 }
 
 impl fmt::Debug for RestKey {
-    /// Tells that there is a pair of keys and neither of them.
+    /// Shows the type only: both keys are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RestKey").finish_non_exhaustive()
     }
 }
 
-/// How the hash of an API key begins.
+/// Prefix of the hash of an API key.
 const HASH_PREFIX: &str = "sha256:";
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Auth> {
-    let anonymous = section.value("anonymous", text::truth);
+    let anonymous = section.required("anonymous", parse::boolean);
     let jwt = if section.is_table("jwt") {
         jwt::read(section.section("jwt")).map(Some)
     } else {
@@ -85,7 +87,7 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     for (index, hash) in api_keys.iter().flatten().enumerate() {
         match digest(hash) {
             Some(digest) => digests.push(digest),
-            // The value is not shown: it may be a key that was not hashed.
+            // The message omits the value: it may be a key that was not hashed.
             None => section.error(
                 &format!("api_keys[{index}]"),
                 "must be `sha256:` and the 64 hex digits of the key's SHA-256",
@@ -104,7 +106,7 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
 }
 
 fn weight(value: &str) -> Result<u32, String> {
-    text::number(value, &(1..=100))
+    parse::number(value, &(1..=100))
 }
 
 fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
@@ -115,7 +117,7 @@ fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
         if spiffe.or(dns.as_deref()).is_none_or(str::is_empty) {
             section.error(
                 &format!("identities[{index}]"),
-                "must be a SPIFFE ID as `spiffe://DOMAIN/PATH`, or `dns:NAME`",
+                "must be a SPIFFE ID such as `spiffe://DOMAIN/PATH`, or `dns:NAME`",
             );
         }
         if let Some(name) = dns {
@@ -126,15 +128,14 @@ fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
 }
 
 impl Tenant {
-    /// Whether the gRPC API would know this tenant's calls by a credential of
-    /// its own.
-    pub fn is_closed(&self) -> bool {
+    /// Returns whether calls as this tenant need a credential at the gRPC API.
+    pub fn needs_credentials(&self) -> bool {
         !self.api_keys.is_empty() || !self.identities.is_empty()
     }
 }
 
 fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {
-    let api_key = section.value("api_key", text::filled);
+    let api_key = section.required("api_key", parse::non_empty);
     let secret_key = section.secret_key();
     section.finish();
     Some(RestKey {

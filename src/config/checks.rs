@@ -1,23 +1,28 @@
-//! Rules that hold between parts of the configuration.
+//! Rules between parts of the configuration.
 //!
-//! Entries with errors of their own are `None`: they count as there, so that
-//! one slip is not reported twice.
+//! An entry with errors of its own is `None`. It counts as present, so that one
+//! mistake is not reported twice.
 
 use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::errors::Collector;
-use super::{Auth, Entries, Library, Listen, Quota, Redis, RestKey, Store, Tenant};
+use super::auth::{Auth, RestKey, Tenant};
+use super::errors::ErrorCollector;
+use super::libraries::Library;
+use super::listen::Listen;
+use super::quota::Quota;
+use super::replicas::{Redis, Store};
+use super::section::Entries;
 
-/// Both halves of the REST key pair of the default configuration.
+/// API key and secret key of the REST key pair in the default configuration.
 const WELL_KNOWN: &str = "local";
 
-/// At least one library; no folder belongs to two.
-pub(super) fn libraries(libraries: &Entries<Library>, errors: &Collector) {
+/// Checks that there is a library, and that no two use the same folder.
+pub(super) fn libraries(libraries: &Entries<Library>, errors: &ErrorCollector) {
     if libraries.is_empty() {
-        errors.add("libraries", "must hold at least one library");
+        errors.push("libraries", "must hold at least one library");
     }
     let mut owners: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, library) in libraries {
@@ -25,19 +30,29 @@ pub(super) fn libraries(libraries: &Entries<Library>, errors: &Collector) {
             continue;
         };
         // `./x` and `x` are the same folder.
-        let parts = library.data_dir.components();
-        let folder = parts.filter(|part| *part != Component::CurDir).collect();
+        let folder = library
+            .data_dir
+            .components()
+            .filter(|part| *part != Component::CurDir)
+            .collect();
         if let Some(owner) = owners.insert(folder, name) {
-            let key = format!("libraries.{name}.data_dir");
-            errors.add(&key, format!("is the folder of library `{owner}` too"));
+            errors.push(
+                &format!("libraries.{name}.data_dir"),
+                format!("is the folder of library `{owner}` too"),
+            );
         }
     }
 }
 
-/// At least one tenant; their libraries exist; no key belongs to two.
-pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, errors: &Collector) {
+/// Checks that there is a tenant, that the libraries of all exist, and that no
+/// two tenants have the same credential.
+pub(super) fn tenants(
+    tenants: &Entries<Tenant>,
+    libraries: &Entries<Library>,
+    errors: &ErrorCollector,
+) {
     if tenants.is_empty() {
-        errors.add("tenants", "must hold at least one tenant");
+        errors.push("tenants", "must hold at least one tenant");
     }
     let mut owners: BTreeMap<&[u8], &str> = BTreeMap::new();
     for (name, tenant) in tenants {
@@ -48,36 +63,58 @@ pub(super) fn tenants(tenants: &Entries<Tenant>, libraries: &Entries<Library>, e
             let key = format!("tenants.{name}.libraries[{index}]");
             check_library(&key, library, libraries, errors);
         }
-        let hashes = tenant.api_keys.iter().enumerate();
-        let hashes = hashes.map(|(i, hash)| (format!("api_keys[{i}]"), &hash[..]));
-        let pairs = tenant.rest_keys.iter().enumerate();
-        let pairs =
-            pairs.map(|(i, pair)| (format!("rest_keys[{i}].api_key"), pair.api_key.as_bytes()));
-        let identities = tenant.identities.iter().enumerate();
-        let identities = identities.map(|(i, name)| (format!("identities[{i}]"), name.as_bytes()));
-        for (key, value) in hashes.chain(pairs).chain(identities) {
-            // Two pairs of one tenant may share a key while its secret changes.
+        for (key, value) in credentials(tenant) {
+            // Two pairs of one tenant may share a key while its secret is rotated.
             if let Some(owner) = owners.insert(value, name).filter(|owner| owner != name) {
-                let key = format!("tenants.{name}.{key}");
-                errors.add(&key, format!("belongs to tenant `{owner}` already"));
+                errors.push(
+                    &format!("tenants.{name}.{key}"),
+                    format!("already belongs to tenant `{owner}`"),
+                );
             }
         }
     }
 }
 
-/// Each door on its own address; beyond loopback none stands open.
-pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, errors: &Collector) {
-    let doors = [
+/// Returns the key within the tenant's table, and the value, of each credential.
+fn credentials(tenant: &Tenant) -> impl Iterator<Item = (String, &[u8])> {
+    let hashes = tenant.api_keys.iter().map(|hash| &hash[..]);
+    let api_keys = tenant.rest_keys.iter().map(|pair| pair.api_key.as_bytes());
+    let identities = tenant.identities.iter().map(|name| name.as_bytes());
+    let hashes = hashes
+        .enumerate()
+        .map(|(i, hash)| (format!("api_keys[{i}]"), hash));
+    hashes
+        .chain(
+            api_keys
+                .enumerate()
+                .map(|(i, key)| (format!("rest_keys[{i}].api_key"), key)),
+        )
+        .chain(
+            identities
+                .enumerate()
+                .map(|(i, name)| (format!("identities[{i}]"), name)),
+        )
+}
+
+/// Checks that each listener has an address of its own, and that those on other
+/// addresses than loopback need credentials.
+pub(super) fn listeners(
+    listen: &Listen,
+    auth: &Auth,
+    tenants: &Entries<Tenant>,
+    errors: &ErrorCollector,
+) {
+    let listeners = [
         ("grpc", listen.grpc),
         ("rest", listen.rest),
         ("admin", listen.admin),
     ];
-    for (index, (door, address)) in doors.iter().enumerate() {
-        // Port 0 is a free port, another one each time.
-        let taken = |(_, other): &&(&str, _)| other == address && address.port() != 0;
-        if let Some((other, _)) = doors[..index].iter().find(taken) {
-            errors.add(
-                &format!("listen.{door}"),
+    for (index, (listener, address)) in listeners.iter().enumerate() {
+        // Port 0 is a free port, a different one each time.
+        let conflicts = |(_, other): &&(&str, _)| other == address && address.port() != 0;
+        if let Some((other, _)) = listeners[..index].iter().find(conflicts) {
+            errors.push(
+                &format!("listen.{listener}"),
                 format!("is the address of `listen.{other}` too"),
             );
         }
@@ -86,10 +123,10 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, err
         let Some(tenant) = tenant else {
             continue;
         };
-        // Where tokens are taken, a tenant without keys is reached by those.
-        let open = !tenant.is_closed() && auth.jwt.is_none() && !auth.anonymous;
-        if open && !listen.grpc.ip().is_loopback() {
-            errors.add(
+        // With `auth.jwt`, callers of a tenant without keys present tokens.
+        let is_open = !tenant.needs_credentials() && auth.jwt.is_none() && !auth.anonymous;
+        if is_open && !listen.grpc.ip().is_loopback() {
+            errors.push(
                 "listen.grpc",
                 format!(
                     "is not loopback while tenant `{name}` needs no credentials; give \
@@ -99,7 +136,7 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, err
             );
         }
         if tenant.rest_keys.iter().any(is_well_known) && !listen.rest.ip().is_loopback() {
-            errors.add(
+            errors.push(
                 "listen.rest",
                 format!(
                     "is not loopback while tenant `{name}` has the well-known key pair \
@@ -110,12 +147,12 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, err
     }
 }
 
-/// What is counted in Redis needs one.
+/// Checks that a Redis is configured if something is counted in it.
 pub(super) fn stores(
     redis: Option<&Option<Redis>>,
     quota: Option<&Quota>,
     pacing: Option<Store>,
-    errors: &Collector,
+    errors: &ErrorCollector,
 ) {
     if !matches!(redis, Some(None)) {
         return;
@@ -126,18 +163,20 @@ pub(super) fn stores(
     ];
     for (key, store) in stores {
         if store == Some(Store::Redis) {
-            errors.add(key, "is redis; give `redis.url` or `redis.url_file`");
+            errors.push(key, "is redis; give `redis.url` or `redis.url_file`");
         }
     }
 }
 
-fn check_library(key: &str, name: &str, libraries: &Entries<Library>, errors: &Collector) {
+fn check_library(key: &str, name: &str, libraries: &Entries<Library>, errors: &ErrorCollector) {
     if !libraries.contains_key(name) {
         let known: Vec<&str> = libraries.keys().map(String::as_str).collect();
-        let known = known.join(", ");
-        errors.add(
+        errors.push(
             key,
-            format!("no library is named `{name}`; there are: {known}"),
+            format!(
+                "no library is named `{name}`; there are: {}",
+                known.join(", ")
+            ),
         );
     }
 }

@@ -1,48 +1,71 @@
-//! ConfigErrors of a configuration, gathered until all of it was read.
+//! Errors of a configuration, collected until all of it has been read.
 //!
-//! An error names its key; where the key stands is looked up in the origins of
-//! the tree, so that the readers need not carry positions around. No value is
-//! ever part of an error unless its reader put it there, and readers of secrets
-//! do not.
+//! An error names its key. [`ErrorCollector`] looks up where the key was set, so
+//! that the readers need not pass positions around. An error contains no value
+//! unless its reader includes it, and readers of secrets never do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::source::Origin;
+/// Where a value was set. The order of the variants is the order of reports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// A file; lines count from 1, and 0 is the file as a whole.
+    File { name: String, line: usize },
+    /// An environment variable.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// `config/default.toml`.
+    Default,
+}
 
-/// Everything that is wrong with a configuration, one line each.
+/// All errors of a configuration; displayed one per line.
 #[derive(Debug)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct ConfigError {
     origin: Origin,
+    /// Full path; empty when the error belongs to no key.
     key: String,
     message: String,
 }
 
-/// Takes errors while the configuration is read.
+/// Collects errors, and the files that are read, while a configuration is read.
 #[derive(Debug)]
-pub(super) struct Collector {
+pub(super) struct ErrorCollector {
     origins: BTreeMap<String, Origin>,
     errors: RefCell<Vec<ConfigError>>,
-    /// Files that values were read from.
     files: RefCell<Vec<PathBuf>>,
+}
+
+// === impl Origin ===
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File { name, line: 0 } => write!(f, "{name}"),
+            Origin::File { name, line } => write!(f, "{name}:{line}"),
+            Origin::Variable(name) => write!(f, "variable {name}"),
+            Origin::Flag(flag) => write!(f, "{flag}"),
+            Origin::Default => write!(f, "default"),
+        }
+    }
 }
 
 // === impl ConfigErrors ===
 
 impl ConfigErrors {
-    /// Makes the report of an error that stands alone.
+    /// Makes the report of a single error; an empty `key` is not shown.
     pub(super) fn one(origin: Origin, key: &str, message: impl Into<String>) -> Self {
-        let (key, message) = (key.to_owned(), message.into());
         ConfigErrors(vec![ConfigError {
             origin,
-            key,
-            message,
+            key: key.to_owned(),
+            message: message.into(),
         }])
     }
 }
@@ -71,29 +94,29 @@ impl fmt::Display for ConfigError {
     }
 }
 
-// === impl Collector ===
+// === impl ErrorCollector ===
 
-impl Collector {
+impl ErrorCollector {
     pub(super) fn new(origins: BTreeMap<String, Origin>) -> Self {
-        Collector {
+        ErrorCollector {
             origins,
             errors: RefCell::default(),
             files: RefCell::default(),
         }
     }
 
-    /// Notes a file that a value is read from.
-    pub(super) fn reads(&self, file: PathBuf) {
+    /// Adds a file that a value is read from.
+    pub(super) fn push_file(&self, file: PathBuf) {
         self.files.borrow_mut().push(file);
     }
 
-    /// Files that values were read from.
+    /// Returns the files that values were read from.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         self.files.borrow().clone()
     }
 
-    /// Notes an error of a key.
-    pub(super) fn add(&self, key: &str, message: impl Into<String>) {
+    /// Adds an error of a key, which is given by its full path.
+    pub(super) fn push(&self, key: &str, message: impl Into<String>) {
         self.errors.borrow_mut().push(ConfigError {
             origin: self.origin(key),
             key: key.to_owned(),
@@ -101,17 +124,17 @@ impl Collector {
         });
     }
 
-    /// Ends the reading: the result, or the errors in order of place.
-    pub(super) fn verdict<T>(self, result: Option<T>) -> Result<T, ConfigErrors> {
+    /// Returns `value` if there are no errors, else the errors ordered by origin.
+    pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, ConfigErrors> {
         let mut errors = self.errors.into_inner();
         errors.sort();
-        match result {
-            Some(result) if errors.is_empty() => Ok(result),
+        match value {
+            Some(value) if errors.is_empty() => Ok(value),
             _ => Err(ConfigErrors(errors)),
         }
     }
 
-    /// Finds where a key stands: itself, or the nearest table around it.
+    /// Returns where a key was set, or for a missing key the nearest table around it.
     fn origin(&self, key: &str) -> Origin {
         let mut key = key;
         loop {

@@ -1,4 +1,4 @@
-//! `auth.jwt`: whose signed tokens are taken.
+//! `auth.jwt`: the issuer of accepted signed tokens.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -6,46 +6,47 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::parse;
 use super::section::Section;
-use super::text;
 
-/// The issuer whose tokens are taken.
+/// The issuer of accepted tokens, and what they must contain.
 #[derive(Clone, Debug)]
 pub struct Jwt {
-    /// `iss` of its tokens.
+    /// Value of `iss` in its tokens.
     pub issuer: String,
-    /// Values of `aud`, one of which a token must have.
+    /// Accepted values of `aud`; a token must have one of them.
     pub audience: Vec<String>,
-    /// Where its public keys are.
+    /// Source of its public keys.
     pub jwks: JwksSource,
     /// Claim that holds the tenant's name. Default: `tenant`.
     pub tenant_claim: String,
-    /// Least time between two fetches of the keys that unknown `kid`s cause.
-    /// Default: 30 s.
-    pub cool_down: Duration,
+    /// Minimum time between two fetches of the keys that are caused by unknown
+    /// `kid`s, 1 s to 24 h. Default: 30 s.
+    pub jwks_cooldown: Duration,
 }
 
-/// Where an issuer's JSON Web Key Set is.
+/// Source of an issuer's JSON Web Key Set.
 #[derive(Clone, Debug)]
 pub enum JwksSource {
-    /// In a file.
+    /// A file.
     File(PathBuf),
-    /// At an address.
+    /// An http or https URL.
     Url(Url),
 }
 
 const TENANT_CLAIM: &str = "tenant";
-const COOL_DOWN: Duration = Duration::from_secs(30);
-const COOL_DOWNS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const JWKS_COOLDOWN: Duration = Duration::from_secs(30);
+const JWKS_COOLDOWN_RANGE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_hours(24);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
-    let issuer = section.value("issuer", text::filled);
+    let issuer = section.required("issuer", parse::non_empty);
     let audience = section.list("audience");
     if audience.as_ref().is_some_and(Vec::is_empty) {
         section.error("audience", "must name at least one audience");
     }
-    let tenant_claim = section.optional("tenant_claim", TENANT_CLAIM.to_owned(), text::filled);
-    let cool_down = section.optional("cool_down", COOL_DOWN, cool_down);
+    let tenant_claim = section.optional("tenant_claim", TENANT_CLAIM.to_owned(), parse::non_empty);
+    let jwks_cooldown = section.optional("jwks_cooldown", JWKS_COOLDOWN, jwks_cooldown);
     let file = section.optional("jwks_file", None, file);
     let url = section.optional("jwks_url", None, url);
     let jwks = match (file?, url?) {
@@ -56,7 +57,10 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
             None
         }
         (Some(_), Some(_)) => {
-            section.error("jwks_url", "stands beside `jwks_file`; give one of them");
+            section.error(
+                "jwks_url",
+                "is given together with `jwks_file`; give only one",
+            );
             None
         }
     };
@@ -66,22 +70,22 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
         audience: audience?,
         jwks: jwks?,
         tenant_claim: tenant_claim?,
-        cool_down: cool_down?,
+        jwks_cooldown: jwks_cooldown?,
     })
 }
 
 fn file(value: &str) -> Result<Option<PathBuf>, String> {
-    text::filled(value).map(|path| Some(PathBuf::from(path)))
+    parse::non_empty(value).map(|path| Some(PathBuf::from(path)))
 }
 
 fn url(value: &str) -> Result<Option<Url>, String> {
-    let url = Url::parse(value).ok();
-    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.map(Some)
+    Url::parse(value)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .map(Some)
         .ok_or_else(|| "must be an http or https URL".to_owned())
 }
 
-fn cool_down(value: &str) -> Result<Duration, String> {
-    let time = Some(text::duration(value)?).filter(|time| COOL_DOWNS.contains(time));
-    time.ok_or_else(|| format!("must be from 1s to 24h, not `{value}`"))
+fn jwks_cooldown(value: &str) -> Result<Duration, String> {
+    parse::duration_within(value, &JWKS_COOLDOWN_RANGE, "from 1s to 24h")
 }

@@ -1,4 +1,4 @@
-//! `[libraries.NAME]`: what answers the requests.
+//! `[libraries.NAME]`: the image libraries that serve the requests.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,28 +9,28 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::parse;
 use super::section::Section;
-use super::text;
 
 /// One library.
 #[derive(Clone, Debug)]
 pub enum Library {
     /// The gateway's own engine.
     Embedded(Embedded),
-    /// A `same_hq` server, as a rule the vendor's.
+    /// A `same_hq` server, normally the vendor's.
     Rest(Rest),
 }
 
 /// A library in the gateway's own engine.
 #[derive(Clone, Debug)]
 pub struct Embedded {
-    /// Folder of its files; made when missing.
+    /// Folder of its files; created when missing.
     pub data_dir: PathBuf,
-    /// Most images. Default: 500,000.
+    /// Maximum number of images. Default: 500,000.
     pub capacity: u64,
     /// Whether `url` sources may point to private, loopback and link-local
     /// addresses. Default: false.
-    pub fetch_private: bool,
+    pub allow_private_addresses: bool,
 }
 
 /// A library at a `same_hq` server.
@@ -38,27 +38,27 @@ pub struct Embedded {
 pub struct Rest {
     /// Scheme and host of the server. Default: the vendor's.
     pub base_url: Url,
-    /// Which of the vendor's libraries. Default: `same_hq`.
+    /// The vendor's service. Default: `same_hq`.
     pub service: Service,
-    /// Keys of accounts: 1 to 16 pairs.
+    /// Pairs of keys from the vendor's console: 1 to 16.
     pub credentials: Vec<Credential>,
-    /// Most calls a second with one pair of keys. Default: 10.
+    /// Rate limit of each pair of keys, in requests per second. Default: 10.
     pub qps: u32,
-    /// Longest time for one upstream call. Default: 30 s.
+    /// Timeout of one upstream request. Default: 30 s.
     pub timeout: Duration,
 }
 
-/// A pair of keys of the vendor's console.
+/// A pair of keys from the vendor's console.
 #[derive(Clone)]
 pub struct Credential {
-    /// API Key: names the application.
+    /// API Key: identifies the application.
     pub api_key: String,
     /// Secret Key.
     pub secret_key: SecretString,
 }
 
 impl fmt::Debug for Credential {
-    /// Tells that there is a pair of keys and neither of them.
+    /// Shows the type only: both keys are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").finish_non_exhaustive()
     }
@@ -83,40 +83,43 @@ pub enum Service {
 /// The vendor's host, the same for all its image search services.
 const VENDOR: &str = "https://aip.baidubce.com";
 const CAPACITY: u64 = 500_000;
-/// Most pairs of keys of one library.
+/// Maximum number of pairs of keys of one library.
 const MAX_CREDENTIALS: usize = 16;
-/// What the vendor sells (its page of prices): 10 a second and interface.
+/// The vendor's standard limit (its price page): 10 requests per second for each
+/// interface.
 const QPS: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(30);
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(1);
+const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Library> {
-    match section.value("backend", backend)? {
+    match section.required("backend", backend)? {
         Backend::Embedded => read_embedded(section).map(Library::Embedded),
         Backend::Rest => read_rest(section).map(Library::Rest),
     }
 }
 
 fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
-    let data_dir = section.value("data_dir", text::filled);
+    let data_dir = section.required("data_dir", parse::non_empty);
     let capacity = section.optional("capacity", CAPACITY, capacity);
-    let fetch_private = section.optional("fetch_private", false, text::truth);
+    let allow_private_addresses =
+        section.optional("allow_private_addresses", false, parse::boolean);
     section.finish();
     Some(Embedded {
         data_dir: PathBuf::from(data_dir?),
         capacity: capacity?,
-        fetch_private: fetch_private?,
+        allow_private_addresses: allow_private_addresses?,
     })
 }
 
 fn read_rest(mut section: Section<'_>) -> Option<Rest> {
-    let base_url = section.optional("base_url", VENDOR.to_owned(), |url| Ok(url.to_owned()));
-    let base_url = base_url.and_then(|url| section.parsed("base_url", &url, base));
+    let base_url = section
+        .optional("base_url", VENDOR.to_owned(), |url| Ok(url.to_owned()))
+        .and_then(|url| section.parsed("base_url", &url, base_url));
     let service = section.optional("service", Service::default(), service);
     let credentials = section.tables("credentials", read_credential);
     let timeout = section.optional("timeout", TIMEOUT, timeout);
     let qps = section.optional("qps", QPS, qps);
-    if let Some(error) = credentials.as_deref().and_then(error_of) {
+    if let Some(error) = credentials.as_deref().and_then(credentials_error) {
         section.error("credentials", error);
     }
     section.finish();
@@ -130,7 +133,7 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
 }
 
 fn read_credential(mut section: Section<'_>) -> Option<Credential> {
-    let api_key = section.value("api_key", text::filled);
+    let api_key = section.required("api_key", parse::non_empty);
     let secret_key = section.secret_key();
     section.finish();
     Some(Credential {
@@ -153,15 +156,16 @@ fn backend(value: &str) -> Result<Backend, String> {
 }
 
 fn capacity(value: &str) -> Result<u64, String> {
-    text::number(value, &(1..=100_000_000))
+    parse::number(value, &(1..=100_000_000))
 }
 
-fn error_of(pairs: &[Credential]) -> Option<&'static str> {
+fn credentials_error(pairs: &[Credential]) -> Option<&'static str> {
     let keys: BTreeSet<_> = pairs.iter().map(|pair| &pair.api_key).collect();
     if !(1..=MAX_CREDENTIALS).contains(&pairs.len()) {
         Some("must hold 1 to 16 pairs of keys")
     } else if keys.len() < pairs.len() {
-        // Both together would be sent at twice the rate of the account.
+        // Each pair has a rate limiter of its own, so the account would receive
+        // twice its rate.
         Some("names an `api_key` twice")
     } else {
         None
@@ -169,13 +173,14 @@ fn error_of(pairs: &[Credential]) -> Option<&'static str> {
 }
 
 fn qps(value: &str) -> Result<u32, String> {
-    text::number(value, &(1..=1000))
+    parse::number(value, &(1..=1000))
 }
 
-/// The parts that are rejected could carry secrets, so the URL is not shown.
-fn base(value: &str) -> Result<Url, String> {
-    let wanted = "must be an http or https URL without user, query or fragment";
-    let url = Url::parse(value).map_err(|error| format!("{wanted}: {error}"))?;
+/// Parses the URL of a server. The message omits the value, since the parts that
+/// are rejected may hold secrets.
+fn base_url(value: &str) -> Result<Url, String> {
+    let message = "must be an http or https URL without user, query or fragment";
+    let url = Url::parse(value).map_err(|error| format!("{message}: {error}"))?;
     let bare = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
@@ -183,7 +188,7 @@ fn base(value: &str) -> Result<Url, String> {
     if bare && matches!(url.scheme(), "http" | "https") {
         return Ok(url);
     }
-    Err(wanted.to_owned())
+    Err(message.to_owned())
 }
 
 fn service(value: &str) -> Result<Service, String> {
@@ -200,7 +205,5 @@ fn service(value: &str) -> Result<Service, String> {
 }
 
 fn timeout(value: &str) -> Result<Duration, String> {
-    let timeout = text::duration(value)?;
-    let timeout = Some(timeout).filter(|timeout| TIMEOUTS.contains(timeout));
-    timeout.ok_or_else(|| format!("must be from 1ms to 1h, not `{value}`"))
+    parse::duration_within(value, &TIMEOUT_RANGE, "from 1ms to 1h")
 }

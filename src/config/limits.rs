@@ -1,121 +1,118 @@
-//! `[limits]`: bounds on requests.
+//! `[limits]`: limits of requests, connections, start and shutdown.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::parse;
 use super::section::Section;
-use super::text;
 
-/// Bounds on what one request may be and take.
+/// Limits of requests, connections, start and shutdown.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Greatest gRPC message and REST body in bytes. Default: 8 MiB.
+    /// Maximum size of a gRPC message and of a REST body, in bytes. Default: 8 MiB.
     pub max_message_bytes: usize,
-    /// Bytes of requests that the process works on at once. Default: 256 MiB.
-    pub bytes_in_flight: usize,
-    /// Requests that the process works on at once. Default: 1024.
-    pub requests_in_flight: usize,
-    /// Time for a call whose client names none. Default: 30 s.
+    /// Bytes of requests that the process handles at the same time. Default:
+    /// 256 MiB.
+    pub max_bytes_in_flight: usize,
+    /// Requests that the process handles at the same time. Default: 1024.
+    pub max_requests_in_flight: usize,
+    /// Deadline of a call whose client sets none. Default: 30 s.
     pub default_deadline: Duration,
-    /// Longest time that a client may ask for. Default: 5 min.
+    /// Maximum deadline that a client may set. Default: 5 min.
     pub max_deadline: Duration,
-    /// Longest wait for libraries at start. Default: 10 s.
-    pub ready_wait: Duration,
-    /// Age at which a connection is asked to end, give or take a tenth; zero
-    /// for never. Default: 1 h.
-    pub connection_age: Duration,
-    /// Longest wait for what runs on a connection that was too old. Default:
-    /// 5 min.
-    pub connection_grace: Duration,
-    /// Time for which calls are still taken after SIGTERM. Default: 3 s.
+    /// Maximum wait at start for libraries to become ready. Default: 10 s.
+    pub warmup_timeout: Duration,
+    /// Age at which a connection gets GOAWAY, with 10 % jitter; zero for never.
+    /// Default: 1 h.
+    pub max_connection_age: Duration,
+    /// Maximum wait for running calls on a connection that reached its maximum
+    /// age. Default: 5 min.
+    pub max_connection_age_grace: Duration,
+    /// Time after SIGTERM in which new calls are still accepted. Default: 3 s.
     pub lame_duck: Duration,
-    /// Longest wait for running calls at shutdown. Default: 30 s.
-    pub drain: Duration,
+    /// Maximum wait for running calls at shutdown. Default: 30 s.
+    pub drain_timeout: Duration,
 }
 
-/// From the smallest message that holds a useful image to what a proxy in
-/// front still passes; one message is held in memory whole.
+/// From the smallest message that holds a useful image to the size that a proxy
+/// in front still accepts. A message is held in memory as a whole.
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
-const AGES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 365);
+const CONNECTION_AGE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_hours(24 * 365);
 const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
-    let max_message_bytes = section.value("max_message_bytes", message_bytes);
-    let bytes_in_flight = section.value("bytes_in_flight", bytes_in_flight);
-    let requests_in_flight = section.value("requests_in_flight", requests_in_flight);
-    let default_deadline = section.value("default_deadline", deadline);
-    let max_deadline = section.value("max_deadline", deadline);
-    let ready_wait = section.value("ready_wait", wait);
-    let connection_age = section.value("connection_age", connection_age);
-    let connection_grace = section.value("connection_grace", wait);
-    let lame_duck = section.value("lame_duck", wait);
-    let drain = section.value("drain", wait);
+    let max_message_bytes = section.required("max_message_bytes", message_bytes);
+    let max_bytes_in_flight = section.required("max_bytes_in_flight", max_bytes_in_flight);
+    let max_requests_in_flight = section.required("max_requests_in_flight", max_requests_in_flight);
+    let default_deadline = section.required("default_deadline", deadline);
+    let max_deadline = section.required("max_deadline", deadline);
+    let warmup_timeout = section.required("warmup_timeout", wait);
+    let max_connection_age = section.required("max_connection_age", max_connection_age);
+    let max_connection_age_grace = section.required("max_connection_age_grace", wait);
+    let lame_duck = section.required("lame_duck", wait);
+    let drain_timeout = section.required("drain_timeout", wait);
     if let (Some(default), Some(max)) = (default_deadline, max_deadline)
         && default > max
     {
         section.error("default_deadline", "is longer than `limits.max_deadline`");
     }
-    // Bulk loads use three quarters, and the greatest message must fit there.
-    if let (Some(bytes), Some(message)) = (bytes_in_flight, max_message_bytes)
+    // Bulk loads use up to three quarters, and the largest message must fit there.
+    if let (Some(bytes), Some(message)) = (max_bytes_in_flight, max_message_bytes)
         && bytes < 2 * message
     {
         section.error(
-            "bytes_in_flight",
+            "max_bytes_in_flight",
             "is less than twice `limits.max_message_bytes`",
         );
     }
     section.finish();
     Some(Limits {
         max_message_bytes: max_message_bytes?,
-        bytes_in_flight: bytes_in_flight?,
-        requests_in_flight: requests_in_flight?,
+        max_bytes_in_flight: max_bytes_in_flight?,
+        max_requests_in_flight: max_requests_in_flight?,
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
-        ready_wait: ready_wait?,
-        connection_age: connection_age?,
-        connection_grace: connection_grace?,
+        warmup_timeout: warmup_timeout?,
+        max_connection_age: max_connection_age?,
+        max_connection_age_grace: max_connection_age_grace?,
         lame_duck: lame_duck?,
-        drain: drain?,
+        drain_timeout: drain_timeout?,
     })
 }
 
 fn message_bytes(value: &str) -> Result<usize, String> {
-    let size = size_within(value, &MESSAGE_BYTES)?;
-    size.ok_or_else(|| format!("must be from 64KiB to 64MiB, not `{value}`"))
+    size_within(value, &MESSAGE_BYTES, "from 64KiB to 64MiB")
 }
 
-fn bytes_in_flight(value: &str) -> Result<usize, String> {
-    let size = size_within(value, &BYTES_IN_FLIGHT)?;
-    size.ok_or_else(|| format!("must be from 1MiB to 1024GiB, not `{value}`"))
+fn max_bytes_in_flight(value: &str) -> Result<usize, String> {
+    size_within(value, &BYTES_IN_FLIGHT, "from 1MiB to 1024GiB")
 }
 
-fn size_within(value: &str, range: &RangeInclusive<u64>) -> Result<Option<usize>, String> {
-    let size = Some(text::bytes(value)?).filter(|size| range.contains(size));
-    Ok(size.and_then(|size| usize::try_from(size).ok()))
+fn size_within(value: &str, range: &RangeInclusive<u64>, allowed: &str) -> Result<usize, String> {
+    let size = parse::bytes_within(value, range, allowed)?;
+    usize::try_from(size).map_err(|error| error.to_string())
 }
 
-fn requests_in_flight(value: &str) -> Result<usize, String> {
-    let number = text::number(value, &REQUESTS_IN_FLIGHT)?;
+fn max_requests_in_flight(value: &str) -> Result<usize, String> {
+    let number = parse::number(value, &REQUESTS_IN_FLIGHT)?;
     usize::try_from(number).map_err(|error| error.to_string())
 }
 
 fn deadline(value: &str) -> Result<Duration, String> {
-    let deadline = text::duration(value)?;
-    let deadline = Some(deadline).filter(|deadline| DEADLINE.contains(deadline));
-    deadline.ok_or_else(|| format!("must be from 1ms to 24h, not `{value}`"))
+    parse::duration_within(value, &DEADLINE, "from 1ms to 24h")
 }
 
-fn connection_age(value: &str) -> Result<Duration, String> {
-    let age = text::duration(value)?;
-    let age = Some(age).filter(|age| age.is_zero() || AGES.contains(age));
-    age.ok_or_else(|| format!("must be 0s for never, or from 1s to 8760h, not `{value}`"))
+fn max_connection_age(value: &str) -> Result<Duration, String> {
+    if parse::duration(value)?.is_zero() {
+        return Ok(Duration::ZERO);
+    }
+    parse::duration_within(value, &CONNECTION_AGE, "0s for never, or from 1s to 8760h")
 }
 
 fn wait(value: &str) -> Result<Duration, String> {
-    let wait = text::duration(value)?;
-    let wait = Some(wait).filter(|wait| WAIT.contains(wait));
-    wait.ok_or_else(|| format!("must be from 0s to 1h, not `{value}`"))
+    parse::duration_within(value, &WAIT, "from 0s to 1h")
 }

@@ -1,10 +1,10 @@
-//! `[listen]`: addresses of the doors, and their certificates.
+//! `[listen]`: addresses of the listeners, and their certificates.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::parse;
 use super::section::Section;
-use super::text;
 
 /// Where the gateway listens.
 #[derive(Clone, Debug)]
@@ -13,41 +13,41 @@ pub struct Listen {
     pub grpc: SocketAddr,
     /// REST API. Default: 127.0.0.1:8080.
     pub rest: SocketAddr,
-    /// Probes. Default: 127.0.0.1:9090.
+    /// Admin API: probes, metrics, state. Default: 127.0.0.1:9090.
     pub admin: SocketAddr,
     /// TLS of the gRPC and the REST API. Default: none.
     pub tls: Option<Tls>,
 }
 
-/// Files in PEM form; read again when they change.
+/// PEM files; read again when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificate, then those that lead to its root.
+    /// Certificate chain, the server's own certificate first.
     pub cert: PathBuf,
-    /// Its private key.
+    /// Private key of the certificate.
     pub key: PathBuf,
-    /// Certificates that vouch for clients.
+    /// CA certificates that client certificates are verified with.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients show a certificate. Default: required with `client_ca`,
-    /// none without.
+    /// Whether clients present a certificate. Default: required with
+    /// `client_ca`, else none.
     pub client_auth: ClientAuth,
 }
 
-/// Whether clients show a certificate.
+/// Whether clients present a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// They are not asked.
+    /// Clients are not asked for one.
     None,
-    /// A wrong one is rejected, none is not.
+    /// A client may present none; an invalid one is rejected.
     Optional,
-    /// Without a good one there is no connection.
+    /// A connection needs a valid one.
     Required,
 }
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Listen> {
-    let grpc = section.value("grpc", text::address);
-    let rest = section.value("rest", text::address);
-    let admin = section.value("admin", text::address);
+    let grpc = section.required("grpc", parse::address);
+    let rest = section.required("rest", parse::address);
+    let admin = section.required("admin", parse::address);
     let tls = section.optional_section("tls", read_tls);
     section.finish();
     Some(Listen {
@@ -59,20 +59,20 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Listen> {
 }
 
 fn read_tls(mut section: Section<'_>) -> Option<Tls> {
-    let cert = section.value("cert", text::filled);
-    let key = section.value("key", text::filled);
-    let client_ca = section.optional("client_ca", None, |text| text::filled(text).map(Some));
-    let by_ca = match client_ca {
+    let cert = section.required("cert", parse::non_empty);
+    let key = section.required("key", parse::non_empty);
+    let client_ca = section.optional("client_ca", None, |text| parse::non_empty(text).map(Some));
+    let default = match client_ca {
         Some(Some(_)) => ClientAuth::Required,
         Some(None) | None => ClientAuth::None,
     };
-    let client_auth = section.optional("client_auth", by_ca, client_auth);
+    let client_auth = section.optional("client_auth", default, client_auth);
     if let (Some(None), Some(ClientAuth::Optional | ClientAuth::Required)) =
         (&client_ca, client_auth)
     {
         section.error(
             "client_auth",
-            "wants `client_ca`, which vouches for clients",
+            "needs `client_ca`, which client certificates are verified with",
         );
     }
     section.finish();

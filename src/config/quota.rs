@@ -1,65 +1,65 @@
-//! `[quota]` and `tenants.NAME.quota`: how much each tenant may take.
+//! `[quota]` and `tenants.NAME.quota`: the usage limits of tenants.
 
 use std::ops::RangeInclusive;
 
+use super::parse;
 use super::replicas::{self, Store};
 use super::section::Section;
-use super::text;
 
-/// Where quotas are counted.
+/// How quotas are enforced.
 #[derive(Clone, Debug)]
 pub struct Quota {
-    /// Where the counts are kept. Default: in this process.
+    /// Where usage is counted. Default: in this process.
     pub store: Store,
-    /// What happens to calls while Redis does not answer. Default: local.
+    /// How calls are decided while Redis is unavailable. Default: local.
     pub on_failure: OnFailure,
-    /// Whether quotas are only watched: rejections are logged and counted, and
-    /// the calls admitted. Default: false.
-    pub shadow: bool,
+    /// Whether calls over a quota are admitted, and only logged and counted.
+    /// Default: false.
+    pub shadow_mode: bool,
 }
 
-/// What happens to calls while Redis does not answer.
+/// How calls are decided while Redis is unavailable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
     /// Each replica admits its share of the quota.
     #[default]
     Local,
-    /// Every call is admitted.
+    /// Every call is admitted (fail open).
     Open,
-    /// Every call of a tenant with a quota is rejected.
+    /// Every call of a tenant with a quota is rejected (fail closed).
     Closed,
 }
 
-/// What one tenant may take; `None` is without limit.
+/// Usage limits of one tenant; `None` is no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantQuota {
-    /// Requests a second, on average.
+    /// Average requests per second.
     pub requests_per_second: Option<u64>,
-    /// Requests that may come at once. Default: those of one second.
+    /// Requests that are admitted at once. Default: `requests_per_second`.
     pub burst: Option<u64>,
-    /// Requests a day of UTC.
+    /// Requests per day, in UTC.
     pub requests_per_day: Option<u64>,
-    /// Bytes of requests a second, on average; those of one second may come at
+    /// Average bytes of requests per second; those of one second are admitted at
     /// once.
     pub bytes_per_second: Option<u64>,
-    /// Requests that may run at once.
+    /// Requests that run at the same time.
     pub concurrent: Option<u64>,
 }
 
 const REQUESTS: RangeInclusive<u64> = 1..=1_000_000;
 const REQUESTS_PER_DAY: RangeInclusive<u64> = 1..=1_000_000_000_000;
-/// From the least that lets one image pass in a minute or so.
+/// The minimum admits an image of the maximum size about once a minute.
 const BYTES: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024 * 1024;
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Quota> {
-    let store = section.value("store", replicas::store);
-    let on_failure = section.value("on_failure", on_failure);
-    let shadow = section.value("shadow", text::truth);
+    let store = section.required("store", replicas::store);
+    let on_failure = section.required("on_failure", on_failure);
+    let shadow_mode = section.required("shadow_mode", parse::boolean);
     section.finish();
     Some(Quota {
         store: store?,
         on_failure: on_failure?,
-        shadow: shadow?,
+        shadow_mode: shadow_mode?,
     })
 }
 
@@ -70,7 +70,7 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<TenantQuota> {
     let bytes_per_second = section.optional("bytes_per_second", None, bytes);
     let concurrent = section.optional("concurrent", None, requests);
     if let (Some(None), Some(Some(_))) = (requests_per_second, burst) {
-        section.error("burst", "means nothing without `requests_per_second`");
+        section.error("burst", "has no effect without `requests_per_second`");
     }
     section.finish();
     Some(TenantQuota {
@@ -92,15 +92,13 @@ fn on_failure(value: &str) -> Result<OnFailure, String> {
 }
 
 fn requests(value: &str) -> Result<Option<u64>, String> {
-    text::number(value, &REQUESTS).map(Some)
+    parse::number(value, &REQUESTS).map(Some)
 }
 
 fn requests_per_day(value: &str) -> Result<Option<u64>, String> {
-    text::number(value, &REQUESTS_PER_DAY).map(Some)
+    parse::number(value, &REQUESTS_PER_DAY).map(Some)
 }
 
 fn bytes(value: &str) -> Result<Option<u64>, String> {
-    let size = Some(text::bytes(value)?).filter(|size| BYTES.contains(size));
-    let size = size.ok_or_else(|| format!("must be from 64KiB to 1024GiB, not `{value}`"))?;
-    Ok(Some(size))
+    parse::bytes_within(value, &BYTES, "from 64KiB to 1024GiB").map(Some)
 }

@@ -2,22 +2,22 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::parse;
 use super::section::Section;
-use super::text;
 
-/// A Redis that all replicas use.
+/// The Redis that all replicas share.
 #[derive(Clone, Debug)]
 pub struct Redis {
     /// `redis://` or `rediss://` URL; it may hold a password.
     pub url: SecretString,
-    /// Replicas that use it. Default: 1.
+    /// Number of replicas that use it. Default: 1.
     pub replicas: u32,
 }
 
-/// Where something is counted.
+/// Where usage is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Store {
-    /// In this process: each replica counts for itself.
+    /// In this process: each replica counts its own.
     #[default]
     Local,
     /// In the Redis of `[redis]`.
@@ -25,8 +25,9 @@ pub enum Store {
 }
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Redis> {
-    let url = section.secret("url", "url_file");
-    let url = url.filter(|url| is_redis(&section, url));
+    let url = section
+        .secret("url", "url_file")
+        .filter(|url| is_redis(&section, url));
     let replicas = section.optional("replicas", 1, replicas);
     section.finish();
     Some(Redis {
@@ -37,7 +38,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Redis> {
 
 /// Reads `[pacing]`: where the sends of the vendor's accounts are counted.
 pub(super) fn read_pacing(mut section: Section<'_>) -> Option<Store> {
-    let store = section.value("store", store);
+    let store = section.required("store", store);
     section.finish();
     store
 }
@@ -50,17 +51,19 @@ pub(super) fn store(value: &str) -> Result<Store, String> {
     }
 }
 
-/// The URL may hold a password, so it is not shown.
+/// Checks the URL. The message omits it, since it may hold a password.
 fn is_redis(section: &Section<'_>, url: &SecretString) -> bool {
-    let parsed = url::Url::parse(url.expose_secret()).ok();
-    let good = parsed
-        .is_some_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some());
-    if !good {
-        section.error("url", "must be a URL as redis://HOST:PORT or rediss://…");
+    let is_valid = url::Url::parse(url.expose_secret())
+        .is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.host_str().is_some());
+    if !is_valid {
+        section.error(
+            "url",
+            "must be a URL such as redis://HOST:PORT or rediss://…",
+        );
     }
-    good
+    is_valid
 }
 
 fn replicas(value: &str) -> Result<u32, String> {
-    text::number(value, &(1..=10_000))
+    parse::number(value, &(1..=10_000))
 }

@@ -1,48 +1,60 @@
 //! Reads one table of a configuration, key by key.
 //!
 //! A reader asks for each key that it knows and then calls `finish`, which
-//! reports the keys that nobody asked for. `None` always means that an error
-//! was noted, so that readers go on and report the rest.
+//! reports the keys that were not asked for. `None` always means that an error
+//! has been reported, so that readers continue and report the other errors too.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::Entries;
-use super::errors::Collector;
-use super::source::{Node, Table, Value};
+use super::errors::ErrorCollector;
+use super::tree::{Node, Table, Value};
 
-/// Keys that differ in at most this many letters are taken for a slip.
-const MAX_SLIPS: usize = 2;
+/// Maximum edit distance at which a known key is suggested for an unknown one.
+const MAX_SUGGESTION_DISTANCE: usize = 2;
+/// Maximum length of the names of libraries and tenants.
+const MAX_NAME_BYTES: usize = 64;
 
-/// One table of a configuration, and what of it was read.
+/// Entries by name; `None` is an entry with errors of its own.
+pub(super) type Entries<T> = BTreeMap<String, Option<T>>;
+
+/// Parses a text, or returns a message that says what is allowed.
+pub(super) type Parse<T> = fn(&str) -> Result<T, String>;
+
+/// One table of a configuration, and which of its keys have been read.
 pub(super) struct Section<'a> {
     path: String,
     unread: Table,
     known: Vec<&'static str>,
-    errors: &'a Collector,
+    errors: &'a ErrorCollector,
 }
 
 // === impl Section ===
 
 impl<'a> Section<'a> {
-    /// Starts at the top.
-    pub(super) fn root(tree: Table, errors: &'a Collector) -> Self {
+    /// Makes the section of the whole tree.
+    pub(super) fn root(tree: Table, errors: &'a ErrorCollector) -> Self {
+        Section::new(String::new(), tree, errors)
+    }
+
+    fn new(path: String, unread: Table, errors: &'a ErrorCollector) -> Self {
         Section {
-            path: String::new(),
-            unread: tree,
+            path,
+            unread,
             known: Vec::new(),
             errors,
         }
     }
 
-    /// Reads a key that must be there.
-    pub(super) fn value<T>(&mut self, key: &'static str, read: Read<T>) -> Option<T> {
+    /// Reads a key that must be given.
+    pub(super) fn required<T>(&mut self, key: &'static str, parse: Parse<T>) -> Option<T> {
         let Some(text) = self.text(key) else {
             self.error(key, "is missing");
             return None;
         };
-        self.parsed(key, &text?, read)
+        self.parsed(key, &text?, parse)
     }
 
     /// Reads a key that has a default.
@@ -50,31 +62,32 @@ impl<'a> Section<'a> {
         &mut self,
         key: &'static str,
         default: T,
-        read: Read<T>,
+        parse: Parse<T>,
     ) -> Option<T> {
         match self.text(key) {
             None => Some(default),
-            Some(text) => self.parsed(key, &text?, read),
+            Some(text) => self.parsed(key, &text?, parse),
         }
     }
 
-    /// Reads a list of texts, or one text with commas; none when missing.
+    /// Reads a list of texts, or one text with commas; empty when missing.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
-        let texts: Vec<Option<String>> = match self.take(key) {
-            None => Vec::new(),
-            Some(Value::Text(text)) => {
-                let items = text.split(',').map(str::trim);
-                let items = items.filter(|item| !item.is_empty());
-                items.map(|item| Some(item.to_owned())).collect()
-            }
+        let texts: Option<Vec<String>> = match self.take(key) {
+            None => Some(Vec::new()),
+            Some(Value::Text(text)) => Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             Some(Value::List(items)) => items.into_iter().map(text_of).collect(),
-            Some(Value::Table(_)) => vec![None],
+            Some(Value::Table(_)) => None,
         };
-        let list: Option<Vec<String>> = texts.into_iter().collect();
-        if list.is_none() {
+        if texts.is_none() {
             self.error(key, "must be a list of texts");
         }
-        list
+        texts
     }
 
     /// Reads a secret from `secret_key`, or from the file that
@@ -87,7 +100,10 @@ impl<'a> Section<'a> {
     pub(super) fn secret(&mut self, key: &'static str, file: &'static str) -> Option<SecretString> {
         let secret = match (self.text(key), self.text(file)) {
             (Some(_), Some(_)) => {
-                self.error(file, format!("stands beside `{key}`; give one of them"));
+                self.error(
+                    file,
+                    format!("is given together with `{key}`; give only one"),
+                );
                 return None;
             }
             (None, None) => {
@@ -95,17 +111,7 @@ impl<'a> Section<'a> {
                 return None;
             }
             (Some(secret), None) => secret?,
-            (None, Some(path)) => {
-                let path = PathBuf::from(path?);
-                self.errors.reads(path.clone());
-                match std::fs::read_to_string(path) {
-                    Ok(secret) => secret.trim().to_owned(),
-                    Err(error) => {
-                        self.error(file, format!("cannot be read: {error}"));
-                        return None;
-                    }
-                }
-            }
+            (None, Some(path)) => self.read_secret_file(file, path?.into())?,
         };
         if secret.is_empty() {
             self.error(key, "is empty");
@@ -114,7 +120,18 @@ impl<'a> Section<'a> {
         Some(SecretString::from(secret))
     }
 
-    /// Reads a list of tables, each with `read`; none when missing.
+    fn read_secret_file(&self, key: &str, path: PathBuf) -> Option<String> {
+        self.errors.push_file(path.clone());
+        match std::fs::read_to_string(path) {
+            Ok(secret) => Some(secret.trim().to_owned()),
+            Err(error) => {
+                self.error(key, format!("cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Reads a list of tables, each with `read`; empty when missing.
     pub(super) fn tables<T>(
         &mut self,
         key: &'static str,
@@ -136,7 +153,7 @@ impl<'a> Section<'a> {
         read_items.into_iter().collect()
     }
 
-    /// Whether a key that is not read yet holds a table.
+    /// Returns whether a key that is not read yet holds a table.
     pub(super) fn is_table(&self, key: &str) -> bool {
         let node = self.unread.get(key);
         node.is_some_and(|node| matches!(node.value, Value::Table(_)))
@@ -145,14 +162,8 @@ impl<'a> Section<'a> {
     /// Enters a table; a missing one is empty.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         let path = self.full(key);
-        let value = self.take(key);
-        let section = value.and_then(|value| self.below(&path, value));
-        section.unwrap_or(Section {
-            path,
-            unread: Table::new(),
-            known: Vec::new(),
-            errors: self.errors,
-        })
+        let section = self.take(key).and_then(|value| self.below(&path, value));
+        section.unwrap_or_else(|| Section::new(path, Table::new(), self.errors))
     }
 
     /// Reads a table that may be missing.
@@ -169,7 +180,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads a table of named tables, each with `read`.
-    pub(super) fn children<T>(
+    pub(super) fn named_tables<T>(
         &mut self,
         key: &'static str,
         read: fn(Section<'a>) -> Option<T>,
@@ -185,18 +196,29 @@ impl<'a> Section<'a> {
         entries
     }
 
-    /// Notes an error of one key.
-    pub(super) fn error(&self, key: &str, message: impl Into<String>) {
-        self.errors.add(&self.full(key), message);
+    /// Parses the text of a key.
+    pub(super) fn parsed<T>(&self, key: &str, text: &str, parse: Parse<T>) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.error(key, message);
+                None
+            }
+        }
     }
 
-    /// Ends the reading: what is left, nobody knows.
+    /// Reports an error of one key.
+    pub(super) fn error(&self, key: &str, message: impl Into<String>) {
+        self.errors.push(&self.full(key), message);
+    }
+
+    /// Reports the keys that were not read: they are unknown.
     pub(super) fn finish(self) {
         for key in self.unread.keys() {
             let near = self
                 .known
                 .iter()
-                .find(|known| distance(known, key) <= MAX_SLIPS);
+                .find(|known| distance(known, key) <= MAX_SUGGESTION_DISTANCE);
             let advice = match near {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known here: {}", self.known.join(", ")),
@@ -205,8 +227,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Takes a text out: absent, invalid, or there.
-    #[expect(clippy::option_option, reason = "absent and invalid are not the same")]
+    /// Takes a text out of the table: absent, invalid, or present.
+    #[expect(clippy::option_option, reason = "absent and invalid are different")]
     fn text(&mut self, key: &'static str) -> Option<Option<String>> {
         match self.take(key)? {
             Value::Text(text) => Some(Some(text)),
@@ -217,33 +239,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads a text that was taken out.
-    pub(super) fn parsed<T>(&self, key: &str, text: &str, read: Read<T>) -> Option<T> {
-        match read(text) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.error(key, message);
-                None
-            }
-        }
-    }
-
     fn take(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
         self.unread.remove(key).map(|node| node.value)
     }
 
     fn below(&self, path: &str, value: Value) -> Option<Section<'a>> {
-        let Value::Table(unread) = value else {
-            self.errors.add(path, "must be a table");
+        let Value::Table(table) = value else {
+            self.errors.push(path, "must be a table");
             return None;
         };
-        Some(Section {
-            path: path.to_owned(),
-            unread,
-            known: Vec::new(),
-            errors: self.errors,
-        })
+        Some(Section::new(path.to_owned(), table, self.errors))
     }
 
     fn full(&self, key: &str) -> String {
@@ -254,9 +260,6 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Reads a text, or says what is allowed.
-pub(super) type Read<T> = fn(&str) -> Result<T, String>;
-
 fn text_of(node: Node) -> Option<String> {
     match node.value {
         Value::Text(text) => Some(text),
@@ -264,18 +267,19 @@ fn text_of(node: Node) -> Option<String> {
     }
 }
 
-/// Names travel in messages and log lines, so they are short and plain.
-fn check_name(name: &str, path: &str, errors: &Collector) {
+/// Checks a name: messages, log lines and labels contain names, so they are
+/// short and plain.
+fn check_name(name: &str, path: &str, errors: &ErrorCollector) {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-        errors.add(
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(plain) {
+        errors.push(
             path,
             "a name is 1 to 64 characters of a-z, A-Z, 0-9, `-`, `_`, `.`",
         );
     }
 }
 
-/// Counts the letters to insert, drop or change (Levenshtein, row by row).
+/// Returns the Levenshtein distance, computed row by row.
 fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.chars().count()).collect();
     for (i, l) in left.chars().enumerate() {

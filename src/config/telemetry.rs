@@ -4,42 +4,42 @@ use url::Url;
 
 use super::section::Section;
 
-/// What the gateway tells about itself.
+/// Settings of logs and traces.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
-    /// Form of the log lines. Default: text.
-    pub log: LogFormat,
-    /// Filter directives, `info` or `samegate=debug,warn`. Default: info.
-    pub level: String,
-    /// Collector that takes spans over OTLP/gRPC. Default: none.
+    /// Format of the log lines. Default: text.
+    pub log_format: LogFormat,
+    /// Filter directives such as `info` or `samegate=debug,warn`. Default: info.
+    pub log_level: String,
+    /// Collector that receives spans over OTLP/gRPC. Default: none.
     pub otlp_endpoint: Option<Url>,
-    /// Share of the calls without a caller's decision that are traced, in
-    /// [0, 1]. Default: 1.
-    pub sampling: f64,
+    /// Ratio of calls that are traced, of those without a sampling decision of
+    /// the caller, in [0, 1]. Default: 1.
+    pub sampling_ratio: f64,
 }
 
-/// Form of the log lines.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Telemetry> {
-    let log = section.value("log", log_format);
-    let level = section.value("level", log_level);
+    let log_format = section.required("log_format", log_format);
+    let log_level = section.required("log_level", log_level);
     let otlp_endpoint = section.optional("otlp_endpoint", None, otlp_endpoint);
-    let sampling = section.value("sampling", sampling);
+    let sampling_ratio = section.required("sampling_ratio", sampling_ratio);
     section.finish();
     Some(Telemetry {
-        log: log?,
-        level: level?,
+        log_format: log_format?,
+        log_level: log_level?,
         otlp_endpoint: otlp_endpoint?,
-        sampling: sampling?,
+        sampling_ratio: sampling_ratio?,
     })
 }
 
@@ -51,9 +51,9 @@ fn log_format(value: &str) -> Result<LogFormat, String> {
     }
 }
 
-/// Scheme, host and port: OTLP/gRPC has its own paths.
+/// Parses scheme, host and port; the path belongs to OTLP/gRPC.
 fn otlp_endpoint(value: &str) -> Result<Option<Url>, String> {
-    let error = || format!("must be such as http://collector:4317, not `{value}`");
+    let error = || format!("must be a URL such as http://collector:4317, not `{value}`");
     let url = Url::parse(value).map_err(|_| error())?;
     let plain = url.has_host() && url.username().is_empty() && url.password().is_none();
     if plain && matches!(url.scheme(), "http" | "https") && url.path() == "/" {
@@ -62,17 +62,18 @@ fn otlp_endpoint(value: &str) -> Result<Option<Url>, String> {
     Err(error())
 }
 
-fn sampling(value: &str) -> Result<f64, String> {
-    let share = value.parse().ok();
-    let share = share.filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| format!("must be from 0 to 1, not `{value}`"))
+fn sampling_ratio(value: &str) -> Result<f64, String> {
+    match value.parse() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err(format!("must be from 0 to 1, not `{value}`")),
+    }
 }
 
 /// Checks that each directive is `LEVEL` or `MODULE=LEVEL`.
 ///
 /// # Errors
 ///
-/// What is allowed.
+/// A message that says what is allowed.
 pub fn log_level(value: &str) -> Result<String, String> {
     for directive in value.split(',') {
         let (module, level) = directive.split_once('=').unwrap_or(("all", directive));
@@ -80,7 +81,8 @@ pub fn log_level(value: &str) -> Result<String, String> {
         if module.is_empty() || !module.chars().all(path) || !LEVELS.contains(&level) {
             let levels = LEVELS.join(", ");
             return Err(format!(
-                "must be one of {levels}, or such as `warn,samegate=debug`, not `{value}`"
+                "must be one of {levels}, or directives such as `warn,samegate=debug`, not \
+                 `{value}`"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! The configuration as a user meets it: what is read, and what is rejected.
+//! Tests of the configuration as a user sees it: what is read and what is rejected.
 
 mod rules;
 
@@ -35,7 +35,7 @@ fn without_a_file_one_embedded_library_serves_loopback() {
     };
     assert_eq!(library.data_dir, PathBuf::from("./samegate-data"));
     assert_eq!(library.capacity, 500_000);
-    assert!(!library.fetch_private);
+    assert!(!library.allow_private_addresses);
     assert_eq!(config.tenants.len(), 1);
     let tenant = &config.tenants["local"];
     assert_eq!(tenant.libraries, ["default"]);
@@ -46,9 +46,9 @@ fn without_a_file_one_embedded_library_serves_loopback() {
     assert_eq!(config.limits.max_message_bytes, 8 * 1024 * 1024);
     assert_eq!(config.limits.default_deadline, Duration::from_secs(30));
     assert_eq!(config.limits.max_deadline, Duration::from_secs(300));
-    assert_eq!(config.limits.drain, Duration::from_secs(30));
-    assert_eq!(config.telemetry.log, LogFormat::Text);
-    assert_eq!(config.telemetry.level, "info");
+    assert_eq!(config.limits.drain_timeout, Duration::from_secs(30));
+    assert_eq!(config.telemetry.log_format, LogFormat::Text);
+    assert_eq!(config.telemetry.log_level, "info");
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn an_embedded_library_of_a_file_has_the_documented_defaults() {
         panic!("not embedded");
     };
     assert_eq!(library.capacity, 500_000);
-    assert!(!library.fetch_private);
+    assert!(!library.allow_private_addresses);
 }
 
 #[test]
-fn a_variable_beats_the_file_and_a_flag_beats_the_variable() {
+fn a_variable_overrides_the_file_and_a_flag_overrides_the_variable() {
     let text = format!("[listen]\ngrpc = \"127.0.0.1:1\"\nrest = \"127.0.0.1:1\"\n{CLOUD}{TENANT}");
     let file = temp_file(&text);
     let variables = variables(&[
@@ -132,7 +132,7 @@ fn variables_reach_every_kind_of_value() {
             "[{ api_key = 'a', secret_key = 'b' }]",
         ),
         ("SAMEGATE_AUTH__ANONYMOUS", "true"),
-        ("SAMEGATE_LIMITS__DRAIN", "1s"),
+        ("SAMEGATE_LIMITS__DRAIN_TIMEOUT", "1s"),
         ("SAMEGATE_CONFIG", "not a setting"),
         ("PATH", "not ours"),
     ]);
@@ -149,11 +149,11 @@ fn variables_reach_every_kind_of_value() {
     assert_eq!(config.tenants["shop"].libraries, ["own", "Cloud-1"]);
     assert_eq!(config.tenants["shop"].rest_keys[0].api_key, "a");
     assert!(config.auth.anonymous);
-    assert_eq!(config.limits.drain, Duration::from_secs(1));
+    assert_eq!(config.limits.drain_timeout, Duration::from_secs(1));
 }
 
 #[test]
-fn the_data_flag_moves_the_only_embedded_library() {
+fn the_data_flag_sets_the_folder_of_the_only_embedded_library() {
     let overrides = Overrides {
         data: Some(PathBuf::from("elsewhere")),
         ..Overrides::default()
@@ -175,7 +175,7 @@ fn the_data_flag_moves_the_only_embedded_library() {
 }
 
 #[test]
-fn a_secret_can_stand_in_a_file_of_its_own() {
+fn a_secret_can_be_read_from_a_file_of_its_own() {
     let secret = temp_file("  hidden\n");
     let text = CLOUD.replace(
         "secret_key = \"canary-secret\"",
@@ -191,13 +191,13 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
 }
 
 #[test]
-fn all_errors_are_told_together_each_with_key_and_line() {
+fn all_errors_are_reported_together_each_with_key_and_line() {
     let text = r#"[listen]
 grpc = "localhost"
 [limits]
 max_mesage_bytes = 1
 default_deadline = "1h"
-drain = 5
+drain_timeout = 5
 [tenants.shop]
 libraries = ["nowhere"]
 "#;
@@ -214,7 +214,7 @@ libraries = ["nowhere"]
             5,
             "`limits.default_deadline`: is longer than `limits.max_deadline`",
         ),
-        (6, "`limits.drain`: must be a duration"),
+        (6, "`limits.drain_timeout`: must be a duration"),
         (
             8,
             "`tenants.shop.libraries[0]`: no library is named `nowhere`; there are: default",
@@ -230,7 +230,7 @@ libraries = ["nowhere"]
 #[test]
 fn an_error_in_a_variable_names_the_variable() {
     let variables = variables(&[
-        ("SAMEGATE_LIMITS__DRAIN", "soon"),
+        ("SAMEGATE_LIMITS__DRAIN_TIMEOUT", "soon"),
         ("SAMEGATE_LIMIT__DRAIN", "1s"),
     ]);
 
@@ -239,7 +239,7 @@ fn an_error_in_a_variable_names_the_variable() {
         .to_string();
 
     assert!(
-        errors.contains("variable SAMEGATE_LIMITS__DRAIN: `limits.drain`: must be"),
+        errors.contains("variable SAMEGATE_LIMITS__DRAIN_TIMEOUT: `limits.drain_timeout`: must be"),
         "{errors}"
     );
     assert!(

@@ -54,7 +54,7 @@ impl Embedded {
             let message = chain(&error);
             Error::new(Kind::Storage, message).with_source(error)
         })?;
-        let reach = if config.fetch_private {
+        let reach = if config.allow_private_addresses {
             Reach::Any
         } else {
             Reach::Public

@@ -152,13 +152,13 @@ pub const RECEIVED_BYTES: Metric = metric(
 /// Requests that hold a place in the budget.
 pub const ADMITTED: Metric = metric(
     "samegate_admission_requests",
-    "Requests that hold a place in limits.requests_in_flight",
+    "Requests that hold a place in limits.max_requests_in_flight",
     NONE,
 );
 /// Bytes that hold a place in the budget.
 pub const ADMITTED_BYTES: Metric = metric(
     "samegate_admission_bytes",
-    "Bytes that hold a place in limits.bytes_in_flight",
+    "Bytes that hold a place in limits.max_bytes_in_flight",
     NONE,
 );
 /// Calls over a quota.

@@ -35,7 +35,7 @@ RUN = {
 }
 # Nothing outside of this machine is asked, and nothing is waited for.
 ALONE = {
-    "SAMEGATE_LIMITS__READY_WAIT": "0s",
+    "SAMEGATE_LIMITS__WARMUP_TIMEOUT": "0s",
     "SAMEGATE_LIMITS__LAME_DUCK": "0s",
     "SAMEGATE_TELEMETRY__OTLP_ENDPOINT": "http://127.0.0.1:1",
 }

@@ -28,11 +28,11 @@ def the_gateway_accepts_every_rendered_configuration(gateway):
 @check
 def the_gateway_rejects_what_it_does_not_know(gateway):
     """So that the check above can fail at all."""
-    values = VALUES["embedded"] | {"config": {"limits": {"drain": "30s", "drian": "30s"}}}
+    values = VALUES["embedded"] | {"config": {"limits": {"drain_timeout": "30s", "drian_timeout": "30s"}}}
     with tempfile.TemporaryDirectory() as folder:
         file, variables = mount(list(render(values).values()), pathlib.Path(folder))
         done = gateway.run("config", "check", str(file), variables=variables)
-    assert done.returncode != 0 and "drian" in done.stderr + done.stdout, done
+    assert done.returncode != 0 and "drian_timeout" in done.stderr + done.stdout, done
 
 
 @check
@@ -40,7 +40,7 @@ def values_arrive_with_their_types(_):
     read = {name: tomllib.loads(configuration(rendered(name))) for name in VALUES}
     assert read["embedded"]["libraries"]["default"]["capacity"] == 2_000_000
     mtls = read["mtls"]
-    assert mtls["telemetry"]["sampling"] == 0.1
+    assert mtls["telemetry"]["sampling_ratio"] == 0.1
     assert mtls["tenants"]["shop"]["quota"]["requests_per_day"] == 1_000_000
     assert mtls["redis"]["url_file"] == "/run/secrets/samegate/redis/url"
     assert mtls["listen"]["tls"]["client_auth"] == "optional"
@@ -104,11 +104,11 @@ def the_schema_names_what_it_does_not_know(_):
     for values, place in (
         ({"replicas": 3}, "replicas"),
         ({"service": {"grpc": {"prot": 1}}}, "prot"),
-        ({"config": {"limit": {"drain": "1s"}}}, "limit"),
+        ({"config": {"limit": {"drain_timeout": "1s"}}}, "limit"),
         ({"config": {"listen": {"grpc": "0.0.0.0:1"}}}, "grpc"),
         ({"libraries": [{"name": "a", "backend": "s3"}]}, "backend"),
         ({"libraries": [{"name": "Upper", "backend": "embedded"}]}, "name"),
-        ({"config": {"limits": {"drain": "30 seconds"}}}, "drain"),
+        ({"config": {"limits": {"drain_timeout": "30 seconds"}}}, "drain_timeout"),
         ({"service": {"grpc": {"port": 70000}}}, "port"),
         ({"probes": {"liveness": {"periodSeconds": 0}}}, "periodSeconds"),
     ):

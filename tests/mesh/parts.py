@@ -68,7 +68,7 @@ class Gateway:
             [limits]
             {limits}
             [telemetry]
-            log = "json"
+            log_format = "json"
         """)
         self.start()
 

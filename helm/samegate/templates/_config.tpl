@@ -137,7 +137,7 @@ The gateway takes them before its file; `-` in a name is `_` there.
 
 {{- define "samegate.graceSeconds" -}}
 {{- $limits := .Values.config.limits | default dict -}}
-{{- $drain := include "samegate.seconds" ($limits.drain | default "30s") -}}
+{{- $drain := include "samegate.seconds" ($limits.drain_timeout | default "30s") -}}
 {{- $lameDuck := include "samegate.seconds" ($limits.lame_duck | default "3s") -}}
 {{- add .Values.shutdown.preStopSeconds $lameDuck $drain .Values.shutdown.marginSeconds -}}
 {{- end -}}

@@ -1,11 +1,11 @@
-//! Every rule of the configuration, broken once.
+//! Breaks every rule of the configuration once.
 
 use super::{CLOUD, TENANT, from_file};
 
 const HASH: &str = "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90";
 
 #[test]
-fn every_rule_about_libraries_is_kept() {
+fn every_rule_about_libraries_is_enforced() {
     let embedded = "backend = \"embedded\"";
     rejected("[libraries]", "`libraries`: must hold at least one");
     rejected(
@@ -39,8 +39,8 @@ fn every_rule_about_libraries_is_kept() {
         );
     }
     rejected(
-        &format!("[libraries.a]\n{embedded}\nfetch_private = \"yes\""),
-        "`libraries.a.fetch_private`: must be true or false",
+        &format!("[libraries.a]\n{embedded}\nallow_private_addresses = \"yes\""),
+        "`libraries.a.allow_private_addresses`: must be true or false",
     );
     rejected(
         &format!("[libraries.a]\n{embedded}\nservice = \"same_hq\""),
@@ -49,7 +49,7 @@ fn every_rule_about_libraries_is_kept() {
 }
 
 #[test]
-fn every_rule_about_rest_libraries_is_kept() {
+fn every_rule_about_rest_libraries_is_enforced() {
     for url in [
         "ftp://h",
         "http://h?q=1",
@@ -83,7 +83,7 @@ fn every_rule_about_rest_libraries_is_kept() {
 }
 
 #[test]
-fn every_rule_about_credentials_is_kept() {
+fn every_rule_about_credentials_is_enforced() {
     let keys = "`libraries.cloud.credentials`: must hold 1 to 16 pairs";
     let rest = "[libraries.cloud]\nbackend = \"rest\"";
     rejected(rest, keys);
@@ -111,7 +111,7 @@ fn every_rule_about_credentials_is_kept() {
         &format!(
             "{rest}\ncredentials = [{{ api_key = \"a\", secret_key = \"canary-secret\", secret_key_file = \"c\" }}]"
         ),
-        "`libraries.cloud.credentials[0].secret_key_file`: stands beside `secret_key`",
+        "`libraries.cloud.credentials[0].secret_key_file`: is given together with `secret_key`",
     );
     rejected(
         &format!(
@@ -127,7 +127,7 @@ fn pairs(count: usize) -> String {
 }
 
 #[test]
-fn every_rule_about_tenants_is_kept() {
+fn every_rule_about_tenants_is_enforced() {
     let tenant = "[tenants.a]\nlibraries = [\"default\"]";
     for weight in ["0", "101", "-1", "\"heavy\""] {
         rejected(
@@ -152,12 +152,12 @@ fn every_rule_about_tenants_is_kept() {
         &format!(
             "{tenant}\napi_keys = [\"{HASH}\"]\n[tenants.b]\nlibraries = [\"default\"]\napi_keys = [\"{HASH}\"]"
         ),
-        "`tenants.b.api_keys[0]`: belongs to tenant `a` already",
+        "`tenants.b.api_keys[0]`: already belongs to tenant `a`",
     );
     let pair = "rest_keys = [{ api_key = \"k\", secret_key = \"canary-secret\" }]";
     rejected(
         &format!("{tenant}\n{pair}\n[tenants.b]\nlibraries = [\"default\"]\n{pair}"),
-        "`tenants.b.rest_keys[0].api_key`: belongs to tenant `a` already",
+        "`tenants.b.rest_keys[0].api_key`: already belongs to tenant `a`",
     );
     rejected(
         &format!("{tenant}\ncolour = 1"),
@@ -166,7 +166,7 @@ fn every_rule_about_tenants_is_kept() {
     let identity = "identities = [\"spiffe://site/shop\"]";
     rejected(
         &format!("{tenant}\n{identity}\n[tenants.b]\nlibraries = [\"default\"]\n{identity}"),
-        "`tenants.b.identities[0]`: belongs to tenant `a` already",
+        "`tenants.b.identities[0]`: already belongs to tenant `a`",
     );
     for identity in ["shop.example", "spiffe://", "dns:"] {
         rejected(
@@ -177,11 +177,11 @@ fn every_rule_about_tenants_is_kept() {
 }
 
 #[test]
-fn every_rule_about_quotas_is_kept() {
+fn every_rule_about_quotas_is_enforced() {
     for (quota, message) in [
         (
             "burst = 1",
-            "burst`: means nothing without `requests_per_second`",
+            "burst`: has no effect without `requests_per_second`",
         ),
         (
             "requests_per_second = 0",
@@ -241,7 +241,7 @@ fn every_rule_about_quotas_is_kept() {
 }
 
 #[test]
-fn every_rule_about_tokens_is_kept() {
+fn every_rule_about_tokens_is_enforced() {
     let good = "issuer = \"https://id\", audience = [\"a\"]";
     for (jwt, message) in [
         ("1", "`auth.jwt`: must be a table"),
@@ -259,15 +259,15 @@ fn every_rule_about_tokens_is_kept() {
         ),
         (
             &format!("{{ {good}, jwks_file = \"f\", jwks_url = \"http://id/\" }}"),
-            "`auth.jwt.jwks_url`: stands beside `jwks_file`",
+            "`auth.jwt.jwks_url`: is given together with `jwks_file`",
         ),
         (
             &format!("{{ {good}, jwks_url = \"file:///f\" }}"),
             "`auth.jwt.jwks_url`: must be an http or https URL",
         ),
         (
-            &format!("{{ {good}, jwks_file = \"f\", cool_down = \"0s\" }}"),
-            "`auth.jwt.cool_down`: must be from 1s to 24h",
+            &format!("{{ {good}, jwks_file = \"f\", jwks_cooldown = \"0s\" }}"),
+            "`auth.jwt.jwks_cooldown`: must be from 1s to 24h",
         ),
     ] {
         rejected(&format!("[auth]\njwt = {jwt}"), message);
@@ -275,7 +275,7 @@ fn every_rule_about_tokens_is_kept() {
 }
 
 #[test]
-fn every_rule_about_limits_and_logs_is_kept() {
+fn every_rule_about_limits_and_logs_is_enforced() {
     for size in ["\"63KiB\"", "\"65MiB\"", "0"] {
         rejected(
             &format!("[limits]\nmax_message_bytes = {size}"),
@@ -283,12 +283,12 @@ fn every_rule_about_limits_and_logs_is_kept() {
         );
     }
     rejected(
-        "[limits]\nbytes_in_flight = \"15MiB\"",
-        "`limits.bytes_in_flight`: is less than twice `limits.max_message_bytes`",
+        "[limits]\nmax_bytes_in_flight = \"15MiB\"",
+        "`limits.max_bytes_in_flight`: is less than twice `limits.max_message_bytes`",
     );
     rejected(
-        "[limits]\nrequests_in_flight = 3",
-        "`limits.requests_in_flight`: must be a number from 4 to 1000000",
+        "[limits]\nmax_requests_in_flight = 3",
+        "`limits.max_requests_in_flight`: must be a number from 4 to 1000000",
     );
     rejected(
         "[limits]\nmax_message_bytes = true",
@@ -303,21 +303,21 @@ fn every_rule_about_limits_and_logs_is_kept() {
         "`limits.default_deadline`: must be from 1ms",
     );
     rejected(
-        "[limits]\ndrain = \"2h\"",
-        "`limits.drain`: must be from 0s to 1h",
+        "[limits]\ndrain_timeout = \"2h\"",
+        "`limits.drain_timeout`: must be from 0s to 1h",
     );
     rejected(
-        "[limits]\ndrain = [1]",
-        "`limits.drain`: must be a single value",
+        "[limits]\ndrain_timeout = [1]",
+        "`limits.drain_timeout`: must be a single value",
     );
     rejected(
-        "[telemetry]\nlog = \"xml\"",
-        "`telemetry.log`: must be text or json",
+        "[telemetry]\nlog_format = \"xml\"",
+        "`telemetry.log_format`: must be text or json",
     );
     for level in ["loud", "", "samegate=", "=info", "info,,"] {
         rejected(
-            &format!("[telemetry]\nlevel = \"{level}\""),
-            "`telemetry.level`: must be one of",
+            &format!("[telemetry]\nlog_level = \"{level}\""),
+            "`telemetry.log_level`: must be one of",
         );
     }
     rejected("auth = 1", "`auth`: must be a table");
@@ -328,7 +328,7 @@ fn every_rule_about_limits_and_logs_is_kept() {
 }
 
 #[test]
-fn a_door_beyond_loopback_wants_credentials() {
+fn a_listener_beyond_loopback_needs_credentials() {
     let open = "[listen]\ngrpc = \"0.0.0.0:1\"\n[tenants.a]\nlibraries = [\"default\"]";
     let keys = format!("api_keys = [\"{HASH}\"]");
     rejected(
@@ -352,7 +352,7 @@ fn a_door_beyond_loopback_wants_credentials() {
 }
 
 #[test]
-fn two_doors_cannot_share_an_address() {
+fn two_listeners_cannot_have_the_same_address() {
     rejected(
         "[listen]\nadmin = \"127.0.0.1:8080\"",
         "`listen.admin`: is the address of `listen.rest` too",

@@ -65,7 +65,7 @@ impl Tokens {
             audience: config.audience.clone(),
             tenant_claim: config.tenant_claim.clone(),
             tenants,
-            jwks: Jwks::new(&config.jwks, config.cool_down)?,
+            jwks: Jwks::new(&config.jwks, config.jwks_cooldown)?,
         })))
     }
 

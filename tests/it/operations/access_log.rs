@@ -16,7 +16,7 @@ const COMMON: [&str; 5] = ["timestamp", "level", "message", "target", "span"];
 #[tokio::test]
 async fn each_call_leaves_one_line_with_the_documented_fields() {
     let vendor = Vendor::start().await;
-    let rest = "[limits]\nlame_duck = \"0s\"\n[telemetry]\nlog = \"json\"\n";
+    let rest = "[limits]\nlame_duck = \"0s\"\n[telemetry]\nlog_format = \"json\"\n";
     let process = Process::start(&(vendor_library(&vendor) + rest)).await;
     let process = process.ready().await;
     let mut client = process.client().await;

@@ -17,7 +17,10 @@ async fn a_gateway_is_ready_once_it_has_the_vendors_token() {
     let vendor = Vendor::start().await;
     let gate = Gate::closed();
     vendor.script(Operation::Token, Fault::Head(gate.clone()));
-    let config = format!("[limits]\nready_wait = \"1h\"\n{}", vendor_library(&vendor));
+    let config = format!(
+        "[limits]\nwarmup_timeout = \"1h\"\n{}",
+        vendor_library(&vendor)
+    );
     let gateway = Gateway::with_config(&config).await;
     let admin = gateway.addresses.admin;
     vendor
@@ -40,7 +43,7 @@ async fn a_gateway_is_ready_once_it_has_the_vendors_token() {
 async fn a_vendor_that_is_away_delays_readiness_by_a_bounded_wait_only() {
     let vendor = Vendor::start().await;
     let config = format!(
-        "[limits]\nready_wait = \"100ms\"\n{}",
+        "[limits]\nwarmup_timeout = \"100ms\"\n{}",
         vendor_library(&vendor)
     );
     drop(vendor);

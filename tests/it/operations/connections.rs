@@ -25,7 +25,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn with_age(age: &str, vendor: &Vendor) -> String {
     format!(
-        "[limits]\nconnection_age = \"1s\"\n{age}\n{}",
+        "[limits]\nmax_connection_age = \"1s\"\n{age}\n{}",
         vendor_library(vendor)
     )
 }
@@ -45,7 +45,7 @@ async fn counting(address: SocketAddr) -> (SameImageServiceClient<Channel>, Arc<
 
 #[tokio::test]
 async fn a_connection_is_asked_to_end_at_its_age_and_ends_well() {
-    let gateway = Gateway::with_config("[limits]\nconnection_age = \"1s\"").await;
+    let gateway = Gateway::with_config("[limits]\nmax_connection_age = \"1s\"").await;
     let begin = Instant::now();
     let stream = TcpStream::connect(gateway.addresses.grpc).await.unwrap();
     let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
@@ -97,7 +97,8 @@ async fn a_stream_runs_over_the_age_of_its_connection_while_calls_take_a_new_one
 #[tokio::test]
 async fn a_call_that_outlasts_the_grace_of_its_connection_is_cut() {
     let vendor = Vendor::start().await;
-    let gateway = Gateway::with_config(&with_age("connection_grace = \"0s\"", &vendor)).await;
+    let gateway =
+        Gateway::with_config(&with_age("max_connection_age_grace = \"0s\"", &vendor)).await;
     vendor.always(Operation::Search, Fault::Head(Gate::closed()));
 
     let cut = gateway.client().await.search_images(search(png(1))).await;

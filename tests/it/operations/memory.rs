@@ -26,7 +26,7 @@ fn large() -> Bytes {
 async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
     let (vendor, gate) = (Vendor::start().await, Gate::closed());
     vendor.always(Operation::Search, Fault::Head(gate.clone()));
-    let limits = format!("[limits]\nbytes_in_flight = \"{BUDGET_MIB}MiB\"\n");
+    let limits = format!("[limits]\nmax_bytes_in_flight = \"{BUDGET_MIB}MiB\"\n");
     let process = Process::start(&format!("{}{limits}", vendor_library(&vendor))).await;
     let process = process.ready().await;
     let clients = [process.client().await, process.client().await];

@@ -185,7 +185,7 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
         ),
         issuer.config("30s"),
         collector.config(),
-        "level = \"trace\"\n".to_owned(),
+        "log_level = \"trace\"\n".to_owned(),
     ]
     .concat()
 }

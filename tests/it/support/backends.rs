@@ -17,7 +17,7 @@ pub async fn embedded() -> Fixture {
     let config = config::Embedded {
         data_dir: folder.path().to_owned(),
         capacity: 1000,
-        fetch_private: false,
+        allow_private_addresses: false,
     };
     let library = Embedded::open(&config).unwrap();
     Fixture {

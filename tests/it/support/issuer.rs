@@ -76,7 +76,7 @@ impl Issuer {
         let url = &self.url;
         format!(
             "[auth]\njwt = {{ issuer = \"{NAME}\", audience = [\"us\"], jwks_url = \"{url}\", \
-             cool_down = \"{cool_down}\" }}\n"
+             jwks_cooldown = \"{cool_down}\" }}\n"
         )
     }
 

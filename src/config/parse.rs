@@ -1,6 +1,6 @@
-//! Reads the texts of single settings: sizes, durations, addresses, numbers.
+//! Parses the texts of single settings: sizes, durations, addresses, numbers.
 //!
-//! Each reader answers what is allowed when a text is not it.
+//! The error of each parser is a message that says what is allowed.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,37 +10,40 @@ use std::time::Duration;
 
 const KIB: u64 = 1024;
 
-/// Reads an IP address and port.
+/// Parses an IP address and port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    let wanted = "must be an IP address and port, as 127.0.0.1:50051 or [::1]:50051";
-    text.parse().map_err(|_| format!("{wanted}, not `{text}`"))
+    text.parse().map_err(|_| {
+        format!(
+            "must be an IP address and port, such as 127.0.0.1:50051 or [::1]:50051, not `{text}`"
+        )
+    })
 }
 
-/// Reads `true` or `false`.
-pub(super) fn truth(text: &str) -> Result<bool, String> {
+/// Parses `true` or `false`.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
     text.parse()
         .map_err(|_| format!("must be true or false, not `{text}`"))
 }
 
-/// Reads any text but an empty one.
-pub(super) fn filled(text: &str) -> Result<String, String> {
+/// Accepts any text that is not empty.
+pub(super) fn non_empty(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("is empty".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// Reads a whole number within bounds.
+/// Parses a whole number in an inclusive range.
 pub(super) fn number<N>(text: &str, range: &RangeInclusive<N>) -> Result<N, String>
 where
     N: FromStr + PartialOrd + fmt::Display,
 {
     let number = text.parse().ok().filter(|number| range.contains(number));
-    let (least, most) = (range.start(), range.end());
-    number.ok_or_else(|| format!("must be a number from {least} to {most}, not `{text}`"))
+    let (min, max) = (range.start(), range.end());
+    number.ok_or_else(|| format!("must be a number from {min} to {max}, not `{text}`"))
 }
 
-/// Reads a number of bytes, bare or with a binary unit.
+/// Parses a number of bytes, without a unit or with a binary one.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = split(text);
     let factor = match unit {
@@ -51,13 +54,26 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
         _ => None,
     };
     let number: Option<u64> = digits.parse().ok();
-    let size = number
+    number
         .zip(factor)
-        .and_then(|(n, factor)| n.checked_mul(factor));
-    size.ok_or_else(|| format!("must be a size as 65536, 512KiB, 8MiB or 1GiB, not `{text}`"))
+        .and_then(|(number, factor)| number.checked_mul(factor))
+        .ok_or_else(|| format!("must be a size such as 65536, 512KiB, 8MiB or 1GiB, not `{text}`"))
 }
 
-/// Reads a number with a unit of time.
+/// Parses a number of bytes in an inclusive range, which `allowed` describes.
+pub(super) fn bytes_within(
+    text: &str,
+    range: &RangeInclusive<u64>,
+    allowed: &str,
+) -> Result<u64, String> {
+    let size = bytes(text)?;
+    if range.contains(&size) {
+        return Ok(size);
+    }
+    Err(format!("must be {allowed}, not `{text}`"))
+}
+
+/// Parses a number with a unit of time.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let (digits, unit) = split(text);
     let factor = match unit {
@@ -70,9 +86,23 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let number: Option<u64> = digits.parse().ok();
     let millis = number
         .zip(factor)
-        .and_then(|(n, factor)| n.checked_mul(factor));
-    let duration = millis.map(Duration::from_millis);
-    duration.ok_or_else(|| format!("must be a duration as 250ms, 30s, 5m or 1h, not `{text}`"))
+        .and_then(|(number, factor)| number.checked_mul(factor));
+    millis
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("must be a duration such as 250ms, 30s, 5m or 1h, not `{text}`"))
+}
+
+/// Parses a duration in an inclusive range, which `allowed` describes.
+pub(super) fn duration_within(
+    text: &str,
+    range: &RangeInclusive<Duration>,
+    allowed: &str,
+) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    Err(format!("must be {allowed}, not `{text}`"))
 }
 
 fn split(text: &str) -> (&str, &str) {
@@ -104,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_is_rejected() {
+    fn texts_that_are_no_quantity_are_rejected() {
         for text in ["", "s", "-1s", "1.5s", "5 m", "5M", "99999999999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
         }
