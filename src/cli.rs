@@ -1,19 +1,20 @@
-//! The command line: what can be typed, and the client commands behind it.
+//! The command line: its definition and the client commands.
 //!
-//! [`parse`] answers for `--help`, `--version` and usage errors (status 2) by
-//! itself. `serve` and `config …` belong to the caller; every other command is
-//! a [`ClientCommand`] for [`run`]. Client commands know the gateway by its
-//! public contract only, so they work against any gateway that speaks it.
+//! [`parse`] handles `--help`, `--version` and usage errors (status 2). `serve`
+//! and `config …` belong to the caller; every other command is a
+//! [`ClientCommand`] for [`run`]. Client commands use only the public contract of
+//! the gateway, so they work with any gateway that implements it.
 
 mod add;
 mod client;
 mod delete;
+mod exit;
 mod failure;
 mod health;
+mod image;
 mod import;
 mod key;
 mod output;
-mod picture;
 mod records;
 mod search;
 mod update;
@@ -26,12 +27,13 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tokio_util::sync::CancellationToken;
 
+pub use exit::Exit;
 pub use output::Output;
 
 const EXIT_CODES: &str = "\
 Exit status:
-  0    done; a search without a match, too
-  1    the operation failed, or one of its items did
+  0    success, also for a search without a match
+  1    the operation, or one of its items, failed
   2    the command line is wrong
   130  an import was interrupted";
 
@@ -50,32 +52,32 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "samegate", version, about, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What `samegate` can do.
+/// The commands of `samegate`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the gateway.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
-    /// Checks a configuration file, or prints the default one.
+    /// Checks a configuration file, or prints the default configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// A command for [`run`].
+    /// A client command, for [`run`].
     #[command(flatten)]
     Client(ClientCommand),
 }
 
-/// Flags of `samegate serve`; each overrides the configuration file.
+/// Flags of `samegate serve`; they override the configuration file.
 #[derive(Args, Clone, Debug)]
 pub struct Serve {
-    /// Configuration file; none: an embedded library in ./samegate-data.
+    /// Configuration file [default: an embedded library in ./samegate-data].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder of the embedded library `default`.
+    /// Data folder of the only embedded library.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address of the gRPC API [default: 127.0.0.1:50051].
@@ -84,15 +86,15 @@ pub struct Serve {
     /// Address of the REST API [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     pub rest: Option<SocketAddr>,
-    /// Address of the probes [default: 127.0.0.1:9090].
+    /// Address of the admin API: probes and metrics [default: 127.0.0.1:9090].
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
 }
 
-/// What `samegate config` can do.
+/// The commands of `samegate config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Names every error of a configuration file with its key.
+    /// Reports every error of a configuration file with its key.
     Check {
         /// The file.
         file: PathBuf,
@@ -101,13 +103,13 @@ pub enum ConfigCommand {
     Default,
 }
 
-/// The commands that are clients of a running gateway, or need none.
+/// The commands that call a running gateway, or need none.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Adds images to a library.
     #[command(after_help = add::EXAMPLES)]
     Add(add::Add),
-    /// Finds the stored images that are the same as one image.
+    /// Finds the stored images that show the same as a query image.
     #[command(after_help = search::EXAMPLES)]
     Search(search::Search),
     /// Changes the brief or the tags of a stored image.
@@ -119,18 +121,18 @@ pub enum ClientCommand {
     /// Lists the images of a library, oldest first (embedded libraries).
     #[command(after_help = records::LIST_EXAMPLES)]
     List(records::List),
-    /// Shows one stored record (embedded libraries).
+    /// Shows the record of one stored image (embedded libraries).
     #[command(after_help = records::GET_EXAMPLES)]
     Get(records::Get),
     /// Shows the size and capacity of a library (embedded libraries).
     Library(records::Library),
-    /// Adds many images over one stream, and goes on where it stopped.
+    /// Adds many images over one stream; can be resumed.
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::Import>),
-    /// Makes keys for callers; needs no gateway.
+    /// Makes API keys for callers; needs no gateway.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Asks whether the gateway is ready, for probes.
+    /// Checks whether the gateway is ready, for probes.
     #[command(after_help = health::EXAMPLES)]
     Health(health::Health),
     /// Prints the completion script of a shell.
@@ -141,25 +143,13 @@ pub enum ClientCommand {
     },
 }
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Everything was done.
-    Done = 0,
-    /// The operation failed, or one of its items did.
-    Failed = 1,
-    /// The user stopped it: 128 + SIGINT, as shells report it.
-    Interrupted = 130,
-}
-
-/// Reads the command line; ends the process on `--help` and usage errors.
+/// Parses the command line; ends the process on `--help` and usage errors.
 pub fn parse() -> Cli {
     Cli::parse()
 }
 
-/// Runs a client command with the standard streams; Ctrl-C stops an import
-/// in good order.
+/// Runs a client command with the standard streams. Ctrl-C stops an import
+/// gracefully.
 pub async fn run(command: ClientCommand) -> ExitCode {
     let interrupt = CancellationToken::new();
     if matches!(command, ClientCommand::Import(_)) {
@@ -169,14 +159,14 @@ pub async fn run(command: ClientCommand) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Runs a client command with the given streams; cancelling `interrupt` does
-/// what Ctrl-C does.
+/// Runs a client command with the given streams. Cancelling `interrupt` has the
+/// effect of Ctrl-C.
 pub async fn run_with(
     command: ClientCommand,
     output: &mut Output,
     interrupt: CancellationToken,
 ) -> Exit {
-    let json = command.json();
+    let json = command.is_json();
     let result = match command {
         ClientCommand::Add(add) => add::run(add, output).await,
         ClientCommand::Search(search) => search::run(search, output).await,
@@ -197,8 +187,8 @@ pub async fn run_with(
         output.failure(&failure, json);
         Exit::Failed
     });
-    if output.is_invalid() {
-        output.explain_error();
+    if output.has_failed() {
+        output.report_error();
         return Exit::Failed;
     }
     exit
@@ -210,7 +200,7 @@ fn completions(shell: Shell) -> String {
     String::from_utf8_lossy(&script).trim_end().to_owned()
 }
 
-/// The first Ctrl-C asks the import to stop; the second one does not wait.
+/// Cancels `interrupt` at the first Ctrl-C, and ends the process at the second.
 async fn listen_for_ctrl_c(interrupt: CancellationToken) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
@@ -224,7 +214,7 @@ async fn listen_for_ctrl_c(interrupt: CancellationToken) {
 // === impl ClientCommand ===
 
 impl ClientCommand {
-    fn json(&self) -> bool {
+    fn is_json(&self) -> bool {
         match self {
             ClientCommand::Add(add) => add.target.connection.json,
             ClientCommand::Search(search) => search.target.connection.json,
@@ -257,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn serve_and_config_are_told_from_client_commands() {
+    fn serve_and_config_are_no_client_commands() {
         assert!(matches!(
             parsed("samegate serve --grpc 127.0.0.1:0"),
             Ok(Command::Serve(_))
@@ -296,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_not_shown_by_debug() {
+    fn debug_does_not_show_a_key() {
         let command = parsed("samegate health --api-key canary-4711").unwrap();
 
         assert!(!format!("{command:?}").contains("canary-4711"));
     }
 
     #[test]
-    fn every_shell_gets_a_script_that_knows_the_commands() {
+    fn every_shell_gets_a_script_with_the_commands() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell] {
             assert!(completions(shell).contains("import"), "{shell}");
         }

@@ -1,13 +1,13 @@
-//! `samegate add`: one call per image, and on after a failure.
+//! `samegate add`: one call per image; continues after a failure.
 
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::json;
 
-use super::Exit;
 use super::client::{Client, Target};
+use super::exit::Exit;
 use super::failure::Failure;
+use super::image::{ImageArg, ImageSource};
 use super::output::Output;
-use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -25,10 +25,10 @@ pub struct Add {
     /// Images: files, URLs, or - for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<ImageArg>,
-    /// Text returned with each match [default: the FILE as given].
+    /// Text that searches return with the image [default: the FILE as given].
     #[arg(long, value_name = "TEXT")]
     brief: Option<String>,
-    /// Number to filter searches by, 1 to 65535; at most two.
+    /// Number that searches can filter by, 1 to 65535; up to two.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
     /// What to do with an image that is stored already.
@@ -44,13 +44,13 @@ pub struct Add {
 /// What to do with an image that is stored already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnDuplicate {
-    /// Take it as done.
+    /// Report success.
     Accept,
-    /// Count it as a failure.
+    /// Report a failure.
     Reject,
 }
 
-/// Adds each image; a failure of one is shown, and the next one follows.
+/// Adds each image; shows the failure of one and continues with the next.
 pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure> {
     let mut client = args.target.connection.client().await?;
     let mut exit = Exit::Done;
@@ -72,14 +72,13 @@ async fn add_one(
     use v1::add_image_request::Source;
 
     let source = match file.read()? {
-        Image::Content(content) => Source::Content(content),
-        Image::Url(url) => Source::Url(url),
+        ImageSource::Content(content) => Source::Content(content),
+        ImageSource::Url(url) => Source::Url(url),
     };
-    let brief = args.brief.clone();
     let request = v1::AddImageRequest {
         library: args.target.library.clone(),
         source: Some(source),
-        brief: brief.unwrap_or_else(|| file.default_brief()),
+        brief: args.brief.clone().unwrap_or_else(|| file.default_brief()),
         tags: args.tags.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
     };
@@ -107,7 +106,7 @@ fn show(
         })),
         Ok(added) => {
             let remark = if added.existed {
-                "  (already there)"
+                "  (already stored)"
             } else {
                 ""
             };

@@ -1,7 +1,7 @@
-//! The connection to a gateway: address, key, time limit.
+//! The connection to a gateway: address, key, timeout.
 //!
-//! The key travels as `authorization: Bearer …` and is marked sensitive, so
-//! that no layer below prints it.
+//! The key is sent as `authorization: Bearer …` and marked sensitive, so that
+//! no layer below prints it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,18 +17,20 @@ use tonic::{Request, Status};
 use super::failure::{Failure, last_cause};
 use crate::proto::v1::same_image_service_client::SameImageServiceClient;
 
-/// Longest time for a TCP connection to come up.
+/// Maximum time to establish a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A silent connection is probed after the first and given up after the second
-/// time; without it an import would wait for ever behind a dead NAT entry.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// HTTP/2 keepalive: PING a connection after this time without traffic. Without
+/// it an import would wait forever behind an expired NAT entry.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// Close the connection if a PING has no response within this time.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A client that sends the key with every call.
-pub(super) type Client = SameImageServiceClient<Wire>;
+pub(super) type Client = SameImageServiceClient<AuthChannel>;
 /// A channel that sends the key with every call.
-pub(super) type Wire = InterceptedService<Channel, Bearer>;
+pub(super) type AuthChannel = InterceptedService<Channel, Bearer>;
 
-/// How to reach a gateway.
+/// Flags of the connection to a gateway.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
@@ -40,7 +42,7 @@ pub struct Connection {
         value_name = "URL"
     )]
     pub(super) endpoint: String,
-    /// Key of the tenant; the variable keeps it out of the process list.
+    /// API key of the tenant; the variable keeps it out of the process list.
     #[arg(
         long,
         env = "SAMEGATE_API_KEY",
@@ -49,23 +51,23 @@ pub struct Connection {
         value_parser = secret
     )]
     api_key: Option<SecretString>,
-    /// File with the key; goes before --api-key.
+    /// File with the API key; overrides --api-key.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
-    /// Longest time for one call: 500ms, 30s, 2m.
+    /// Timeout of one call, such as 500ms, 30s, 2m.
     #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME")]
     timeout: Duration,
-    /// Print one JSON object per line, failures as well.
+    /// Print one JSON object per line, also for failures.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Which library of which gateway.
+/// Flags of the gateway and the library in it.
 #[derive(Args, Clone, Debug)]
 pub struct Target {
     #[command(flatten)]
     pub(super) connection: Connection,
-    /// Library to work on; none: the tenant's first.
+    /// Library to use [default: the tenant's first].
     #[arg(
         long,
         short,
@@ -85,15 +87,15 @@ pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
 // === impl Connection ===
 
 impl Connection {
-    /// Connects and makes the client of the gateway's own service.
+    /// Connects, and returns a client of the gateway's service.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
-        Ok(SameImageServiceClient::new(self.wire().await?))
+        Ok(SameImageServiceClient::new(self.channel().await?))
     }
 
     /// Connects.
-    pub(super) async fn wire(&self) -> Result<Wire, Failure> {
+    pub(super) async fn channel(&self) -> Result<AuthChannel, Failure> {
         let bearer = Bearer(self.authorization()?);
-        let channel = self.transport()?.connect().await.map_err(|error| {
+        let channel = self.endpoint()?.connect().await.map_err(|error| {
             let cause = last_cause(&error);
             Failure::from(Status::unavailable(format!(
                 "cannot reach {}: {cause}",
@@ -103,30 +105,30 @@ impl Connection {
         Ok(InterceptedService::new(channel, bearer))
     }
 
-    /// Wraps a message into a request with the time limit.
+    /// Wraps a message into a request with the timeout.
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.set_timeout(self.timeout);
         request
     }
 
-    fn transport(&self) -> Result<Endpoint, Failure> {
+    fn endpoint(&self) -> Result<Endpoint, Failure> {
         let address = match self.endpoint.split_once("://") {
             None => format!("http://{}", self.endpoint),
             Some(("http", _)) => self.endpoint.clone(),
             Some((scheme, _)) => {
                 let message = format!("--endpoint: `{scheme}` is not supported");
-                return Err(Failure::local(message).advise("give http://HOST:PORT"));
+                return Err(Failure::local(message).with_advice("give http://HOST:PORT"));
             }
         };
         let endpoint = Endpoint::from_shared(address).map_err(|_| {
             Failure::local(format!("--endpoint: `{}` is not a URL", self.endpoint))
-                .advise("give http://HOST:PORT")
+                .with_advice("give http://HOST:PORT")
         })?;
         Ok(endpoint
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
-            .http2_keep_alive_interval(KEEP_ALIVE.0)
-            .keep_alive_timeout(KEEP_ALIVE.1))
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT))
     }
 
     fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
@@ -139,9 +141,10 @@ impl Connection {
         let Some(key) = key else {
             return Ok(None);
         };
-        let text = format!("Bearer {}", key.expose_secret().trim());
-        let mut value = MetadataValue::try_from(text)
-            .map_err(|_| Failure::local("the API key has characters that a header cannot carry"))?;
+        let mut value = MetadataValue::try_from(format!("Bearer {}", key.expose_secret().trim()))
+            .map_err(|_| {
+            Failure::local("the API key has characters that are not allowed in a header")
+        })?;
         value.set_sensitive(true);
         Ok(Some(value))
     }
@@ -152,8 +155,9 @@ impl Connection {
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(authorization) = &self.0 {
-            let metadata = request.metadata_mut();
-            metadata.insert("authorization", authorization.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", authorization.clone());
         }
         Ok(request)
     }
@@ -161,13 +165,13 @@ impl Interceptor for Bearer {
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "the signature that clap asks of a value parser"
+    reason = "clap requires a value parser to return a Result"
 )]
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text))
 }
 
-/// Reads `500ms`, `30s`, `2m`, or a bare number of seconds.
+/// Parses `500ms`, `30s`, `2m`, or a number of seconds without a unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits

@@ -1,15 +1,15 @@
-//! `samegate delete`: any number of signs, or one image.
+//! `samegate delete`: deletes images by their signs, or one by its file.
 
 use std::path::Path;
 
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::Exit;
 use super::client::Target;
+use super::exit::Exit;
 use super::failure::Failure;
+use super::image::{ImageArg, ImageSource};
 use super::output::Output;
-use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -27,7 +27,7 @@ pub struct Delete {
     /// Signs of stored images.
     #[arg(value_name = "SIGN")]
     signs: Vec<String>,
-    /// The stored image itself: a file, a URL, or - for standard input.
+    /// The stored image: a file, a URL, or - for standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<ImageArg>,
     /// Print failures only.
@@ -37,21 +37,19 @@ pub struct Delete {
     pub(super) target: Target,
 }
 
-/// Deletes, and shows what became of each sign.
+/// Deletes images and shows the result of each.
 pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failure> {
     use v1::delete_images_request::Target;
 
     let (target, name) = match &args.file {
         None => {
             let values = args.signs.clone();
-            (
-                Target::ContSigns(v1::ContSignList { values }),
-                String::new(),
-            )
+            let signs = v1::ContSignList { values };
+            (Target::ContSigns(signs), String::new())
         }
         Some(file) => match file.read()? {
-            Image::Content(content) => (Target::Content(content), file.to_string()),
-            Image::Url(url) => (Target::Url(url), file.to_string()),
+            ImageSource::Content(content) => (Target::Content(content), file.to_string()),
+            ImageSource::Url(url) => (Target::Url(url), file.to_string()),
         },
     };
     let request = v1::DeleteImagesRequest {
@@ -76,9 +74,9 @@ pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failu
 fn show(args: &Delete, file: &str, sign: &str, status: v1::Status, output: &mut Output) {
     let is_deleted = status.code == 0;
     let mut failure = Failure::from(status);
-    // The other commands take files where this one takes signs.
+    // The other commands accept files where this one expects signs.
     if Path::new(sign).is_file() {
-        failure = failure.advise("this is a file: delete its image with --file");
+        failure = failure.with_advice("this is a file: delete its image with --file");
     }
     let name = if sign.is_empty() { file } else { sign };
     match (is_deleted, args.target.connection.json) {

@@ -1,7 +1,7 @@
-//! Why a command or one of its items failed, for people and for programs.
+//! The error of a command or one of its items, for people and for programs.
 //!
-//! A server's status is unpacked once: code, reason, errors of the request,
-//! wait. What to do about it is told where that is known.
+//! A gRPC status is unpacked once: code, reason, violations of the request, retry
+//! delay. The text for people adds advice where it is known.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ pub struct Failure {
     details: Box<Details>,
 }
 
-/// What a [`Failure`] carries beside its message.
+/// What a [`Failure`] holds besides its message.
 #[derive(Clone, Debug, Default)]
 struct Details {
     code: Option<Code>,
@@ -35,7 +35,7 @@ struct Details {
 // === impl Failure ===
 
 impl Failure {
-    /// Makes a failure that no server was needed for.
+    /// Makes a failure that did not come from a server.
     pub(super) fn local(message: impl Into<String>) -> Self {
         Failure {
             message: message.into(),
@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// Makes the failure that the gateway would answer with for this kind.
+    /// Makes the failure that the gateway would return for this kind.
     pub(super) fn of_kind(kind: Kind, message: impl Into<String>) -> Self {
         let mut failure = Failure::local(message);
         failure.details.code = Some(kind.code());
@@ -51,34 +51,34 @@ impl Failure {
         failure
     }
 
-    /// Says what to do about it.
+    /// Adds what the user can do.
     #[must_use]
-    pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
+    pub(super) fn with_advice(mut self, advice: impl Into<String>) -> Self {
         self.details.advice = Some(advice.into());
         self
     }
 
-    /// Code of the server's response; none for a local failure.
+    /// Returns the code of the server's response; none for a local failure.
     pub(super) fn code(&self) -> Option<Code> {
         self.details.code
     }
 
-    /// What happened, without the advice.
+    /// Returns the message, without the advice.
     pub(super) fn message(&self) -> &str {
         &self.message
     }
 
-    /// How long the server asks to wait before a repeat.
+    /// Returns the delay that the server requests before a retry.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         self.details.retry_after
     }
 
-    /// The kind of the gateway's error table, where the reason names one.
+    /// Returns the kind in the gateway's error table that has this reason, if any.
     pub(super) fn kind(&self) -> Option<Kind> {
         Kind::all().find(|kind| kind.reason() == self.details.reason)
     }
 
-    /// Writes the failure with stable field names; absent ones are left out.
+    /// Formats the failure with stable field names; absent fields are omitted.
     pub(super) fn to_json(&self) -> Value {
         let mut object = json!({ "message": self.message });
         if let Some(code) = self.details.code {
@@ -107,13 +107,13 @@ impl Failure {
             return Some("check --library");
         }
         if self.details.reason == Kind::ImageAlreadyExists.reason() {
-            return Some("--on-duplicate accept takes it as done");
+            return Some("--on-duplicate accept reports success");
         }
         let code = self.details.code?;
         if code == Code::Unauthenticated {
             return Some("give a valid key with SAMEGATE_API_KEY or --api-key-file");
         }
-        // Only a gateway names a reason; without one nobody answered.
+        // A gateway always sends a reason; without one the connection failed.
         if code == Code::Unavailable && self.details.reason.is_empty() {
             return Some("is `samegate serve` running? is --endpoint right?");
         }
@@ -132,8 +132,8 @@ impl From<Status> for Failure {
         }
         if let Some(request) = details.bad_request() {
             for violation in &request.field_violations {
-                let error = (violation.field.clone(), violation.description.clone());
-                failure.details.violations.push(error);
+                let violation = (violation.field.clone(), violation.description.clone());
+                failure.details.violations.push(violation);
             }
         }
         failure.details.retry_after = details.retry_info().and_then(|info| info.retry_delay);
@@ -159,13 +159,14 @@ impl fmt::Display for Failure {
             (Some(code), _) => write!(f, " [{}]", upper_snake(code))?,
             (None, _) => {}
         }
-        // The gateway's message may name the errors already.
-        let unnamed = self.details.violations.iter();
-        for (field, error) in unnamed.filter(|(_, error)| !self.message.contains(error.as_str())) {
-            write!(f, "\n  {field}: {error}")?;
+        for (field, description) in &self.details.violations {
+            // The gateway's message may contain the violations already.
+            if !self.message.contains(description.as_str()) {
+                write!(f, "\n  {field}: {description}")?;
+            }
         }
         if let Some(wait) = self.details.retry_after {
-            write!(f, "\n  try again in {:.1} s", wait.as_secs_f64())?;
+            write!(f, "\n  retry after {:.1} s", wait.as_secs_f64())?;
         }
         match self.details.advice.as_deref().or(self.advice_for_code()) {
             Some(advice) => write!(f, "\n  {advice}"),
@@ -174,9 +175,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Takes the message of a status; a broken transport's is in its causes.
+/// Returns the message of a status; for a transport error it is in the causes.
 fn message_of(status: &Status) -> String {
-    // tonic's own limit on a call answers CANCELLED with this text.
+    // tonic's timeout of a call ends it as CANCELLED with this text.
     if status.code() == Code::Cancelled && status.message() == "Timeout expired" {
         return "no response within --timeout".to_owned();
     }
@@ -186,7 +187,7 @@ fn message_of(status: &Status) -> String {
     }
 }
 
-/// Follows the causes of an error to the one that says what happened.
+/// Returns the message of the innermost cause, which says what happened.
 pub(super) fn last_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
@@ -195,7 +196,7 @@ pub(super) fn last_cause(error: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string().to_lowercase()
 }
 
-/// Writes a code as the gRPC specification does.
+/// Formats a code as in the gRPC specification.
 fn upper_snake(code: Code) -> String {
     let mut name = String::new();
     for c in format!("{code:?}").chars() {
@@ -217,19 +218,19 @@ mod tests {
         let mut details = ErrorDetails::new();
         details
             .set_error_info("PARAMETER_TOO_LONG", "samegate", [])
-            .add_bad_request_violation("brief", "257 bytes; at most 256")
-            .add_bad_request_violation("tags", "3 tags; at most 2")
+            .add_bad_request_violation("brief", "257 bytes; max 256")
+            .add_bad_request_violation("tags", "3 tags; max 2")
             .set_retry_info(Some(Duration::from_millis(1500)));
         let code = Code::InvalidArgument;
         Status::with_error_details(code, "the request is invalid", details).into()
     }
 
     #[test]
-    fn people_read_reason_errors_and_wait() {
+    fn people_read_reason_violations_and_retry_delay() {
         assert_eq!(
             rejected().to_string(),
-            "the request is invalid [PARAMETER_TOO_LONG]\n  brief: 257 bytes; at most 256\n  \
-             tags: 3 tags; at most 2\n  try again in 1.5 s"
+            "the request is invalid [PARAMETER_TOO_LONG]\n  brief: 257 bytes; max 256\n  \
+             tags: 3 tags; max 2\n  retry after 1.5 s"
         );
     }
 
@@ -242,8 +243,8 @@ mod tests {
                 "reason": "PARAMETER_TOO_LONG",
                 "message": "the request is invalid",
                 "violations": [
-                    { "field": "brief", "description": "257 bytes; at most 256" },
-                    { "field": "tags", "description": "3 tags; at most 2" },
+                    { "field": "brief", "description": "257 bytes; max 256" },
+                    { "field": "tags", "description": "3 tags; max 2" },
                 ],
                 "retry_after_seconds": 1.5,
             })

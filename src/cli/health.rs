@@ -1,4 +1,4 @@
-//! `samegate health`: asks `grpc.health.v1`, for probes and scripts.
+//! `samegate health`: calls `grpc.health.v1`, for probes and scripts.
 
 use clap::Args;
 use serde_json::json;
@@ -6,8 +6,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::Exit;
 use super::client::Connection;
+use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
 
@@ -16,23 +16,24 @@ Examples:
   samegate health
   samegate health --service samegate.v1.SameImageService --timeout 2s
 
-Exit status 0 when the response is SERVING, else 1.";
+Exit status 0 if the status is SERVING, else 1.";
 
 /// Flags of `samegate health`.
 #[derive(Args, Debug)]
 pub struct Health {
-    /// Full name of a service; empty: the gateway as a whole.
+    /// Full name of a service [default: the gateway as a whole].
     #[arg(long, default_value = "", hide_default_value = true)]
     service: String,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
 
-/// Asks once.
+/// Calls once and shows the status.
 pub(super) async fn run(args: Health, output: &mut Output) -> Result<Exit, Failure> {
-    let mut client = HealthClient::new(args.connection.wire().await?);
-    let service = args.service;
-    let request = args.connection.request(HealthCheckRequest { service });
+    let mut client = HealthClient::new(args.connection.channel().await?);
+    let request = args.connection.request(HealthCheckRequest {
+        service: args.service,
+    });
     let status = client.check(request).await?.into_inner().status();
 
     let name = status.as_str_name();

@@ -1,15 +1,15 @@
 //! `samegate key new`: an API key for a caller, and its hash for the gateway.
 //!
-//! The key is shown once and kept nowhere: the configuration holds its
-//! SHA-256 only. A plain hash is enough, since 256 random bits cannot be
-//! guessed as passwords can.
+//! The key is shown once and not stored: the configuration holds only its
+//! SHA-256. A plain hash is enough: unlike a password, 256 random bits cannot be
+//! guessed.
 
 use clap::{Args, Subcommand};
 use rustls::crypto::aws_lc_rs;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::Exit;
+use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
 
@@ -18,20 +18,20 @@ Examples:
   samegate key new
   samegate key new --json | jq -r .key > key.txt
 
-The gateway takes the key when its hash is in the configuration:
+The gateway accepts the key when its hash is in the configuration:
   [tenants.shop]
   api_keys = [\"sha256:…\"]
 
 A caller sends the key as `authorization: Bearer KEY` or `x-api-key: KEY`, and
 samegate's own commands read it from SAMEGATE_API_KEY or --api-key-file.";
 
-/// By this, people and scanners of leaked secrets know what the text is.
+/// Lets people and secret scanners recognize a key.
 const PREFIX: &str = "sg_";
 
-/// What `samegate key` can do.
+/// The commands of `samegate key`.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Makes an API key, and shows it this once.
+    /// Makes an API key and shows it once.
     #[command(after_help = NEW_EXAMPLES)]
     New(New),
 }
@@ -39,18 +39,19 @@ pub enum KeyCommand {
 /// Flags of `samegate key new`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct New {
-    /// Prints an object with `key` and `hash`, for programs.
+    /// Print an object with `key` and `hash`, for programs.
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Makes and shows a key of 256 bits from the system's generator.
+/// Makes and shows a key of 256 bits from the random number generator of the
+/// TLS library.
 pub(super) fn new(args: New, output: &mut Output) -> Result<Exit, Failure> {
     let mut secret = [0; 32];
     aws_lc_rs::default_provider()
         .secure_random
         .fill(&mut secret)
-        .map_err(|_| Failure::local("the system gives no random numbers"))?;
+        .map_err(|_| Failure::local("cannot generate random numbers"))?;
     let key = format!("{PREFIX}{}", hex(&secret));
     let hash = format!("sha256:{}", hex(&Sha256::digest(&key)));
     if args.json {
@@ -59,7 +60,7 @@ pub(super) fn new(args: New, output: &mut Output) -> Result<Exit, Failure> {
     }
     output.line(&format!("key   {key}\nhash  {hash}"));
     output.note(
-        "The key is shown only now: hand it to the caller. Its hash goes into \
+        "The key is shown only now: give it to the caller. Add its hash to \
          tenants.NAME.api_keys.",
     );
     Ok(Exit::Done)

@@ -1,9 +1,10 @@
-//! Where a command writes: results to `out`, everything else to `err`.
+//! The output of a command: results to `out`, everything else to `err`.
 //!
-//! Text from outside (briefs, messages of a server) may hold control
-//! characters that move the cursor or recolour a terminal, so no line goes out
-//! without [`printable`]. A reader that went away (`samegate list | head`) ends
-//! the command instead of making each writer handle it.
+//! Text from outside (briefs, messages of a server) may contain control
+//! characters that move the cursor or change colours of a terminal, so every line
+//! passes [`printable`]. The first failed write is recorded, so that a command
+//! ends when its reader is gone (`samegate list | head`) and writers need not
+//! handle it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,11 +14,11 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 
-/// The two streams of a command.
+/// The two output streams of a command.
 pub struct Output {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    /// Whether a progress bar makes sense on `err`.
+    /// Whether `err` can show a progress bar.
     is_terminal: bool,
     /// The first write that failed.
     error: Option<io::Error>,
@@ -26,14 +27,14 @@ pub struct Output {
 // === impl Output ===
 
 impl Output {
-    /// Uses the streams of the process.
+    /// Writes to the standard streams of the process.
     pub fn standard() -> Self {
         let mut output = Output::new(io::stdout(), io::stderr());
         output.is_terminal = io::stderr().is_terminal();
         output
     }
 
-    /// Uses any two streams; neither is taken for a terminal.
+    /// Writes to any two streams, which are not treated as a terminal.
     pub fn new(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
         Output {
             out: Box::new(out),
@@ -43,26 +44,26 @@ impl Output {
         }
     }
 
-    /// Writes lines of a result.
+    /// Writes one or more lines of a result.
     pub fn line(&mut self, text: &str) {
         let written = writeln!(self.out, "{}", printable(text)).and_then(|()| self.out.flush());
         self.check(written);
     }
 
-    /// Writes a result for a program: one object on one line.
+    /// Writes a result for a program: one JSON object on one line.
     pub fn json(&mut self, value: &Value) {
-        // Not `line`: JSON escapes control characters by itself.
+        // Not `line`: JSON escapes control characters already.
         let written = writeln!(self.out, "{value}").and_then(|()| self.out.flush());
         self.check(written);
     }
 
-    /// Writes lines about the work, beside the result.
+    /// Writes one or more lines of messages to `err`.
     pub fn note(&mut self, text: &str) {
         let written = writeln!(self.err, "{}", printable(text));
         self.check(written);
     }
 
-    /// Writes why the command failed.
+    /// Writes the error of the command.
     pub(super) fn failure(&mut self, failure: &Failure, json: bool) {
         if json {
             self.json(&json!({ "error": failure.to_json() }));
@@ -75,13 +76,13 @@ impl Output {
         self.is_terminal
     }
 
-    /// Whether a write failed, as a rule because the reader went away.
-    pub(super) fn is_invalid(&self) -> bool {
+    /// Returns whether a write failed, usually because the reader is gone.
+    pub(super) fn has_failed(&self) -> bool {
         self.error.is_some()
     }
 
-    /// Says why a write failed; a reader that went away knows by itself.
-    pub(super) fn explain_error(&mut self) {
+    /// Writes why a write failed, unless the reader is gone.
+    pub(super) fn report_error(&mut self) {
         let Some(error) = &self.error else {
             return;
         };
@@ -104,15 +105,15 @@ impl fmt::Debug for Output {
     }
 }
 
-/// Replaces control characters, except line ends and tabs, by their escapes.
+/// Escapes control characters, except line ends and tabs.
 fn printable(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(is_harmful) {
+    let is_unsafe = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_harmful(c) {
+        if is_unsafe(c) {
             safe.extend(c.escape_default());
         } else {
             safe.push(c);
@@ -121,7 +122,7 @@ fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Lays out rows in columns of the width of their widest cell, two apart.
+/// Formats rows as columns, each as wide as its widest cell, two spaces apart.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut widths = vec![0; columns];
@@ -141,27 +142,29 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
-/// Writes tags as `7,8`.
+/// Formats tags as `7,8`.
 pub(super) fn tags(tags: &[u32]) -> String {
-    let texts: Vec<String> = tags.iter().map(u32::to_string).collect();
-    texts.join(",")
+    tags.iter()
+        .map(u32::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
-/// Writes a size in the decimal units of SI.
+/// Formats a size in decimal SI units.
 pub(super) fn bytes(size: u64) -> String {
     let mut value = size;
-    let mut rest = 0;
+    let mut remainder = 0;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000 {
             return match unit {
                 "B" => format!("{value} B"),
-                _ => format!("{value}.{} {unit}", rest / 100),
+                _ => format!("{value}.{} {unit}", remainder / 100),
             };
         }
-        rest = value % 1000;
+        remainder = value % 1000;
         value /= 1000;
     }
-    format!("{value}.{} TB", rest / 100)
+    format!("{value}.{} TB", remainder / 100)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! `samegate list`, `get` and `library`: what an embedded library holds.
+//! `samegate list`, `get` and `library`: the contents of an embedded library.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Exit;
 use super::client::Target;
+use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{self, Output};
 use crate::proto::v1;
@@ -22,13 +22,13 @@ Examples:
   samegate get 1122334455,66778899
   samegate get 1122334455,66778899 --thumbnail small.jpg";
 
-/// Largest page that the contract allows (`ListImagesRequest.page_size`).
-const PAGE: u32 = 1000;
+/// Maximum page size in the contract (`ListImagesRequest.page_size`).
+const PAGE_SIZE: u32 = 1000;
 
 /// Flags of `samegate list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// Most images to list; none: all.
+    /// Maximum number of images to list [default: all].
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]
@@ -55,22 +55,24 @@ pub struct Library {
     pub(super) target: Target,
 }
 
-/// Lists the library page by page, so that memory does not grow with it.
+/// Lists the library page by page, so that memory use does not grow with it.
 pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failure> {
     let connection = &args.target.connection;
     let mut client = connection.client().await?;
-    let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut remaining = args.limit.unwrap_or(usize::MAX);
     let mut page_token = String::new();
     let mut is_first = true;
-    while left > 0 && !output.is_invalid() {
+    while remaining > 0 && !output.has_failed() {
         let request = v1::ListImagesRequest {
             library: args.target.library.clone(),
-            page_size: u32::try_from(left).map_or(PAGE, |left| left.min(PAGE)),
+            page_size: u32::try_from(remaining).map_or(PAGE_SIZE, |left| left.min(PAGE_SIZE)),
             page_token,
         };
-        let page = client.list_images(connection.request(request)).await?;
-        let page = page.into_inner();
-        left = left.saturating_sub(page.images.len());
+        let page = client
+            .list_images(connection.request(request))
+            .await?
+            .into_inner();
+        remaining = remaining.saturating_sub(page.images.len());
         if connection.json {
             for image in &page.images {
                 output.json(&to_json(image));
@@ -95,8 +97,12 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
         cont_sign: args.sign,
     };
     let mut client = connection.client().await?;
-    let response = client.get_image(connection.request(request)).await?;
-    let image = response.into_inner().image.unwrap_or_default();
+    let image = client
+        .get_image(connection.request(request))
+        .await?
+        .into_inner()
+        .image
+        .unwrap_or_default();
 
     if let Some(path) = args.thumbnail {
         std::fs::write(&path, &image.thumbnail_jpeg).map_err(|error| {
@@ -107,16 +113,17 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
         output.json(&to_json(&image));
         return Ok(Exit::Done);
     }
-    let rows = [
-        ("sign", image.cont_sign.clone()),
-        ("brief", image.brief.clone()),
-        ("tags", output::tags(&image.tags)),
-        ("pixels", format!("{} x {}", image.width, image.height)),
-        ("size", output::bytes(image.size_bytes)),
-        ("added", added(&image)),
-    ];
-    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
-    output.line(&output::table(&rows));
+    show_fields(
+        [
+            ("sign", image.cont_sign.clone()),
+            ("brief", image.brief.clone()),
+            ("tags", output::tags(&image.tags)),
+            ("pixels", format!("{} x {}", image.width, image.height)),
+            ("size", output::bytes(image.size_bytes)),
+            ("added", added(&image)),
+        ],
+        output,
+    );
     Ok(Exit::Done)
 }
 
@@ -127,8 +134,10 @@ pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, 
         library: args.target.library.clone(),
     };
     let mut client = connection.client().await?;
-    let library = client.get_library(connection.request(request)).await?;
-    let library = library.into_inner();
+    let library = client
+        .get_library(connection.request(request))
+        .await?
+        .into_inner();
 
     if connection.json {
         output.json(&json!({
@@ -139,22 +148,28 @@ pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, 
         }));
         return Ok(Exit::Done);
     }
-    let rows = [
-        ("library", library.library),
-        ("images", library.image_count.to_string()),
-        ("capacity", library.image_capacity.to_string()),
-        ("size", output::bytes(library.size_bytes)),
-    ];
-    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
-    output.line(&output::table(&rows));
+    show_fields(
+        [
+            ("library", library.library),
+            ("images", library.image_count.to_string()),
+            ("capacity", library.image_capacity.to_string()),
+            ("size", output::bytes(library.size_bytes)),
+        ],
+        output,
+    );
     Ok(Exit::Done)
 }
 
-fn show_page(images: &[v1::Image], with_heads: bool, output: &mut Output) {
+fn show_fields<const N: usize>(fields: [(&str, String); N], output: &mut Output) {
+    let rows = fields.map(|(name, value)| vec![name.to_owned(), value]);
+    output.line(&output::table(&rows));
+}
+
+fn show_page(images: &[v1::Image], with_header: bool, output: &mut Output) {
     let mut rows = Vec::with_capacity(images.len() + 1);
-    if with_heads {
-        let heads = ["SIGN", "PIXELS", "SIZE", "ADDED", "TAGS", "BRIEF"];
-        rows.push(heads.map(str::to_owned).to_vec());
+    if with_header {
+        let header = ["SIGN", "PIXELS", "SIZE", "ADDED", "TAGS", "BRIEF"];
+        rows.push(header.map(str::to_owned).to_vec());
     }
     for image in images {
         rows.push(vec![
@@ -183,7 +198,7 @@ fn to_json(image: &v1::Image) -> Value {
     })
 }
 
-/// When the image was added, as RFC 3339 in UTC; empty when unknown.
+/// Returns when the image was added, as RFC 3339 in UTC; empty when unknown.
 fn added(image: &v1::Image) -> String {
     image
         .add_time

@@ -1,13 +1,13 @@
-//! `samegate search`: one query, its matches by falling score.
+//! `samegate search`: one query image, and its matches by descending score.
 
 use clap::{Args, value_parser};
 use serde_json::{Value, json};
 
-use super::Exit;
 use super::client::Target;
+use super::exit::Exit;
 use super::failure::Failure;
+use super::image::{ImageArg, ImageSource};
 use super::output::{self, Output};
-use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -17,7 +17,7 @@ Examples:
   samegate search - < query.jpg
   samegate search query.jpg --json | jq -r '.matches[].cont_sign'
 
-Exit status 0 also when nothing matches.";
+Exit status 0 also if nothing matches.";
 
 /// Flags of `samegate search`.
 #[derive(Args, Debug)]
@@ -25,19 +25,19 @@ pub struct Search {
     /// The query image: a file, a URL, or - for standard input.
     #[arg(value_name = "FILE")]
     file: ImageArg,
-    /// Only images with this tag, 1 to 65535; at most two.
+    /// Only images with this tag, 1 to 65535; up to two.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
-    /// One of the tags is enough.
+    /// Match images with any of the tags instead of all.
     #[arg(long, requires = "tags")]
     any_tag: bool,
-    /// Best matches to skip, 0 to 999.
+    /// Number of best matches to skip, 0 to 999.
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(0..=999))]
     offset: u32,
-    /// Most matches to show, 1 to 1000.
+    /// Maximum number of matches to show, 1 to 1000.
     #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Least score, 0 to 1.
+    /// Minimum score of a match, 0 to 1.
     #[arg(long, default_value_t = 0.0, value_parser = score)]
     min_score: f64,
     #[command(flatten)]
@@ -49,8 +49,8 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
     use v1::search_images_request::Source;
 
     let source = match args.file.read()? {
-        Image::Content(content) => Source::Content(content),
-        Image::Url(url) => Source::Url(url),
+        ImageSource::Content(content) => Source::Content(content),
+        ImageSource::Url(url) => Source::Url(url),
     };
     let logic = if args.any_tag {
         v1::TagLogic::Or
@@ -68,8 +68,10 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
     };
     let connection = &args.target.connection;
     let mut client = connection.client().await?;
-    let found = client.search_images(connection.request(request)).await?;
-    let found = found.into_inner();
+    let found = client
+        .search_images(connection.request(request))
+        .await?
+        .into_inner();
 
     if connection.json {
         output.json(&to_json(&found));
@@ -81,7 +83,7 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
 
 fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
     if found.matches.is_empty() {
-        output.note("no match");
+        output.note("no matches");
         return;
     }
     let mut rows = vec![
@@ -100,7 +102,7 @@ fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
     output.line(&output::table(&rows));
     if found.has_more {
         let next = offset as usize + found.matches.len();
-        output.note(&format!("there are more: --offset {next}"));
+        output.note(&format!("more matches: --offset {next}"));
     }
 }
 
@@ -126,11 +128,13 @@ fn match_to_json(hit: &v1::Match) -> Value {
     object
 }
 
-/// Corners as `[[x, y], …]`.
+/// Formats corners as `[[x, y], …]`.
 fn corners(shape: Option<&v1::Quadrilateral>) -> Vec<[f64; 2]> {
-    let points = shape.map(|shape| shape.corners.as_slice());
-    let points = points.unwrap_or_default().iter();
-    points.map(|point| [point.x, point.y]).collect()
+    shape
+        .into_iter()
+        .flat_map(|shape| &shape.corners)
+        .map(|point| [point.x, point.y])
+        .collect()
 }
 
 fn score(text: &str) -> Result<f64, String> {

@@ -1,13 +1,13 @@
-//! `samegate update`: a new brief and/or new tags for one stored image.
+//! `samegate update`: changes the brief, the tags, or both of a stored image.
 
 use clap::{ArgGroup, Args, value_parser};
 use serde_json::json;
 
-use super::Exit;
 use super::client::Target;
+use super::exit::Exit;
 use super::failure::Failure;
+use super::image::{ImageArg, ImageSource};
 use super::output::Output;
-use super::picture::{Image, ImageArg};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -26,13 +26,13 @@ pub struct Update {
     /// The stored image: a file, a URL, or - for standard input.
     #[arg(value_name = "FILE")]
     file: Option<ImageArg>,
-    /// The stored image by its sign.
+    /// Sign of the stored image.
     #[arg(long, value_name = "SIGN")]
     sign: Option<String>,
-    /// New text.
+    /// New brief.
     #[arg(long, value_name = "TEXT")]
     brief: Option<String>,
-    /// New tag, 1 to 65535, at most two; they replace the stored ones.
+    /// New tag, 1 to 65535, up to two; they replace the stored ones.
     #[arg(
         long = "tag",
         value_parser = value_parser!(u32).range(1..=65_535),
@@ -50,7 +50,7 @@ pub struct Update {
     pub(super) target: Target,
 }
 
-/// Changes the record; what is not named stays.
+/// Changes the record; fields that are not given remain.
 pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failure> {
     let image = target_image(&args)?;
     let changes_tags = args.no_tags || !args.tags.is_empty();
@@ -78,12 +78,12 @@ fn target_image(args: &Update) -> Result<Option<v1::update_image_request::Target
     if let Some(sign) = &args.sign {
         return Ok(Some(Target::ContSign(sign.clone())));
     }
-    // clap demands one of the two; without either the gateway says so.
+    // clap requires one of the two; without either the gateway reports it.
     let Some(file) = &args.file else {
         return Ok(None);
     };
     Ok(Some(match file.read()? {
-        Image::Content(content) => Target::Content(content),
-        Image::Url(url) => Target::Url(url),
+        ImageSource::Content(content) => Target::Content(content),
+        ImageSource::Url(url) => Target::Url(url),
     }))
 }

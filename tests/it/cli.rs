@@ -132,7 +132,7 @@ mod import {
         assert!(
             first
                 .err
-                .contains("12 added, 0 already there, 0 failed, 0 skipped")
+                .contains("12 added, 0 already stored, 0 failed, 0 skipped")
         );
         assert_eq!(double.briefs(), all_briefs(&folder, 12));
         assert_eq!(double.store.lock().unwrap().options[0].max_in_flight, 5);
@@ -140,7 +140,7 @@ mod import {
         assert!(
             second
                 .err
-                .contains("0 added, 0 already there, 0 failed, 12 skipped")
+                .contains("0 added, 0 already stored, 0 failed, 12 skipped")
         );
         assert_eq!(items_read(&double), 12);
     }
@@ -157,7 +157,7 @@ mod import {
         assert_eq!(ran.exit, Exit::Done, "{ran:?}");
         // Each of the two breaks lost the acknowledgement of a stored image.
         assert!(
-            ran.err.contains("28 added, 2 already there, 0 failed"),
+            ran.err.contains("28 added, 2 already stored, 0 failed"),
             "{ran:?}"
         );
         assert_eq!(double.briefs(), all_briefs(&folder, 30));
@@ -174,7 +174,7 @@ mod import {
 
         assert_eq!(ran.exit, Exit::Done, "{ran:?}");
         assert!(
-            ran.err.contains("30 added, 0 already there, 0 failed"),
+            ran.err.contains("30 added, 0 already stored, 0 failed"),
             "{ran:?}"
         );
         assert_eq!(double.store.lock().unwrap().options.len(), 2);
@@ -222,14 +222,14 @@ mod import {
         assert_eq!(ran.exit, Exit::Failed);
         assert!(ran.err.contains("out of order"), "{ran:?}");
         assert!(
-            ran.err.contains("2 left: run the same command again"),
+            ran.err.contains("2 remaining: run the same command again"),
             "{ran:?}"
         );
         let again = samegate(&double, &args).await;
         assert!(
             again
                 .err
-                .contains("1 added, 1 already there, 0 failed, 1 skipped"),
+                .contains("1 added, 1 already stored, 0 failed, 1 skipped"),
             "{again:?}"
         );
     }
@@ -254,7 +254,7 @@ mod import {
 
         assert_eq!(first.exit, Exit::Failed);
         assert!(
-            first.err.contains("4 added, 0 already there, 1 failed"),
+            first.err.contains("4 added, 0 already stored, 1 failed"),
             "{first:?}"
         );
         assert_eq!(line["key"], brief(&folder, 3));
@@ -268,7 +268,7 @@ mod import {
         assert!(
             third
                 .err
-                .contains("1 added, 0 already there, 0 failed, 4 skipped"),
+                .contains("1 added, 0 already stored, 0 failed, 4 skipped"),
             "{third:?}"
         );
         assert!(!list.exists());
@@ -290,7 +290,7 @@ mod import {
 
         assert_eq!(ran.exit, Exit::Done, "{ran:?}");
         assert!(
-            ran.err.contains("5 added, 0 already there, 0 failed"),
+            ran.err.contains("5 added, 0 already stored, 0 failed"),
             "{ran:?}"
         );
         assert_eq!(items_read(&double), 6);
@@ -353,7 +353,7 @@ mod import {
 
         assert!(
             ran.err
-                .contains("1 added, 0 already there, 0 failed, 2 skipped"),
+                .contains("1 added, 0 already stored, 0 failed, 2 skipped"),
             "{ran:?}"
         );
     }
@@ -369,7 +369,7 @@ mod import {
 
         assert_eq!(ran.exit, Exit::Failed);
         assert!(
-            ran.err.contains("3 added, 0 already there, 2 failed"),
+            ran.err.contains("3 added, 0 already stored, 2 failed"),
             "{ran:?}"
         );
         assert!(ran.err.contains("[IMAGE_SIZE]") && ran.err.contains("[IMAGE_EMPTY]"));

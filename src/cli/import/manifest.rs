@@ -1,23 +1,23 @@
 //! The manifest: one JSON object per line, each naming one image.
 //!
-//! Every invalid line is reported before anything is sent.
+//! All invalid lines are reported before anything is sent.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::source::{Item, Origin, Plan};
+use super::plan::{Item, Location, Plan};
 use crate::cli::failure::Failure;
-use crate::cli::picture::fit_brief;
+use crate::cli::image::fit_brief;
 
-/// ConfigErrors shown of a manifest that has more.
-const MAX_ERRORS: usize = 10;
+/// Maximum number of errors that are shown.
+const MAX_SHOWN_ERRORS: usize = 10;
 
 /// One line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct ManifestLine {
     path: Option<String>,
     url: Option<String>,
     brief: Option<String>,
@@ -26,11 +26,11 @@ struct Line {
     key: Option<String>,
 }
 
-/// Reads a manifest; `tags` are for lines that name none.
+/// Reads a manifest; `tags` apply to lines without tags.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or for the invalid lines, all together.
+/// When the file cannot be read, or has invalid lines: all in one failure.
 pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::local(format!(
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
         };
         if let Some(first) = lines_by_key.insert(item.key.clone(), number) {
             errors.push(format!(
-                "line {number}: key `{}` is that of line {first}",
+                "line {number}: key `{}` is already used in line {first}",
                 item.key
             ));
             continue;
@@ -67,17 +67,17 @@ pub(super) fn read(path: &Path, tags: &[u32]) -> Result<Plan, Failure> {
     if errors.is_empty() {
         return Ok(plan);
     }
-    Err(too_invalid(path, &errors))
+    Err(invalid(path, &errors))
 }
 
 fn parse(line: &str, folder: &Path, tags: &[u32]) -> Result<Item, String> {
-    let line: Line = serde_json::from_str(line).map_err(|error| {
-        // The parser sees one line; its own count of lines would mislead.
+    let line: ManifestLine = serde_json::from_str(line).map_err(|error| {
+        // The parser sees one line, so its line number would be wrong.
         error.to_string().replace(" at line 1 column", " at column")
     })?;
-    let (origin, name) = match (line.path, line.url) {
-        (Some(path), None) => (Origin::File(folder.join(&path)), path),
-        (None, Some(url)) => (Origin::Url(url.clone()), url),
+    let (location, name) = match (line.path, line.url) {
+        (Some(path), None) => (Location::File(folder.join(&path)), path),
+        (None, Some(url)) => (Location::Url(url.clone()), url),
         _ => return Err("give either `path` or `url`".to_owned()),
     };
     let tags = if line.tags.is_empty() {
@@ -88,18 +88,18 @@ fn parse(line: &str, folder: &Path, tags: &[u32]) -> Result<Item, String> {
     Ok(Item {
         brief: line.brief.unwrap_or_else(|| fit_brief(&name)),
         key: line.key.unwrap_or(name).into(),
-        origin,
+        location,
         tags,
     })
 }
 
-fn too_invalid(path: &Path, errors: &[String]) -> Failure {
+fn invalid(path: &Path, errors: &[String]) -> Failure {
     let mut message = format!("the manifest `{}` is invalid", path.display());
-    for error in errors.iter().take(MAX_ERRORS) {
+    for error in errors.iter().take(MAX_SHOWN_ERRORS) {
         message.push_str(&format!("\n  {error}"));
     }
-    if errors.len() > MAX_ERRORS {
-        message.push_str(&format!("\n  and {} more", errors.len() - MAX_ERRORS));
+    if errors.len() > MAX_SHOWN_ERRORS {
+        message.push_str(&format!("\n  and {} more", errors.len() - MAX_SHOWN_ERRORS));
     }
     Failure::local(message)
 }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_take_their_defaults_from_the_path_and_the_flags() {
+    fn missing_fields_of_a_line_default_to_the_path_and_the_flags() {
         let plan = plan_of(
             "{\"path\":\"sub/a.jpg\"}\n\n\
              {\"url\":\"http://h/b.png\",\"brief\":\"b\",\"tags\":[1,2],\"key\":\"k\"}\n",
@@ -128,14 +128,14 @@ mod tests {
         };
         assert_eq!((&*first.key, &*first.brief), ("sub/a.jpg", "sub/a.jpg"));
         assert_eq!(first.tags, [9]);
-        assert!(matches!(&first.origin, Origin::File(path) if path.ends_with("sub/a.jpg")));
+        assert!(matches!(&first.location, Location::File(path) if path.ends_with("sub/a.jpg")));
         assert_eq!((&*second.key, &*second.brief), ("k", "b"));
         assert_eq!(second.tags, [1, 2]);
-        assert!(matches!(&second.origin, Origin::Url(url) if url == "http://h/b.png"));
+        assert!(matches!(&second.location, Location::Url(url) if url == "http://h/b.png"));
     }
 
     #[test]
-    fn every_invalid_line_is_named() {
+    fn every_invalid_line_is_reported() {
         let error = plan_of(
             "{\"path\":\"a\",\"url\":\"http://h/a\"}\n{}\n{\"path\":\"a\",\"breif\":\"x\"}\n\
              {\"path\":\"b\"}\n{\"path\":\"b\"}\n",

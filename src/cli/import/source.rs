@@ -1,92 +1,44 @@
-//! Which images an import consists of.
-//!
-//! Only names are held; the bytes of an image are read when the stream asks
-//! for them.
+//! Finds the images of an import in folders, files and glob patterns.
 
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
-use super::Import;
-use super::journal::{Journal, Stamp};
-use super::manifest;
+use super::file_version::FileVersion;
+use super::plan::{Item, Location, Plan};
 use crate::cli::failure::Failure;
-use crate::cli::picture::fit_brief;
+use crate::cli::image::fit_brief;
 
-/// File name endings that folders and globs are searched for.
+/// File name extensions of images in folders and glob patterns.
 const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
 
-/// One image to send.
-#[derive(Debug)]
-pub(super) struct Item {
-    /// Names the item in the stream, the journal and the failures.
-    pub(super) key: Arc<str>,
-    pub(super) origin: Origin,
-    pub(super) brief: String,
-    pub(super) tags: Vec<u32>,
-}
-
-/// Where its bytes are.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    File(PathBuf),
-    Url(String),
-}
-
-/// Everything that an import is to send.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) items: Vec<Arc<Item>>,
-    /// Size and time of each item's file when it was found, as in `items`.
-    pub(super) stamps: Vec<Stamp>,
-    /// Indices of the items that are to be sent.
-    pub(super) pending: Vec<usize>,
-    /// What was found but cannot become an item.
-    pub(super) unusable: Vec<(String, Failure)>,
-}
-
-/// What the journal spares an import.
-#[derive(Debug, Default)]
-pub(super) struct Skipped {
-    /// Stored by an earlier run.
-    pub(super) stored: u64,
-    /// Rejected for good in an earlier run, with the index of the item.
-    pub(super) rejected: Vec<(usize, Failure)>,
-}
-
-/// Finds the images that the flags name.
+/// Finds the images of the paths, each with `tags`.
 ///
 /// # Errors
 ///
-/// When a path does not exist, a glob matches nothing, or the manifest is
-/// invalid.
-pub(super) fn find(args: &Import) -> Result<Plan, Failure> {
-    if let Some(path) = &args.manifest {
-        return manifest::read(path, &args.tags);
-    }
+/// When a path does not exist, or a glob pattern is invalid or matches nothing.
+pub(super) fn find(paths: &[PathBuf], tags: &[u32]) -> Result<Plan, Failure> {
     let mut finder = Finder {
         plan: Plan::default(),
-        tags: &args.tags,
+        tags,
         seen: HashSet::new(),
     };
-    for path in &args.paths {
-        finder.look_at(path)?;
+    for path in paths {
+        finder.find(path)?;
     }
     Ok(finder.plan)
 }
 
-/// The folder that a PATH means, or lies in; of a glob the part before the
-/// first pattern.
+/// Returns the folder that a PATH names or is in; of a glob pattern the part
+/// before the first component with a wildcard.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.to_owned();
     }
-    let fixed = path
+    let fixed: PathBuf = path
         .components()
-        .take_while(|part| !is_pattern(Path::new(part)));
-    let fixed: PathBuf = fixed.collect();
+        .take_while(|part| !is_pattern(Path::new(part)))
+        .collect();
     if fixed == path {
         return path.parent().map(Path::to_owned).unwrap_or_default();
     }
@@ -107,10 +59,10 @@ struct Finder<'a> {
 // === impl Finder ===
 
 impl Finder<'_> {
-    fn look_at(&mut self, path: &Path) -> Result<(), Failure> {
+    fn find(&mut self, path: &Path) -> Result<(), Failure> {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.walk(path),
-            // A file that is named outright is taken whatever it is called.
+            // A file that is named explicitly may have any extension.
             Ok(metadata) => self.add(path, &metadata),
             Err(_) if is_pattern(path) => return self.expand(path),
             Err(error) => {
@@ -140,7 +92,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Goes through a folder in the order of names, so that runs are alike.
+    /// Walks a folder in the order of names, so that runs are reproducible.
     fn walk(&mut self, folder: &Path) {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -159,19 +111,19 @@ impl Finder<'_> {
         }
     }
 
-    /// Takes a folder's contents or a file that is called like an image.
+    /// Walks a folder, or adds a file that has the extension of an image.
     fn consider(&mut self, path: &Path) {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(_) if !is_called_like_an_image(path) => return,
+            Err(_) if !has_image_extension(path) => return,
             Err(error) => return self.reject(path, &error.to_string()),
         };
         if metadata.is_dir() {
-            // A link to a folder may lead round in a circle.
+            // A link to a folder may form a cycle.
             if !path.is_symlink() {
                 self.walk(path);
             }
-        } else if is_called_like_an_image(path) {
+        } else if has_image_extension(path) {
             self.add(path, &metadata);
         }
     }
@@ -186,59 +138,22 @@ impl Finder<'_> {
         };
         let item = Item {
             key: name.into(),
-            origin: Origin::File(path.to_owned()),
+            location: Location::File(path.to_owned()),
             brief: fit_brief(name),
             tags: self.tags.to_vec(),
         };
-        self.plan.push_stamped(item, stamp_of(metadata));
+        self.plan.push_with_version(item, FileVersion::of(metadata));
     }
 
-    fn reject(&mut self, path: &Path, why: &str) {
-        let failure = Failure::local(why.to_lowercase());
-        let name = path.display().to_string();
-        self.plan.unusable.push((name, failure));
-    }
-}
-
-// === impl Plan ===
-
-impl Plan {
-    /// Adds an item; a file that cannot be looked at now fails when its turn
-    /// comes.
-    pub(super) fn push(&mut self, item: Item) {
-        let stamp = match &item.origin {
-            Origin::File(path) => std::fs::metadata(path).map_or(Stamp::NONE, |m| stamp_of(&m)),
-            Origin::Url(_) => Stamp::NONE,
-        };
-        self.push_stamped(item, stamp);
-    }
-
-    fn push_stamped(&mut self, item: Item, stamp: Stamp) {
-        self.pending.push(self.items.len());
-        self.items.push(Arc::new(item));
-        self.stamps.push(stamp);
-    }
-
-    /// Takes out of `pending` what the journal knows, unless it has changed.
-    pub(super) fn leave_out_done(&mut self, journal: &Journal, retry_failed: bool) -> Skipped {
-        let mut skipped = Skipped::default();
-        let (items, stamps) = (&self.items, &self.stamps);
-        self.pending.retain(|&index| {
-            let Some(entry) = journal.entry(&items[index].key, stamps[index]) else {
-                return true;
-            };
-            match entry.rejection() {
-                None => skipped.stored += 1,
-                Some(_) if retry_failed => return true,
-                Some(failure) => skipped.rejected.push((index, failure)),
-            }
-            false
-        });
-        skipped
+    fn reject(&mut self, path: &Path, reason: &str) {
+        let failure = Failure::local(reason.to_lowercase());
+        self.plan
+            .unusable
+            .push((path.display().to_string(), failure));
     }
 }
 
-fn is_called_like_an_image(path: &Path) -> bool {
+fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
         EXTENSIONS
@@ -247,37 +162,17 @@ fn is_called_like_an_image(path: &Path) -> bool {
     })
 }
 
-fn stamp_of(metadata: &Metadata) -> Stamp {
-    let since_epoch = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let mtime_ms = since_epoch.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-    Stamp {
-        size: metadata.len(),
-        mtime_ms,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn found(paths: &[PathBuf]) -> Result<Vec<String>, Failure> {
-        let mut finder = Finder {
-            plan: Plan::default(),
-            tags: &[],
-            seen: HashSet::new(),
-        };
-        for path in paths {
-            finder.look_at(path)?;
-        }
-        let keys = finder.plan.items.iter().map(|item| item.key.to_string());
-        Ok(keys.collect())
+        let plan = find(paths, &[])?;
+        Ok(plan.items.iter().map(|item| item.key.to_string()).collect())
     }
 
     #[test]
-    fn folders_are_searched_to_the_bottom_for_images_only() {
+    fn folders_are_searched_recursively_for_images_only() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::create_dir(root.join("sub")).unwrap();
@@ -312,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_lies_in_the_folder_of_the_first_path() {
+    fn the_journal_is_in_the_folder_of_the_first_path() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
 

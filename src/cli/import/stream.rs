@@ -1,9 +1,9 @@
-//! One stream of an import: items out, acknowledgements in.
+//! One stream of an import: sends items, receives acknowledgements.
 //!
-//! Files are read when the connection has room for more (a few ahead), so
-//! HTTP/2 flow control bounds the memory: a slow library stops the reading.
-//! What has no acknowledgement when the stream ends is the caller's to send
-//! again.
+//! Files are read when the connection has capacity (a few ahead), so HTTP/2 flow
+//! control bounds the memory: backpressure of a slow library stops the reading.
+//! The caller sends items again that have no acknowledgement when the stream
+//! ends.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -16,123 +16,195 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::Load;
-use super::ledger::{Ledger, Verdict};
-use super::source::{Item, Origin};
+use super::plan::{Item, Location, Plan};
+use super::recorder::{Recorder, StreamAction};
+use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::picture::{MAX_FILE_BYTES, check_size};
+use crate::cli::image::{MAX_FILE_BYTES, check_size};
 use crate::error::Kind;
 use crate::proto::v1;
 use crate::proto::v1::add_images_item::Source;
 use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
-/// Files read ahead of the connection: enough to hide the latency of a disk,
-/// little enough to stay under 13 MB.
+/// Files read ahead of the connection: enough to hide the latency of a disk, and
+/// under 13 MB.
 const READ_AHEAD: usize = 4;
-/// Longest key that the contract allows, in bytes.
+/// Maximum length of a key in the contract, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
-/// Longest wait for outstanding acknowledgements after Ctrl-C.
-const GRACE: Duration = Duration::from_secs(10);
+/// Maximum wait for outstanding acknowledgements after Ctrl-C.
+const INTERRUPT_GRACE: Duration = Duration::from_secs(10);
 /// How often the progress is shown.
-const TICK: Duration = Duration::from_secs(1);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Sends items of a plan, one stream at a time.
+pub(super) struct StreamSender<'a> {
+    plan: &'a Plan,
+    options: v1::AddImagesOptions,
+    client: Client,
+    interrupt: CancellationToken,
+}
 
 /// How a stream ended.
-pub(super) enum End {
-    /// In good order; images may be left over if the gateway went away.
+pub(super) enum StreamEnd {
+    /// Gracefully; items may be left over if the gateway is draining.
     Complete,
-    /// Before its time.
+    /// By an error of the connection or a temporary one of the library.
     Broken(Failure),
     /// By the user.
     Interrupted,
-    /// By an outcome that the next image would meet as well.
-    Halted(Failure),
+    /// By an error that every other image would get too.
+    Stopped(Failure),
 }
 
-/// Sends the pending items over one stream and books what comes back.
-///
-/// # Errors
-///
-/// When the journal or the list of failures cannot be written.
-pub(super) async fn run(
-    load: &Load<'_>,
-    pending: &[usize],
-    ledger: &mut Ledger<'_>,
-) -> Result<End, Failure> {
-    let stop = CancellationToken::new();
-    // Items that never leave are reported past the stream. The list cannot
-    // grow: it is read as fast as the acknowledgements are.
-    let (unsendable, mut unsent) = unbounded_channel();
-    let outbound = requests(load, pending, stop.clone(), unsendable);
+// === impl StreamSender ===
 
-    let mut client = load.client.clone();
-    let mut inbound = tokio::select! {
-        response = client.add_images(outbound) => match response {
-            Ok(response) => response.into_inner(),
-            Err(status) => return Ok(End::Broken(status.into())),
-        },
-        () = load.interrupt.cancelled() => return Ok(End::Interrupted),
-    };
-    let mut progress = interval(TICK);
-    progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut end = End::Complete;
-    let mut give_up = None;
-    loop {
-        tokio::select! {
-            event = next_event(&mut inbound) => match event {
-                Ok(Some(event)) => {
-                    if let Some(early) = take(event, ledger, &stop)? {
-                        stop.cancel();
-                        end = early;
-                    }
-                }
-                Ok(None) => break,
-                Err(status) => {
-                    let broken = End::Broken(status.into());
-                    return Ok(if matches!(end, End::Complete) { broken } else { end });
-                }
-            },
-            Some((index, failure)) = unsent.recv() => ledger.book_unsent(index, &failure)?,
-            _ = progress.tick() => ledger.show_progress(),
-            () = load.interrupt.cancelled(), if give_up.is_none() => {
-                stop.cancel();
-                end = End::Interrupted;
-                give_up = Some(Instant::now() + GRACE);
-            }
-            () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => break,
+impl<'a> StreamSender<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        options: v1::AddImagesOptions,
+        client: Client,
+        interrupt: CancellationToken,
+    ) -> Self {
+        StreamSender {
+            plan,
+            options,
+            client,
+            interrupt,
         }
     }
-    while let Ok((index, failure)) = unsent.try_recv() {
-        ledger.book_unsent(index, &failure)?;
+
+    /// Returns the indices of the items to send.
+    pub(super) fn pending(&self) -> Vec<usize> {
+        self.plan.pending.clone()
     }
-    ledger.show_progress();
-    Ok(end)
+
+    /// Completes when the user interrupts the import.
+    pub(super) async fn interrupted(&self) {
+        self.interrupt.cancelled().await;
+    }
+
+    /// Sends the pending items over one stream and records the acknowledgements.
+    ///
+    /// # Errors
+    ///
+    /// When the journal or the failure list cannot be written.
+    pub(super) async fn send(
+        &self,
+        pending: &[usize],
+        recorder: &mut Recorder<'_>,
+    ) -> Result<StreamEnd, Failure> {
+        let stop = CancellationToken::new();
+        // Items that cannot be sent are reported here. The channel stays short: it
+        // is read together with the acknowledgements.
+        let (unsendable, mut unsent) = unbounded_channel();
+        let outbound = self.requests(pending, stop.clone(), unsendable);
+
+        let mut client = self.client.clone();
+        let mut inbound = tokio::select! {
+            response = client.add_images(outbound) => match response {
+                Ok(response) => response.into_inner(),
+                Err(status) => return Ok(StreamEnd::Broken(status.into())),
+            },
+            () = self.interrupted() => return Ok(StreamEnd::Interrupted),
+        };
+        let mut progress = interval(PROGRESS_INTERVAL);
+        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut end = StreamEnd::Complete;
+        let mut grace_end = None;
+        loop {
+            tokio::select! {
+                event = next_event(&mut inbound) => match event {
+                    Ok(Some(event)) => {
+                        if let Some(early) = record(event, recorder, &stop)? {
+                            stop.cancel();
+                            end = early;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(status) if matches!(end, StreamEnd::Complete) => {
+                        return Ok(StreamEnd::Broken(status.into()));
+                    }
+                    Err(_) => return Ok(end),
+                },
+                Some((index, failure)) = unsent.recv() => recorder.record_unsent(index, &failure)?,
+                _ = progress.tick() => recorder.print_progress(),
+                () = self.interrupted(), if grace_end.is_none() => {
+                    stop.cancel();
+                    end = StreamEnd::Interrupted;
+                    grace_end = Some(Instant::now() + INTERRUPT_GRACE);
+                }
+                () = sleep_until(grace_end.unwrap_or_else(Instant::now)), if grace_end.is_some() => {
+                    break;
+                }
+            }
+        }
+        while let Ok((index, failure)) = unsent.try_recv() {
+            recorder.record_unsent(index, &failure)?;
+        }
+        recorder.print_progress();
+        Ok(end)
+    }
+
+    /// Returns the outgoing messages: options first, then each pending item until
+    /// `stop`.
+    fn requests(
+        &self,
+        pending: &[usize],
+        stop: CancellationToken,
+        unsendable: UnboundedSender<(usize, Failure)>,
+    ) -> impl Stream<Item = v1::AddImagesRequest> + Send + use<> {
+        let queue: Vec<(usize, Arc<Item>)> = pending
+            .iter()
+            .map(|&index| (index, self.plan.items[index].clone()))
+            .collect();
+        let items = stream::iter(queue)
+            .map(|(index, item)| async move { (index, to_message(&item).await) })
+            .buffered(READ_AHEAD)
+            .filter_map(move |(index, message)| {
+                ready(match message {
+                    Ok(item) => Some(Payload::Item(item)),
+                    Err(failure) => {
+                        // The receiver is gone once the stream has ended; then the
+                        // item counts as not sent.
+                        let _ = unsendable.send((index, failure));
+                        None
+                    }
+                })
+            })
+            .take_until(stop.cancelled_owned());
+        stream::iter([Payload::Options(self.options.clone())])
+            .chain(items)
+            .map(|payload| v1::AddImagesRequest {
+                payload: Some(payload),
+            })
+    }
 }
 
-/// Books one event; `Some` ends the stream early.
-fn take(
+/// Records one event; `Some` ends the stream early.
+fn record(
     event: Event,
-    ledger: &mut Ledger<'_>,
+    recorder: &mut Recorder<'_>,
     stop: &CancellationToken,
-) -> Result<Option<End>, Failure> {
+) -> Result<Option<StreamEnd>, Failure> {
     let result = match event {
         Event::Result(result) => result,
         Event::Drain(_) => {
-            // The rest goes over the next connection.
+            // The remaining items are sent over the next connection.
             stop.cancel();
             return Ok(None);
         }
-        // The ledger counts by itself.
+        // The recorder has counts of its own.
         Event::Progress(_) | Event::Summary(_) => return Ok(None),
     };
-    Ok(match ledger.book_result(result)? {
-        Verdict::GoOn => None,
-        Verdict::Pause(failure) => Some(End::Broken(failure)),
-        Verdict::Halt(failure) => Some(End::Halted(failure)),
+    Ok(match recorder.record_result(result)? {
+        StreamAction::Continue => None,
+        StreamAction::Pause(failure) => Some(StreamEnd::Broken(failure)),
+        StreamAction::Stop(failure) => Some(StreamEnd::Stopped(failure)),
     })
 }
 
-/// Skips messages without an event, which a later contract may send.
+/// Skips messages without a known event, which a later contract may send.
 async fn next_event(
     inbound: &mut Streaming<v1::AddImagesResponse>,
 ) -> Result<Option<Event>, Status> {
@@ -144,54 +216,16 @@ async fn next_event(
     Ok(None)
 }
 
-/// Options first, then each pending item until `stop`.
-fn requests(
-    load: &Load<'_>,
-    pending: &[usize],
-    stop: CancellationToken,
-    unsendable: UnboundedSender<(usize, Failure)>,
-) -> impl Stream<Item = v1::AddImagesRequest> + Send + 'static {
-    let options = Payload::Options(v1::AddImagesOptions {
-        library: load.args.target.library.clone(),
-        on_duplicate: load.args.on_duplicate.to_proto().into(),
-        max_in_flight: load.args.in_flight,
-    });
-    let items = &load.plan.items;
-    let queue: Vec<(usize, Arc<Item>)> = pending
-        .iter()
-        .map(|&index| (index, items[index].clone()))
-        .collect();
-    let items = stream::iter(queue)
-        .map(|(index, item)| async move { (index, prepare(&item).await) })
-        .buffered(READ_AHEAD)
-        .filter_map(move |(index, prepared)| {
-            ready(match prepared {
-                Ok(item) => Some(Payload::Item(item)),
-                Err(failure) => {
-                    // Nobody listens once the stream is over; then the item
-                    // counts as not sent.
-                    let _ = unsendable.send((index, failure));
-                    None
-                }
-            })
-        })
-        .take_until(stop.cancelled_owned());
-    stream::iter([options])
-        .chain(items)
-        .map(|payload| v1::AddImagesRequest {
-            payload: Some(payload),
-        })
-}
-
-async fn prepare(item: &Item) -> Result<v1::AddImagesItem, Failure> {
+/// Reads the image of an item, and makes the message.
+async fn to_message(item: &Item) -> Result<v1::AddImagesItem, Failure> {
     if item.key.len() > MAX_KEY_BYTES {
         let message = format!("the key is longer than {MAX_KEY_BYTES} bytes");
         return Err(Failure::of_kind(Kind::ParameterTooLong, message));
     }
-    let source = match &item.origin {
-        Origin::Url(url) => Source::Url(url.clone()),
-        Origin::File(path) => {
-            let content = read_at_most(path).await.map_err(|error| {
+    let source = match &item.location {
+        Location::Url(url) => Source::Url(url.clone()),
+        Location::File(path) => {
+            let content = read_limited(path).await.map_err(|error| {
                 Failure::local(format!("cannot read: {}", error.to_string().to_lowercase()))
             })?;
             check_size(content.len() as u64)?;
@@ -206,8 +240,8 @@ async fn prepare(item: &Item) -> Result<v1::AddImagesItem, Failure> {
     })
 }
 
-/// Reads one byte past the limit at most, whatever the file has become.
-async fn read_at_most(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+/// Reads up to one byte past the limit, since the file may have grown.
+async fn read_limited(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
     let file = tokio::fs::File::open(path).await?;
     let mut content = Vec::new();
     file.take(MAX_FILE_BYTES + 1)

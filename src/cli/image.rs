@@ -9,25 +9,25 @@ use bytes::Bytes;
 use super::failure::Failure;
 use crate::error::Kind;
 
-/// Largest image that the contract allows (`AddImageRequest.content`), in
+/// Maximum size of an image in the contract (`AddImageRequest.content`), in
 /// bytes.
 pub(super) const MAX_FILE_BYTES: u64 = 3_145_728;
-/// Longest brief that the contract allows, in bytes.
+/// Maximum length of a brief in the contract, in bytes.
 const MAX_BRIEF_BYTES: usize = 256;
 
-/// Where an image comes from.
+/// An image as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageArg {
     /// Standard input.
     Stdin,
     /// A file.
     File(PathBuf),
-    /// An address that the gateway fetches.
+    /// A URL that the gateway fetches.
     Url(String),
 }
 
 /// An image as it is sent.
-pub(super) enum Image {
+pub(super) enum ImageSource {
     Content(Bytes),
     Url(String),
 }
@@ -35,24 +35,24 @@ pub(super) enum Image {
 // === impl ImageArg ===
 
 impl ImageArg {
-    /// Reads the image; only the gateway looks into it.
-    pub(super) fn read(&self) -> Result<Image, Failure> {
-        let content = match self {
-            ImageArg::Url(url) => return Ok(Image::Url(url.clone())),
-            ImageArg::Stdin => read_at_most(std::io::stdin().lock()),
-            ImageArg::File(path) => std::fs::File::open(path).and_then(read_at_most),
+    /// Reads the image without decoding it.
+    pub(super) fn read(&self) -> Result<ImageSource, Failure> {
+        let result = match self {
+            ImageArg::Url(url) => return Ok(ImageSource::Url(url.clone())),
+            ImageArg::Stdin => read_limited(std::io::stdin().lock()),
+            ImageArg::File(path) => std::fs::File::open(path).and_then(read_limited),
         };
-        let content = content.map_err(|error| {
+        let content = result.map_err(|error| {
             Failure::local(format!(
                 "cannot read `{self}`: {}",
                 error.to_string().to_lowercase()
             ))
         })?;
         check_size(content.len() as u64)?;
-        Ok(Image::Content(content.into()))
+        Ok(ImageSource::Content(content.into()))
     }
 
-    /// The brief for an image that was given none: the argument itself, so
+    /// Returns the brief of an image without a `--brief`: the argument itself, so
     /// that search results are readable.
     pub(super) fn default_brief(&self) -> String {
         fit_brief(&self.to_string())
@@ -81,8 +81,8 @@ impl fmt::Display for ImageArg {
     }
 }
 
-/// Tells whether the contract allows an image of this many bytes, so that no
-/// upload is wasted on one that will be rejected.
+/// Checks that the contract allows an image of this size, so that an image that
+/// would be rejected is not uploaded.
 pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     if size_bytes == 0 {
         return Err(Failure::of_kind(Kind::ImageEmpty, "the file is empty"));
@@ -94,8 +94,8 @@ pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shortens a brief to what the contract allows; the end of a path tells more
-/// than its beginning.
+/// Shortens a brief to its maximum length. Keeps the end, which identifies a path
+/// better than its beginning.
 pub(super) fn fit_brief(text: &str) -> String {
     let mut start = text.len().saturating_sub(MAX_BRIEF_BYTES);
     while !text.is_char_boundary(start) {
@@ -104,8 +104,8 @@ pub(super) fn fit_brief(text: &str) -> String {
     text[start..].to_owned()
 }
 
-/// Reads one byte past the limit at most, enough to see that it is passed.
-fn read_at_most(source: impl Read) -> std::io::Result<Vec<u8>> {
+/// Reads up to one byte past the limit, enough to detect that it is exceeded.
+fn read_limited(source: impl Read) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     source.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
     Ok(content)
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_argument_is_a_file_standard_input_or_an_address() {
+    fn an_argument_is_a_file_standard_input_or_a_url() {
         assert_eq!(ImageArg::from("-"), ImageArg::Stdin);
         assert_eq!(ImageArg::from("a.jpg"), ImageArg::File("a.jpg".into()));
         assert!(matches!(

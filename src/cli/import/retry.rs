@@ -1,0 +1,172 @@
+//! Sends all images of an import: reconnects with backoff, and retries images
+//! that failed for a transient reason.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use super::recorder::Recorder;
+use super::stream::{StreamEnd, StreamSender};
+use crate::cli::failure::Failure;
+
+/// Maximum number of times that an image is sent if it fails for a transient
+/// reason.
+const MAX_ROUNDS: usize = 3;
+/// Backoff after the first connection without progress; doubled for each further
+/// one up to [`MAX_BACKOFF`].
+const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_BACKOFF: Duration = Duration::from_secs(15);
+/// Maximum retry delay that is accepted from a gateway.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// The loop over streams.
+pub(super) struct Retry<'a> {
+    sender: StreamSender<'a>,
+    /// Consecutive connections without progress before the import fails.
+    max_attempts: u32,
+}
+
+/// Why sending ended.
+pub(super) enum ImportEnd {
+    /// Each image has its outcome.
+    Complete,
+    /// The user interrupted it.
+    Interrupted,
+    /// A failure that no retry can solve.
+    Stopped(Failure),
+}
+
+// === impl Retry ===
+
+impl<'a> Retry<'a> {
+    pub(super) fn new(sender: StreamSender<'a>, max_attempts: u32) -> Self {
+        Retry {
+            sender,
+            max_attempts,
+        }
+    }
+
+    /// Sends all pending images, and retries those that failed for a transient
+    /// reason.
+    pub(super) async fn run(&self, recorder: &mut Recorder<'_>) -> Result<ImportEnd, Failure> {
+        let mut pending = self.sender.pending();
+        for round in 1..=MAX_ROUNDS {
+            recorder.begin_round(round == MAX_ROUNDS);
+            match self.send(pending, recorder).await? {
+                ImportEnd::Complete => {}
+                end @ (ImportEnd::Interrupted | ImportEnd::Stopped(_)) => return Ok(end),
+            }
+            pending = recorder.take_retryable();
+            if pending.is_empty() {
+                break;
+            }
+            if self.is_interrupted_within(backoff(round)).await {
+                return Ok(ImportEnd::Interrupted);
+            }
+        }
+        Ok(ImportEnd::Complete)
+    }
+
+    /// Opens streams until each of the images has its outcome.
+    async fn send(
+        &self,
+        mut pending: Vec<usize>,
+        recorder: &mut Recorder<'_>,
+    ) -> Result<ImportEnd, Failure> {
+        let mut failed_attempts = 0;
+        while !pending.is_empty() {
+            let completed_before = recorder.completed();
+            let end = self.sender.send(&pending, recorder).await?;
+            pending.retain(|index| !recorder.is_settled(*index));
+
+            let cause = match end {
+                StreamEnd::Interrupted => return Ok(ImportEnd::Interrupted),
+                StreamEnd::Stopped(failure) => return Ok(ImportEnd::Stopped(failure)),
+                StreamEnd::Broken(failure) if !is_transient(&failure) => {
+                    return Ok(ImportEnd::Stopped(failure));
+                }
+                StreamEnd::Broken(failure) => failure,
+                StreamEnd::Complete if pending.is_empty() => break,
+                StreamEnd::Complete => Failure::local("the gateway is draining"),
+            };
+            if recorder.completed() > completed_before {
+                failed_attempts = 0;
+            } else {
+                failed_attempts += 1;
+            }
+            if failed_attempts >= self.max_attempts {
+                return Ok(ImportEnd::Stopped(cause));
+            }
+            let retry_after = cause.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
+            let delay = backoff(failed_attempts as usize).max(retry_after);
+            if !delay.is_zero() {
+                let seconds = delay.as_secs_f64();
+                recorder.print_note(&format!("{}; retry in {seconds:.1} s", cause.message()));
+            }
+            if self.is_interrupted_within(delay).await {
+                return Ok(ImportEnd::Interrupted);
+            }
+        }
+        Ok(ImportEnd::Complete)
+    }
+
+    /// Waits; returns early with `true` if the user interrupts.
+    async fn is_interrupted_within(&self, delay: Duration) -> bool {
+        tokio::time::timeout(delay, self.sender.interrupted())
+            .await
+            .is_ok()
+    }
+}
+
+/// Returns whether another stream can succeed after a broken one: the codes for
+/// a temporary condition, those of a broken transport, and the deadline of a
+/// stream.
+fn is_transient(failure: &Failure) -> bool {
+    failure.code().is_some_and(|code| {
+        matches!(
+            code,
+            Code::Unavailable
+                | Code::Unknown
+                | Code::Internal
+                | Code::Cancelled
+                | Code::Aborted
+                | Code::DeadlineExceeded
+                | Code::ResourceExhausted
+        )
+    })
+}
+
+/// Returns the exponential backoff; none without a failed attempt.
+fn backoff(failed_attempts: usize) -> Duration {
+    if failed_attempts == 0 {
+        return Duration::ZERO;
+    }
+    let doublings = u32::try_from(failed_attempts - 1)
+        .unwrap_or(u32::MAX)
+        .min(16);
+    (INITIAL_BACKOFF * 2u32.pow(doublings)).min(MAX_BACKOFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_up_to_its_maximum() {
+        let waits: Vec<u128> = (0..8).map(|n| backoff(n).as_millis()).collect();
+
+        assert_eq!(waits, [0, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
+        assert_eq!(backoff(usize::MAX), MAX_BACKOFF);
+    }
+
+    #[test]
+    fn only_transient_failures_lead_to_another_stream() {
+        let broken = |code| Failure::from(tonic::Status::new(code, "x"));
+
+        assert!(is_transient(&broken(Code::Unavailable)));
+        assert!(is_transient(&broken(Code::DeadlineExceeded)));
+        assert!(!is_transient(&broken(Code::Unauthenticated)));
+        assert!(!is_transient(&broken(Code::NotFound)));
+        assert!(!is_transient(&Failure::local("no space left")));
+    }
+}

@@ -1,0 +1,78 @@
+//! The summary at the end of an import.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::counts::Counts;
+use crate::cli::output;
+
+/// The result of an import; displayed as text for people.
+pub(super) struct Summary {
+    pub(super) counts: Counts,
+    /// Number of images without an outcome.
+    pub(super) remaining: usize,
+    pub(super) elapsed: Duration,
+    pub(super) failures_file: Option<PathBuf>,
+    pub(super) is_interrupted: bool,
+}
+
+// === impl Summary ===
+
+impl Summary {
+    /// Formats the summary with stable field names.
+    pub(super) fn to_json(&self) -> Value {
+        let counts = &self.counts;
+        json!({
+            "event": "summary",
+            "added": counts.added,
+            "existed": counts.existed,
+            "failed": counts.failed,
+            "failed_before": counts.failed_before,
+            "skipped": counts.skipped,
+            "remaining": self.remaining,
+            "bytes": counts.bytes,
+            "seconds": self.elapsed.as_secs_f64(),
+            "rate": counts.rate(self.elapsed),
+            "interrupted": self.is_interrupted,
+            "failures_file": self.failures_file.as_deref().map(Path::to_string_lossy),
+        })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        write!(
+            f,
+            "{} added, {} already stored, {} failed, {} skipped (journal); {} in {:.1} s, {:.1}/s",
+            counts.added,
+            counts.existed,
+            counts.failed,
+            counts.skipped,
+            output::bytes(counts.bytes),
+            self.elapsed.as_secs_f64(),
+            counts.rate(self.elapsed),
+        )?;
+        if counts.failed_before > 0 {
+            let count = counts.failed_before;
+            write!(
+                f,
+                "\n{count} rejected in an earlier run: --retry-failed sends them again"
+            )?;
+        }
+        if let Some(path) = &self.failures_file {
+            write!(f, "\nfailures are listed in `{}`", path.display())?;
+        }
+        if self.remaining > 0 {
+            write!(
+                f,
+                "\n{} remaining: run the same command again to resume",
+                self.remaining
+            )?;
+        }
+        Ok(())
+    }
+}
