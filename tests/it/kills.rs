@@ -1,12 +1,12 @@
-//! An import during which client, connection and gateway are killed at random,
-//! against what must be in the library in the end.
+//! Imports during which client, connection and gateway are killed at random.
 //!
-//! Real processes, and a proxy between them that stops at a byte drawn from the
-//! seed; there something is killed. The same command again and again must bring
-//! every image into the library once, and name every file that is none.
+//! The processes are real. A proxy between them stops at a random byte; then the
+//! client, the connection or the gateway is killed. Running the same command
+//! again must store every image exactly once, and report every file that is no
+//! image.
 //!
-//! `SEEDS=0..100 IMAGES=2000 cargo test --workspace --test it kills` plays
-//! more and longer ones.
+//! `SEEDS=0..100 IMAGES=2000 cargo test --workspace --test it kills` runs more
+//! and longer imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,19 +23,19 @@ use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Way};
 
-/// Played in every run: each begins with another kind of kill. A seed that
-/// ever failed is added, with what it showed.
+/// Seeds of every run; each begins with a different kind of kill. Add a seed that
+/// fails, with its cause.
 const SEEDS: std::ops::Range<u64> = 0..3;
 const IMAGES: u64 = 90;
-/// Kills in one import.
+/// Number of kills in one import.
 const KILLS: u64 = 6;
-/// About the length of an acknowledgement.
+/// Approximate length of an acknowledgement.
 const RESPONSE_BYTES: u64 = 100;
-/// One file in this many is no image.
-const BAD: u64 = 20;
-/// Longest time for each image of an import with its kills; a machine with
-/// much else to do needs a part of it.
-const LIMIT: Duration = Duration::from_secs(3);
+/// One file of this many is no image.
+const BAD_FILE_INTERVAL: u64 = 20;
+/// Timeout per image of an import with its kills; generous, for a machine under
+/// load.
+const TIMEOUT_PER_IMAGE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug)]
 enum Kill {
@@ -44,43 +44,42 @@ enum Kill {
     Gateway,
 }
 
-/// What plays: a folder of files, a gateway, and the way between.
+/// A folder of files, a gateway, and the proxy in front of it.
 struct Scene {
     folder: tempfile::TempDir,
     gateway: Process,
     proxy: Proxy,
-    /// Bytes of all files.
+    /// Size of all files in bytes.
     bytes: u64,
     good: BTreeSet<String>,
     bad: BTreeSet<String>,
 }
 
 #[tokio::test]
-async fn kills_at_any_byte_lose_no_image_and_double_none() {
+async fn kills_at_any_byte_lose_no_image_and_store_none_twice() {
     let images = variable("IMAGES").map_or(IMAGES, |count| count.parse().unwrap());
     for seed in seeds() {
-        let limit = LIMIT * u32::try_from(images).unwrap();
-        let played = tokio::time::timeout(limit, play(seed, images)).await;
-        played.unwrap_or_else(|_| panic!("seed {seed} is not done within {limit:?}"));
+        let limit = TIMEOUT_PER_IMAGE * u32::try_from(images).unwrap();
+        tokio::time::timeout(limit, run_import(seed, images))
+            .await
+            .unwrap_or_else(|_| panic!("seed {seed} did not finish within {limit:?}"));
     }
 }
 
-async fn play(seed: u64, images: u64) {
+async fn run_import(seed: u64, images: u64) {
     let mut chance = Chance::new(seed);
     let mut scene = Scene::start(seed, images).await;
     let mut client = scene.import();
     for number in 0..KILLS {
-        // Images go out faster than they are stored, so half of the kills are
-        // set by what comes back.
+        // Images are sent faster than they are stored, so half of the kills are
+        // triggered by the responses.
         match chance.below(2) {
             0 => scene
                 .proxy
                 .stop_after(Way::ToServer, chance.below(scene.bytes / KILLS) + 1),
             _ => {
-                let most = images * RESPONSE_BYTES * 2 / KILLS;
-                scene
-                    .proxy
-                    .stop_after(Way::ToClient, chance.below(most) + 1);
+                let max = images * RESPONSE_BYTES * 2 / KILLS;
+                scene.proxy.stop_after(Way::ToClient, chance.below(max) + 1);
             }
         }
         let ended = tokio::select! {
@@ -88,7 +87,7 @@ async fn play(seed: u64, images: u64) {
             () = scene.proxy.stopped() => None,
         };
         if let Some(status) = ended {
-            // All was sent before the last kills: it ends as below.
+            // Everything was sent before the remaining kills.
             assert_eq!(status.code(), Some(1), "seed {seed}");
             break;
         }
@@ -106,23 +105,29 @@ async fn play(seed: u64, images: u64) {
     }
     scene.proxy.open();
     client.wait().await.unwrap();
-    // Everything is done, so this one only tells what is missing.
+    // Everything is stored, so this run only reports the bad files.
     let status = scene.import().wait().await.unwrap();
 
-    assert_eq!(status.code(), Some(1), "seed {seed}: bad files are told");
+    assert_eq!(
+        status.code(),
+        Some(1),
+        "seed {seed}: bad files are reported"
+    );
     let stored: Vec<String> = scene.stored().await.into_values().collect();
-    let doubled = stored.len() - stored.iter().collect::<BTreeSet<_>>().len();
-    assert_eq!(doubled, 0, "seed {seed}");
+    let duplicates = stored.len() - stored.iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(duplicates, 0, "seed {seed}");
     assert_eq!(
         stored.into_iter().collect::<BTreeSet<_>>(),
         scene.good,
         "seed {seed}"
     );
-    let told = scene.lines("failures");
-    let told: Vec<String> = told.map(|line| text(&line["key"])).collect();
-    assert_eq!(told.len(), scene.bad.len(), "seed {seed}: {told:?}");
+    let reported: Vec<String> = scene
+        .lines("failures")
+        .map(|line| text(&line["key"]))
+        .collect();
+    assert_eq!(reported.len(), scene.bad.len(), "seed {seed}: {reported:?}");
     assert_eq!(
-        told.into_iter().collect::<BTreeSet<_>>(),
+        reported.into_iter().collect::<BTreeSet<_>>(),
         scene.bad,
         "seed {seed}"
     );
@@ -137,7 +142,7 @@ impl Scene {
         std::fs::create_dir(folder.path().join("files")).unwrap();
         for number in 0..images {
             let path = folder.path().join(format!("files/{number:05}.png"));
-            let is_bad = number % BAD == BAD / 2;
+            let is_bad = number % BAD_FILE_INTERVAL == BAD_FILE_INTERVAL / 2;
             let content = if is_bad {
                 "no image".into()
             } else {
@@ -168,7 +173,7 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    /// Starts the command that a user would repeat.
+    /// Starts the command that a user would run again.
     fn import(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
         let endpoint = format!("http://{}", self.proxy.address);
@@ -194,8 +199,8 @@ impl Scene {
         command.kill_on_drop(true).spawn().unwrap()
     }
 
-    /// Kills the gateway and starts it on the same folder; what it had
-    /// acknowledged must be there.
+    /// Kills the gateway and starts it on the same folder. Every acknowledged image
+    /// must be stored.
     async fn kill_gateway(&mut self, seed: u64) {
         self.gateway.kill().await;
         self.proxy.cut();
@@ -210,11 +215,11 @@ impl Scene {
             assert_eq!(stored.get(&sign), Some(&key), "seed {seed}: lost");
         }
         self.proxy.lead_to(self.gateway.grpc);
-        // Connections that the proxy took in between.
+        // Connections that the proxy accepted in between.
         self.proxy.cut();
     }
 
-    /// Briefs in the library, which are the paths, by sign.
+    /// Returns the briefs in the library, which are the paths, by sign.
     async fn stored(&self) -> BTreeMap<String, String> {
         let mut client = self.gateway.client().await;
         let mut stored = BTreeMap::new();
@@ -229,8 +234,8 @@ impl Scene {
                 .unwrap()
                 .into_inner();
             for image in page.images {
-                let doubled = stored.insert(image.cont_sign, image.brief);
-                assert_eq!(doubled, None);
+                let duplicate = stored.insert(image.cont_sign, image.brief);
+                assert_eq!(duplicate, None);
             }
             if page.next_page_token.is_empty() {
                 return stored;
@@ -239,11 +244,11 @@ impl Scene {
         }
     }
 
-    /// Whole lines of a file of the import.
+    /// Returns the complete lines of a file of the import.
     fn lines(&self, name: &str) -> impl Iterator<Item = Value> {
         let text = read(&self.path(name));
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let lines: Vec<Value> = text[..whole]
+        let end = text.rfind('\n').map_or(0, |end| end + 1);
+        let lines: Vec<Value> = text[..end]
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
