@@ -1,10 +1,9 @@
-//! The one error of the gateway, and the tables that give it its faces.
+//! The one error type of the gateway.
 //!
-//! A violation is classified once, where it happens, as a [`Kind`]. Everything
-//! else follows from the table below: the gRPC code and reason, the code that
-//! the same_hq wire format uses, who is to blame, whether a repeat helps.
-//! Messages are for callers: they never hold a token, a key, an upstream body,
-//! an upstream address or image bytes.
+//! A failure is classified once, where it happens, as a [`Kind`]. Everything else is read from one
+//! table (`error/table.rs`): reason, gRPC code, same_hq code, who has to act, whether a retry can
+//! help. Messages are for callers: they never hold a token, a key, an upstream body, an upstream
+//! address or image bytes.
 
 mod kind;
 mod table;
@@ -16,12 +15,12 @@ use std::time::Duration;
 pub use self::kind::{Kind, Origin, Retry};
 pub use self::violation::Violation;
 
-/// Result of everything that can fail on the way of a request.
+/// Result of every step of a request that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// A failed request: what happened, for whom, and what to do about it.
+/// A failed request: its class, a message for the caller, and details for both APIs.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -29,7 +28,7 @@ pub struct Error {
     details: Box<Details>,
 }
 
-/// What an [`Error`] carries beside its kind and message.
+/// The part of an [`Error`] that most errors leave empty; boxed to keep `Result` small.
 #[derive(Debug, Default)]
 struct Details {
     violations: Vec<Violation>,
@@ -39,12 +38,12 @@ struct Details {
     source: Option<Source>,
 }
 
-/// How the vendor named a failure.
+/// The vendor's own code for a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VendorCode {
     /// `error_code` of the response.
     pub code: i64,
-    /// `log_id` of the response, where it carried one.
+    /// `log_id` of the response; `None` when the response has none.
     pub log_id: Option<u64>,
 }
 
@@ -53,38 +52,36 @@ pub struct VendorCode {
 impl Error {
     /// Makes an error; `message` is shown to the caller.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let details = Box::default();
         Error {
             kind,
             message: message.into(),
-            details,
+            details: Box::default(),
         }
     }
 
-    /// Makes the error for an invalid request; it takes the kind of the first
-    /// violation, and its message names every one.
+    /// Makes the error for a request with one or more invalid fields.
+    ///
+    /// Its kind is that of the first violation, its message lists them all.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let kind = violations
             .first()
             .map_or(Kind::InvalidParameter, |first| first.kind);
-        let mut message = String::new();
-        for violation in &violations {
-            let separator = if message.is_empty() { "" } else { "; " };
-            message.push_str(&format!(
-                "{separator}`{}`: {}",
-                violation.field, violation.message
-            ));
-        }
-        let mut error = Error::new(kind, message);
+        let messages: Vec<_> = violations.iter().map(ToString::to_string).collect();
+        let mut error = Error::new(kind, messages.join("; "));
         error.details.violations = violations;
         error
     }
 
-    /// Makes the error for the vendor's `error_code`.
+    /// Makes the error for a request with one invalid field.
+    pub fn violation(field: &str, kind: Kind, message: impl Into<String>) -> Self {
+        Violation::new(field, kind, message).into()
+    }
+
+    /// Makes the error for an `error_code` of the vendor.
     pub fn vendor(code: i64, message: &str, log_id: Option<u64>) -> Self {
         let mut error = Error::new(
-            Kind::of_vendor_code(code),
-            format!("the vendor answered {code}: {message}"),
+            Kind::from_vendor_code(code),
+            format!("the vendor returned {code}: {message}"),
         );
         error.details.vendor = Some(VendorCode { code, log_id });
         error
@@ -104,61 +101,60 @@ impl Error {
         self
     }
 
-    /// Attaches how long the caller should wait before a repeat.
+    /// Attaches how long the caller should wait before a retry.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.details.retry_after = Some(wait);
         self
     }
 
-    /// Copies the error for another item of the same request; the cause stays
-    /// with the original.
+    /// Copies the error for another item of the same request, without the cause, which cannot be
+    /// cloned.
     #[must_use]
     pub fn without_source(&self) -> Error {
-        let details = Details {
-            violations: self.details.violations.clone(),
-            cont_sign: self.details.cont_sign.clone(),
-            vendor: self.details.vendor,
-            retry_after: self.details.retry_after,
-            source: None,
-        };
         Error {
             kind: self.kind,
             message: self.message.clone(),
-            details: Box::new(details),
+            details: Box::new(Details {
+                violations: self.details.violations.clone(),
+                cont_sign: self.details.cont_sign.clone(),
+                vendor: self.details.vendor,
+                retry_after: self.details.retry_after,
+                source: None,
+            }),
         }
     }
 
-    /// Class of the failure.
+    /// Returns the class of the failure.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What went wrong, for the caller.
+    /// Returns the message for the caller.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// ConfigErrors of the request, in the order of its fields.
+    /// Returns the invalid fields of the request, in the order of its fields.
     pub fn violations(&self) -> &[Violation] {
         &self.details.violations
     }
 
-    /// Sign of the stored image that stands in the way.
+    /// Returns the sign of the stored image that the failure is about.
     pub fn cont_sign(&self) -> Option<&str> {
         self.details.cont_sign.as_deref()
     }
 
-    /// How the vendor named the failure.
+    /// Returns the vendor's own code for the failure.
     pub fn vendor_code(&self) -> Option<VendorCode> {
         self.details.vendor
     }
 
-    /// How long to wait before a repeat; `None` where a repeat does not help.
+    /// Returns how long to wait before a retry; `None` where a retry does not help.
     pub fn retry_after(&self) -> Option<Duration> {
         let by_kind = match self.kind.retry() {
             Retry::Never => None,
-            // Rates are per second, so the window has moved on after one.
+            // Rates are per second, so the next window begins within one second.
             Retry::NextWindow | Retry::Backoff | Retry::Few => Some(Duration::from_secs(1)),
             Retry::Once | Retry::NewToken => Some(Duration::from_millis(100)),
         };
@@ -174,15 +170,22 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let source = self.details.source.as_deref()?;
-        Some(source)
+        match &self.details.source {
+            Some(source) => Some(source.as_ref()),
+            None => None,
+        }
     }
 }
 
-/// Tells an error and its causes in one line, as each tells one level only.
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Error::invalid(vec![violation])
+    }
+}
+
+/// Writes an error and its causes in one line; `Display` of each error writes only its own level.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
+    std::iter::successors(Some(error), |error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
@@ -193,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invalid_request_names_all_its_violations() {
+    fn the_message_of_an_invalid_request_lists_every_violation() {
         let error = Error::invalid(vec![
             Violation::new("tags", Kind::InvalidParameter, "3 tags; at most 2"),
             Violation::new("brief", Kind::ParameterTooLong, "257 bytes; at most 256"),

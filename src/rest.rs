@@ -12,9 +12,9 @@
 
 mod discard;
 mod form;
+mod image;
 mod oauth;
 mod params;
-mod picture;
 mod response;
 mod token;
 

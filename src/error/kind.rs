@@ -1,8 +1,8 @@
 //! Classes of failures, and the class of each error code of the vendor.
 
-/// Every failure that the gateway tells apart.
+/// Every class of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is described by its row in TABLE")]
+#[expect(missing_docs, reason = "each is described by its row in table.rs")]
 pub enum Kind {
     InvalidParameter,
     MissingParameter,
@@ -50,45 +50,44 @@ pub enum Kind {
     Internal,
 }
 
-/// Who has to act for a failure to go away.
+/// Who has to act before the call can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The caller: the request cannot succeed as it is.
+    /// The caller: the request cannot succeed unchanged.
     Caller,
-    /// Nobody: the state of the library answers the request.
+    /// No one: the failure follows from what the library holds.
     Library,
-    /// The vendor, or the network before it.
+    /// The vendor, or the network between the gateway and the vendor.
     Vendor,
-    /// Whoever runs the gateway.
+    /// The operator of the gateway.
     Gateway,
 }
 
-/// Whether sending the same call again can help.
+/// Whether a retry of the same call can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Never: the response will be the same.
+    /// Never: the result would be the same.
     Never,
-    /// Yes, with growing waits.
+    /// Yes, with exponential backoff.
     Backoff,
-    /// Yes, once the queries-per-second window has moved on (about 1 s).
+    /// Yes, once the window of the rate limit has moved on (about 1 s).
     NextWindow,
     /// Yes, a few times: a third party was slow.
     Few,
-    /// Yes, one more time.
+    /// Yes, one time.
     Once,
-    /// Yes, one more time and with a new access token.
+    /// Yes, one time and with a new access token.
     NewToken,
 }
 
 // === impl Kind ===
 
 impl Kind {
-    /// Classifies an `error_code` of the vendor; an unknown one is a breach of
-    /// the protocol and never a success.
+    /// Classifies an `error_code` of the vendor.
     ///
-    /// Source: the vendor's error table, with the classes that its own
-    /// documentation gives to each code.
-    pub fn of_vendor_code(code: i64) -> Kind {
+    /// An unknown code is a protocol error, never a success. Source: the vendor's error table, with
+    /// the meaning that the vendor documents for each code.
+    pub fn from_vendor_code(code: i64) -> Kind {
         match code {
             1 | 2 | 216_630 | 216_634 | 282_000 => Kind::VendorUnavailable,
             4 => Kind::VendorBusy,

@@ -1,5 +1,5 @@
-//! The table of errors: each [`Kind`] with its reason, its codes in both APIs,
-//! who has to act, and whether a retry can help.
+//! The error table: for each [`Kind`] its reason, its codes in both APIs, who has to act, and
+//! whether a retry can help.
 
 use tonic::Code;
 
@@ -10,13 +10,13 @@ struct Row {
     kind: Kind,
     reason: &'static str,
     code: Code,
-    /// Code and message in the same_hq wire format (vendor's error table).
+    /// `error_code` and `error_msg` in the same_hq format (source: the vendor's error table).
     same_hq: (i64, &'static str),
     origin: Origin,
     retry: Retry,
 }
 
-/// Kind → reason, gRPC code, same_hq code, blame, repeat; in order of `Kind`.
+/// Reason, gRPC code, same_hq code, origin and retry of each kind, in the order of `Kind`.
 #[rustfmt::skip]
 const TABLE: &[Row] = {
     use Kind as K;
@@ -80,38 +80,38 @@ const TABLE: &[Row] = {
 // === impl Kind ===
 
 impl Kind {
-    /// Every kind, in the order of the table.
+    /// Lists every kind, in the order of the table.
     pub fn all() -> impl Iterator<Item = Kind> {
         TABLE.iter().map(|row| row.kind)
     }
 
-    fn row(self) -> &'static Row {
-        &TABLE[self as usize]
-    }
-
-    /// Stable name for machines, in UPPER_SNAKE_CASE.
+    /// Returns the stable name for programs, in UPPER_SNAKE_CASE.
     pub fn reason(self) -> &'static str {
         self.row().reason
     }
 
-    /// Canonical gRPC code.
+    /// Returns the canonical gRPC code.
     pub fn code(self) -> Code {
         self.row().code
     }
 
-    /// `error_code` and `error_msg` in the same_hq wire format.
+    /// Returns `error_code` and `error_msg` of the same_hq format.
     pub fn same_hq(self) -> (i64, &'static str) {
         self.row().same_hq
     }
 
-    /// Who has to act.
+    /// Returns who has to act.
     pub fn origin(self) -> Origin {
         self.row().origin
     }
 
-    /// Whether a repeat can help.
+    /// Returns whether a retry can help.
     pub fn retry(self) -> Retry {
         self.row().retry
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
     }
 }
 
@@ -142,19 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn no_vendor_code_whatever_is_taken_for_success() {
+    fn no_vendor_code_is_classified_as_success() {
         for code in (-10..300_000).chain([i64::MIN, i64::MAX]) {
-            assert_ne!(Kind::of_vendor_code(code).code(), Code::Ok, "{code}");
+            assert_ne!(Kind::from_vendor_code(code).code(), Code::Ok, "{code}");
         }
     }
 
     #[test]
-    fn a_vendor_code_answered_by_the_rest_api_keeps_its_class() {
+    fn a_vendor_code_that_the_rest_api_returns_keeps_its_class() {
         for code in [
             2, 4, 17, 18, 19, 216_100, 216_200, 216_680, 216_681, 282_112, 283_300,
         ] {
-            let kind = Kind::of_vendor_code(code);
-            assert_eq!(Kind::of_vendor_code(kind.same_hq().0), kind, "{code}");
+            let kind = Kind::from_vendor_code(code);
+            assert_eq!(Kind::from_vendor_code(kind.same_hq().0), kind, "{code}");
         }
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, header};
 
-use super::picture;
+use super::image;
 use crate::domain::RawSource;
 use crate::error::{Error, Kind, Result, Violation};
 
@@ -177,13 +177,13 @@ impl Fields {
         self.0.contains_key(name)
     }
 
-    /// Image in a field: base64 text, decoded; no bytes when it was not sent.
+    /// ImageFile in a field: base64 text, decoded; no bytes when it was not sent.
     pub(super) fn image(&self, name: &str) -> RawSource {
         let Some(value) = self.0.get(name) else {
             return RawSource::Content(Bytes::new());
         };
         // Base64 has no `%`, so escapes are undone in multipart bodies too.
-        let image = picture::decode(&value.text);
+        let image = image::decode(&value.text);
         image.map_or(RawSource::Undecodable, RawSource::Content)
     }
 }

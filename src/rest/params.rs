@@ -5,7 +5,7 @@
 //! rules. As in the vendor's responses, the first violation found is the response.
 
 use super::form::Fields;
-use crate::domain::{Add, Delete, Query, RawSource, RawTarget, TagLogic, Update};
+use crate::domain::{Add, Delete, RawSource, RawTarget, Search, TagLogic, Update};
 use crate::error::{Error, Kind, Result, Violation};
 use crate::wire::{MAX_SIGNS_PER_CALL, SIGN_SEPARATOR};
 
@@ -20,7 +20,7 @@ pub(super) fn add(form: &Fields) -> Result<Add> {
 }
 
 /// Reads a search.
-pub(super) fn search(form: &Fields) -> Result<Query> {
+pub(super) fn search(form: &Fields) -> Result<Search> {
     let tags = tags(form)?.unwrap_or_default();
     let tag_logic = match number(form, "tag_logic")? {
         None | Some(0) => TagLogic::And,
@@ -33,7 +33,7 @@ pub(super) fn search(form: &Fields) -> Result<Query> {
         Some(0) => return Err(violation("rn", Kind::InvalidParameter, "1 to 1000")),
         limit => limit.unwrap_or(0),
     };
-    Query::new(source(form)?, &tags, tag_logic, (offset, limit), 0.0)
+    Search::new(source(form)?, &tags, tag_logic, (offset, limit), 0.0)
 }
 
 /// Reads an update; a field that is sent empty empties what is stored.

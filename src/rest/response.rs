@@ -10,7 +10,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 
 use super::token::SIGNATURE;
-use crate::domain::{Added, Deleted, Page};
+use crate::domain::{Added, Deleted, SearchResults};
 use crate::error::{Error, Kind, Result};
 use crate::wire::{AddResponse, ApiError, LogResponse, SearchHit, SearchResponse};
 
@@ -31,7 +31,7 @@ pub(super) fn added(added: &Added) -> Response {
 }
 
 /// Answers a search.
-pub(super) fn found(page: Page) -> Response {
+pub(super) fn found(page: SearchResults) -> Response {
     let hits = page.matches.into_iter().map(|found| SearchHit {
         cont_sign: found.cont_sign.to_string(),
         score: found.score,

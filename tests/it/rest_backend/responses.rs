@@ -90,7 +90,7 @@ async fn recorded_searches_are_read_alike_with_numbers_and_booleans_as_texts() {
     }
 
     let (_vendor, library) = vendor_answering(Operation::Search, sample!("search_texts")).await;
-    let query = Query::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
+    let query = Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
     let page = library.search(&call(), query).await.unwrap();
     assert_eq!(page.matches[0].cont_sign.as_str(), SIGN);
     assert_eq!(
