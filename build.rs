@@ -1,7 +1,7 @@
 //! Compiles the public protobuf contract without protoc.
 //!
-//! Generated code goes to `OUT_DIR` and is never committed; the descriptor set
-//! beside it feeds server reflection.
+//! Generated code goes to `OUT_DIR` and is never committed; the descriptor set beside it feeds
+//! server reflection.
 
 use std::path::PathBuf;
 use std::{env, error::Error, fs};

@@ -1,7 +1,8 @@
 //! The gRPC API: reads messages, calls the library, writes messages.
 //!
-//! No rule about requests is here: [`convert`] passes every field to `domain`, and [`status`] writes
-//! every error as a gRPC status. Authentication, deadlines and logs are middleware around this API.
+//! No rule about requests is here: [`convert`] passes every field to `domain`, and [`status`]
+//! writes every error as a gRPC status. Authentication, deadlines and logs are middleware around
+//! this API.
 
 mod bulk;
 mod convert;

@@ -1,10 +1,10 @@
 //! The REST API: the same_hq format in front of any library.
 //!
-//! The vendor's official SDKs work here unchanged. Order of events for a call: the middleware checks
-//! the token in the query (`token`) before a byte of the body is read; the body becomes fields
-//! (`form`), the fields become a checked request (`params`); the library runs it (`operations`), and
-//! `response` writes the result. No rule about images, briefs or tags is here, and no backend is
-//! known.
+//! The vendor's official SDKs work here unchanged. Order of events for a call: the middleware
+//! checks the token in the query (`token`) before a byte of the body is read; the body becomes
+//! fields (`form`), the fields become a checked request (`params`); the library runs it
+//! (`operations`), and `response` writes the result. No rule about images, briefs or tags is here,
+//! and no backend is known.
 //!
 //! The HTTP status is 200 also for every failed call, so the middleware reads the outcome of a call
 //! from the response's [`Kind`] extension; a successful response has none.

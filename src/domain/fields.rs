@@ -92,8 +92,8 @@ impl ContSign {
     ///
     /// # Errors
     ///
-    /// `MissingParameter` when empty, `ParameterTooLong` above 128 bytes, `InvalidParameter` when it
-    /// contains a control character or a `;`, which separates signs in the same_hq format.
+    /// `MissingParameter` when empty, `ParameterTooLong` above 128 bytes, `InvalidParameter` when
+    /// it contains a control character or a `;`, which separates signs in the same_hq format.
     pub fn new(text: &str) -> Result<Self, Violation> {
         let violation = |kind, message: String| Err(Violation::new("cont_sign", kind, message));
         let text = text.trim();

@@ -1,10 +1,11 @@
 //! Decodes an image from the base64 text of a form field.
 //!
-//! One pass over the text: escapes are undone into a small buffer, which is decoded when it is full,
-//! so megabytes of text are never copied. The decoder is lenient where clients make known mistakes
-//! and the meaning is clear: a `+` may be escaped or not, and a space is a `+` that was not escaped;
-//! line breaks (MIME encoders, `base64` on a command line) are skipped; padding is optional. Any
-//! other character outside the alphabet makes the text invalid, also those of a `data:` prefix.
+//! One pass over the text: escapes are undone into a small buffer, which is decoded when it is
+//! full, so megabytes of text are never copied. The decoder is lenient where clients make known
+//! mistakes and the meaning is clear: a `+` may be escaped or not, and a space is a `+` that was
+//! not escaped; line breaks (MIME encoders, `base64` on a command line) are skipped; padding is
+//! optional. Any other character outside the alphabet makes the text invalid, also those of a
+//! `data:` prefix.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

@@ -56,8 +56,8 @@ pub(super) fn delete(form: &Fields) -> Result<Delete> {
     Delete::new(target(form)?)
 }
 
-/// Reads the name of the library from the query or the body; empty means the caller's first library.
-/// The field is our addition to the format.
+/// Reads the name of the library from the query or the body; empty means the caller's first
+/// library. The field is our addition to the format.
 pub(super) fn library(query: &Fields, form: &Fields) -> Result<String> {
     let name = match query.text("library")? {
         None => form.text("library")?,
@@ -66,8 +66,8 @@ pub(super) fn library(query: &Fields, form: &Fields) -> Result<String> {
     Ok(name.unwrap_or_default())
 }
 
-/// Reads the image: `image` has priority over `url`. An empty field is ignored when the other one is
-/// set, because SDKs send options without a value as empty fields.
+/// Reads the image: `image` has priority over `url`. An empty field is ignored when the other one
+/// is set, because SDKs send options without a value as empty fields.
 fn source(form: &Fields) -> Result<RawSource> {
     if form.is_filled("image") || (form.is_sent("image") && !form.is_filled("url")) {
         return Ok(form.image("image"));

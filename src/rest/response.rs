@@ -60,9 +60,9 @@ pub(super) fn success(log_id: u64) -> Response {
 
 /// Writes the result of a deletion.
 ///
-/// The format has one outcome for all signs. If some signs are stored and deleted, the call succeeds
-/// and signs that are not stored are ignored: the caller wants them deleted, and they are not there.
-/// If none is stored, the signs are probably wrong and the call fails.
+/// The format has one outcome for all signs. If some signs are stored and deleted, the call
+/// succeeds and signs that are not stored are ignored: the caller wants them deleted, and they are
+/// not there. If none is stored, the signs are probably wrong and the call fails.
 ///
 /// # Errors
 ///
@@ -116,8 +116,8 @@ fn code_and_message(error: &Error) -> (i64, String) {
     let (code, message) = error.kind().same_hq();
     let field = error.violations().first().map(|first| first.field.as_str());
     match (error.kind(), field) {
-        // An SDK whose keys were rejected signs its calls. The vendor's code for an invalid signature
-        // points its user to the keys; "invalid parameter" would not.
+        // An SDK whose keys were rejected signs its calls. The vendor's code for an invalid
+        // signature points its user to the keys; "invalid parameter" would not.
         (Kind::CredentialsMissing, Some(SIGNATURE)) => (14, "IAM Certification failed".to_owned()),
         (Kind::MissingParameter, Some("brief")) => (code, "param brief not exist".to_owned()),
         (Kind::ParameterTooLong, Some(field @ ("brief" | "cont_sign"))) => {
@@ -127,8 +127,8 @@ fn code_and_message(error: &Error) -> (i64, String) {
     }
 }
 
-/// Makes a log id for a response without one from the backend: nanoseconds since 1970 have 19 digits
-/// like the vendor's log ids, and are unique in practice.
+/// Makes a log id for a response without one from the backend: nanoseconds since 1970 have 19
+/// digits like the vendor's log ids, and are unique in practice.
 fn new_log_id() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

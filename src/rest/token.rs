@@ -1,9 +1,9 @@
 //! Access tokens without state: every replica accepts the tokens of all others.
 //!
 //! A token looks like the vendor's. It contains its expiry, the id of the application (a digest of
-//! the API key), and a MAC over both under the secret of the key pair. So a token needs no store, and
-//! removing a key pair revokes its tokens. Two pairs with the same API key and different secrets can
-//! be valid at the same time: this is how a secret is replaced without an interruption.
+//! the API key), and a MAC over both under the secret of the key pair. So a token needs no store,
+//! and removing a key pair revokes its tokens. Two pairs with the same API key and different
+//! secrets can be valid at the same time: this is how a secret is replaced without an interruption.
 //!
 //! Issuing and checking know no HTTP and get the time as an argument; only [`Keys::authenticate`]
 //! and [`Keys::are_in`] read a request.
@@ -34,8 +34,8 @@ const ACCESS_TTL_S: u64 = 2_592_000;
 const REFRESH_TTL_S: u64 = 315_360_000;
 /// Number before the application id in a token (vendor's).
 const PLATFORM: &str = "282335";
-/// Length of the MAC in a token: 32 hex digits, as in the vendor's tokens. RFC 2104 section 5 requires
-/// at least 128 bits of a truncated HMAC-SHA256.
+/// Length of the MAC in a token: 32 hex digits, as in the vendor's tokens. RFC 2104 section 5
+/// requires at least 128 bits of a truncated HMAC-SHA256.
 const MAC_BYTES: usize = 16;
 /// Scope of every token; SDKs stop using tokens without this word.
 const SCOPE: &str = "public brain_all_scope";
@@ -80,8 +80,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// The OAuth error `invalid_client` for an unknown API key, and for a secret that does not belong
-    /// to the key; the descriptions are the vendor's.
+    /// The OAuth error `invalid_client` for an unknown API key, and for a secret that does not
+    /// belong to the key; the descriptions are the vendor's.
     pub fn issue(
         &self,
         api_key: &str,
@@ -132,8 +132,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// `CredentialsMissing` for an empty token, `CredentialsExpired` for a token that was granted here
-    /// more than 30 days ago, else `CredentialsInvalid`.
+    /// `CredentialsMissing` for an empty token, `CredentialsExpired` for a token that was granted
+    /// here more than 30 days ago, else `CredentialsInvalid`.
     pub fn tenant(&self, token: &str, now: SystemTime) -> Result<Arc<Tenant>> {
         if token.is_empty() {
             let message = "`access_token` is required in the query";
