@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use crate::support::gateway::Gateway;
-use crate::support::grpc_double::{Act, Double, violation};
+use crate::support::grpc_double::{Act, Double, error_status};
 
 /// What a command left behind.
 #[derive(Debug)]
@@ -104,9 +104,9 @@ fn all_briefs(folder: &tempfile::TempDir, count: usize) -> Vec<String> {
 }
 
 fn give_violation(double: &Double, brief: &str, code: Code, reason: &str, times: usize) {
-    let statuses = std::iter::repeat_n(violation(code, reason), times).collect();
+    let statuses = std::iter::repeat_n(error_status(code, reason), times).collect();
     let mut state = double.store.lock().unwrap();
-    state.violations.insert(brief.to_owned(), statuses);
+    state.errors.insert(brief.to_owned(), statuses);
 }
 
 fn act(double: &Double, act: Act) {

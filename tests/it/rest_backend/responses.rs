@@ -51,7 +51,7 @@ async fn a_recorded_token_is_taken() {
 
 #[tokio::test]
 async fn recorded_rejections_of_a_token_are_a_matter_of_set_up() {
-    for body in [sample!("token_refused"), sample!("token_refused_secret")] {
+    for body in [sample!("token_rejected"), sample!("token_rejected_secret")] {
         let vendor = Vendor::start().await;
         let rejection = Fault::Response {
             status: 401,
