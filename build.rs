@@ -1,7 +1,7 @@
 //! Compiles the public protobuf contract without protoc.
 //!
-//! Generated code goes to `OUT_DIR` and is never committed; the descriptor set
-//! beside it feeds server reflection.
+//! The generated code goes to `OUT_DIR` and is never committed. Server reflection serves the
+//! descriptor set, which is written there too.
 
 use std::path::PathBuf;
 use std::{env, error::Error, fs};
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
 
     tonic_prost_build::configure()
-        // Images stay views into the received frames instead of copies.
+        // `Bytes` fields are slices of the received frames, so images are not copied.
         .bytes(".")
         .compile_fds(descriptors)?;
     Ok(())

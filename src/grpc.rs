@@ -1,8 +1,8 @@
-//! The gRPC API: messages in, checked requests through, messages out.
+//! The gRPC API: reads messages, calls the library, writes messages.
 //!
-//! No rule about requests lives here; [`convert`] hands everything to
-//! `domain`, and [`status`] gives every error its gRPC face. Authentication,
-//! deadlines and logging are layers around this door, not part of it.
+//! No rule about requests is here: [`convert`] passes every field to `domain`, and [`status`]
+//! writes every error as a gRPC status. Authentication, deadlines and logs are middleware around
+//! this API.
 
 mod bulk;
 mod convert;
@@ -12,23 +12,22 @@ mod status;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic::body::Body;
-use tonic::service::LayerExt;
-use tonic::service::Layered;
+use tonic::service::{LayerExt, Layered};
 use tonic::{Code, Status};
 use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
-
-pub use service::Service;
-pub use status::reject;
 
 use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
 
-/// Name under which health checks ask for the service.
+pub use self::service::Service;
+pub use self::status::reject;
+
+/// Full name of the service, which health checks use.
 pub const NAME: &str = SERVICE_NAME;
 
-/// The service on the wire, before any layer of ours.
+/// The service as a tower service, before our middleware.
 pub type Server = Layered<
     MapResponse<SameImageServiceServer<Service>, fn(Response) -> Response>,
     SameImageServiceServer<Service>,
@@ -36,16 +35,16 @@ pub type Server = Layered<
 
 type Response = http::Response<Body>;
 
-/// Puts the service on the wire; a message over `max_message_bytes` answers
+/// Makes the tower service; it rejects a message over `max_message_bytes` with
 /// `RESOURCE_EXHAUSTED`.
 pub fn server(service: Service, max_message_bytes: usize) -> Server {
     let service = SameImageServiceServer::new(service).max_decoding_message_size(max_message_bytes);
-    MapResponseLayer::new(too_large as fn(Response) -> Response).named_layer(service)
+    MapResponseLayer::new(reject_too_large as fn(Response) -> Response).named_layer(service)
 }
 
-/// Corrects tonic's response to a message over the limit, `OUT_OF_RANGE`, which
-/// this API gives to nothing else.
-fn too_large(response: Response) -> Response {
+/// Replaces tonic's `OUT_OF_RANGE` for a message over the limit, a code that this API uses for
+/// nothing else, by our error.
+fn reject_too_large(response: Response) -> Response {
     match Status::from_header_map(response.headers()) {
         Some(status) if status.code() == Code::OutOfRange => {
             reject(&Error::new(Kind::MessageTooLarge, status.message()))
@@ -54,11 +53,11 @@ fn too_large(response: Response) -> Response {
     }
 }
 
-/// Every method of the gRPC API, as `package.Service/Method`.
+/// Lists every method of the gRPC port, as `package.Service/Method`.
 ///
 /// # Errors
 ///
-/// When a compiled-in descriptor set cannot be read: a violation of the build.
+/// When a compiled-in descriptor set cannot be decoded, which is a bug of the build.
 pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
     let sets = [
         DESCRIPTORS,
@@ -70,20 +69,24 @@ pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
     for set in sets {
         for file in FileDescriptorSet::decode(set)?.file {
             for service in &file.service {
-                let (package, name) = (file.package(), service.name());
-                let all = service.method.iter();
-                methods.extend(all.map(|method| format!("{package}.{name}/{}", method.name())));
+                let full_name = format!("{}.{}", file.package(), service.name());
+                methods.extend(
+                    service
+                        .method
+                        .iter()
+                        .map(|method| format!("{full_name}/{}", method.name())),
+                );
             }
         }
     }
     Ok(methods)
 }
 
-/// Puts the (layered) service beside health checks and reflection.
+/// Routes to the service with its middleware, to health checks and to reflection.
 ///
 /// # Errors
 ///
-/// When the compiled-in descriptor set cannot be read: a violation of the build.
+/// When the compiled-in descriptor set cannot be decoded, which is a bug of the build.
 pub fn routes<S>(
     service: S,
     health: HealthReporter,
@@ -110,7 +113,7 @@ where
     );
     let mut routes = tonic::service::Routes::builder();
     routes.add_service(service).add_service(health);
-    // Older tools (grpcurl before 1.9) know the alpha protocol only.
+    // Older tools (grpcurl before 1.9) support the alpha protocol only.
     routes
         .add_service(reflection().build_v1alpha()?)
         .add_service(reflection().build_v1()?);

@@ -25,8 +25,8 @@ use async_trait::async_trait;
 
 use crate::call::{Call, Tenant};
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Update,
-    Updated,
+    Add, Added, ContSign, Delete, Deleted, LibraryStats, List, Listing, Record, Search,
+    SearchResults, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -41,7 +41,7 @@ pub trait Library: Send + Sync + fmt::Debug {
     async fn add(&self, call: &Call, request: Add) -> Result<Added>;
 
     /// Finds the images that are the same as the query, best first.
-    async fn search(&self, call: &Call, query: Query) -> Result<Page>;
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults>;
 
     /// Changes the brief and/or tags of a stored image.
     async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
@@ -51,7 +51,7 @@ pub trait Library: Send + Sync + fmt::Debug {
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
 
     /// Tells the size of the library.
-    async fn stats(&self, _call: &Call) -> Result<Stats> {
+    async fn stats(&self, _call: &Call) -> Result<LibraryStats> {
         Err(unsupported("tell its size"))
     }
 

@@ -1,10 +1,9 @@
 //! Code generated from `proto/samegate/v1`, and its descriptor set.
 
-/// Encoded `FileDescriptorSet` of the public contract, for reflection.
+/// The encoded `FileDescriptorSet` of the public contract, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// Messages, client and server of package `samegate.v1`.
-#[expect(missing_docs, reason = "generated; documented in the proto file")]
+/// Messages, client and server of the package `samegate.v1`, documented in the proto file.
 #[allow(
     clippy::all,
     clippy::pedantic,

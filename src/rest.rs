@@ -1,20 +1,21 @@
-//! The REST API: the same_hq wire format in front of any library.
+//! The REST API: the same_hq format in front of any library.
 //!
-//! The vendor's official SDKs work here unchanged. Order of events for a
-//! call: the layers check the token in the query (`token`) before a byte of
-//! the body is read; the body becomes fields (`form`), the fields a checked
-//! request (`params`), the library answers, and the response is written
-//! (`answer`). No rule about images, briefs or tags stands here, and no
-//! backend is known.
+//! The vendor's official SDKs work here unchanged. Order of events for a call: the middleware
+//! checks the token in the query (`token`) before a byte of the body is read; the body becomes
+//! fields (`form`), the fields become a checked request (`params`); the library runs it
+//! (`operations`), and `response` writes the result. No rule about images, briefs or tags is here,
+//! and no backend is known.
 //!
-//! The HTTP status is 200 for every rejected call, so layers outside read how
-//! a call went from the response's [`Kind`] extension; a success has none.
+//! The HTTP status is 200 also for every failed call, so the middleware reads the outcome of a call
+//! from the response's [`Kind`] extension; a successful response has none.
 
 mod discard;
+mod escape;
 mod form;
+mod image;
 mod oauth;
+mod operations;
 mod params;
-mod picture;
 mod response;
 mod token;
 
@@ -26,117 +27,60 @@ use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::{get, post};
 
-use crate::call::Call;
-use crate::error::{Error, Kind, Result};
+use self::operations::Api;
+use crate::error::{Error, Kind};
 use crate::library::Libraries;
 use crate::wire::{SAME_HQ_PATH, TOKEN_PATH};
 
-use form::Fields;
-pub use response::reject;
-pub use token::{KeyPair, Keys};
+pub use self::response::reject;
+pub use self::token::{KeyPair, Keys};
 
-/// What every call at this door needs.
-#[derive(Clone, Debug)]
-struct Door {
-    libraries: Libraries,
-    max_body_bytes: usize,
-}
-
-/// The operations of the API.
-#[derive(Clone, Copy, Debug)]
-enum Operation {
-    Add,
-    Search,
-    Update,
-    Delete,
-}
-
-/// Every path of the door, without the leading slash.
+/// Lists every path of the API, without the leading slash.
 pub fn methods() -> Vec<String> {
-    let operations = ["add", "search", "update", "delete"];
-    let operations = operations.map(|name| format!("{SAME_HQ_PATH}/{name}"));
-    let paths = operations.into_iter().chain([TOKEN_PATH.to_owned()]);
-    let paths = paths.map(|path| path.trim_start_matches('/').to_owned());
-    paths.collect()
+    ["add", "search", "update", "delete"]
+        .map(operation_path)
+        .into_iter()
+        .chain([TOKEN_PATH.to_owned()])
+        .map(|path| path.trim_start_matches('/').to_owned())
+        .collect()
 }
 
-/// Makes the four operations, to be wrapped in the layers that check the token
-/// ([`Keys::authenticate`]) and make the [`Call`].
+/// Routes to the four operations; the caller wraps them in the middleware that checks the token
+/// ([`Keys::authenticate`]) and makes the [`Call`](crate::call::Call).
 ///
-/// `max_body_bytes` bounds the body of a call; a longer one is answered with
-/// 216202.
+/// A body of more than `max_body_bytes` is rejected with code 216202.
 pub fn calls(libraries: Libraries, max_body_bytes: usize) -> Router {
-    let operation = |operation| {
-        post(
-            move |State(door): State<Door>, request: Request| async move {
-                let response = door.serve(operation, request).await;
-                response.unwrap_or_else(|error| reject(&error))
-            },
-        )
-    };
-    let path = |name: &str| format!("{SAME_HQ_PATH}/{name}");
     Router::new()
-        .route(&path("add"), operation(Operation::Add))
-        .route(&path("search"), operation(Operation::Search))
-        .route(&path("update"), operation(Operation::Update))
-        .route(&path("delete"), operation(Operation::Delete))
-        .with_state(Door {
+        .route(&operation_path("add"), post(operations::add))
+        .route(&operation_path("search"), post(operations::search))
+        .route(&operation_path("update"), post(operations::update))
+        .route(&operation_path("delete"), post(operations::delete))
+        .with_state(Api {
             libraries,
             max_body_bytes,
         })
 }
 
-/// Makes the door: the layered [`calls`], the token endpoint, and the vendor's
-/// code 3 for every other path and HTTP method.
+/// Routes to [`calls`] with their middleware, to the token endpoint, and rejects every other path
+/// and HTTP method with the vendor's code 3.
 pub fn routes(calls: Router, keys: Keys) -> Router {
     Router::new()
-        .route(TOKEN_PATH, get(token).post(token))
+        .route(TOKEN_PATH, get(grant_token).post(grant_token))
         .with_state(keys)
         .merge(calls)
-        .fallback(unsupported)
-        .method_not_allowed_fallback(unsupported)
+        .fallback(reject_unsupported)
+        .method_not_allowed_fallback(reject_unsupported)
         .layer(map_request(discard::unread_body))
 }
 
-async fn token(State(keys): State<Keys>, request: Request) -> Response {
+fn operation_path(name: &str) -> String {
+    format!("{SAME_HQ_PATH}/{name}")
+}
+
+async fn grant_token(State(keys): State<Keys>, request: Request) -> Response {
     oauth::grant(&keys, request, SystemTime::now()).await
 }
 
-async fn unsupported() -> Response {
-    reject(&Error::new(
-        Kind::OperationUnsupported,
-        "no such path or HTTP method",
-    ))
-}
-
-// === impl Door ===
-
-impl Door {
-    async fn serve(&self, operation: Operation, request: Request) -> Result<Response> {
-        let (head, body) = request.into_parts();
-        let call = head.extensions.get::<Call>();
-        let call = call.ok_or_else(|| Error::new(Kind::Internal, "no layer made a call"))?;
-        let query = Fields::of_query(head.uri.query());
-        let form = form::read(&head.headers, body, self.max_body_bytes).await?;
-        let name = params::library(&query, &form)?;
-        let (_, library) = self.libraries.resolve(&call.tenant, &name)?;
-        match operation {
-            Operation::Add => {
-                let added = library.add(call, params::add(&form)?).await?;
-                Ok(response::added(&added))
-            }
-            Operation::Search => {
-                let page = library.search(call, params::search(&form)?).await?;
-                Ok(response::found(page))
-            }
-            Operation::Update => {
-                let updated = library.update(call, params::update(&form)?).await?;
-                Ok(response::done(updated.log_id))
-            }
-            Operation::Delete => {
-                let deleted = library.delete(call, params::delete(&form)?).await?;
-                response::deleted(deleted)
-            }
-        }
-    }
+async fn reject_unsupported() -> Error {
+    Error::new(Kind::OperationUnsupported, "no such path or HTTP method")
 }

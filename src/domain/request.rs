@@ -1,115 +1,84 @@
-//! The four operations with every field checked, all violations reported together.
+//! The five requests of a library; each checks every field and reports all violations together.
 
-use super::picture::undecodable;
-use super::{Brief, ContSign, ImageSource, RawSource, Tags};
-use crate::error::{Error, Kind, Result, Violation};
+use super::fields::{Brief, Tags};
+use super::image::{ImageSource, RawSource};
+use super::target::{DeleteTarget, RawTarget, UpdateTarget};
+use super::violations::Violations;
+use crate::error::{Kind, Result, Violation};
 
-/// Matches past this one are never returned (vendor's limit).
-const MAX_WINDOW: u32 = 1000;
-/// Matches returned when the caller does not say (vendor's default).
+/// Number of matches that a search can reach (vendor's limit).
+const MAX_MATCHES: u32 = 1000;
+/// Matches per response when the caller sets no limit (vendor's default).
 const DEFAULT_LIMIT: u32 = 300;
-/// Most signs of one deletion; ours, bounds what one request can cost.
-const MAX_SIGNS: usize = 10_000;
-/// Records of a page when the caller does not say.
-const DEFAULT_PAGE: u32 = 100;
-/// Most records of a page.
-const MAX_PAGE: u32 = 1000;
+/// Records per page when the caller sets no page size.
+const DEFAULT_PAGE_SIZE: u32 = 100;
+/// Maximum number of records per page.
+const MAX_PAGE_SIZE: u32 = 1000;
 
-/// Adds an image.
+/// Request to add an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Add {
     /// The image.
     pub source: ImageSource,
-    /// Text to store with it.
+    /// Text to store with the image.
     pub brief: Brief,
-    /// Tags to store with it.
+    /// Tags to store with the image.
     pub tags: Tags,
 }
 
-/// Finds images.
+/// Request to find the stored images that are the same as a query image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Query {
-    /// The image to look for.
+pub struct Search {
+    /// The query image.
     pub source: ImageSource,
-    /// Tags that matches must carry; none means all images.
+    /// Tags that a match must have; no tags: all images.
     pub tags: Tags,
     /// How two tags are combined.
     pub tag_logic: TagLogic,
-    /// Best matches to skip, in 0..1000.
+    /// Number of matches to skip, best first, in 0..1000.
     pub offset: u32,
-    /// Most matches to return, at least 1; `offset + limit` is at most 1000.
+    /// Maximum number of matches to return, at least 1; `offset + limit` is up to 1000.
     pub limit: u32,
-    /// Least score of a match, in [0, 1].
+    /// Minimum score of a match, in [0, 1].
     pub min_score: f64,
 }
 
-/// How several tags of a query are combined.
+/// How several tags of a search are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TagLogic {
-    /// A match carries every tag.
+    /// A match has every tag.
     #[default]
     And,
-    /// A match carries at least one of them.
+    /// A match has one or more of the tags.
     Or,
 }
 
-/// Changes what is stored with an image.
+/// Request to change the brief or the tags of a stored image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
     /// The stored image.
-    pub target: Target,
-    /// New brief; `None` leaves the stored one.
+    pub target: UpdateTarget,
+    /// New brief; `None` keeps the stored brief.
     pub brief: Option<Brief>,
-    /// New tags; `None` leaves the stored ones.
+    /// New tags; `None` keeps the stored tags.
     pub tags: Option<Tags>,
 }
 
-/// A stored image, named by its sign or shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The stored image with the same content.
-    Source(ImageSource),
-    /// The stored image with this sign.
-    Sign(ContSign),
-}
-
-/// Deletes images.
+/// Request to delete images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete {
-    /// What to delete.
+    /// The stored images.
     pub target: DeleteTarget,
 }
 
-/// What a deletion names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeleteTarget {
-    /// The stored image with the same content.
-    Source(ImageSource),
-    /// The stored images with these signs; at least one.
-    Signs(Vec<ContSign>),
-}
-
-/// Pages through a library.
+/// Request for one page of a library's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
-    /// Most records to return, in 1..=1000.
+    /// Maximum number of records to return, in 1..=1000.
     pub page_size: u32,
-    /// Where to go on; empty for the start.
+    /// Token of the page; empty for the first page.
     pub page_token: String,
 }
-
-/// The target of an update or deletion as a door read it.
-#[derive(Clone, Debug)]
-pub enum RawTarget {
-    /// An image, or nothing at all.
-    Source(RawSource),
-    /// Signs, in the caller's order.
-    Signs(Vec<String>),
-}
-
-/// Collects the violations of a request, field by field.
-#[derive(Default)]
-struct ConfigErrors(Vec<Violation>);
 
 // === impl Add ===
 
@@ -118,12 +87,12 @@ impl Add {
     ///
     /// # Errors
     ///
-    /// One error that names every invalid field.
+    /// One error that lists every violation.
     pub fn new(source: RawSource, brief: String, tags: &[u32]) -> Result<Self> {
-        let mut violations = ConfigErrors::default();
-        let source = violations.keep(source.check());
-        let brief = violations.keep(Brief::new(brief));
-        let tags = violations.keep(Tags::new(tags));
+        let mut violations = Violations::default();
+        let source = violations.collect(source.check());
+        let brief = violations.collect(Brief::new(brief));
+        let tags = violations.collect(Tags::new(tags));
         match (source, brief, tags) {
             (Some(source), Some(brief), Some(tags)) => Ok(Add {
                 source,
@@ -135,15 +104,14 @@ impl Add {
     }
 }
 
-// === impl Query ===
+// === impl Search ===
 
-impl Query {
-    /// Checks every field; a `limit` of 0 means 300, and the window is cut at
-    /// the 1000th match.
+impl Search {
+    /// Checks every field; a `limit` of 0 means 300, and the window ends at the 1000th match.
     ///
     /// # Errors
     ///
-    /// One error that names every invalid field.
+    /// One error that lists every violation.
     pub fn new(
         source: RawSource,
         tags: &[u32],
@@ -151,31 +119,27 @@ impl Query {
         (offset, limit): (u32, u32),
         min_score: f64,
     ) -> Result<Self> {
-        let mut violations = ConfigErrors::default();
-        let source = violations.keep(source.check());
-        let tags = violations.keep(Tags::new(tags));
-        violations.demand(offset < MAX_WINDOW, "offset", || {
-            format!("{offset}; 0 to {}", MAX_WINDOW - 1)
+        let mut violations = Violations::default();
+        let source = violations.collect(source.check());
+        let tags = violations.collect(Tags::new(tags));
+        violations.require(offset < MAX_MATCHES, "offset", || {
+            format!("{offset}; 0 to {}", MAX_MATCHES - 1)
         });
-        violations.demand(limit <= MAX_WINDOW, "limit", || {
-            format!("{limit}; 1 to {MAX_WINDOW}")
+        violations.require(limit <= MAX_MATCHES, "limit", || {
+            format!("{limit}; 1 to {MAX_MATCHES}")
         });
-        let in_range = (0.0..=1.0).contains(&min_score);
-        violations.demand(in_range, "min_score", || format!("{min_score}; 0 to 1"));
-
-        let limit = if limit == 0 { DEFAULT_LIMIT } else { limit };
-        match (source, tags, violations.0.is_empty()) {
-            (Some(source), Some(tags), true) => {
-                let limit = limit.min(MAX_WINDOW - offset);
-                Ok(Query {
-                    source,
-                    tags,
-                    tag_logic,
-                    offset,
-                    limit,
-                    min_score,
-                })
-            }
+        violations.require((0.0..=1.0).contains(&min_score), "min_score", || {
+            format!("{min_score}; 0 to 1")
+        });
+        match (source, tags, violations.is_empty()) {
+            (Some(source), Some(tags), true) => Ok(Search {
+                source,
+                tags,
+                tag_logic,
+                offset,
+                limit: or_default(limit, DEFAULT_LIMIT).min(MAX_MATCHES - offset),
+                min_score,
+            }),
             _ => Err(violations.into_error()),
         }
     }
@@ -188,20 +152,17 @@ impl Update {
     ///
     /// # Errors
     ///
-    /// One error that names every invalid field; an update that changes
-    /// nothing is one too.
+    /// One error that lists every violation; an update that changes nothing is a violation too.
     pub fn new(target: RawTarget, brief: Option<String>, tags: Option<&[u32]>) -> Result<Self> {
-        let mut violations = ConfigErrors::default();
-        let target = violations.keep(single(target));
+        let mut violations = Violations::default();
+        let target = violations.collect(target.check_one());
         if brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
-            violations
-                .0
-                .push(Violation::new("brief", Kind::MissingParameter, message));
+            violations.push(Violation::new("brief", Kind::MissingParameter, message));
         }
-        let brief = brief.and_then(|brief| violations.keep(Brief::new(brief)));
-        let tags = tags.and_then(|tags| violations.keep(Tags::new(tags)));
-        match (target, violations.0.is_empty()) {
+        let brief = brief.and_then(|brief| violations.collect(Brief::new(brief)));
+        let tags = tags.and_then(|tags| violations.collect(Tags::new(tags)));
+        match (target, violations.is_empty()) {
             (Some(target), true) => Ok(Update {
                 target,
                 brief,
@@ -219,32 +180,9 @@ impl Delete {
     ///
     /// # Errors
     ///
-    /// One error that names every invalid sign, or the violation of the image.
+    /// One error that lists every invalid sign, or the violation of the image.
     pub fn new(target: RawTarget) -> Result<Self> {
-        let signs = match target {
-            RawTarget::Source(source) => {
-                let source = source
-                    .check()
-                    .map_err(|violation| Error::invalid(vec![violation]))?;
-                return Ok(Delete {
-                    target: DeleteTarget::Source(source),
-                });
-            }
-            RawTarget::Signs(signs) => signs,
-        };
-        let mut violations = ConfigErrors::default();
-        let count = signs.len();
-        violations.demand((1..=MAX_SIGNS).contains(&count), "cont_signs", || {
-            format!("{count} signs; 1 to {MAX_SIGNS}")
-        });
-        let checked = signs.iter().take(MAX_SIGNS).map(|sign| ContSign::new(sign));
-        let signs: Vec<_> = checked.filter_map(|sign| violations.keep(sign)).collect();
-        if !violations.0.is_empty() {
-            return Err(violations.into_error());
-        }
-        Ok(Delete {
-            target: DeleteTarget::Signs(signs),
-        })
+        target.check_many().map(|target| Delete { target })
     }
 }
 
@@ -255,85 +193,38 @@ impl List {
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` for a page of more than 1000 records.
+    /// `InvalidParameter` for a page size above 1000.
     pub fn new(page_size: u32, page_token: String) -> Result<Self> {
-        let mut violations = ConfigErrors::default();
-        violations.demand(page_size <= MAX_PAGE, "page_size", || {
-            format!("{page_size}; 1 to {MAX_PAGE}")
+        let mut violations = Violations::default();
+        violations.require(page_size <= MAX_PAGE_SIZE, "page_size", || {
+            format!("{page_size}; 1 to {MAX_PAGE_SIZE}")
         });
-        if !violations.0.is_empty() {
+        if !violations.is_empty() {
             return Err(violations.into_error());
         }
-        let page_size = if page_size == 0 {
-            DEFAULT_PAGE
-        } else {
-            page_size
-        };
         Ok(List {
-            page_size,
+            page_size: or_default(page_size, DEFAULT_PAGE_SIZE),
             page_token,
         })
     }
 }
 
-// === impl ConfigErrors ===
-
-impl ConfigErrors {
-    /// Most violations that are reported: a response stays under 6 KiB.
-    const REPORTED: usize = 16;
-
-    fn keep<T>(&mut self, checked: Result<T, Violation>) -> Option<T> {
-        match checked {
-            Ok(value) => Some(value),
-            Err(violation) => {
-                self.0.push(violation);
-                None
-            }
-        }
-    }
-
-    fn demand(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
-        if !holds {
-            self.0
-                .push(Violation::new(field, Kind::InvalidParameter, message()));
-        }
-    }
-
-    fn into_error(mut self) -> Error {
-        self.0.truncate(Self::REPORTED);
-        Error::invalid(self.0)
-    }
-}
-
-/// Checks a target that must name exactly one image.
-fn single(target: RawTarget) -> Result<Target, Violation> {
-    match target {
-        RawTarget::Source(RawSource::Undecodable) => Err(undecodable()),
-        RawTarget::Source(RawSource::Missing) => {
-            let message = "one of content, url and cont_sign is required";
-            Err(Violation::new("target", Kind::MissingParameter, message))
-        }
-        RawTarget::Source(source) => source.check().map(Target::Source),
-        RawTarget::Signs(signs) => match signs.as_slice() {
-            [sign] => ContSign::new(sign).map(Target::Sign),
-            _ => {
-                let message = format!("{} signs; exactly one", signs.len());
-                Err(Violation::new("cont_sign", Kind::InvalidParameter, message))
-            }
-        },
-    }
+/// Replaces 0, which means "not set", by the default.
+fn or_default(value: u32, default: u32) -> u32 {
+    if value == 0 { default } else { value }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
-    fn address() -> RawSource {
+    fn by_url() -> RawSource {
         RawSource::Url("http://example.org/a.jpg".to_owned())
     }
 
-    fn search(offset: u32, limit: u32) -> Result<Query> {
-        Query::new(address(), &[], TagLogic::And, (offset, limit), 0.0)
+    fn search(offset: u32, limit: u32) -> Result<Search> {
+        Search::new(by_url(), &[], TagLogic::And, (offset, limit), 0.0)
     }
 
     fn fields(error: &Error) -> Vec<&str> {
@@ -345,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_with_three_bad_fields_names_all_three() {
+    fn a_request_with_three_invalid_fields_lists_all_three() {
         let error = Add::new(RawSource::Missing, "x".repeat(257), &[0]).unwrap_err();
 
         assert_eq!(fields(&error), ["source", "brief", "tags"]);
     }
 
     #[test]
-    fn the_window_is_300_by_default_and_cut_at_the_1000th_match() {
+    fn the_limit_is_300_by_default_and_the_window_ends_at_the_1000th_match() {
         assert_eq!(search(0, 0).unwrap().limit, 300);
         assert_eq!(search(900, 500).unwrap().limit, 100);
         assert_eq!(search(999, 1000).unwrap().limit, 1);
@@ -360,22 +251,22 @@ mod tests {
     }
 
     #[test]
-    fn a_window_outside_the_limits_is_rejected_with_both_fields() {
+    fn a_window_out_of_range_is_rejected_with_both_fields() {
         let error = search(1000, 1001).unwrap_err();
 
         assert_eq!(fields(&error), ["offset", "limit"]);
     }
 
     #[test]
-    fn a_score_that_is_no_share_is_rejected() {
+    fn a_minimum_score_outside_0_to_1_is_rejected() {
         for score in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            let error = Query::new(address(), &[], TagLogic::And, (0, 0), score).unwrap_err();
+            let error = Search::new(by_url(), &[], TagLogic::And, (0, 0), score).unwrap_err();
             assert_eq!(fields(&error), ["min_score"]);
         }
     }
 
     #[test]
-    fn an_update_must_change_something_in_exactly_one_image() {
+    fn an_update_needs_a_change_and_exactly_one_image() {
         let signs = |n: usize| RawTarget::Signs(vec!["1,2".to_owned(); n]);
 
         assert_eq!(
@@ -388,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_of_thousands_of_bad_signs_still_answers_briefly() {
+    fn a_deletion_with_thousands_of_invalid_signs_reports_16() {
         let error = Delete::new(RawTarget::Signs(vec![";".to_owned(); 20_000])).unwrap_err();
 
         assert_eq!(error.violations().len(), 16);

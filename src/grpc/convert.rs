@@ -1,18 +1,13 @@
-//! Protobuf messages ↔ domain types, and nothing else.
+//! Protobuf messages (`v1`) to checked requests and responses (`domain`) and back; no rules.
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-
 use super::status;
-use crate::domain::{
-    Add, Added, Delete, DeleteTarget, Deleted, Geometry, List, Listing, Match, Page, Query,
-    RawSource, RawTarget, Record, Stats, TagLogic, Update,
-};
+use crate::domain::{self, RawSource, RawTarget};
 use crate::error::{Error, Kind, Result};
 use crate::proto::v1;
 
-/// Reads the `source` of a message; each message has a type of its own for it.
+/// Reads the `source` of a message; prost generates a separate type for each message.
 macro_rules! source {
     ($message:ident, $source:expr) => {
         match $source {
@@ -23,33 +18,33 @@ macro_rules! source {
     };
 }
 
-pub(super) fn add(message: v1::AddImageRequest) -> Result<Add> {
-    Add::new(
-        source!(add_image_request, message.source),
-        message.brief,
-        &message.tags,
-    )
+// === Requests ===
+
+pub(super) fn add(message: v1::AddImageRequest) -> Result<domain::Add> {
+    let source = source!(add_image_request, message.source);
+    domain::Add::new(source, message.brief, &message.tags)
 }
 
-pub(super) fn item(message: v1::AddImagesItem) -> Result<Add> {
-    Add::new(
-        source!(add_images_item, message.source),
-        message.brief,
-        &message.tags,
-    )
+pub(super) fn item(message: v1::AddImagesItem) -> Result<domain::Add> {
+    let source = source!(add_images_item, message.source);
+    domain::Add::new(source, message.brief, &message.tags)
 }
 
-pub(super) fn query(message: v1::SearchImagesRequest) -> Result<Query> {
+pub(super) fn search(message: v1::SearchImagesRequest) -> Result<domain::Search> {
     let tag_logic = match message.tag_logic() {
-        v1::TagLogic::Unspecified | v1::TagLogic::And => TagLogic::And,
-        v1::TagLogic::Or => TagLogic::Or,
+        v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
+        v1::TagLogic::Or => domain::TagLogic::Or,
     };
-    let window = (message.offset, message.limit);
-    let source = source!(search_images_request, message.source);
-    Query::new(source, &message.tags, tag_logic, window, message.min_score)
+    domain::Search::new(
+        source!(search_images_request, message.source),
+        &message.tags,
+        tag_logic,
+        (message.offset, message.limit),
+        message.min_score,
+    )
 }
 
-pub(super) fn update(message: v1::UpdateImageRequest) -> Result<Update> {
+pub(super) fn update(message: v1::UpdateImageRequest) -> Result<domain::Update> {
     use v1::update_image_request::Target;
     let target = match message.target {
         None => RawTarget::Source(RawSource::Missing),
@@ -58,12 +53,12 @@ pub(super) fn update(message: v1::UpdateImageRequest) -> Result<Update> {
         Some(Target::ContSign(sign)) => RawTarget::Signs(vec![sign]),
     };
     let tags = message.tags.map(|list| list.values);
-    Update::new(target, message.brief, tags.as_deref())
+    domain::Update::new(target, message.brief, tags.as_deref())
 }
 
-pub(super) fn delete(message: v1::DeleteImagesRequest) -> Result<Delete> {
+pub(super) fn delete(message: v1::DeleteImagesRequest) -> Result<domain::Delete> {
     use v1::delete_images_request::Target;
-    Delete::new(match message.target {
+    domain::Delete::new(match message.target {
         None => RawTarget::Source(RawSource::Missing),
         Some(Target::Content(bytes)) => RawTarget::Source(RawSource::Content(bytes)),
         Some(Target::Url(url)) => RawTarget::Source(RawSource::Url(url)),
@@ -71,68 +66,60 @@ pub(super) fn delete(message: v1::DeleteImagesRequest) -> Result<Delete> {
     })
 }
 
-pub(super) fn list(message: v1::ListImagesRequest) -> Result<List> {
-    List::new(message.page_size, message.page_token)
+pub(super) fn list(message: v1::ListImagesRequest) -> Result<domain::List> {
+    domain::List::new(message.page_size, message.page_token)
 }
 
-/// Applies the caller's wish about images that are stored already.
+// === Responses ===
+
+/// Applies the caller's `on_duplicate` to the result of an addition.
 ///
 /// # Errors
 ///
-/// `ImageAlreadyExists` with the stored sign, unless the caller accepts it.
-pub(super) fn accept(added: Added, wish: v1::OnDuplicate) -> Result<Added> {
-    match wish {
-        v1::OnDuplicate::Accept => Ok(added),
+/// `ImageAlreadyExists` with the stored sign, unless `on_duplicate` accepts it.
+pub(super) fn apply_on_duplicate(
+    added: domain::Added,
+    on_duplicate: v1::OnDuplicate,
+) -> Result<domain::Added> {
+    match on_duplicate {
         v1::OnDuplicate::Unspecified | v1::OnDuplicate::Reject if added.existed => {
             let message = "the image is in the library already";
             Err(Error::new(Kind::ImageAlreadyExists, message)
                 .with_cont_sign(added.cont_sign.as_str()))
         }
-        v1::OnDuplicate::Unspecified | v1::OnDuplicate::Reject => Ok(added),
+        v1::OnDuplicate::Accept | v1::OnDuplicate::Unspecified | v1::OnDuplicate::Reject => {
+            Ok(added)
+        }
     }
 }
 
-pub(super) fn added(added: Added) -> v1::AddImageResponse {
-    let Added {
-        cont_sign,
-        existed,
-        log_id,
-    } = added;
+pub(super) fn added(added: domain::Added) -> v1::AddImageResponse {
     v1::AddImageResponse {
-        cont_sign: cont_sign.to_string(),
-        existed,
-        log_id,
+        cont_sign: added.cont_sign.to_string(),
+        existed: added.existed,
+        log_id: added.log_id,
     }
 }
 
-pub(super) fn page(page: Page) -> v1::SearchImagesResponse {
-    let matches = page.matches.into_iter().map(matched).collect();
+pub(super) fn search_results(results: domain::SearchResults) -> v1::SearchImagesResponse {
     v1::SearchImagesResponse {
-        matches,
-        has_more: page.has_more,
-        log_id: page.log_id,
+        matches: results.matches.into_iter().map(matched).collect(),
+        has_more: results.has_more,
+        log_id: results.log_id,
     }
 }
 
-fn matched(found: Match) -> v1::Match {
+fn matched(matched: domain::Match) -> v1::Match {
     v1::Match {
-        cont_sign: found.cont_sign.to_string(),
-        score: found.score,
-        brief: found.brief,
-        tags: found.tags.into_iter().map(u32::from).collect(),
-        geometry: found.geometry.map(|geometry| geometry_message(&geometry)),
+        cont_sign: matched.cont_sign.to_string(),
+        score: matched.score,
+        brief: matched.brief,
+        tags: matched.tags.into_iter().map(u32::from).collect(),
+        geometry: matched.geometry.as_ref().map(geometry),
     }
 }
 
-fn geometry_message(geometry: &Geometry) -> v1::Geometry {
-    let quadrilateral = |corners: [[f32; 2]; 4]| v1::Quadrilateral {
-        corners: corners
-            .map(|[x, y]| v1::Point {
-                x: f64::from(x),
-                y: f64::from(y),
-            })
-            .to_vec(),
-    };
+fn geometry(geometry: &domain::Geometry) -> v1::Geometry {
     v1::Geometry {
         query: Some(quadrilateral(geometry.query)),
         stored: Some(quadrilateral(geometry.stored)),
@@ -140,15 +127,28 @@ fn geometry_message(geometry: &Geometry) -> v1::Geometry {
     }
 }
 
-/// Answers a deletion: one result per sign that was asked for, in its order.
+fn quadrilateral(corners: [[f32; 2]; 4]) -> v1::Quadrilateral {
+    let point = |[x, y]: [f32; 2]| v1::Point {
+        x: f64::from(x),
+        y: f64::from(y),
+    };
+    v1::Quadrilateral {
+        corners: corners.map(point).to_vec(),
+    }
+}
+
+/// Writes one result per sign of the request, in its order.
 ///
 /// # Errors
 ///
-/// That of the image, when the deletion named one by content or address.
-pub(super) fn deleted(target: &DeleteTarget, deleted: Deleted) -> Result<v1::DeleteImagesResponse> {
+/// The error of the image, when the request names one by content or URL.
+pub(super) fn deleted(
+    target: &domain::DeleteTarget,
+    deleted: domain::Deleted,
+) -> Result<v1::DeleteImagesResponse> {
     let signs = match target {
-        DeleteTarget::Signs(signs) => signs.as_slice(),
-        DeleteTarget::Source(_) => &[],
+        domain::DeleteTarget::Signs(signs) => signs.as_slice(),
+        domain::DeleteTarget::Source(_) => &[],
     };
     let mut results = Vec::with_capacity(deleted.outcomes.len());
     for (index, outcome) in deleted.outcomes.into_iter().enumerate() {
@@ -169,7 +169,7 @@ pub(super) fn deleted(target: &DeleteTarget, deleted: Deleted) -> Result<v1::Del
     })
 }
 
-pub(super) fn stats(library: &str, stats: Stats) -> v1::GetLibraryResponse {
+pub(super) fn library_stats(library: &str, stats: domain::LibraryStats) -> v1::GetLibraryResponse {
     v1::GetLibraryResponse {
         library: library.to_owned(),
         image_count: stats.images,
@@ -178,15 +178,14 @@ pub(super) fn stats(library: &str, stats: Stats) -> v1::GetLibraryResponse {
     }
 }
 
-pub(super) fn listing(listing: Listing) -> v1::ListImagesResponse {
-    let images = listing.records.into_iter().map(record).collect();
+pub(super) fn listing(listing: domain::Listing) -> v1::ListImagesResponse {
     v1::ListImagesResponse {
-        images,
+        images: listing.records.into_iter().map(record).collect(),
         next_page_token: listing.next_page_token,
     }
 }
 
-pub(super) fn record(record: Record) -> v1::Image {
+pub(super) fn record(record: domain::Record) -> v1::Image {
     let added_at = SystemTime::UNIX_EPOCH + Duration::from_millis(record.added_at_ms);
     v1::Image {
         cont_sign: record.cont_sign.to_string(),
@@ -196,6 +195,6 @@ pub(super) fn record(record: Record) -> v1::Image {
         height: record.height,
         size_bytes: record.size_bytes,
         add_time: Some(added_at.into()),
-        thumbnail_jpeg: Bytes::clone(&record.thumbnail),
+        thumbnail_jpeg: record.thumbnail,
     }
 }

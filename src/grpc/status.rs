@@ -1,8 +1,7 @@
-//! Gives an error its gRPC face: code, message, and google.rpc details.
+//! Writes an error as a gRPC status: code, message, and google.rpc details.
 //!
-//! Everything goes into HTTP headers, and clients built on gRPC's C core break
-//! at 8 KiB of them, so texts are cut: message and details stay under 6 KiB
-//! together, whatever the error holds.
+//! All of it goes into HTTP headers. Clients built on gRPC's C core fail at 8 KiB of headers, so
+//! texts are truncated: message and details are under 6 KiB together, whatever the error contains.
 
 use std::collections::HashMap;
 
@@ -13,36 +12,37 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::error::{Error, Kind};
 use crate::proto::v1;
 
-/// Domain of every reason, as google.rpc.ErrorInfo wants it.
+/// `domain` of google.rpc.ErrorInfo.
 const DOMAIN: &str = "samegate";
-/// Longest message; percent-escaped it can take three times as much.
+/// Maximum length of a message in bytes; percent-encoding can triple it.
 const MAX_MESSAGE_BYTES: usize = 700;
-/// Longest description of one field violation.
+/// Maximum length of the description of one field violation in bytes.
 const MAX_VIOLATION_BYTES: usize = 100;
-/// Longest value in the metadata of a reason.
+/// Maximum length of a value in the metadata of ErrorInfo in bytes.
 const MAX_METADATA_BYTES: usize = 128;
-/// How servers tell gRPC clients when to retry (gRFC A6).
+/// Response header with the time that a client must wait before a retry (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// Gives an error its gRPC face.
+/// Writes an error as a status.
 pub(super) fn status(error: &Error) -> Status {
     let kind = error.kind();
     let mut details = ErrorDetails::with_error_info(kind.reason(), DOMAIN, metadata(error));
     for violation in error.violations() {
         details.add_bad_request_violation(
-            cut(&violation.field, 32),
-            cut(&violation.message, MAX_VIOLATION_BYTES),
+            truncate(&violation.field, 32),
+            truncate(&violation.message, MAX_VIOLATION_BYTES),
         );
     }
-    if let Some(subject) = quota(kind) {
-        details.add_quota_failure_violation(subject, cut(error.message(), MAX_VIOLATION_BYTES));
+    if let Some(subject) = quota_subject(kind) {
+        details
+            .add_quota_failure_violation(subject, truncate(error.message(), MAX_VIOLATION_BYTES));
     }
     if let Some(wait) = error.retry_after() {
         details.set_retry_info(Some(wait));
     }
     let mut status = Status::with_error_details(
         kind.code(),
-        cut(error.message(), MAX_MESSAGE_BYTES),
+        truncate(error.message(), MAX_MESSAGE_BYTES),
         details,
     );
     if let Some(wait) = error.retry_after() {
@@ -54,16 +54,22 @@ pub(super) fn status(error: &Error) -> Status {
     status
 }
 
-/// Answers a call that no handler saw.
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        status(&error)
+    }
+}
+
+/// Writes an error as the response to a call that reached no method.
 pub fn reject<B: Default>(error: &Error) -> http::Response<B> {
     status(error).into_http()
 }
 
-/// The same face for one item of a stream or batch.
+/// Writes an error as the status of one item of a stream or batch.
 pub(super) fn item(error: &Error) -> v1::Status {
     v1::Status {
         code: error.kind().code() as i32,
-        message: cut(error.message(), MAX_MESSAGE_BYTES).to_owned(),
+        message: truncate(error.message(), MAX_MESSAGE_BYTES).to_owned(),
         reason: error.kind().reason().to_owned(),
         metadata: metadata(error),
     }
@@ -71,31 +77,27 @@ pub(super) fn item(error: &Error) -> v1::Status {
 
 fn metadata(error: &Error) -> HashMap<String, String> {
     let vendor = error.vendor_code();
+    let log_id = vendor.and_then(|vendor| vendor.log_id);
+    let cont_sign = error.cont_sign();
     let entries = [
         ("vendor_code", vendor.map(|vendor| vendor.code.to_string())),
-        (
-            "vendor_log_id",
-            vendor
-                .and_then(|vendor| vendor.log_id)
-                .map(|id| id.to_string()),
-        ),
+        ("vendor_log_id", log_id.map(|id| id.to_string())),
         (
             "cont_sign",
-            error
-                .cont_sign()
-                .map(|sign| cut(sign, MAX_METADATA_BYTES).to_owned()),
+            cont_sign.map(|sign| truncate(sign, MAX_METADATA_BYTES).to_owned()),
         ),
     ];
-    let known = entries
+    entries
         .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
-    known.collect()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
 }
 
-fn quota(kind: Kind) -> Option<&'static str> {
+/// Returns the name of the limit that was reached, for google.rpc.QuotaFailure.
+fn quota_subject(kind: Kind) -> Option<&'static str> {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "quotas are few, and a new kind is none by default"
+        reason = "few kinds are quotas, and a new kind is none by default"
     )]
     match kind {
         Kind::RateLimited | Kind::PacingRejected => Some("queries_per_second"),
@@ -109,8 +111,8 @@ fn quota(kind: Kind) -> Option<&'static str> {
     }
 }
 
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+fn truncate(text: &str, max_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(max_bytes)]
 }
 
 #[cfg(test)]
@@ -132,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn message_and_details_stay_under_6_kib(
+        fn message_and_details_are_under_6_kib(
             message in "\\PC{0,3000}",
             violations in prop::collection::vec("\\PC{0,400}", 0..16),
             index in 0..Kind::all().count(),
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_rejection_carries_reason_code_log_id_and_wait() {
+    fn the_status_of_a_vendor_error_has_reason_code_log_id_and_retry_delay() {
         let status = status(&Error::vendor(
             18,
             "Open api qps request limit reached",

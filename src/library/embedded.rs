@@ -22,10 +22,11 @@ use self::fetch::{Fetcher, Reach};
 use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, Image, ImageSource, List,
-    Listing, Match, Page, Query, Record, Stats, TagLogic, Target, Update, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageSource,
+    LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic, Update,
+    UpdateTarget, Updated,
 };
-use crate::error::{Error, Kind, Result, Violation, chain};
+use crate::error::{Error, Kind, Result, chain};
 use crate::library::{Library, State};
 
 /// See the module.
@@ -81,7 +82,7 @@ impl Embedded {
         self.cpu.run(&call.stats, move || job(&engine)).await
     }
 
-    async fn image(&self, call: &Call, source: ImageSource) -> Result<Image> {
+    async fn image(&self, call: &Call, source: ImageSource) -> Result<ImageFile> {
         match source {
             ImageSource::Content(image) => Ok(image),
             ImageSource::Url(url) => self.fetcher.fetch(call, &url).await,
@@ -90,10 +91,10 @@ impl Embedded {
 
     /// Finds what a target means: an image means the stored one with the same
     /// bytes, a text that no sign of ours looks like means nothing.
-    async fn target(&self, call: &Call, target: Target) -> Result<engine::Target> {
+    async fn target(&self, call: &Call, target: UpdateTarget) -> Result<engine::Target> {
         match target {
-            Target::Sign(sign) => named(&sign).ok_or_else(not_found),
-            Target::Source(source) => {
+            UpdateTarget::Sign(sign) => named(&sign).ok_or_else(not_found),
+            UpdateTarget::Source(source) => {
                 let image = self.image(call, source).await?;
                 self.run(call, move |_| {
                     engine::Target::Content(engine::ContentHash::of(image.bytes()))
@@ -137,7 +138,7 @@ impl Library for Embedded {
         })
     }
 
-    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         let wanted = engine::Query {
             filter: filter(&query),
             offset: query.offset as usize,
@@ -163,7 +164,7 @@ impl Library for Embedded {
             .into_iter()
             .map(matched)
             .collect::<Result<_>>()?;
-        Ok(Page {
+        Ok(SearchResults {
             matches,
             has_more: response.has_more,
             log_id: log_id(),
@@ -183,7 +184,7 @@ impl Library for Embedded {
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
         let outcomes = match request.target {
             DeleteTarget::Source(source) => {
-                let target = self.target(call, Target::Source(source)).await?;
+                let target = self.target(call, UpdateTarget::Source(source)).await?;
                 self.delete_all(vec![target]).await?
             }
             DeleteTarget::Signs(signs) => {
@@ -204,13 +205,13 @@ impl Library for Embedded {
         })
     }
 
-    async fn stats(&self, call: &Call) -> Result<Stats> {
+    async fn stats(&self, call: &Call) -> Result<LibraryStats> {
         let stats = self
             .run(call, |engine| {
                 engine.stats().map_err(|error| storage(&error))
             })
             .await??;
-        Ok(Stats {
+        Ok(LibraryStats {
             images: stats.images,
             capacity: stats.capacity,
             size_bytes: stats.disk_bytes,
@@ -274,7 +275,7 @@ enum Prepared {
     New(Box<engine::Prepared>),
 }
 
-fn prepare(engine: &engine::Engine, image: &Image) -> Result<Prepared> {
+fn prepare(engine: &engine::Engine, image: &ImageFile) -> Result<Prepared> {
     if let Some(sign) = engine
         .find_exact(image.bytes())
         .map_err(|error| storage(&error))?
@@ -346,7 +347,7 @@ fn unusable(error: &engine::DecodeError) -> Error {
         }
         _ => Kind::ImageMalformed,
     };
-    Error::invalid(vec![Violation::new("content", kind, error.to_string())])
+    Error::violation("content", kind, error.to_string())
 }
 
 fn named(sign: &ContSign) -> Option<engine::Target> {
@@ -354,10 +355,10 @@ fn named(sign: &ContSign) -> Option<engine::Target> {
 }
 
 fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
-    ContSign::new(&sign.to_string()).map_err(|violation| Error::invalid(vec![violation]))
+    ContSign::new(&sign.to_string()).map_err(Error::from)
 }
 
-fn filter(query: &Query) -> engine::TagFilter {
+fn filter(query: &Search) -> engine::TagFilter {
     let logic = match query.tag_logic {
         TagLogic::And => engine::TagLogic::And,
         TagLogic::Or => engine::TagLogic::Or,
@@ -374,11 +375,7 @@ fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
     }
     let violation = |_| {
         let message = "not the `next_page_token` of an earlier page";
-        Error::invalid(vec![Violation::new(
-            "page_token",
-            Kind::InvalidParameter,
-            message,
-        )])
+        Error::violation("page_token", Kind::InvalidParameter, message)
     };
     token.parse().map(Some).map_err(violation)
 }

@@ -13,8 +13,8 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, List, Listing, Page, Query, Record, Stats, Update,
-    Updated,
+    Add, Added, ContSign, Delete, Deleted, LibraryStats, List, Listing, Record, Search,
+    SearchResults, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::{Library, State};
@@ -83,7 +83,7 @@ impl Library for Observed {
             .await
     }
 
-    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         self.observe(call, "search", self.inner.search(call, query))
             .await
     }
@@ -98,7 +98,7 @@ impl Library for Observed {
             .await
     }
 
-    async fn stats(&self, call: &Call) -> Result<Stats> {
+    async fn stats(&self, call: &Call) -> Result<LibraryStats> {
         self.observe(call, "stats", self.inner.stats(call)).await
     }
 

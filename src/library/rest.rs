@@ -35,9 +35,10 @@ use self::service::{Dialect, Field};
 use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, ImageSource, Match, Page, Query, Target, Update, Updated,
+    Add, Added, ContSign, Delete, Deleted, ImageSource, Match, Search, SearchResults, Update,
+    UpdateTarget, Updated,
 };
-use crate::error::{Error, Kind, Result, Violation};
+use crate::error::{Error, Kind, Result};
 use crate::library::{Library, State};
 use crate::replicas::Redis;
 use crate::telemetry::Metrics;
@@ -155,7 +156,7 @@ impl Library for Rest {
         Ok(added)
     }
 
-    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         let mut fields = self
             .dialect
             .filter(query.tags.as_slice(), query.tag_logic)?;
@@ -172,8 +173,7 @@ impl Library for Rest {
             Some(brief) => fields.push(("brief", brief.into_string())),
             None if self.dialect.brief_on_update => {
                 let message = "this service requires it in every update";
-                let violation = Violation::new("brief", Kind::MissingParameter, message);
-                return Err(Error::invalid(vec![violation]));
+                return Err(Error::violation("brief", Kind::MissingParameter, message));
             }
             None => {}
         }
@@ -181,8 +181,8 @@ impl Library for Rest {
             fields.extend(self.dialect.stored(tags.as_slice())?);
         }
         let form = match request.target {
-            Target::Source(source) => form(&source, fields)?,
-            Target::Sign(sign) => {
+            UpdateTarget::Source(source) => form(&source, fields)?,
+            UpdateTarget::Sign(sign) => {
                 fields.push(("cont_sign", sign.as_str().to_owned()));
                 Form::new(None, &fields)?
             }
@@ -255,7 +255,7 @@ fn existed(error: Error) -> Result<Added> {
     })
 }
 
-fn page(response: SearchResponse, min_score: f64) -> Result<Page> {
+fn page(response: SearchResponse, min_score: f64) -> Result<SearchResults> {
     let received = response.result.len();
     let mut matches = Vec::with_capacity(received);
     for hit in response.result {
@@ -268,7 +268,7 @@ fn page(response: SearchResponse, min_score: f64) -> Result<Page> {
     }
     // Scores fall, so behind a match that is too weak are only weaker ones.
     let has_more = response.has_more && matches.len() == received;
-    Ok(Page {
+    Ok(SearchResults {
         matches,
         has_more,
         log_id: response.log_id,

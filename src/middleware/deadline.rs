@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::call::{Call, CallStats, RequestId, Tenant};
-use crate::error::{Error, Kind, Violation};
+use crate::error::{Error, Kind};
 
 /// Bounds on the time of a call.
 #[derive(Clone, Copy, Debug)]
@@ -96,11 +96,7 @@ fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     });
     let violation = || {
         let message = "up to 8 digits and one of H, M, S, m, u, n";
-        Error::invalid(vec![Violation::new(
-            "grpc-timeout",
-            Kind::InvalidParameter,
-            message,
-        )])
+        Error::violation("grpc-timeout", Kind::InvalidParameter, message)
     };
     parsed.map(Some).ok_or_else(violation)
 }

@@ -1,9 +1,9 @@
-//! Lets a client that is rejected early send its body to the end.
+//! Reads a request body to its end after an early rejection.
 //!
-//! Most HTTP/1 clients read the response only after they have sent everything. A
-//! server that stops reading resets the connection under them, and the response,
-//! "your token has expired" above all, is never seen. So whatever a handler or
-//! layer leaves unread is read here and thrown away, within bounds.
+//! Most HTTP/1 clients read the response only after they have sent the whole body. A server that
+//! stops reading resets the connection, and the client never sees the response, for example "your
+//! token has expired". So the part of a body that no handler or middleware has read is read here
+//! and discarded, up to a limit.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,16 +16,16 @@ use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 
-/// Most bytes that are thrown away: eight of the vendor's largest images. A
-/// client that sends more is cut off.
+/// Maximum number of bytes to discard: eight times the vendor's largest image. The connection of a
+/// client that sends more is closed.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// Longest time for it; ours, that of a large body on a slow line.
-const MAX_TIME: Duration = Duration::from_secs(30);
+/// Time limit for it; our choice, enough for a large body on a slow connection.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A request body that is read to its end even when it is dropped before.
+/// A request body that is read to its end, also when it is dropped before.
 struct ReadToEnd(Body);
 
-/// Makes sure that a request's body is read to its end.
+/// Wraps the body of a request so that it is read to its end.
 pub(super) async fn unread_body(request: Request) -> Request {
     request.map(|body| Body::new(ReadToEnd(body)))
 }
@@ -56,14 +56,14 @@ impl Drop for ReadToEnd {
             return;
         }
         let body = std::mem::take(&mut self.0);
-        // Without a runtime the connection is gone, and with it the client.
+        // Without a runtime the server has stopped, and there is no connection to read from.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(MAX_TIME, discard(body)));
+            runtime.spawn(tokio::time::timeout(TIMEOUT, discard(body)));
         }
     }
 }
 
-/// Reads until the end, the limit, or a broken connection.
+/// Reads up to the end, the limit, or the end of the connection.
 async fn discard(body: Body) {
     let mut frames = body.into_data_stream();
     let mut length = 0;

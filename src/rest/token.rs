@@ -1,18 +1,17 @@
-//! Access tokens without state: every replica knows every token.
+//! Access tokens without state: every replica accepts the tokens of all others.
 //!
-//! A token looks like the vendor's and holds its expiry and the number of the
-//! application, a digest of the API key. What stands between is a MAC under
-//! the key pair's secret, so a token needs no store, and removing the key pair
-//! revokes its tokens. A pair under the same API key with another secret may
-//! stand beside it: that is how a secret is changed without a gap.
+//! A token looks like the vendor's. It contains its expiry, the id of the application (a digest of
+//! the API key), and a MAC over both under the secret of the key pair. So a token needs no store,
+//! and removing a key pair revokes its tokens. Two pairs with the same API key and different
+//! secrets can be valid at the same time: this is how a secret is replaced without an interruption.
 //!
-//! Issuing and checking know no HTTP, and take the time as an argument; only
-//! [`Keys::authenticate`] reads a request.
+//! Issuing and checking know no HTTP and get the time as an argument; only [`Keys::authenticate`]
+//! and [`Keys::are_in`] read a request.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,27 +25,27 @@ use subtle::ConstantTimeEq;
 use super::form::Fields;
 use crate::call::Tenant;
 use crate::config::RestKey;
-use crate::error::{Error, Kind, Result, Violation};
+use crate::error::{Error, Kind, Result};
 use crate::wire::{TokenGrant, TokenRejection};
 
-/// Life of an access token in seconds: 30 days (vendor's).
-const ACCESS_LIFE_S: u64 = 2_592_000;
-/// Life that a refresh token names in seconds (vendor's); none is ever taken.
-const REFRESH_LIFE_S: u64 = 315_360_000;
-/// Number before the application's in a token (vendor's).
+/// Time to live of an access token in seconds: 30 days (vendor's).
+const ACCESS_TTL_S: u64 = 2_592_000;
+/// Time to live in a refresh token in seconds (vendor's); refresh tokens are never accepted.
+const REFRESH_TTL_S: u64 = 315_360_000;
+/// Number before the application id in a token (vendor's).
 const PLATFORM: &str = "282335";
-/// Bytes of the MAC in a token: 32 hex digits, the vendor's length. 128 bits
-/// are what RFC 2104 section 5 asks of a truncated HMAC-SHA256.
+/// Length of the MAC in a token: 32 hex digits, as in the vendor's tokens. RFC 2104 section 5
+/// requires at least 128 bits of a truncated HMAC-SHA256.
 const MAC_BYTES: usize = 16;
-/// Rights of every token; without this word SDKs stop using tokens.
+/// Scope of every token; SDKs stop using tokens without this word.
 const SCOPE: &str = "public brain_all_scope";
 
-/// Field at violation when a call is signed instead of carrying a token.
+/// Field of the violation when a call has a signature instead of a token.
 pub(super) const SIGNATURE: &str = "authorization";
-/// How such a call's header begins (the vendor's BCE signature, version 1).
+/// Start of the `authorization` header of such a call (the vendor's BCE signature, version 1).
 const SIGNATURE_SCHEME: &[u8] = b"bce-auth-v1/";
 
-/// A pair of keys and the caller that it stands for.
+/// A pair of API key and secret key, and the tenant that it identifies.
 #[derive(Clone)]
 pub struct KeyPair {
     api_key: String,
@@ -55,20 +54,20 @@ pub struct KeyPair {
 }
 
 impl fmt::Debug for KeyPair {
-    /// Tells that there is a pair of keys and neither of them.
+    /// Writes neither key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair").finish_non_exhaustive()
     }
 }
 
-/// Every key pair that opens the REST API.
+/// Every key pair that the REST API accepts, by application id.
 #[derive(Clone, Default)]
 pub struct Keys(Arc<BTreeMap<u64, Vec<KeyPair>>>);
 
 // === impl Keys ===
 
 impl Keys {
-    /// Gathers key pairs; several may share an API key.
+    /// Collects key pairs; several can have the same API key.
     pub fn new(pairs: impl IntoIterator<Item = KeyPair>) -> Self {
         let mut keys = BTreeMap::<u64, Vec<KeyPair>>::new();
         for pair in pairs {
@@ -77,12 +76,12 @@ impl Keys {
         Keys(Arc::new(keys))
     }
 
-    /// Grants a token that lives for 30 days.
+    /// Grants a token that is valid for 30 days.
     ///
     /// # Errors
     ///
-    /// The vendor's rejections of an API key that it does not know, and of a
-    /// secret that does not belong to the key.
+    /// The OAuth error `invalid_client` for an unknown API key, and for a secret that does not
+    /// belong to the key; the descriptions are the vendor's.
     pub fn issue(
         &self,
         api_key: &str,
@@ -90,55 +89,51 @@ impl Keys {
         now: SystemTime,
     ) -> Result<TokenGrant, TokenRejection> {
         let app_id = app_id(api_key);
-        let known = self.0.get(&app_id).map_or(&[][..], Vec::as_slice);
-        let mut known = known.iter().filter(|pair| pair.api_key == api_key);
-        let Some(first) = known.next() else {
+        let pairs: Vec<_> = self
+            .pairs(app_id)
+            .iter()
+            .filter(|pair| pair.api_key == api_key)
+            .collect();
+        if pairs.is_empty() {
             return Err(rejection("unknown client id"));
-        };
-        let owned = std::iter::once(first).chain(known);
-        match owned.into_iter().find(|pair| pair.opens_with(secret_key)) {
+        }
+        match pairs.iter().find(|pair| pair.has_secret(secret_key)) {
             Some(pair) => Ok(pair.grant(app_id, unix_seconds(now))),
             None => Err(rejection("Client authentication failed")),
         }
     }
 
-    /// Whether a request carries an access token, or a signature in its place.
+    /// Returns whether a request has an access token, or a signature instead.
     pub fn are_in(head: &Parts) -> bool {
-        let token = Fields::of_query(head.uri.query()).text("access_token");
-        let authorization = head.headers.get(header::AUTHORIZATION);
-        token.is_ok_and(|token| token.is_some())
-            || authorization.is_some_and(|value| value.as_bytes().starts_with(SIGNATURE_SCHEME))
+        access_token(head).is_some() || is_signed(head)
     }
 
-    /// Finds the caller by the `access_token` in a request's query.
+    /// Finds the tenant by the `access_token` in a request's query.
     ///
     /// # Errors
     ///
-    /// Those of [`Keys::tenant`]; a signature instead of a token is a missing
-    /// one.
+    /// Those of [`Keys::tenant`]; a signature without a token is `CredentialsMissing`.
     pub fn authenticate(&self, head: &Parts) -> Result<Arc<Tenant>> {
-        let token = Fields::of_query(head.uri.query()).text("access_token");
-        let mut token = token.ok().flatten().unwrap_or_default();
-        // The Node SDK appends its own query to an address that has one
-        // (`TOKEN?aipSdk=node`).
+        let mut token = access_token(head).unwrap_or_default();
+        // The Node SDK appends its own query to a URL that has one (`TOKEN?aipSdk=node`).
         token.truncate(token.find('?').unwrap_or(token.len()));
-        let authorization = head.headers.get(header::AUTHORIZATION);
-        let signed =
-            authorization.is_some_and(|value| value.as_bytes().starts_with(SIGNATURE_SCHEME));
-        if token.is_empty() && signed {
-            let message = "signatures are not taken here; ask for a token with valid keys";
-            let violation = Violation::new(SIGNATURE, Kind::CredentialsMissing, message);
-            return Err(Error::invalid(vec![violation]));
+        if token.is_empty() && is_signed(head) {
+            let message = "signatures are not supported; request a token with valid keys";
+            return Err(Error::violation(
+                SIGNATURE,
+                Kind::CredentialsMissing,
+                message,
+            ));
         }
         self.tenant(&token, SystemTime::now())
     }
 
-    /// Finds the caller to whom a token was granted.
+    /// Finds the tenant to which a token was granted.
     ///
     /// # Errors
     ///
-    /// `CredentialsMissing` for an empty token, `CredentialsExpired` for one
-    /// that was granted here more than 30 days ago, else `CredentialsInvalid`.
+    /// `CredentialsMissing` for an empty token, `CredentialsExpired` for a token that was granted
+    /// here more than 30 days ago, else `CredentialsInvalid`.
     pub fn tenant(&self, token: &str, now: SystemTime) -> Result<Arc<Tenant>> {
         if token.is_empty() {
             let message = "`access_token` is required in the query";
@@ -146,24 +141,27 @@ impl Keys {
         }
         let invalid = || Error::new(Kind::CredentialsInvalid, "the access token is not valid");
         let (expiry, app_id) = claims(token).ok_or_else(invalid)?;
-        let pairs = self.0.get(&app_id).ok_or_else(invalid)?;
-        // The whole token is written again and compared, so there is exactly
-        // one spelling of each: no leading zero, no sign, no upper case.
-        let granted = |pair: &&KeyPair| {
-            let expected = pair.token("24", ACCESS_LIFE_S, expiry, app_id);
+        // The expected token is written and compared as a whole, so that each token has exactly one
+        // valid spelling: no leading zero, no sign, no upper case.
+        let is_of = |pair: &&KeyPair| {
+            let expected = pair.token("24", ACCESS_TTL_S, expiry, app_id);
             bool::from(expected.as_bytes().ct_eq(token.as_bytes()))
         };
-        let pair = pairs.iter().find(granted).ok_or_else(invalid)?;
+        let pair = self.pairs(app_id).iter().find(is_of).ok_or_else(invalid)?;
         if expiry <= unix_seconds(now) {
             let message = "the access token has expired";
             return Err(Error::new(Kind::CredentialsExpired, message));
         }
         Ok(pair.tenant.clone())
     }
+
+    fn pairs(&self, app_id: u64) -> &[KeyPair] {
+        self.0.get(&app_id).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl fmt::Debug for Keys {
-    /// Tells how many API keys there are, and none of them.
+    /// Writes the number of API keys, and none of the keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keys({})", self.0.len())
     }
@@ -172,7 +170,7 @@ impl fmt::Debug for Keys {
 // === impl KeyPair ===
 
 impl KeyPair {
-    /// Names the holder of a configured pair.
+    /// Makes the key pair of a tenant from the configuration.
     pub fn new(pair: &RestKey, tenant: Arc<Tenant>) -> Self {
         KeyPair {
             api_key: pair.api_key.clone(),
@@ -181,52 +179,68 @@ impl KeyPair {
         }
     }
 
-    /// Compares digests, so that not even the secret's length shows in time.
-    fn opens_with(&self, secret_key: &str) -> bool {
+    /// Compares secrets in constant time; comparing digests hides their length too.
+    fn has_secret(&self, secret_key: &str) -> bool {
         let ours = Sha256::digest(self.secret_key.expose_secret());
         let theirs = Sha256::digest(secret_key);
         ours.as_slice().ct_eq(theirs.as_slice()).into()
     }
 
     fn grant(&self, app_id: u64, now_s: u64) -> TokenGrant {
-        let expiry = now_s + ACCESS_LIFE_S;
+        let expiry = now_s + ACCESS_TTL_S;
         let session = self.mac(&format!("session.{expiry}"));
         TokenGrant {
-            access_token: self.token("24", ACCESS_LIFE_S, expiry, app_id),
-            expires_in: ACCESS_LIFE_S,
-            refresh_token: self.token("25", REFRESH_LIFE_S, now_s + REFRESH_LIFE_S, app_id),
+            access_token: self.token("24", ACCESS_TTL_S, expiry, app_id),
+            expires_in: ACCESS_TTL_S,
+            refresh_token: self.token("25", REFRESH_TTL_S, now_s + REFRESH_TTL_S, app_id),
             scope: SCOPE.to_owned(),
             session_key: STANDARD.encode(session),
             session_secret: hex(&session[..MAC_BYTES]),
         }
     }
 
-    /// Writes a token: its kind, the MAC over everything else, and the rest.
-    fn token(&self, kind: &str, life_s: u64, expiry: u64, app_id: u64) -> String {
-        let rest = format!("{life_s}.{expiry}.{PLATFORM}-{app_id}");
-        let mac = self.mac(&format!("{kind}.{rest}"));
-        format!("{kind}.{}.{rest}", hex(&mac[..MAC_BYTES]))
+    /// Writes a token: its kind, the MAC, and the claims.
+    fn token(&self, kind: &str, ttl_s: u64, expiry: u64, app_id: u64) -> String {
+        let claims = format!("{ttl_s}.{expiry}.{PLATFORM}-{app_id}");
+        let mac = self.mac(&format!("{kind}.{claims}"));
+        format!("{kind}.{}.{claims}", hex(&mac[..MAC_BYTES]))
     }
 
-    /// HMAC-SHA256 (RFC 2104) under the secret.
+    /// Computes the HMAC-SHA256 (RFC 2104) under the secret.
     #[expect(clippy::expect_used, reason = "cannot fail, see the message")]
     fn mac(&self, text: &str) -> [u8; 32] {
         let secret = self.secret_key.expose_secret().as_bytes();
         let mut mac = Hmac::<Sha256>::new_from_slice(secret)
-            .expect("HMAC takes a key of any length (RFC 2104 section 3)");
+            .expect("HMAC accepts a key of any length (RFC 2104 section 3)");
         mac.update(text.as_bytes());
         mac.finalize().into_bytes().into()
     }
 }
 
-/// Number of an application: the first 8 bytes of its API key's SHA-256.
-fn app_id(api_key: &str) -> u64 {
-    let digest = Sha256::digest(api_key);
-    let head = digest.iter().take(8);
-    head.fold(0, |number, byte| number << 8 | u64::from(*byte))
+/// Reads the access token from a request's query.
+fn access_token(head: &Parts) -> Option<String> {
+    Fields::from_query(head.uri.query())
+        .text("access_token")
+        .ok()
+        .flatten()
 }
 
-/// Reads expiry and application from a token whose MAC is not checked yet.
+/// Returns whether a request has a signature.
+fn is_signed(head: &Parts) -> bool {
+    head.headers
+        .get(header::AUTHORIZATION)
+        .is_some_and(|value| value.as_bytes().starts_with(SIGNATURE_SCHEME))
+}
+
+/// Computes the id of an application: the first 8 bytes of the SHA-256 of its API key.
+fn app_id(api_key: &str) -> u64 {
+    Sha256::digest(api_key)
+        .iter()
+        .take(8)
+        .fold(0, |id, byte| id << 8 | u64::from(*byte))
+}
+
+/// Reads expiry and application id from a token whose MAC is not checked yet.
 fn claims(token: &str) -> Option<(u64, u64)> {
     let mut parts = token.splitn(5, '.').skip(3);
     let expiry = parts.next()?.parse().ok()?;
@@ -241,10 +255,10 @@ fn rejection(description: &str) -> TokenRejection {
     }
 }
 
-/// Seconds since 1970; 0 on a clock that stands before it.
+/// Returns the seconds since 1970; 0 when the clock is before it.
 fn unix_seconds(now: SystemTime) -> u64 {
-    let since = now.duration_since(UNIX_EPOCH);
-    since.unwrap_or(Duration::ZERO).as_secs()
+    now.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -253,9 +267,11 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    /// 2025-06-01, long after 1970 and long before the numbers run out.
+    /// 2025-06-01.
     const NOW: Duration = Duration::from_secs(1_748_736_000);
 
     fn now() -> SystemTime {
@@ -279,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_names_its_holder_at_every_replica_until_its_key_is_removed() {
+    fn a_token_identifies_its_tenant_at_every_replica_until_its_key_is_removed() {
         let keys = || Keys::new([pair("a", "s", "ann"), pair("b", "s", "bob")]);
         let token = keys().issue("b", "s", now()).unwrap().access_token;
 
@@ -294,10 +310,10 @@ mod tests {
         let grant = keys.issue("a", "s", now()).unwrap();
 
         let parts: Vec<_> = grant.access_token.split('.').collect();
-        let [kind, mac, life, expiry, app] = parts[..] else {
+        let [kind, mac, ttl, expiry, app] = parts[..] else {
             panic!("{} parts", parts.len());
         };
-        assert_eq!((kind, life, expiry), ("24", "2592000", "1751328000"));
+        assert_eq!((kind, ttl, expiry), ("24", "2592000", "1751328000"));
         assert!(mac.len() == 32 && mac.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let number = app.strip_prefix("282335-").unwrap();
         assert!(number.parse::<u64>().is_ok());
@@ -309,15 +325,15 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_until_its_last_second_and_then_called_expired() {
+    fn a_token_is_valid_up_to_its_last_second_and_expired_after_it() {
         let keys = Keys::new([pair("a", "s", "ann")]);
         let token = keys.issue("a", "s", now()).unwrap().access_token;
-        let life = Duration::from_secs(ACCESS_LIFE_S);
+        let ttl = Duration::from_secs(ACCESS_TTL_S);
 
-        keys.tenant(&token, now() + life - Duration::from_secs(1))
+        keys.tenant(&token, now() + ttl - Duration::from_secs(1))
             .unwrap();
         assert_eq!(
-            rejected(&keys, &token, now() + life),
+            rejected(&keys, &token, now() + ttl),
             Kind::CredentialsExpired
         );
     }
@@ -353,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_told_apart_from_a_wrong_secret() {
+    fn an_unknown_key_and_a_wrong_secret_have_different_errors() {
         let keys = Keys::new([pair("a", "s", "ann")]);
         let rejection = |api_key, secret| keys.issue(api_key, secret, now()).unwrap_err();
 

@@ -1,5 +1,5 @@
-//! The bulk stream through real sockets: every item is answered, whatever
-//! happens to the others or to the stream.
+//! The bulk stream over real sockets: every item gets a result, whatever happens to the other items
+//! or to the stream.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::support::gateway::Gateway;
 use crate::support::images::png;
 use crate::support::vendor::{API_KEY, Fault, Gate, Operation, SECRET_KEY, Vendor};
 
-/// A stream with its sending half.
+/// An open stream: the sender of items and the receiver of events.
 struct Stream {
     items: mpsc::Sender<v1::AddImagesRequest>,
     events: Streaming<v1::AddImagesResponse>,
@@ -52,7 +52,7 @@ impl Stream {
             .message()
             .await
             .unwrap()
-            .expect("the stream goes on")
+            .expect("the stream is still open")
             .event
             .unwrap()
     }
@@ -70,7 +70,7 @@ fn item(key: &str, image: bytes::Bytes) -> v1::AddImagesRequest {
     }
 }
 
-/// Codes by key, and the counts of the summary.
+/// Returns the code of each key, and the counts of the summary.
 async fn outcome(
     mut events: Streaming<v1::AddImagesResponse>,
 ) -> (BTreeMap<String, i32>, v1::AddImagesCounts) {
@@ -78,8 +78,8 @@ async fn outcome(
     while let Some(response) = events.message().await.unwrap() {
         match response.event.unwrap() {
             Event::Result(result) => {
-                let doubled = codes.insert(result.key, result.status.unwrap().code);
-                assert_eq!(doubled, None, "one result per item");
+                let previous = codes.insert(result.key, result.status.unwrap().code);
+                assert_eq!(previous, None, "one result per item");
             }
             Event::Summary(counts) => summary = Some(counts),
             Event::Progress(_) | Event::Drain(_) => {}
@@ -102,7 +102,7 @@ async fn rejection(gateway: &Gateway, messages: Vec<v1::AddImagesRequest>) -> St
                 if let Err(status) = events
                     .message()
                     .await
-                    .map(|event| assert!(event.is_some(), "ended well"))
+                    .map(|event| assert!(event.is_some(), "ended without an error"))
                 {
                     break status;
                 }
@@ -112,7 +112,7 @@ async fn rejection(gateway: &Gateway, messages: Vec<v1::AddImagesRequest>) -> St
 }
 
 #[tokio::test]
-async fn three_bad_items_of_a_hundred_fail_alone() {
+async fn three_invalid_items_of_a_hundred_fail_alone() {
     let gateway = Gateway::start().await;
     let stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
     let Stream { items, events } = stream;
@@ -156,9 +156,9 @@ async fn three_bad_items_of_a_hundred_fail_alone() {
 }
 
 #[tokio::test]
-async fn items_that_were_sent_before_are_told_or_accepted_as_wished() {
+async fn items_that_were_sent_before_are_rejected_or_accepted_as_requested() {
     let gateway = Gateway::start().await;
-    for (wish, code, counts) in [
+    for (on_duplicate, code, counts) in [
         (v1::OnDuplicate::Accept, 0, (1, 1, 0)),
         (v1::OnDuplicate::Accept, 0, (0, 2, 0)),
         (
@@ -168,7 +168,7 @@ async fn items_that_were_sent_before_are_told_or_accepted_as_wished() {
         ),
     ] {
         let options = v1::AddImagesOptions {
-            on_duplicate: wish.into(),
+            on_duplicate: on_duplicate.into(),
             max_in_flight: 1,
             ..Default::default()
         };
@@ -185,7 +185,7 @@ async fn items_that_were_sent_before_are_told_or_accepted_as_wished() {
 }
 
 #[tokio::test]
-async fn progress_is_told_every_hundred_results() {
+async fn progress_is_sent_every_hundred_results() {
     let gateway = Gateway::start().await;
     let Stream { items, mut events } =
         Stream::open(&gateway, v1::AddImagesOptions::default()).await;
@@ -210,7 +210,7 @@ async fn progress_is_told_every_hundred_results() {
 }
 
 #[tokio::test]
-async fn a_stream_that_begins_with_an_item_is_rejected() {
+async fn a_stream_that_starts_with_an_item_is_rejected() {
     let gateway = Gateway::start().await;
 
     let rejected = rejection(&gateway, vec![item("a", png(1))]).await;
@@ -224,7 +224,7 @@ async fn a_stream_that_begins_with_an_item_is_rejected() {
 }
 
 #[tokio::test]
-async fn second_options_end_the_stream_after_its_items_are_answered() {
+async fn second_options_end_the_stream_after_its_items_are_acknowledged() {
     let gateway = Gateway::start().await;
     let options = || v1::AddImagesRequest {
         payload: Some(Payload::Options(v1::AddImagesOptions::default())),
@@ -260,7 +260,7 @@ async fn too_many_items_in_flight_are_rejected() {
 }
 
 #[tokio::test]
-async fn a_drain_is_announced_and_everything_taken_in_is_answered() {
+async fn a_drain_is_announced_and_every_received_item_is_acknowledged() {
     let gateway = Gateway::start().await;
     let mut stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
     stream.send("a", png(1)).await;
@@ -275,7 +275,7 @@ async fn a_drain_is_announced_and_everything_taken_in_is_answered() {
     assert_eq!(counts.added, 1);
     assert!(
         stream.events.message().await.unwrap().is_none(),
-        "and it ends well"
+        "and it ends without an error"
     );
     drop(stream);
     stopped.await.unwrap();
@@ -313,7 +313,7 @@ async fn a_stream_ends_at_its_own_deadline() {
 }
 
 #[tokio::test]
-async fn a_slow_library_stops_the_client_instead_of_filling_memory() {
+async fn a_slow_library_stops_the_client_by_backpressure() {
     let (vendor, gate) = (Vendor::start().await, Gate::closed());
     vendor.always(Operation::Add, Fault::Head(gate.clone()));
     let gateway = Gateway::with_config(&in_front_of(&vendor)).await;
@@ -343,8 +343,8 @@ async fn a_slow_library_stops_the_client_instead_of_filling_memory() {
         tokio::task::yield_now().await;
     }
 
-    // 4 in flight, and what fits into the windows: 8 MiB of 300 kB items for
-    // the connection at most, and 4 in the test's own channel.
+    // 4 in flight, up to 8 MiB of 300 kB items in the windows of the connection, and 4 in the
+    // channel of this test.
     assert!(sent.load(Ordering::Relaxed) < 40, "the client is stopped");
     gate.open();
     let (codes, counts) = outcome(events).await;
@@ -354,7 +354,7 @@ async fn a_slow_library_stops_the_client_instead_of_filling_memory() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_a_stream_frees_the_vendor_at_once() {
+async fn a_client_that_drops_a_stream_aborts_its_upstream_call_at_once() {
     let (vendor, gate) = (Vendor::start().await, Gate::closed());
     vendor.always(Operation::Add, Fault::Head(gate.clone()));
     let gateway = Gateway::with_config(&in_front_of(&vendor)).await;
@@ -370,14 +370,14 @@ async fn a_client_that_leaves_a_stream_frees_the_vendor_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_its_results_holds_up_nobody_else() {
+async fn a_client_that_never_reads_its_results_does_not_delay_other_calls() {
     let gateway = Gateway::start().await;
     let Stream { items, events } = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
     let (key, image) = ("k".repeat(1000), png(1));
     let writing = tokio::spawn(async move {
         for number in 0..u64::MAX {
-            // Results of 1 kB fill the client's window; images then wait for
-            // a core that they must not keep.
+            // Results of 1 kB fill the client's window; images then wait for a CPU permit, which
+            // they must not hold.
             let image = if number % 2 == 0 {
                 "bad".into()
             } else {
@@ -403,7 +403,7 @@ async fn a_client_that_never_reads_its_results_holds_up_nobody_else() {
     drop(events);
 }
 
-/// A configuration whose only library is the fake vendor.
+/// Configures the fake vendor as the only library.
 fn in_front_of(vendor: &Vendor) -> String {
     format!(
         "[libraries.cloud]\nbackend = \"rest\"\nbase_url = \"{}\"\n\
@@ -413,7 +413,7 @@ fn in_front_of(vendor: &Vendor) -> String {
     )
 }
 
-/// An image of 300 kB: a small one with its end far behind it.
+/// Builds an image file of 300 kB: a small image and padding.
 fn large(number: u64) -> bytes::Bytes {
     let mut file = png(1).to_vec();
     file.resize(300_000, 0);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::support::gateway::Gateway;
-use crate::support::grpc_double::{Double, violation};
+use crate::support::grpc_double::{Double, error_status};
 
 /// The result of a command.
 #[derive(Debug)]
@@ -108,8 +108,8 @@ fn all_briefs(folder: &tempfile::TempDir, count: usize) -> Vec<String> {
 /// Makes the double fail the next image with this brief.
 fn fail_next(double: &Double, brief: &str, code: Code, reason: &str) {
     let mut state = double.store.lock().unwrap();
-    let statuses = [violation(code, reason)].into();
-    state.violations.insert(brief.to_owned(), statuses);
+    let statuses = [error_status(code, reason)].into();
+    state.errors.insert(brief.to_owned(), statuses);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::domain::{
-    Add, Added, ContSign, Delete, Page, Query, RawSource, RawTarget, TagLogic, Update,
+    Add, Added, ContSign, Delete, RawSource, RawTarget, Search, SearchResults, TagLogic, Update,
 };
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
@@ -57,13 +57,14 @@ impl Fixture {
         added.cont_sign
     }
 
-    async fn search(&self, image: Bytes, window: (u32, u32)) -> Page {
-        let query = Query::new(RawSource::Content(image), &[], TagLogic::And, window, 0.0).unwrap();
+    async fn search(&self, image: Bytes, window: (u32, u32)) -> SearchResults {
+        let query =
+            Search::new(RawSource::Content(image), &[], TagLogic::And, window, 0.0).unwrap();
         self.library.search(&call(), query).await.unwrap()
     }
 
     async fn briefs(&self, image: Bytes, tags: &[u32], logic: TagLogic) -> Vec<String> {
-        let query = Query::new(RawSource::Content(image), tags, logic, (0, 0), 0.0).unwrap();
+        let query = Search::new(RawSource::Content(image), tags, logic, (0, 0), 0.0).unwrap();
         let page = self.library.search(&call(), query).await.unwrap();
         let mut briefs: Vec<_> = page.matches.into_iter().map(|found| found.brief).collect();
         briefs.sort();
@@ -278,7 +279,7 @@ async fn a_least_score_leaves_out_what_is_below(fixture: Fixture) {
     fixture.add(png(1), "sunset", &[]).await;
 
     let query = |least| {
-        Query::new(
+        Search::new(
             RawSource::Content(jpeg(1)),
             &[],
             TagLogic::And,

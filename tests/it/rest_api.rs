@@ -1,4 +1,4 @@
-//! The REST API behind its layers, in front of a library in memory.
+//! The REST API with its middleware, in front of libraries in memory.
 
 mod calls;
 mod fields;
@@ -27,15 +27,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::memory::Memory;
 
-/// Greatest body at the doors of these tests.
+/// Maximum size of a request body in these tests, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const JSON: &str = "Content-Type: application/json\r\n";
 const NONE: &str = "";
 const CALLS: &str = "/rest/2.0/realtime_search/same_hq";
 
-/// A served door with two libraries for one caller, and a token for it.
-struct Door {
+/// A running REST API with two libraries for one tenant, and an access token for it.
+struct RestApi {
     address: SocketAddr,
     token: String,
 }
@@ -46,12 +46,12 @@ struct Response {
     json: Value,
 }
 
-impl Door {
-    async fn open() -> Self {
-        Door::in_front_of(Memory::default()).await
+impl RestApi {
+    async fn start() -> Self {
+        RestApi::with_library(Memory::default()).await
     }
 
-    async fn in_front_of(first: Memory) -> Self {
+    async fn with_library(first: Memory) -> Self {
         let libraries = Libraries::new([
             named("first", first),
             named("second", Memory::default()),
@@ -69,20 +69,20 @@ impl Door {
         let keys = Keys::new([KeyPair::new(&pair, Arc::new(tenant))]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = layered(rest::calls(libraries, MAX_BODY_BYTES), keys);
+        let router = with_middleware(rest::calls(libraries, MAX_BODY_BYTES), keys);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let mut door = Door {
+        let mut api = RestApi {
             address,
             token: String::new(),
         };
         let keys = "grant_type=client_credentials&client_id=ann-key&client_secret=s%2Bt";
         let target = format!("/oauth/2.0/token?{keys}");
-        let granted = door.send("GET", &target, NONE, b"").await;
-        door.token = granted.json["access_token"].as_str().unwrap().to_owned();
-        door
+        let granted = api.send("GET", &target, NONE, b"").await;
+        api.token = granted.json["access_token"].as_str().unwrap().to_owned();
+        api
     }
 
-    /// Sends a form to an operation with a good token.
+    /// Sends a form to an operation with a valid token.
     async fn call(&self, operation: &str, form: &str) -> Value {
         let target = format!("{CALLS}/{operation}?access_token={}", self.token);
         let response = self.send("POST", &target, FORM, form.as_bytes()).await;
@@ -90,11 +90,11 @@ impl Door {
         response.json
     }
 
-    /// Sends a request as it is, all of it before anything is read.
+    /// Sends a request unchanged, and reads nothing before all of it is sent.
     async fn send(&self, method: &str, target: &str, header: &str, body: &[u8]) -> Response {
         let length = body.len();
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\
              Content-Length: {length}\r\n{header}\r\n"
         );
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -111,11 +111,11 @@ impl Door {
     }
 }
 
-/// Puts the calls behind the layers that the gateway gives them.
-fn layered(calls: Router, keys: Keys) -> Router {
-    let known = keys.clone();
+/// Wraps the calls in the same middleware as the gateway.
+fn with_middleware(calls: Router, keys: Keys) -> Router {
+    let keys_of_calls = keys.clone();
     let authenticate: Authenticate =
-        Arc::new(move |head| Box::pin(std::future::ready(known.authenticate(head))));
+        Arc::new(move |head| Box::pin(std::future::ready(keys_of_calls.authenticate(head))));
     let bounds = Bounds {
         quotas: Quotas::of(
             Arc::new(Local::default()),
@@ -147,7 +147,7 @@ fn numbered_image(number: u8) -> Vec<u8> {
     bitmap(64, 64, number)
 }
 
-/// Head of a bitmap file and some content whose base64 text has every letter.
+/// Builds a bitmap header and content whose base64 text has every character of the alphabet.
 fn bitmap(width: u32, height: u32, number: u8) -> Vec<u8> {
     let mut file = b"BM".to_vec();
     file.resize(14, 0);
@@ -175,11 +175,11 @@ fn assert_rejected(response: &Value, code: i64, message: &str) {
     assert_eq!(response["error_msg"], message, "{response}");
     let log_id = response["log_id"]
         .as_u64()
-        .expect("a service's code has a log id");
+        .expect("a code of a service has a log id");
     assert!(log_id > 1 << 53, "{log_id}");
 }
 
-/// Compares keys and kinds of values with a recorded answer of the vendor.
+/// Compares keys and types of values with a recorded response of the vendor.
 fn assert_same_shape(response: &Value, file: &str) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/rest");
     let sample = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
@@ -187,11 +187,11 @@ fn assert_same_shape(response: &Value, file: &str) {
     assert_eq!(
         shape(response),
         shape(&sample),
-        "{response} is not like {file}"
+        "{response} differs from {file}"
     );
 }
 
-/// Replaces every value by its kind, and a list by its first element.
+/// Replaces every value by its type, and a list by its first element.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
-use samegate::domain::{Add, Added, Query, RawSource, TagLogic};
+use samegate::domain::{Add, Added, RawSource, Search, TagLogic};
 use samegate::error::{Kind, Result};
 use samegate::library::{Library, Rest};
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ async fn add(library: &Rest, image: Bytes, brief: &str) -> Result<Added> {
 }
 
 async fn search(library: &Rest, tags: &[u32], logic: TagLogic, least: f64) -> Result<Vec<f64>> {
-    let query = Query::new(RawSource::Content(png(1)), tags, logic, (0, 0), least).unwrap();
+    let query = Search::new(RawSource::Content(png(1)), tags, logic, (0, 0), least).unwrap();
     let page = library.search(&call(), query).await?;
     Ok(page.matches.iter().map(|found| found.score).collect())
 }
@@ -142,7 +142,7 @@ async fn the_form_of_a_search_says_window_tags_and_their_logic() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     let query = |tags, logic, window| {
-        Query::new(RawSource::Content(png(1)), tags, logic, window, 0.0).unwrap()
+        Search::new(RawSource::Content(png(1)), tags, logic, window, 0.0).unwrap()
     };
 
     for (tags, logic, window, expected) in [
@@ -182,7 +182,7 @@ async fn a_least_score_ends_the_pages_behind_it() {
         add(&library, variant(1, number), "a").await.unwrap();
     }
     let query = |least| {
-        Query::new(
+        Search::new(
             RawSource::Content(variant(1, 0)),
             &[],
             TagLogic::And,

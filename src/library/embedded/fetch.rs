@@ -17,7 +17,7 @@ use reqwest::redirect::{Attempt, Policy};
 use url::Host;
 
 use crate::call::Call;
-use crate::domain::{Image, ImageUrl, MAX_IMAGE_BYTES};
+use crate::domain::{ImageFile, ImageUrl, MAX_IMAGE_BYTES};
 use crate::error::{Error, Kind, Result};
 
 /// Longest time for one image, redirects included.
@@ -78,7 +78,7 @@ impl Fetcher {
     ///
     /// `UrlUnreachable` (rejected address, failed connection, status other
     /// than 200), `UrlTimeout`, and every violation of the image itself.
-    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<Image> {
+    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
         if !allowed(url.as_url(), self.reach) {
             return Err(Error::new(
                 Kind::UrlUnreachable,
@@ -97,7 +97,7 @@ impl Fetcher {
             return Err(Error::new(Kind::UrlUnreachable, message));
         }
         let body = read_body(response).await?;
-        Image::new(body).map_err(|violation| Error::invalid(vec![violation]))
+        ImageFile::new(body).map_err(Error::from)
     }
 }
 

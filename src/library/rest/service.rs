@@ -2,7 +2,7 @@
 
 use crate::config::Service;
 use crate::domain::TagLogic;
-use crate::error::{Error, Kind, Result, Violation};
+use crate::error::{Error, Kind, Result};
 use crate::wire::SAME_HQ_PATH;
 
 /// A field of a form.
@@ -115,8 +115,7 @@ fn joined(tags: &[u16]) -> String {
 }
 
 fn violation(field: &str, message: &str) -> Error {
-    let violation = Violation::new(field, Kind::InvalidParameter, message);
-    Error::invalid(vec![violation])
+    Error::violation(field, Kind::InvalidParameter, message)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Calls byte for byte as clients send them.
+//! Calls with the exact bytes that clients send.
 
 #![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
@@ -7,24 +7,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{
-    CALLS, Door, FORM, JSON, MAX_BODY_BYTES, NONE, assert_rejected, assert_same_shape, error,
+    CALLS, FORM, JSON, MAX_BODY_BYTES, NONE, RestApi, assert_rejected, assert_same_shape, error,
     escape, numbered_image,
 };
 use crate::support::memory::sign_of;
 
 #[tokio::test]
-async fn every_sdks_way_to_write_a_call_is_understood() {
-    let door = Door::open().await;
+async fn the_request_format_of_every_sdk_is_accepted() {
+    let api = RestApi::start().await;
     let base64 = STANDARD.encode(numbered_image(1));
     let escaped = escape(&base64);
     assert!(base64.contains('+') && base64.contains('/'));
 
     let python = format!(
         "?access_token={}&aipSdk=python&aipVersion=4_15_13",
-        door.token
+        api.token
     );
-    let node = format!("?access_token={}?aipSdk=node&aipVersion=2.0", door.token);
-    let plain = format!("?access_token={}", door.token);
+    let node = format!("?access_token={}?aipSdk=node&aipVersion=2.0", api.token);
+    let plain = format!("?access_token={}", api.token);
     let lines = base64
         .as_bytes()
         .chunks(76)
@@ -63,7 +63,7 @@ async fn every_sdks_way_to_write_a_call_is_understood() {
             format!("image={escaped}&brief=a%20b&tags=1,2"),
         ),
         (
-            "careless",
+            "unescaped",
             &plain,
             FORM,
             format!("image={base64}&brief=a b&tags= 1, 2"),
@@ -76,7 +76,7 @@ async fn every_sdks_way_to_write_a_call_is_understood() {
         ),
     ] {
         let target = format!("{CALLS}/add{query}");
-        let response = door.send("POST", &target, header, body.as_bytes()).await;
+        let response = api.send("POST", &target, header, body.as_bytes()).await;
 
         assert_same_shape(&response.json, "add.json");
         assert_eq!(
@@ -84,16 +84,16 @@ async fn every_sdks_way_to_write_a_call_is_understood() {
             sign_of(&numbered_image(1)),
             "{client}"
         );
-        let found = door.call("search", "url=http://e.org/a&tags=1,2").await;
+        let found = api.call("search", "url=http://e.org/a&tags=1,2").await;
         assert_eq!(found["result"][0]["brief"], "a b", "{client}");
-        door.call("delete", &format!("image={escaped}")).await;
+        api.call("delete", &format!("image={escaped}")).await;
     }
 }
 
 #[tokio::test]
-async fn multipart_bodies_are_taken_with_the_text_as_it_is() {
-    let door = Door::open().await;
-    let target = format!("{CALLS}/add?access_token={}", door.token);
+async fn multipart_bodies_are_accepted_and_their_text_is_not_unescaped() {
+    let api = RestApi::start().await;
+    let target = format!("{CALLS}/add?access_token={}", api.token);
     let header = "Content-Type: multipart/form-data; boundary=----x\r\n";
     let part = |name: &str, value: &str| {
         format!("------x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
@@ -106,62 +106,62 @@ async fn multipart_bodies_are_taken_with_the_text_as_it_is() {
     ];
     let body = format!("{}------x--\r\n", parts.concat());
 
-    let response = door.send("POST", &target, header, body.as_bytes()).await;
+    let response = api.send("POST", &target, header, body.as_bytes()).await;
     assert_eq!(response.json["cont_sign"], sign_of(&numbered_image(1)));
-    let found = door.call("search", "url=http://e.org/a").await;
+    let found = api.call("search", "url=http://e.org/a").await;
     assert_eq!(found["result"][0]["brief"], "50%+1");
 
     for broken in [&body[..body.len() - 20], "no part at all"] {
-        let response = door.send("POST", &target, header, broken.as_bytes()).await;
+        let response = api.send("POST", &target, header, broken.as_bytes()).await;
         assert_eq!(response.json["error_code"], 216_100);
     }
 }
 
 #[tokio::test]
 async fn a_json_body_has_no_fields() {
-    let door = Door::open().await;
-    let target = format!("{CALLS}/add?access_token={}", door.token);
+    let api = RestApi::start().await;
+    let target = format!("{CALLS}/add?access_token={}", api.token);
     let body = json!({"image": STANDARD.encode(numbered_image(1)), "brief": "a"}).to_string();
 
-    let response = door.send("POST", &target, JSON, body.as_bytes()).await;
+    let response = api.send("POST", &target, JSON, body.as_bytes()).await;
 
     assert_rejected(&response.json, 216_101, "param brief not exist");
 }
 
 #[tokio::test]
-async fn a_body_is_taken_up_to_the_limit_and_rejected_beyond_it() {
-    let door = Door::open().await;
+async fn a_body_is_accepted_up_to_the_limit_and_rejected_above_it() {
+    let api = RestApi::start().await;
     let call = format!(
         "brief=a&url=http://e.org/a&x={}",
         "x".repeat(MAX_BODY_BYTES)
     );
 
-    let most = door.call("add", &call[..MAX_BODY_BYTES]).await;
-    assert_same_shape(&most, "add.json");
+    let at_limit = api.call("add", &call[..MAX_BODY_BYTES]).await;
+    assert_same_shape(&at_limit, "add.json");
     for body in [&call[..=MAX_BODY_BYTES], &call.repeat(2)] {
-        assert_rejected(&door.call("add", body).await, 216_202, "image size error");
+        assert_rejected(&api.call("add", body).await, 216_202, "image size error");
     }
 }
 
 #[tokio::test]
-async fn a_client_that_sends_everything_before_it_reads_still_gets_its_rejection() {
-    let door = Door::open().await;
-    // More than the buffers of both ends of a connection hold.
+async fn a_client_that_reads_only_after_sending_its_body_gets_the_error() {
+    let api = RestApi::start().await;
+    // More than the buffers at both ends of a connection.
     let body = vec![b'x'; 16 * 1024 * 1024];
 
     for (path, code) in [
-        (format!("{CALLS}/add?access_token={}", door.token), 216_202),
+        (format!("{CALLS}/add?access_token={}", api.token), 216_202),
         (format!("{CALLS}/add?access_token=x"), 110),
         (format!("{CALLS}/list"), 3),
     ] {
-        let response = door.send("POST", &path, FORM, &body).await;
+        let response = api.send("POST", &path, FORM, &body).await;
         assert_eq!(response.json["error_code"], code);
     }
 }
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_unsupported() {
-    let door = Door::open().await;
+    let api = RestApi::start().await;
 
     for (method, path) in [
         ("POST", "/rest/2.0/realtime_search/same_hq/list"),
@@ -171,7 +171,7 @@ async fn unknown_paths_and_methods_are_unsupported() {
         ("GET", "/%ff"),
         ("GET", "/"),
     ] {
-        let response = door.send(method, path, NONE, b"").await;
+        let response = api.send(method, path, NONE, b"").await;
 
         assert_eq!(response.status, 200);
         assert!(response.head.contains("content-type: application/json"));

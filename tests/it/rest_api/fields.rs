@@ -1,37 +1,37 @@
-//! Which field counts, and the code of every invalid one.
+//! The priority of fields, and the error code of every invalid field.
 
 #![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Door, assert_rejected, assert_same_shape, bitmap, escape, numbered_image};
+use super::{RestApi, assert_rejected, assert_same_shape, bitmap, escape, numbered_image};
 use crate::support::memory::sign_of;
 
 #[tokio::test]
-async fn the_image_is_taken_from_image_then_url_then_sign() {
-    let door = Door::open().await;
+async fn image_has_priority_over_url_and_url_over_cont_sign() {
+    let api = RestApi::start().await;
     let image = escape(&STANDARD.encode(numbered_image(1)));
     let url = "http://e.org/a.jpg";
 
-    let both = door
+    let both = api
         .call("add", &format!("brief=a&image={image}&url={url}"))
         .await;
     assert_eq!(both["cont_sign"], sign_of(&numbered_image(1)));
-    let only_url = door.call("add", &format!("brief=b&image=&url={url}")).await;
+    let only_url = api.call("add", &format!("brief=b&image=&url={url}")).await;
     assert_eq!(only_url["cont_sign"], sign_of(url.as_bytes()));
 
     let sign = sign_of(&numbered_image(1));
     let all = format!("image&url={url}&cont_sign={sign}");
-    assert_same_shape(&door.call("delete", &all).await, "delete.json");
-    let left = door.call("search", &format!("url={url}")).await;
-    assert_eq!(left["result_num"], 1);
-    assert_eq!(left["result"][0]["brief"], "a");
+    assert_same_shape(&api.call("delete", &all).await, "delete.json");
+    let remaining = api.call("search", &format!("url={url}")).await;
+    assert_eq!(remaining["result_num"], 1);
+    assert_eq!(remaining["result"][0]["brief"], "a");
 }
 
 #[tokio::test]
 async fn invalid_fields_get_the_vendors_codes() {
-    let door = Door::open().await;
+    let api = RestApi::start().await;
     let url = "url=http://e.org/a";
     let image = |bytes: &[u8]| format!("brief=a&image={}", escape(&STANDARD.encode(bytes)));
     let signs = vec!["1,1"; 101].join(";");
@@ -173,7 +173,7 @@ async fn invalid_fields_get_the_vendors_codes() {
             "not initialized",
         ),
     ] {
-        let response = door.call(operation, &body).await;
+        let response = api.call(operation, &body).await;
 
         let body: String = body.chars().take(60).collect();
         assert_eq!(response["error_code"], code, "{operation} {body}");

@@ -1,12 +1,12 @@
-//! Who is let in: the token endpoint, and calls without a good token.
+//! The token endpoint, and calls without a valid token.
 
 use serde_json::json;
 
-use super::{CALLS, Door, FORM, JSON, NONE, assert_same_shape, error};
+use super::{CALLS, FORM, JSON, NONE, RestApi, assert_same_shape, error};
 
 #[tokio::test]
-async fn all_three_styles_of_token_requests_are_taken_with_any_content_type() {
-    let door = Door::open().await;
+async fn all_three_kinds_of_token_requests_are_accepted_with_any_content_type() {
+    let api = RestApi::start().await;
     let keys = "grant_type=client_credentials&client_id=ann-key&client_secret=s%2Bt";
     let query = format!("/oauth/2.0/token?{keys}");
     let path = "/oauth/2.0/token";
@@ -20,7 +20,7 @@ async fn all_three_styles_of_token_requests_are_taken_with_any_content_type() {
         ("POST", path, FORM, keys),
         ("POST", path, "Content-Type: text/plain\r\n", keys),
     ] {
-        let response = door.send(method, target, header, body.as_bytes()).await;
+        let response = api.send(method, target, header, body.as_bytes()).await;
 
         assert_eq!(response.status, 200, "{method} {target} {header}");
         assert_same_shape(&response.json, "token.json");
@@ -32,11 +32,11 @@ async fn all_three_styles_of_token_requests_are_taken_with_any_content_type() {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_rejected_as_oauth_rejects() {
-    let door = Door::open().await;
+async fn wrong_keys_are_rejected_with_an_oauth_error() {
+    let api = RestApi::start().await;
 
     for (keys, description) in [
-        ("client_id=nobody&client_secret=x", "unknown client id"),
+        ("client_id=unknown&client_secret=x", "unknown client id"),
         (
             "client_id=ann-key&client_secret=x",
             "Client authentication failed",
@@ -45,10 +45,10 @@ async fn wrong_keys_are_rejected_as_oauth_rejects() {
         ("x=y", "unknown client id"),
     ] {
         let target = format!("/oauth/2.0/token?grant_type=client_credentials&{keys}");
-        let response = door.send("GET", &target, NONE, b"").await;
+        let response = api.send("GET", &target, NONE, b"").await;
 
         assert_eq!(response.status, 401);
-        assert_same_shape(&response.json, "token_refused.json");
+        assert_same_shape(&response.json, "token_rejected.json");
         assert_eq!(response.json["error"], "invalid_client");
         assert_eq!(response.json["error_description"], description);
     }
@@ -56,7 +56,7 @@ async fn wrong_keys_are_rejected_as_oauth_rejects() {
 
 #[tokio::test]
 async fn other_grant_types_are_unsupported() {
-    let door = Door::open().await;
+    let api = RestApi::start().await;
 
     for query in [
         "",
@@ -64,13 +64,13 @@ async fn other_grant_types_are_unsupported() {
         "?grant_type",
     ] {
         let target = format!("/oauth/2.0/token{query}");
-        let response = door.send("POST", &target, FORM, b"").await;
+        let response = api.send("POST", &target, FORM, b"").await;
 
         assert_eq!(response.status, 400);
         assert_eq!(response.json["error"], "unsupported_grant_type");
     }
-    let flood = vec![b'x'; 16 * 1024 + 1];
-    let response = door.send("POST", "/oauth/2.0/token", FORM, &flood).await;
+    let too_long = vec![b'x'; 16 * 1024 + 1];
+    let response = api.send("POST", "/oauth/2.0/token", FORM, &too_long).await;
     assert_eq!(
         (response.status, &response.json["error"]),
         (400, &json!("invalid_request"))
@@ -78,8 +78,8 @@ async fn other_grant_types_are_unsupported() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_good_token_is_rejected_in_the_platforms_words() {
-    let door = Door::open().await;
+async fn a_call_without_a_valid_token_has_the_error_of_the_platform() {
+    let api = RestApi::start().await;
     let foreign = format!("24.{}.2592000.9999999999.282335-1", "0".repeat(32));
 
     for (query, header, error) in [
@@ -101,7 +101,7 @@ async fn a_call_without_a_good_token_is_rejected_in_the_platforms_words() {
         ),
     ] {
         let target = format!("{CALLS}/search{query}");
-        let response = door
+        let response = api
             .send("POST", &target, header, b"url=http://e.org/a")
             .await;
 

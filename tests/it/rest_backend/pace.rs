@@ -29,9 +29,9 @@ fn increment(cell: &Cell<usize>) {
 }
 
 /// A search that tells its number by its tag.
-pub(super) fn numbered(number: u32) -> Query {
+pub(super) fn numbered(number: u32) -> Search {
     let url = RawSource::Url(SHOWN.to_owned());
-    Query::new(url, &[number], TagLogic::And, (0, 0), 0.0).unwrap()
+    Search::new(url, &[number], TagLogic::And, (0, 0), 0.0).unwrap()
 }
 
 /// A vendor that can reach what [`numbered`] shows.

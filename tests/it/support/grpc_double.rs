@@ -1,8 +1,7 @@
-//! A small gateway that keeps its images in memory and fails on demand.
+//! A test double of the gateway: it keeps its images in memory and fails on demand.
 //!
-//! It runs in a runtime of its own, so that [`Double::kill`] breaks every
-//! connection as a crash would. What it stores outlives it: hand the
-//! [`Store`] to the next one.
+//! It runs in a runtime of its own, so that [`Double::kill`] breaks every connection like a crash.
+//! Its [`Store`] outlives it and can be passed to the next double.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,34 +22,31 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
 
-/// What a bulk stream does beside storing.
+/// What a bulk stream does besides storing items.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// Breaks after this many acknowledgements; the next item is stored and
-    /// its acknowledgement lost.
+    /// Breaks the stream after this many acknowledgements; the next item is stored without one.
     BreakAfter(usize),
-    /// Announces that it goes away after this many acknowledgements, and takes
-    /// no further item.
+    /// Announces a drain after this many acknowledgements, and reads no further item.
     DrainAfter(usize),
-    /// Cancels the token after this many acknowledgements, and goes on.
+    /// Cancels the token after this many acknowledgements, and continues.
     SignalAfter(usize, CancellationToken),
     /// Cancels the token after this many acknowledgements, and hangs.
     HangAfter(usize, CancellationToken),
-    /// Ends at once with this status.
+    /// Fails at once with this status.
     Reject(Status),
 }
 
-/// What the double was told and what it has seen.
+/// The settings of the double, and what it has received.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Stored images in the order of their adding.
+    /// Stored images, oldest first.
     pub stored: Vec<v1::Image>,
-    /// Acts of the coming streams; without one a stream just stores.
+    /// What the next streams do; a stream without an entry only stores.
     pub acts: VecDeque<Act>,
-    /// Statuses that the item or image with this brief gets before it is
-    /// stored.
-    pub violations: HashMap<String, VecDeque<v1::Status>>,
-    /// `authorization` that a call must carry.
+    /// Errors of the item or image with this brief, before it is stored.
+    pub errors: HashMap<String, VecDeque<v1::Status>>,
+    /// The `authorization` that a call must have.
     pub authorization: Option<String>,
     /// Options of the streams so far.
     pub options: Vec<v1::AddImagesOptions>,
@@ -58,15 +54,15 @@ pub struct State {
     pub items_read: usize,
 }
 
-/// The double's memory, shared with the test.
+/// The state of the double, shared with the test.
 pub type Store = Arc<Mutex<State>>;
 
 /// A running double.
 #[derive(Debug)]
 pub struct Double {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// What it knows.
+    /// Its state.
     pub store: Store,
     runtime: Option<Runtime>,
 }
@@ -74,12 +70,12 @@ pub struct Double {
 // === impl Double ===
 
 impl Double {
-    /// Starts one on a free port with an empty store.
+    /// Starts a double on a free port with an empty store.
     pub fn start() -> Self {
         Double::start_at((Ipv4Addr::LOCALHOST, 0).into(), Store::default())
     }
 
-    /// Starts one at an address with the store of another.
+    /// Starts a double at an address with the store of another one.
     pub fn start_at(address: SocketAddr, store: Store) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -112,7 +108,7 @@ impl Double {
         }
     }
 
-    /// Address as the command line takes it.
+    /// Returns the URL for the command line.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -120,12 +116,12 @@ impl Double {
     /// Breaks every connection and frees the port.
     pub fn kill(mut self) {
         let runtime = self.runtime.take().unwrap();
-        // A runtime may wait for its end on a thread that runs none itself.
+        // A runtime must not be shut down on a thread of another runtime.
         let ended = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(10)));
         ended.join().unwrap();
     }
 
-    /// Briefs of the stored images, sorted.
+    /// Returns the briefs of the stored images, sorted.
     pub fn briefs(&self) -> Vec<String> {
         let state = self.store.lock().unwrap();
         let mut briefs: Vec<String> = state.stored.iter().map(|i| i.brief.clone()).collect();
@@ -147,7 +143,7 @@ impl Drop for Double {
 }
 
 /// Makes the status of a failed item.
-pub fn violation(code: Code, reason: &str) -> v1::Status {
+pub fn error_status(code: Code, reason: &str) -> v1::Status {
     v1::Status {
         code: code as i32,
         message: format!("the double says {reason}"),
@@ -161,7 +157,7 @@ struct Service(Store);
 // === impl State ===
 
 impl State {
-    /// Stores an image unless its content is there: sign and `existed`.
+    /// Stores an image unless it is stored already; returns its sign and `existed`.
     fn add(&mut self, content: &Bytes, brief: String, tags: Vec<u32>) -> (String, bool) {
         let sign = format!("{},{}", content.len(), blake3::hash(content).to_hex());
         if self.stored.iter().any(|image| image.cont_sign == sign) {
@@ -180,11 +176,11 @@ impl State {
         (sign, false)
     }
 
-    fn next_violation(&mut self, brief: &str) -> Option<v1::Status> {
-        self.violations.get_mut(brief)?.pop_front()
+    fn next_error(&mut self, brief: &str) -> Option<v1::Status> {
+        self.errors.get_mut(brief)?.pop_front()
     }
 
-    fn take_item(&mut self, item: v1::AddImagesItem) -> v1::AddImagesResult {
+    fn add_item(&mut self, item: v1::AddImagesItem) -> v1::AddImagesResult {
         use v1::add_images_item::Source;
 
         self.items_read += 1;
@@ -192,7 +188,7 @@ impl State {
             key: item.key,
             ..v1::AddImagesResult::default()
         };
-        if let Some(status) = self.next_violation(&item.brief) {
+        if let Some(status) = self.next_error(&item.brief) {
             result.status = Some(status);
             return result;
         }
@@ -218,19 +214,15 @@ impl Service {
         }
         let details = ErrorDetails::with_error_info("CREDENTIALS_MISSING", "samegate", []);
         let code = Code::Unauthenticated;
-        Err(Status::with_error_details(
-            code,
-            "no key was given",
-            details,
-        ))
+        Err(Status::with_error_details(code, "no API key", details))
     }
 }
 
-type Events = Pin<Box<dyn Stream<Item = Result<v1::AddImagesResponse, Status>> + Send>>;
+type EventStream = Pin<Box<dyn Stream<Item = Result<v1::AddImagesResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl SameImageService for Service {
-    type AddImagesStream = Events;
+    type AddImagesStream = EventStream;
 
     async fn add_image(
         &self,
@@ -239,10 +231,10 @@ impl SameImageService for Service {
         self.authorize(&request)?;
         let request = request.into_inner();
         let mut state = self.0.lock().unwrap();
-        if let Some(violation) = state.next_violation(&request.brief) {
-            let details = ErrorDetails::with_error_info(violation.reason, "samegate", []);
-            let code = Code::from_i32(violation.code);
-            return Err(Status::with_error_details(code, violation.message, details));
+        if let Some(error) = state.next_error(&request.brief) {
+            let details = ErrorDetails::with_error_info(error.reason, "samegate", []);
+            let code = Code::from_i32(error.code);
+            return Err(Status::with_error_details(code, error.message, details));
         }
         let content = match request.source {
             Some(v1::add_image_request::Source::Content(content)) => content,
@@ -260,7 +252,7 @@ impl SameImageService for Service {
     async fn add_images(
         &self,
         request: Request<Streaming<v1::AddImagesRequest>>,
-    ) -> Result<Response<Events>, Status> {
+    ) -> Result<Response<EventStream>, Status> {
         self.authorize(&request)?;
         let act = self.0.lock().unwrap().acts.pop_front();
         if let Some(Act::Reject(status)) = act {
@@ -332,7 +324,7 @@ impl SameImageService for Service {
             let status = if state.stored.len() < before {
                 v1::Status::default()
             } else {
-                violation(Code::NotFound, "IMAGE_NOT_FOUND")
+                error_status(Code::NotFound, "IMAGE_NOT_FOUND")
             };
             results.push(v1::DeleteImagesResult {
                 cont_sign: sign,
@@ -355,7 +347,7 @@ impl SameImageService for Service {
         }))
     }
 
-    /// Pages of two at most, so that a listing takes several.
+    /// Returns up to two images per page, so that a listing has several pages.
     async fn list_images(
         &self,
         request: Request<v1::ListImagesRequest>,
@@ -393,7 +385,7 @@ impl SameImageService for Service {
     }
 }
 
-/// Answers item by item; a client that is gone ends it.
+/// Adds items and sends a result for each, until the client disconnects.
 async fn bulk(
     store: Store,
     mut requests: Streaming<v1::AddImagesRequest>,
@@ -412,7 +404,7 @@ async fn bulk(
                 return;
             }
             Some(Act::DrainAfter(after)) if acknowledged == *after => {
-                let message = "going away".to_owned();
+                let message = "shutting down".to_owned();
                 let drain = v1::AddImagesDrain { message };
                 let _ = events.send(Ok(response(Event::Drain(drain)))).await;
                 break;
@@ -429,7 +421,7 @@ async fn bulk(
                 store.lock().unwrap().options.push(options);
                 continue;
             }
-            Some(Payload::Item(item)) => store.lock().unwrap().take_item(item),
+            Some(Payload::Item(item)) => store.lock().unwrap().add_item(item),
             None => continue,
         };
         if matches!(&act, Some(Act::BreakAfter(after)) if acknowledged == *after) {

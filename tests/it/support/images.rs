@@ -1,4 +1,4 @@
-//! Images that the tests draw themselves.
+//! Images that the tests draw.
 
 use std::io::Cursor;
 
@@ -6,19 +6,19 @@ use bytes::Bytes;
 use image::imageops::thumbnail;
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// A poster of coloured discs and bars on a gradient: the same for the same
-/// seed, and unlike that of any other seed.
+/// Draws coloured discs and bars on a gradient: the same image for the same seed, and a different
+/// image for every other seed.
 pub fn poster(seed: u64) -> RgbImage {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let (from, to) = (dice.colour(), dice.colour());
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let (from, to) = (random.colour(), random.colour());
     let mut canvas = RgbImage::from_fn(320, 240, |x, y| {
         let blend =
             |c: usize| (u32::from(from[c]) * (558 - x - y) + u32::from(to[c]) * (x + y)) / 558;
-        Rgb([0, 1, 2].map(|c| u8::try_from(blend(c)).expect("between two bytes lies a byte")))
+        Rgb([0, 1, 2].map(|c| u8::try_from(blend(c)).expect("a blend of two bytes is a byte")))
     });
     for _ in 0..14 {
-        let (cx, cy, colour) = (dice.below(320), dice.below(240), Rgb(dice.colour()));
-        let (size, round) = (12 + dice.below(40), dice.below(2) == 0);
+        let (cx, cy, colour) = (random.below(320), random.below(240), Rgb(random.colour()));
+        let (size, round) = (12 + random.below(40), random.below(2) == 0);
         for (x, y, pixel) in canvas.enumerate_pixels_mut() {
             let (dx, dy) = (i64::from(x) - cx, i64::from(y) - cy);
             let inside = if round {
@@ -34,22 +34,22 @@ pub fn poster(seed: u64) -> RgbImage {
     canvas
 }
 
-/// A poster as a PNG file.
+/// Encodes a poster as a PNG file.
 pub fn png(seed: u64) -> Bytes {
     encoded(&poster(seed), ImageFormat::Png)
 }
 
-/// A poster at a quarter of its size, which costs little to store and to find.
+/// Encodes a poster at a quarter of its size, which is cheap to store and to find.
 pub fn small_png(seed: u64) -> Bytes {
     encoded(&thumbnail(&poster(seed), 80, 60), ImageFormat::Png)
 }
 
-/// The same poster as a JPEG file: other bytes, the same image.
+/// Encodes the same poster as a JPEG file: other bytes, the same image.
 pub fn jpeg(seed: u64) -> Bytes {
     encoded(&poster(seed), ImageFormat::Jpeg)
 }
 
-/// Other bytes for exactly the same pixels: PNG readers stop at the end chunk.
+/// Returns other bytes for exactly the same pixels: PNG decoders ignore bytes after the end chunk.
 pub fn variant(seed: u64, number: u8) -> Bytes {
     let mut file = png(seed).to_vec();
     file.push(number);
@@ -60,15 +60,14 @@ fn encoded(image: &RgbImage, format: ImageFormat) -> Bytes {
     let mut file = Cursor::new(Vec::new());
     image
         .write_to(&mut file, format)
-        .expect("drawing into memory works");
+        .expect("writing to memory cannot fail");
     file.into_inner().into()
 }
 
-/// Random numbers that are the same on every machine (xorshift64, Marsaglia
-/// 2003).
-struct Dice(u64);
+/// Pseudo-random numbers that are the same on every machine (xorshift64, Marsaglia 2003).
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use samegate::call::Call;
 use samegate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, ImageSource, Match, Page, Query, TagLogic,
-    Target, Update, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, ImageSource, Match, Search, SearchResults,
+    TagLogic, Update, UpdateTarget, Updated,
 };
 use samegate::error::{Error, Kind, Result};
 use samegate::library::Library;
@@ -74,7 +74,7 @@ impl Library for Memory {
     }
 
     /// Every stored image matches; the same one fully, others by half.
-    async fn search(&self, _call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, _call: &Call, query: Search) -> Result<SearchResults> {
         let sign = sign(&query.source);
         self.check(&sign)?;
         let records = self.records.lock().unwrap();
@@ -91,7 +91,7 @@ impl Library for Memory {
         matches.sort_by(|a, b| b.score.total_cmp(&a.score));
         let all = matches.len();
         let (offset, limit) = (query.offset as usize, query.limit as usize);
-        Ok(Page {
+        Ok(SearchResults {
             matches: matches.into_iter().skip(offset).take(limit).collect(),
             has_more: offset + limit < all,
             log_id: LOG_ID,
@@ -100,8 +100,8 @@ impl Library for Memory {
 
     async fn update(&self, _call: &Call, request: Update) -> Result<Updated> {
         let sign = match &request.target {
-            Target::Source(source) => sign(source),
-            Target::Sign(sign) => sign.to_string(),
+            UpdateTarget::Source(source) => sign(source),
+            UpdateTarget::Sign(sign) => sign.to_string(),
         };
         self.check(&sign)?;
         let mut records = self.records.lock().unwrap();
@@ -139,7 +139,7 @@ fn sign(source: &ImageSource) -> String {
     }
 }
 
-fn fits(record: &Record, query: &Query) -> bool {
+fn fits(record: &Record, query: &Search) -> bool {
     let mut wanted = query.tags.as_slice().iter();
     match query.tag_logic {
         TagLogic::And => wanted.all(|tag| record.tags.contains(tag)),

@@ -1,31 +1,31 @@
-//! Checked texts and numbers: brief, tags, sign, address.
+//! Checked fields of requests: brief, tags, sign, URL.
 
 use std::fmt;
 
 use crate::error::{Kind, Violation};
 
-/// Most bytes of a brief (vendor's limit).
+/// Maximum length of a brief in bytes (vendor's limit).
 const MAX_BRIEF_BYTES: usize = 256;
-/// Most tags of an image (vendor's limit).
+/// Maximum number of tags per image (vendor's limit).
 const MAX_TAGS: usize = 2;
-/// Most bytes of an address (vendor's limit).
+/// Maximum length of a URL in bytes (vendor's limit).
 const MAX_URL_BYTES: usize = 1024;
-/// Most bytes of a sign: ours, six times the longest seen from the vendor.
+/// Maximum length of a sign in bytes; our limit, six times the length that the vendor uses.
 const MAX_SIGN_BYTES: usize = 128;
 
 /// Text stored with an image and returned with each match; up to 256 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Brief(String);
 
-/// Numbers to filter searches by; up to 2, each in 1..=65535.
+/// Numbers that searches filter by; up to 2, each in 1..=65535.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(Vec<u16>);
 
-/// Name that a backend gave to a stored image: opaque text.
+/// Identifier that a backend assigned to a stored image; opaque text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContSign(String);
 
-/// Address of an image: http or https, up to 1024 bytes.
+/// URL of an image: http or https, up to 1024 bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageUrl(url::Url);
 
@@ -36,8 +36,7 @@ impl Brief {
     ///
     /// # Errors
     ///
-    /// `ParameterTooLong` past 256 bytes; a character that crosses the border
-    /// counts as too long, nothing is cut.
+    /// `ParameterTooLong` above 256 bytes; nothing is truncated.
     pub fn new(text: String) -> Result<Self, Violation> {
         if text.len() > MAX_BRIEF_BYTES {
             let message = format!("{} bytes; at most {MAX_BRIEF_BYTES}", text.len());
@@ -46,12 +45,12 @@ impl Brief {
         Ok(Brief(text))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text, owned.
+    /// Returns the text, owned.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -60,11 +59,11 @@ impl Brief {
 // === impl Tags ===
 
 impl Tags {
-    /// Checks count and range; equal tags are legal.
+    /// Checks count and range; equal tags are valid.
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` for more than 2 tags, a 0, or one past 65535.
+    /// `InvalidParameter` for more than 2 tags, for a 0, and for a number above 65535.
     pub fn new(tags: &[u32]) -> Result<Self, Violation> {
         let violation = |message| Violation::new("tags", Kind::InvalidParameter, message);
         if tags.len() > MAX_TAGS {
@@ -80,7 +79,7 @@ impl Tags {
         Ok(Tags(checked.collect::<Result<_, _>>()?))
     }
 
-    /// The numbers, in the caller's order.
+    /// Returns the numbers, in the caller's order.
     pub fn as_slice(&self) -> &[u16] {
         &self.0
     }
@@ -89,13 +88,12 @@ impl Tags {
 // === impl ContSign ===
 
 impl ContSign {
-    /// Takes a sign as a backend gave it, without white space around it.
+    /// Checks a sign; white space around it is removed.
     ///
     /// # Errors
     ///
-    /// `MissingParameter` when empty, `ParameterTooLong` past 128 bytes,
-    /// `InvalidParameter` when it holds a `;`, which separates signs in the
-    /// same_hq wire format, or a control character.
+    /// `MissingParameter` when empty, `ParameterTooLong` above 128 bytes, `InvalidParameter` when
+    /// it contains a control character or a `;`, which separates signs in the same_hq format.
     pub fn new(text: &str) -> Result<Self, Violation> {
         let violation = |kind, message: String| Err(Violation::new("cont_sign", kind, message));
         let text = text.trim();
@@ -111,13 +109,13 @@ impl ContSign {
         if text.contains(|c: char| c == ';' || c.is_control()) {
             return violation(
                 Kind::InvalidParameter,
-                "a sign holds no `;` and no control character".to_owned(),
+                "a sign contains no `;` and no control character".to_owned(),
             );
         }
         Ok(ContSign(text.to_owned()))
     }
 
-    /// The sign as text.
+    /// Returns the sign as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -132,13 +130,13 @@ impl fmt::Display for ContSign {
 // === impl ImageUrl ===
 
 impl ImageUrl {
-    /// Checks length, form and scheme. Whether the address may be fetched is
-    /// the business of whoever fetches it.
+    /// Checks length, syntax and scheme; whether the URL may be fetched is checked where it is
+    /// fetched.
     ///
     /// # Errors
     ///
-    /// `UrlSize` when empty or past 1024 bytes, `UrlFormat` when it is no
-    /// absolute http or https address.
+    /// `UrlSize` when empty or above 1024 bytes, `UrlFormat` when it is not an absolute http or
+    /// https URL.
     pub fn new(text: impl AsRef<str>) -> Result<Self, Violation> {
         let violation = |kind, message: String| Err(Violation::new("url", kind, message));
         let text = text.as_ref();
@@ -154,19 +152,19 @@ impl ImageUrl {
             }
             Ok(_) | Err(_) => violation(
                 Kind::UrlFormat,
-                "not an absolute http or https address".to_owned(),
+                "not an absolute http or https URL".to_owned(),
             ),
         }
     }
 
-    /// The parsed address.
+    /// Returns the parsed URL.
     pub fn as_url(&self) -> &url::Url {
         &self.0
     }
 }
 
 impl fmt::Debug for ImageUrl {
-    /// Tells the host only: path and query may hold a caller's secrets.
+    /// Writes the host only: path and query can contain a caller's secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ImageUrl({})", self.0.host_str().unwrap_or_default())
     }
@@ -177,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_brief_is_measured_in_bytes_also_where_a_character_crosses_the_border() {
+    fn the_length_of_a_brief_is_counted_in_bytes_not_characters() {
         Brief::new("x".repeat(256)).unwrap();
         Brief::new(format!("{}图", "x".repeat(253))).unwrap();
 
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn two_tags_from_1_to_65535_are_taken_also_when_equal() {
+    fn up_to_two_tags_from_1_to_65535_are_accepted_also_equal_ones() {
         for tags in [&[][..], &[1], &[1, 1], &[1, 65_535]] {
             assert_eq!(Tags::new(tags).unwrap().as_slice().len(), tags.len());
         }
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_is_trimmed_and_cannot_smuggle_a_second_one() {
+    fn a_sign_is_trimmed_and_cannot_contain_a_second_sign() {
         assert_eq!(ContSign::new(" 1,2\n").unwrap().as_str(), "1,2");
         assert_eq!(
             ContSign::new("1,2;3,4").unwrap_err().kind,
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn only_absolute_web_addresses_are_taken() {
+    fn only_absolute_http_and_https_urls_are_accepted() {
         ImageUrl::new("https://example.org/a.jpg?x=1").unwrap();
 
         for text in [

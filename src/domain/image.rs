@@ -1,73 +1,63 @@
-//! Where an image comes from, and what is checked before anything decodes it.
+//! The source of a request's image, and the checks before any decoding.
 //!
-//! Format and sides are read from the file's header alone, so that a rejection
-//! costs microseconds whatever the file claims to hold.
+//! Format and sides are read from the file's header alone, so that a rejection costs microseconds,
+//! whatever sizes the header declares.
 
 use std::fmt;
 
 use bytes::Bytes;
+use imagesize::ImageType;
 
-use super::ImageUrl;
+use super::fields::ImageUrl;
 use crate::error::{Kind, Violation};
 
-/// Most bytes of an image: 4 MiB as base64 text, the vendor's limit.
+/// Maximum size of an image file in bytes: 4 MiB as base64 text (vendor's limit).
 pub const MAX_IMAGE_BYTES: usize = 4 * 1024 * 1024 / 4 * 3;
-/// Least length of the shorter side in pixels (vendor's limit, inclusive).
-pub const MIN_SIDE_PX: usize = 50;
-/// Greatest length of the longer side in pixels (vendor's limit, inclusive).
-pub const MAX_SIDE_PX: usize = 4096;
+/// Minimum length of the shorter side in pixels (vendor's limit, inclusive).
+const MIN_SIDE_PX: usize = 50;
+/// Maximum length of the longer side in pixels (vendor's limit, inclusive).
+const MAX_SIDE_PX: usize = 4096;
 
-/// File formats that the vendor takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// JPEG, baseline or progressive.
-    Jpeg,
-    /// PNG.
-    Png,
-    /// Windows bitmap.
-    Bmp,
-}
-
-/// The bytes of an image file whose header was found acceptable.
+/// The bytes of an image file with a valid header.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct ImageFile {
     bytes: Bytes,
-    format: Format,
+    format: ImageType,
     width: usize,
     height: usize,
 }
 
-/// Where the image of a request comes from.
+/// The source of a request's image, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageSource {
-    /// The request carries it.
-    Content(Image),
-    /// It is to be fetched.
+    /// The request contains the image.
+    Content(ImageFile),
+    /// The image must be fetched.
     Url(ImageUrl),
 }
 
-/// The source of a request as a door read it.
+/// The source of a request's image, as an API read it.
 #[derive(Clone)]
 pub enum RawSource {
-    /// Neither bytes nor address were given.
+    /// The request has neither bytes nor a URL.
     Missing,
     /// Bytes of a file.
     Content(Bytes),
-    /// Text that was to be the encoded bytes of a file but is not.
+    /// Text that is not valid base64.
     Undecodable,
-    /// Address of an image.
+    /// URL of an image.
     Url(String),
 }
 
-// === impl Image ===
+// === impl ImageFile ===
 
-impl Image {
+impl ImageFile {
     /// Checks size, format and sides from the header.
     ///
     /// # Errors
     ///
-    /// `ImageEmpty`, `ImageSize` (bytes or sides), `ImageFormat` (not JPEG,
-    /// PNG or BMP), `ImageMalformed` (the header breaks off).
+    /// `ImageEmpty`, `ImageSize` (bytes or sides), `ImageFormat` (not JPEG, PNG or BMP),
+    /// `ImageMalformed` (the header is truncated).
     pub fn new(bytes: Bytes) -> Result<Self, Violation> {
         if bytes.is_empty() {
             return Err(violation(Kind::ImageEmpty, "the image is empty"));
@@ -77,12 +67,8 @@ impl Image {
             return Err(violation(Kind::ImageSize, message));
         }
         let format = format(&bytes)?;
-        let size = imagesize::blob_size(&bytes).map_err(|_| {
-            violation(
-                Kind::ImageMalformed,
-                "the file breaks off before its dimensions",
-            )
-        })?;
+        let size = imagesize::blob_size(&bytes)
+            .map_err(|_| violation(Kind::ImageMalformed, "the file ends before its dimensions"))?;
         if size.width.min(size.height) < MIN_SIDE_PX || size.width.max(size.height) > MAX_SIDE_PX {
             let message = format!(
                 "{} x {} pixels; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}",
@@ -90,7 +76,7 @@ impl Image {
             );
             return Err(violation(Kind::ImageSize, message));
         }
-        Ok(Image {
+        Ok(ImageFile {
             bytes,
             format,
             width: size.width,
@@ -98,21 +84,16 @@ impl Image {
         })
     }
 
-    /// The file's bytes.
+    /// Returns the bytes of the file.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
-
-    /// The file's format.
-    pub fn format(&self) -> Format {
-        self.format
-    }
 }
 
-impl fmt::Debug for Image {
-    /// Tells the shape of the image and nothing of its content.
+impl fmt::Debug for ImageFile {
+    /// Writes format and size, not the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Image {
+        let ImageFile {
             bytes,
             format,
             width,
@@ -120,7 +101,7 @@ impl fmt::Debug for Image {
         } = self;
         write!(
             f,
-            "Image({format:?}, {width} x {height}, {} bytes)",
+            "ImageFile({format:?}, {width} x {height}, {} bytes)",
             bytes.len()
         )
     }
@@ -129,12 +110,11 @@ impl fmt::Debug for Image {
 // === impl RawSource ===
 
 impl RawSource {
-    /// Checks what was given.
+    /// Checks the image file or the URL.
     ///
     /// # Errors
     ///
-    /// One violation: of `source` when nothing was given, else of `content`
-    /// or `url`.
+    /// One violation: of `source` when it is missing, else of `content` or `url`.
     pub fn check(self) -> Result<ImageSource, Violation> {
         match self {
             RawSource::Missing => Err(Violation::new(
@@ -142,15 +122,18 @@ impl RawSource {
                 Kind::MissingParameter,
                 "one of content and url is required",
             )),
-            RawSource::Undecodable => Err(undecodable()),
-            RawSource::Content(bytes) => Image::new(bytes).map(ImageSource::Content),
+            RawSource::Undecodable => Err(violation(
+                Kind::ImageEncoding,
+                "not base64; send the encoded bytes without a `data:` prefix",
+            )),
+            RawSource::Content(bytes) => ImageFile::new(bytes).map(ImageSource::Content),
             RawSource::Url(url) => ImageUrl::new(url).map(ImageSource::Url),
         }
     }
 }
 
 impl fmt::Debug for RawSource {
-    /// Tells which kind of source this is and nothing of its content.
+    /// Writes the kind of source, not its content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             RawSource::Missing => "Missing",
@@ -161,19 +144,9 @@ impl fmt::Debug for RawSource {
     }
 }
 
-/// The violation of a text that should be base64 and is not.
-pub(super) fn undecodable() -> Violation {
-    violation(
-        Kind::ImageEncoding,
-        "not base64; send the bare encoded bytes, without a `data:` prefix",
-    )
-}
-
-fn format(bytes: &[u8]) -> Result<Format, Violation> {
+fn format(bytes: &[u8]) -> Result<ImageType, Violation> {
     match imagesize::image_type(bytes) {
-        Ok(imagesize::ImageType::Jpeg) => Ok(Format::Jpeg),
-        Ok(imagesize::ImageType::Png) => Ok(Format::Png),
-        Ok(imagesize::ImageType::Bmp) => Ok(Format::Bmp),
+        Ok(format @ (ImageType::Jpeg | ImageType::Png | ImageType::Bmp)) => Ok(format),
         Ok(_) | Err(_) => Err(violation(Kind::ImageFormat, "not a JPEG, PNG or BMP file")),
     }
 }
@@ -186,7 +159,7 @@ fn violation(kind: Kind, message: impl Into<String>) -> Violation {
 mod tests {
     use super::*;
 
-    /// The head of a bitmap file; nothing looks at pixels here.
+    /// Builds the header of a bitmap file; these checks do not read pixels.
     fn bmp(width: u32, height: u32) -> Bytes {
         let mut file = b"BM".to_vec();
         file.resize(14, 0);
@@ -198,13 +171,15 @@ mod tests {
     }
 
     fn rejection(bytes: impl Into<Bytes>) -> Kind {
-        Image::new(bytes.into()).expect_err("must be rejected").kind
+        ImageFile::new(bytes.into())
+            .expect_err("must be rejected")
+            .kind
     }
 
     #[test]
-    fn sides_are_taken_up_to_both_limits_and_not_beyond() {
+    fn sides_from_50_to_4096_pixels_are_accepted() {
         for (width, height) in [(50, 50), (4096, 50), (50, 4096), (4096, 4096)] {
-            Image::new(bmp(width, height)).unwrap();
+            ImageFile::new(bmp(width, height)).unwrap();
         }
         for (width, height) in [
             (49, 100),
@@ -222,17 +197,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_greatest_size_is_taken_and_one_byte_more_is_not() {
+    fn a_file_of_the_maximum_size_is_accepted_and_one_byte_more_is_not() {
         let mut file = bmp(64, 64).to_vec();
         file.resize(MAX_IMAGE_BYTES, 0);
-        Image::new(file.clone().into()).unwrap();
+        ImageFile::new(file.clone().into()).unwrap();
 
         file.push(0);
         assert_eq!(rejection(file), Kind::ImageSize);
     }
 
     #[test]
-    fn what_is_not_an_image_is_told_apart_from_one_that_breaks_off() {
+    fn other_files_and_truncated_images_are_rejected_with_different_kinds() {
         assert_eq!(rejection(""), Kind::ImageEmpty);
         assert_eq!(rejection("once upon a time"), Kind::ImageFormat);
         assert_eq!(
@@ -247,8 +222,8 @@ mod tests {
 
     #[test]
     fn debug_output_holds_no_image_bytes() {
-        let image = Image::new(bmp(64, 64)).unwrap();
+        let image = ImageFile::new(bmp(64, 64)).unwrap();
 
-        assert_eq!(format!("{image:?}"), "Image(Bmp, 64 x 64, 54 bytes)");
+        assert_eq!(format!("{image:?}"), "ImageFile(Bmp, 64 x 64, 54 bytes)");
     }
 }

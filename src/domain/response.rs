@@ -1,0 +1,111 @@
+//! Responses of a library, one type per operation.
+
+use bytes::Bytes;
+
+use super::fields::ContSign;
+use crate::error::Result;
+
+/// Response to an [`Add`](super::Add).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Sign of the stored image.
+    pub cont_sign: ContSign,
+    /// Whether the image was stored before; if so, its record is unchanged.
+    pub existed: bool,
+    /// Number of the operation in the backend's logs.
+    pub log_id: u64,
+}
+
+/// Response to a [`Search`](super::Search).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchResults {
+    /// Matches, highest score first.
+    pub matches: Vec<Match>,
+    /// Whether there are more matches after this window and before the 1000th.
+    pub has_more: bool,
+    /// Number of the operation in the backend's logs.
+    pub log_id: u64,
+}
+
+/// One stored image that is wholly or partly the same as the query image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Match {
+    /// Sign of the stored image.
+    pub cont_sign: ContSign,
+    /// Confidence, in [0, 1]; 1 means identical bytes.
+    pub score: f64,
+    /// Brief of the stored image.
+    pub brief: String,
+    /// Tags of the stored image; empty when the backend does not return them.
+    pub tags: Vec<u16>,
+    /// Where the images overlap; `None` when the backend does not compute it.
+    pub geometry: Option<Geometry>,
+}
+
+/// Where the matching part is, in fractions of each image's width and height.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Geometry {
+    /// Corners in the query image.
+    pub query: [[f32; 2]; 4],
+    /// The same corners in the stored image, clockwise from its top left.
+    pub stored: [[f32; 2]; 4],
+    /// Fraction of the stored image that the query image shows, in [0, 1].
+    pub overlap: f32,
+}
+
+/// Response to an [`Update`](super::Update).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Updated {
+    /// Number of the operation in the backend's logs.
+    pub log_id: u64,
+}
+
+/// Response to a [`Delete`](super::Delete).
+#[derive(Debug)]
+pub struct Deleted {
+    /// One outcome per sign of the request, in its order; one outcome for an image.
+    pub outcomes: Vec<Result<()>>,
+    /// Numbers of the operations in the backend's logs.
+    pub log_ids: Vec<u64>,
+}
+
+/// Size and capacity of a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LibraryStats {
+    /// Number of stored images.
+    pub images: u64,
+    /// Maximum number of images.
+    pub capacity: u64,
+    /// Size of the library's files in bytes.
+    pub size_bytes: u64,
+}
+
+/// The record of one stored image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Sign of the image.
+    pub cont_sign: ContSign,
+    /// Brief stored with the image.
+    pub brief: String,
+    /// Tags stored with the image.
+    pub tags: Vec<u16>,
+    /// Width of the upright image in pixels.
+    pub width: u32,
+    /// Height of the upright image in pixels.
+    pub height: u32,
+    /// Size of the added file in bytes.
+    pub size_bytes: u64,
+    /// Time of the addition, in milliseconds since the Unix epoch.
+    pub added_at_ms: u64,
+    /// JPEG with sides of up to 256 pixels; empty in listings.
+    pub thumbnail: Bytes,
+}
+
+/// Response to a [`List`](super::List): one page of records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Records, oldest first.
+    pub records: Vec<Record>,
+    /// Token of the next page; empty on the last page.
+    pub next_page_token: String,
+}

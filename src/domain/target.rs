@@ -1,0 +1,84 @@
+//! The stored images that an update or a deletion is about.
+
+use super::fields::ContSign;
+use super::image::{ImageSource, RawSource};
+use super::violations::Violations;
+use crate::error::{Error, Kind, Result, Violation};
+
+/// Maximum number of signs in one deletion; our limit, it bounds the cost of a request.
+const MAX_SIGNS: usize = 10_000;
+
+/// The target of an update or deletion, as an API read it.
+#[derive(Clone, Debug)]
+pub enum RawTarget {
+    /// The image itself, or nothing.
+    Source(RawSource),
+    /// Signs, in the caller's order.
+    Signs(Vec<String>),
+}
+
+/// The stored image of an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateTarget {
+    /// The stored image with the same content.
+    Source(ImageSource),
+    /// The stored image with this sign.
+    Sign(ContSign),
+}
+
+/// The stored images of a deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeleteTarget {
+    /// The stored image with the same content.
+    Source(ImageSource),
+    /// The stored images with these signs; 1 to 10,000.
+    Signs(Vec<ContSign>),
+}
+
+// === impl RawTarget ===
+
+impl RawTarget {
+    /// Checks the target of an update, which must be exactly one image.
+    pub(super) fn check_one(self) -> Result<UpdateTarget, Violation> {
+        match self {
+            RawTarget::Source(RawSource::Missing) => {
+                let message = "one of content, url and cont_sign is required";
+                Err(Violation::new("target", Kind::MissingParameter, message))
+            }
+            RawTarget::Source(source) => source.check().map(UpdateTarget::Source),
+            RawTarget::Signs(signs) => match signs.as_slice() {
+                [sign] => ContSign::new(sign).map(UpdateTarget::Sign),
+                _ => {
+                    let message = format!("{} signs; exactly one", signs.len());
+                    Err(Violation::new("cont_sign", Kind::InvalidParameter, message))
+                }
+            },
+        }
+    }
+
+    /// Checks the target of a deletion: one image, or up to 10,000 signs.
+    pub(super) fn check_many(self) -> Result<DeleteTarget> {
+        let signs = match self {
+            RawTarget::Source(source) => {
+                let source = source.check().map_err(Error::from)?;
+                return Ok(DeleteTarget::Source(source));
+            }
+            RawTarget::Signs(signs) => signs,
+        };
+        let mut violations = Violations::default();
+        let count = signs.len();
+        violations.require((1..=MAX_SIGNS).contains(&count), "cont_signs", || {
+            format!("{count} signs; 1 to {MAX_SIGNS}")
+        });
+        let checked: Vec<_> = signs
+            .iter()
+            .take(MAX_SIGNS)
+            .filter_map(|sign| violations.collect(ContSign::new(sign)))
+            .collect();
+        if violations.is_empty() {
+            Ok(DeleteTarget::Signs(checked))
+        } else {
+            Err(violations.into_error())
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Admission of the items of a bulk load: memory and quota.
+//!
+//! A single call is rejected when memory or quota is used up. An item waits instead, up to the time
+//! of one operation, and no other item is read while it waits: this is the backpressure on the
+//! client. An item that would wait longer, as for the quota of the next day, is rejected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::{Budget, Class, Place};
+use crate::error::{Error, Kind, Result};
+use crate::quota::{Meter, Running};
+
+/// Admits the items of one load; clones share it.
+#[derive(Clone, Debug)]
+pub(in crate::grpc) struct ItemAdmission(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    budget: Budget,
+    meter: Meter,
+    wait_timeout: Duration,
+    closing: CancellationToken,
+    /// The permit of the load itself: it bounds the number of loads.
+    _load: Place,
+}
+
+/// What an item holds while it is in flight.
+#[derive(Debug)]
+pub(super) struct ItemPermit {
+    _running: Running,
+    _place: Place,
+}
+
+// === impl ItemAdmission ===
+
+impl ItemAdmission {
+    /// Takes a permit for the load; each item waits up to `wait_timeout` for its own.
+    ///
+    /// # Errors
+    ///
+    /// `Overloaded` when too many loads and items are in flight.
+    pub(in crate::grpc) fn open(
+        budget: Budget,
+        meter: Meter,
+        wait_timeout: Duration,
+        closing: CancellationToken,
+    ) -> Result<Self> {
+        let load = budget.take(Class::Bulk, 0)?;
+        Ok(ItemAdmission(Arc::new(Inner {
+            budget,
+            meter,
+            wait_timeout,
+            closing,
+            _load: load,
+        })))
+    }
+
+    /// Completes when the drain begins.
+    pub(super) async fn drain_started(&self) {
+        self.0.closing.cancelled().await;
+    }
+
+    /// Waits until memory and quota admit an item of `bytes`.
+    pub(super) async fn admit(self, bytes: usize) -> Result<ItemPermit> {
+        tokio::select! {
+            // An item that needs no wait is admitted also during a drain.
+            biased;
+            permit = self.wait_for_permit(bytes) => permit,
+            () = self.drain_started() => {
+                let message = "the server is shutting down; send the item on a new stream";
+                Err(Error::new(Kind::ShuttingDown, message))
+            }
+        }
+    }
+
+    async fn wait_for_permit(&self, bytes: usize) -> Result<ItemPermit> {
+        let deadline = Instant::now() + self.0.wait_timeout;
+        let place = tokio::time::timeout_at(deadline, self.0.budget.wait(bytes))
+            .await
+            .map_err(|_| Error::new(Kind::Overloaded, "no memory was free in time"))?;
+        loop {
+            let rejected = match self.0.meter.take(bytes as u64).await {
+                Ok(running) => {
+                    return Ok(ItemPermit {
+                        _running: running,
+                        _place: place,
+                    });
+                }
+                Err(error) => error,
+            };
+            let next_attempt = rejected.retry_after().map(|wait| Instant::now() + wait);
+            let Some(next_attempt) = next_attempt.filter(|attempt| *attempt < deadline) else {
+                return Err(rejected);
+            };
+            tokio::time::sleep_until(next_attempt).await;
+        }
+    }
+}

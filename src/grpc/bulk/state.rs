@@ -1,0 +1,109 @@
+//! The state of a running bulk load: what is in flight, what was counted, what is to be sent.
+
+use std::collections::VecDeque;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use super::item::{AdmittedItem, CompletedItem, MAX_KEY_BYTES, ReceivedItem};
+use crate::error::{Kind, Result};
+use crate::grpc::status;
+use crate::proto::v1;
+use crate::proto::v1::add_images_response::Event;
+
+/// Maximum number of image bytes in flight per load; bounds memory when items are large.
+const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
+/// Number of results between two progress events.
+const PROGRESS_INTERVAL: u64 = 100;
+
+/// The state of a running load.
+#[derive(Default)]
+pub(super) struct LoadState {
+    /// The one item that waits for memory or quota.
+    pub(super) in_admission: Option<BoxFuture<'static, AdmittedItem>>,
+    pub(super) in_flight: FuturesUnordered<BoxFuture<'static, CompletedItem>>,
+    /// Events that the client has not read yet. Nothing is received while there are any, so there
+    /// are never more than about as many as items in flight.
+    pub(super) outbox: VecDeque<Event>,
+    /// Set when no further item is received: `Ok` at a regular end or drain, else the error.
+    pub(super) ended: Option<Result<()>>,
+    pub(super) counts: v1::AddImagesCounts,
+    bytes_in_flight: usize,
+}
+
+// === impl LoadState ===
+
+impl LoadState {
+    /// Returns whether there is anything left to receive, complete or send.
+    pub(super) fn is_running(&self) -> bool {
+        self.ended.is_none()
+            || self.in_admission.is_some()
+            || !self.in_flight.is_empty()
+            || !self.outbox.is_empty()
+    }
+
+    /// Returns whether a further item may be received; `false` is the backpressure on the client.
+    pub(super) fn may_receive(&self, max_in_flight: usize) -> bool {
+        self.ended.is_none()
+            && self.outbox.is_empty()
+            && self.in_admission.is_none()
+            && self.in_flight.len() < max_in_flight
+            && self.bytes_in_flight < MAX_BYTES_IN_FLIGHT
+    }
+
+    /// Counts an item that was received.
+    pub(super) fn record_received(&mut self, item: &ReceivedItem) {
+        self.counts.received += 1;
+        self.bytes_in_flight += item.bytes();
+    }
+
+    /// Counts a completed item and queues its result, and progress after every 100 results.
+    pub(super) fn acknowledge(&mut self, completed: CompletedItem) {
+        self.bytes_in_flight -= completed.bytes;
+        let result = self.result(completed);
+        self.outbox.push_back(Event::Result(result));
+        let v1::AddImagesCounts {
+            added,
+            existed,
+            failed,
+            ..
+        } = self.counts;
+        if (added + existed + failed).is_multiple_of(PROGRESS_INTERVAL) {
+            self.outbox.push_back(Event::Progress(self.counts));
+        }
+    }
+
+    fn result(&mut self, completed: CompletedItem) -> v1::AddImagesResult {
+        let CompletedItem {
+            mut key, outcome, ..
+        } = completed;
+        key.truncate(key.floor_char_boundary(MAX_KEY_BYTES));
+        match outcome {
+            Ok(added) => {
+                let count = if added.existed {
+                    &mut self.counts.existed
+                } else {
+                    &mut self.counts.added
+                };
+                *count += 1;
+                v1::AddImagesResult {
+                    key,
+                    status: Some(v1::Status::default()),
+                    cont_sign: added.cont_sign.to_string(),
+                    existed: added.existed,
+                    log_id: added.log_id,
+                }
+            }
+            Err(error) => {
+                self.counts.failed += 1;
+                v1::AddImagesResult {
+                    key,
+                    status: Some(status::item(&error)),
+                    cont_sign: error.cont_sign().unwrap_or_default().to_owned(),
+                    existed: error.kind() == Kind::ImageAlreadyExists,
+                    log_id: 0,
+                }
+            }
+        }
+    }
+}
