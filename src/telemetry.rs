@@ -10,6 +10,7 @@
 
 mod metrics;
 pub mod names;
+mod outcome;
 mod trace;
 
 use std::io::{self, IsTerminal};
@@ -27,6 +28,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, reload};
 
 pub use metrics::{CallLabels, Metrics, OPEN_METRICS, Reload};
+pub use outcome::{OnOutcome, OutcomeGuard};
 pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
 
 use crate::config::{LogFormat, Telemetry};

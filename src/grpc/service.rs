@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::Gate;
 use super::{bulk, convert, status};
-use crate::admission::Budget;
+use crate::admission::InFlightBudget;
 use crate::call::{Call, Closing};
 use crate::domain::ContSign;
 use crate::error::{Error, Kind, Result};
@@ -22,12 +22,12 @@ use crate::quota::Quotas;
 pub struct Service {
     libraries: Libraries,
     quotas: Quotas,
-    budget: Budget,
+    budget: InFlightBudget,
 }
 
 impl Service {
     /// Serves `libraries`; items of streams are held to `quotas` and `budget`.
-    pub fn new(libraries: Libraries, quotas: Quotas, budget: Budget) -> Self {
+    pub fn new(libraries: Libraries, quotas: Quotas, budget: InFlightBudget) -> Self {
         Service {
             libraries,
             quotas,

@@ -11,13 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use form_urlencoded::byte_serialize;
-use samegate::admission::Budget;
+use samegate::admission::InFlightBudget;
 use samegate::call::Tenant;
 use samegate::config::RestKey;
 use samegate::library::{Libraries, Library};
-use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
+use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines};
 use samegate::quota::{Local, Quotas, Rejections};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
@@ -116,14 +115,14 @@ fn layered(calls: Router, keys: Keys) -> Router {
     let known = keys.clone();
     let authenticate: Authenticate =
         Arc::new(move |head| Box::pin(std::future::ready(known.authenticate(head))));
-    let bounds = Bounds {
+    let bounds = CallLimits {
         quotas: Quotas::of(
             Arc::new(Local::default()),
             BTreeMap::new(),
             false,
             Rejections::default(),
         ),
-        budget: Budget::new(64, 1024 * 1024),
+        budget: InFlightBudget::new(64, 1024 * 1024),
         max_message_bytes: MAX_BODY_BYTES,
         deadlines: Deadlines {
             default: Duration::from_secs(30),
@@ -131,12 +130,12 @@ fn layered(calls: Router, keys: Keys) -> Router {
         },
     };
     let calls = calls.layer(middleware::api(authenticate, bounds, rest::reject));
-    let door = middleware::Door {
+    let door = ApiInfo {
         system: "same_hq",
         methods: Arc::default(),
         metrics: Metrics::new(),
     };
-    rest::routes(calls, keys).layer(middleware::outer(&door, Body::new, rest::reject))
+    rest::routes(calls, keys).layer(middleware::outer(door, rest::reject))
 }
 
 fn named(name: &str, library: Memory) -> (String, Arc<dyn Library>) {

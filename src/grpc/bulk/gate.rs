@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Budget, Class, Place};
+use crate::admission::{Class, InFlightBudget, Permit};
 use crate::error::{Error, Kind, Result};
 use crate::quota::{Meter, Running};
 
@@ -20,19 +20,19 @@ pub(in crate::grpc) struct Gate(std::sync::Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    budget: Budget,
+    budget: InFlightBudget,
     meter: Meter,
     patience: Duration,
     closing: CancellationToken,
     /// The load's own place: it bounds how many there are.
-    _load: Place,
+    _load: Permit,
 }
 
 /// What an item holds while it is worked on.
 #[derive(Debug)]
 pub(super) struct Entry {
     _running: Running,
-    _place: Place,
+    _place: Permit,
 }
 
 impl Gate {
@@ -42,12 +42,12 @@ impl Gate {
     ///
     /// `Overloaded` when there are too many loads and items.
     pub(in crate::grpc) fn open(
-        budget: Budget,
+        budget: InFlightBudget,
         meter: Meter,
         patience: Duration,
         closing: CancellationToken,
     ) -> Result<Self> {
-        let load = budget.take(Class::Bulk, 0)?;
+        let load = budget.try_acquire(Class::Bulk, 0)?;
         Ok(Gate(std::sync::Arc::new(Inner {
             budget,
             meter,
@@ -77,7 +77,7 @@ impl Gate {
 
     async fn enter(&self, bytes: usize) -> Result<Entry> {
         let until = Instant::now() + self.0.patience;
-        let place = tokio::time::timeout_at(until, self.0.budget.wait(bytes)).await;
+        let place = tokio::time::timeout_at(until, self.0.budget.acquire(bytes)).await;
         let full = |_| Error::new(Kind::Overloaded, "no memory was free in time");
         let place = place.map_err(full)?;
         loop {

@@ -132,5 +132,9 @@ async fn a_signal_ends_the_process_in_order_and_with_success() {
     let ended = process.end().await;
 
     assert!(ended.status.success(), "{}", ended.err);
-    assert!(ended.err.contains("shutting down"), "{}", ended.err);
+    assert!(
+        ended.err.contains("graceful shutdown started"),
+        "{}",
+        ended.err
+    );
 }

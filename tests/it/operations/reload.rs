@@ -10,7 +10,7 @@ use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
 
 const RELOAD: &str = "samegate_config_reload_success";
-const IN_USE: &str = "the configuration was read and is in use";
+const RELOADED: &str = "configuration reloaded";
 
 /// A tenant with one key, and what else its table says.
 fn config(vendor: &Vendor, key: &str, more: &str) -> String {
@@ -107,7 +107,7 @@ async fn a_hang_up_reads_the_configuration_again() {
         .await
         .ready()
         .await;
-    let times = || process.log().matches(IN_USE).count();
+    let times = || process.log().matches(RELOADED).count();
     until("it was read after the start", async || times() == 1).await;
 
     process.signal("HUP").await;
