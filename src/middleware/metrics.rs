@@ -86,11 +86,11 @@ impl OnOutcome<CallOutcome> for CallMetrics {
             error_type: outcome.reason.clone().unwrap_or(Cow::Borrowed("")),
             tenant: self.in_flight.stats.tenant().unwrap_or_default(),
         };
-        let kept = self.trace.take().filter(|trace| trace.is_kept);
+        let sampled = self.trace.take().filter(|trace| trace.is_sampled);
         self.api.metrics.call_ended(
             &labels,
             self.started.elapsed(),
-            kept.map(|trace| trace.text),
+            sampled.map(|trace| trace.text),
         );
     }
 }

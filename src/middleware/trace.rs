@@ -92,13 +92,14 @@ impl AccessLogEntry {
 
 impl OnOutcome<CallOutcome> for AccessLogEntry {
     fn on_outcome(&mut self, outcome: &CallOutcome) {
-        if self.trace.as_ref().is_some_and(|trace| trace.is_kept) {
+        if self.trace.as_ref().is_some_and(|trace| trace.is_sampled) {
             self.set_span_attributes(outcome);
         }
         let stats = &self.stats;
-        let message = match outcome.code {
-            Code::Cancelled => "call cancelled by the client",
-            _ => "call completed",
+        let message = if outcome.code == Code::Cancelled {
+            "call cancelled by the client"
+        } else {
+            "call completed"
         };
         self.span.in_scope(|| {
             tracing::info!(
