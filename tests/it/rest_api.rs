@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::memory::Memory;
+use crate::support::memory::MemoryLibrary;
 
 /// Greatest body at the doors of these tests.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -47,14 +47,14 @@ struct Response {
 
 impl Door {
     async fn open() -> Self {
-        Door::in_front_of(Memory::default()).await
+        Door::in_front_of(MemoryLibrary::default()).await
     }
 
-    async fn in_front_of(first: Memory) -> Self {
+    async fn in_front_of(first: MemoryLibrary) -> Self {
         let libraries = Libraries::new([
             named("first", first),
-            named("second", Memory::default()),
-            named("other", Memory::default()),
+            named("second", MemoryLibrary::default()),
+            named("other", MemoryLibrary::default()),
         ]);
         let tenant = Tenant {
             name: "ann".to_owned(),
@@ -138,7 +138,7 @@ fn layered(calls: Router, keys: Keys) -> Router {
     rest::routes(calls, keys).layer(middleware::outer(door, rest::reject))
 }
 
-fn named(name: &str, library: Memory) -> (String, Arc<dyn Library>) {
+fn named(name: &str, library: MemoryLibrary) -> (String, Arc<dyn Library>) {
     (name.to_owned(), Arc::new(library))
 }
 

@@ -6,7 +6,7 @@ use samegate::error::Kind;
 use serde_json::json;
 
 use super::{CALLS, Door, FORM, assert_rejected, assert_same_shape, error, escape, numbered_image};
-use crate::support::memory::{LOG_ID, Memory, sign_of};
+use crate::support::memory::{LOG_ID, MemoryLibrary, sign_of};
 
 #[tokio::test]
 async fn a_search_filters_pages_and_counts_its_own_matches() {
@@ -115,7 +115,7 @@ async fn a_batch_deletion_succeeds_when_any_sign_was_stored() {
 
 #[tokio::test]
 async fn a_batch_deletion_that_failed_in_part_is_no_success() {
-    let door = Door::in_front_of(Memory::failing(Kind::Storage, "7,7")).await;
+    let door = Door::in_front_of(MemoryLibrary::failing(Kind::Storage, "7,7")).await;
     let added = door.call("add", "url=http://e.org/a&brief=a").await;
     let sign = added["cont_sign"].as_str().unwrap();
 
@@ -126,7 +126,7 @@ async fn a_batch_deletion_that_failed_in_part_is_no_success() {
 
 #[tokio::test]
 async fn the_platforms_codes_carry_no_log_id() {
-    let door = Door::in_front_of(Memory::failing(Kind::RateLimited, "")).await;
+    let door = Door::in_front_of(MemoryLibrary::failing(Kind::RateLimited, "")).await;
 
     let response = door.call("search", "url=http://e.org/a").await;
 
