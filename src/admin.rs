@@ -1,12 +1,11 @@
 //! The admin port: probes, metrics, state, log level.
 //!
-//! `/livez` answers as long as the process can answer at all; `/readyz` is 200
-//! between the end of the start and the begin of the drain, so that load
-//! balancers look elsewhere before connections are closed. Neither looks at a
-//! vendor: an outage there is no reason to restart anything here. There is no
-//! authentication: the port is for the inside, and by default for this machine.
+//! `/livez` is 200 as long as the process can respond at all. `/readyz` is 200 between the end of
+//! the start and the begin of the graceful shutdown, so that load balancers stop sending calls
+//! before connections are closed. Neither depends on a vendor: a restart repairs no outage there.
+//! There is no authentication: the port is for internal use, and by default for this machine.
 
-mod gauges;
+mod collectors;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,32 +17,32 @@ use axum::{Json, Router};
 use http::{StatusCode, header};
 use serde_json::{Map, json};
 
-use self::gauges::{Gauges, OfBounds};
-use crate::admission::Budget;
+use self::collectors::{LibraryCollector, LimitsCollector};
 use crate::config;
 use crate::library::Libraries;
-use crate::quota::{self, Rejections};
 use crate::telemetry::{self, Metrics, OPEN_METRICS, StartError};
 
-/// Whether the gateway wants traffic.
+pub use self::collectors::MetricSources;
+
+/// The phase of the gateway, as probes and metrics show it; clones share it.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     phase: Arc<AtomicU8>,
     metrics: Metrics,
 }
 
-/// Where the gateway is in its life.
+/// Phases of a gateway's life, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Libraries get ready.
+    /// Libraries are not ready yet.
     Starting = 0,
-    /// Traffic is wanted.
+    /// Traffic is accepted.
     Ready = 1,
-    /// No new traffic is wanted.
+    /// New traffic should go elsewhere: lame duck period and drain.
     Draining = 2,
 }
 
-/// What the port tells of.
+/// State of the handlers.
 #[derive(Clone, Debug)]
 struct Admin {
     readiness: Readiness,
@@ -51,35 +50,24 @@ struct Admin {
     metrics: Metrics,
 }
 
-/// What is asked for its numbers when the metrics are read.
-#[derive(Clone, Debug)]
-pub struct Sources {
-    /// Libraries; also asked for `/state`.
-    pub libraries: Libraries,
-    /// What the process holds.
-    pub budget: Budget,
-    /// Where quotas are counted.
-    pub quotas: Arc<dyn quota::Store>,
-    /// Who was over them.
-    pub rejections: Rejections,
-}
-
 // === impl Readiness ===
 
 impl Readiness {
-    /// Begins with the start.
+    /// Starts in [`Phase::Starting`].
     pub fn new(metrics: Metrics) -> Self {
-        let phase = Arc::new(AtomicU8::new(Phase::Starting as u8));
-        Readiness { phase, metrics }
+        Readiness {
+            phase: Arc::new(AtomicU8::new(Phase::Starting as u8)),
+            metrics,
+        }
     }
 
-    /// Goes on to a later phase; an earlier one changes nothing.
+    /// Enters a later phase; an earlier one changes nothing.
     pub fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::Release);
         self.metrics.ready(self.phase() == Phase::Ready);
     }
 
-    /// Where the gateway is.
+    /// Returns the current phase.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Starting,
@@ -89,11 +77,11 @@ impl Readiness {
     }
 }
 
-/// Makes the admin service; the sources are asked at each look.
-pub fn router(readiness: Readiness, sources: Sources, metrics: Metrics) -> Router {
+/// Makes the admin service; the sources are read at each request.
+pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) -> Router {
     let libraries = sources.libraries.clone();
-    metrics.ask(Gauges(libraries.clone()));
-    metrics.ask(OfBounds(sources));
+    metrics.register_collector(LibraryCollector(libraries.clone()));
+    metrics.register_collector(LimitsCollector(sources));
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -120,8 +108,9 @@ async fn metrics_text(State(admin): State<Admin>) -> Response {
 }
 
 async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
-    let libraries = admin.libraries.iter();
-    let libraries: Map<_, _> = libraries
+    let libraries: Map<_, _> = admin
+        .libraries
+        .iter()
         .map(|(name, library)| (name.to_owned(), json!(library.state())))
         .collect();
     Json(json!({
@@ -142,7 +131,7 @@ async fn log_level() -> Response {
     }
 }
 
-/// Takes the directives of `telemetry.log_level` as the body.
+/// Sets the log level; the body has the form of `telemetry.level`.
 async fn set_log_level(body: String) -> Response {
     let level = match config::log_level(body.trim()) {
         Ok(level) => level,
@@ -150,7 +139,7 @@ async fn set_log_level(body: String) -> Response {
     };
     match telemetry::set_log_level(&level) {
         Ok(()) => {
-            tracing::info!(level, "the log level was changed");
+            tracing::info!(level, "log level changed");
             format!("{level}\n").into_response()
         }
         Err(StartError::Level(error)) => {

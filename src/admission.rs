@@ -1,9 +1,9 @@
-//! What the whole process may hold at once: requests and their bytes.
+//! Admission control: how many requests and bytes the whole process holds at once.
 //!
-//! One budget stands behind both APIs. A call takes its place before its
-//! body is read and is rejected when there is none; an item of a bulk load
-//! waits instead, which stops its client. Bulk loads use three quarters of the
-//! budget at most, so searches and single additions go before them.
+//! One budget serves both APIs and sheds load when it is used up. A call acquires a permit before
+//! its body is read and is rejected when there is none. An item of a bulk load waits for its
+//! permit instead, which stops its client (backpressure). Bulk loads use up to three quarters of
+//! the budget, so that searches and single additions go first.
 
 use std::fmt;
 use std::sync::PoisonError;
@@ -19,12 +19,12 @@ use crate::error::{Error, Kind, Result};
 #[cfg(interleavings)]
 use interleavings::Notify;
 
-/// The budget; clones share it.
+/// The budget of requests and bytes in flight; clones share it.
 #[derive(Clone)]
-pub struct Budget(Arc<Shared>);
+pub struct InFlightBudget(Arc<Inner>);
 
-struct Shared {
-    used: Mutex<Used>,
+struct Inner {
+    usage: Mutex<Usage>,
     freed: Notify,
 }
 
@@ -35,15 +35,15 @@ struct Amount {
     bytes: usize,
 }
 
-/// What may be taken, and what is: by all, and by bulk loads among them.
+/// The limit, and what is in flight: all of it, and the part of bulk loads.
 #[derive(Clone, Copy, Debug)]
-struct Used {
-    most: Amount,
+struct Usage {
+    max: Amount,
     all: Amount,
     bulk: Amount,
 }
 
-/// Who takes a place.
+/// What a permit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A single call.
@@ -52,134 +52,137 @@ pub enum Class {
     Bulk,
 }
 
-/// A place in the budget; dropping it frees it.
-#[must_use = "the place is free again once this is dropped"]
-pub struct Place {
-    budget: Budget,
+/// A reserved part of the budget; dropping it frees that part.
+#[must_use = "the permit is returned once this is dropped"]
+pub struct Permit {
+    budget: InFlightBudget,
     class: Class,
     amount: Amount,
 }
 
-/// Of four parts of the budget, how many bulk loads may use: what is left is
-/// enough to keep searches going while loads take all they can.
+/// How many quarters of the budget bulk loads may use: the rest keeps searches going while loads
+/// use all they can.
 const BULK_QUARTERS: usize = 3;
 
-// === impl Budget ===
+// === impl InFlightBudget ===
 
-impl Budget {
-    /// Allows so many requests and bytes in flight.
-    pub fn new(requests: usize, bytes: usize) -> Self {
-        let used = Used {
-            most: Amount { requests, bytes },
-            all: Amount::default(),
-            bulk: Amount::default(),
-        };
-        Budget(Arc::new(Shared {
-            used: Mutex::new(used),
+impl InFlightBudget {
+    /// Allows this number of requests and bytes in flight.
+    pub fn new(max_requests: usize, max_bytes: usize) -> Self {
+        InFlightBudget(Arc::new(Inner {
+            usage: Mutex::new(Usage {
+                max: Amount {
+                    requests: max_requests,
+                    bytes: max_bytes,
+                },
+                all: Amount::default(),
+                bulk: Amount::default(),
+            }),
             freed: Notify::new(),
         }))
     }
 
-    /// Allows another number of requests and bytes from now on; what is in
-    /// flight stays.
-    pub fn resize(&self, requests: usize, bytes: usize) {
-        self.used().most = Amount { requests, bytes };
+    /// Changes the limits from now on; permits that exist stay valid.
+    pub fn resize(&self, max_requests: usize, max_bytes: usize) {
+        self.usage().max = Amount {
+            requests: max_requests,
+            bytes: max_bytes,
+        };
         self.0.freed.notify_waiters();
     }
 
-    /// Takes a place for a request of `bytes`, as far as is known.
+    /// Acquires a permit for a request of `bytes`, as far as its length is known.
     ///
     /// # Errors
     ///
-    /// `Overloaded` when the budget has none.
-    pub fn take(&self, class: Class, bytes: usize) -> Result<Place> {
+    /// `Overloaded` when the budget is used up.
+    pub fn try_acquire(&self, class: Class, bytes: usize) -> Result<Permit> {
         let amount = Amount { requests: 1, bytes };
         self.reserve(class, amount)?;
-        Ok(Place {
+        Ok(Permit {
             budget: self.clone(),
             class,
             amount,
         })
     }
 
-    /// Waits for the place of an item of a bulk load. Of several waiting loads
-    /// any may be next; single calls do not queue behind them.
-    pub async fn wait(&self, bytes: usize) -> Place {
+    /// Waits for the permit of an item of a bulk load. Waiting loads have no order among them,
+    /// and single calls do not queue behind them.
+    pub async fn acquire(&self, bytes: usize) -> Permit {
         loop {
-            // More than the whole share would wait for ever; alone it may pass.
-            let bytes = bytes.min(self.used().most.share(Class::Bulk).bytes);
+            // More than the whole share would wait forever; alone, such an item may pass.
+            let bytes = bytes.min(self.usage().max.share(Class::Bulk).bytes);
             let mut freed = std::pin::pin!(self.0.freed.notified());
-            // Before the try, so that nothing freed after it goes unnoticed.
+            // Before the attempt, so that nothing freed after it goes unnoticed.
             freed.as_mut().enable();
-            if let Ok(place) = self.take(Class::Bulk, bytes) {
-                return place;
+            if let Ok(permit) = self.try_acquire(Class::Bulk, bytes) {
+                return permit;
             }
             freed.await;
         }
     }
 
-    /// Bytes in flight now.
+    /// Returns the number of bytes in flight.
     pub fn bytes(&self) -> usize {
-        self.used().all.bytes
+        self.usage().all.bytes
     }
 
-    /// Requests in flight now.
+    /// Returns the number of requests in flight.
     pub fn requests(&self) -> usize {
-        self.used().all.requests
+        self.usage().all.requests
     }
 
     fn reserve(&self, class: Class, amount: Amount) -> Result<()> {
-        let mut used = self.used();
-        let most = used.most;
-        let all = used.all.plus(amount);
-        let bulk = used.bulk.plus(amount);
+        let mut usage = self.usage();
+        let all = usage.all.plus(amount);
+        let bulk = usage.bulk.plus(amount);
         let fits = match class {
-            Class::Single => all.fits(most),
-            Class::Bulk => all.fits(most) && bulk.fits(most.share(class)),
+            Class::Single => all.fits(usage.max),
+            Class::Bulk => all.fits(usage.max) && bulk.fits(usage.max.share(class)),
         };
         if !fits {
-            let Amount { requests, bytes } = most;
+            let Amount { requests, bytes } = usage.max;
             let message = format!("{requests} requests or {bytes} bytes are in flight already");
             return Err(Error::new(Kind::Overloaded, message));
         }
-        used.all = all;
+        usage.all = all;
         if class == Class::Bulk {
-            used.bulk = bulk;
+            usage.bulk = bulk;
         }
         Ok(())
     }
 
     fn free(&self, class: Class, amount: Amount) {
-        let mut used = self.used();
-        used.all = used.all.minus(amount);
+        let mut usage = self.usage();
+        usage.all = usage.all.minus(amount);
         if class == Class::Bulk {
-            used.bulk = used.bulk.minus(amount);
+            usage.bulk = usage.bulk.minus(amount);
         }
-        drop(used);
+        drop(usage);
         self.0.freed.notify_waiters();
     }
 
-    fn used(&self) -> MutexGuard<'_, Used> {
-        // Numbers that are written together: a panic leaves none half done.
-        self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        // All numbers are written together: a panic leaves none half changed.
+        self.0.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Budget {
+impl fmt::Debug for InFlightBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Used { most, all, .. } = *self.used();
-        write!(f, "Budget({all:?} of {most:?})")
+        let Usage { max, all, .. } = *self.usage();
+        write!(f, "InFlightBudget({all:?} of {max:?})")
     }
 }
 
-// === impl Place ===
+// === impl Permit ===
 
-impl Place {
-    /// Takes more bytes for the same request.
+impl Permit {
+    /// Reserves more bytes for the same request.
     ///
     /// # Errors
     ///
-    /// `Overloaded` when the budget has none; the place stays as it is.
+    /// `Overloaded` when the budget is used up; the permit is unchanged then.
     pub fn grow(&mut self, bytes: usize) -> Result<()> {
         let more = Amount { requests: 0, bytes };
         self.budget.reserve(self.class, more)?;
@@ -188,15 +191,15 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.budget.free(self.class, self.amount);
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Place({:?}, {:?})", self.class, self.amount)
+        write!(f, "Permit({:?}, {:?})", self.class, self.amount)
     }
 }
 
@@ -217,8 +220,8 @@ impl Amount {
         }
     }
 
-    fn fits(self, most: Amount) -> bool {
-        self.requests <= most.requests && self.bytes <= most.bytes
+    fn fits(self, max: Amount) -> bool {
+        self.requests <= max.requests && self.bytes <= max.bytes
     }
 
     fn share(self, class: Class) -> Amount {
@@ -232,175 +235,7 @@ impl Amount {
     }
 }
 
-/// All orders in which threads can meet (`make loom`).
 #[cfg(all(test, interleavings))]
-mod interleavings {
-    use loom::future::block_on;
-    use loom::sync::atomic::{AtomicUsize, Ordering};
-    use loom::thread::spawn;
-    use tokio::sync::futures::Notified;
-
-    use super::*;
-
-    /// tokio's, each call of which is one step that others may go before.
-    pub(super) struct Notify {
-        step: AtomicUsize,
-        inner: tokio::sync::Notify,
-    }
-
-    impl Notify {
-        pub(super) fn new() -> Self {
-            Notify {
-                step: AtomicUsize::new(0),
-                inner: tokio::sync::Notify::new(),
-            }
-        }
-
-        pub(super) fn notified(&self) -> Notified<'_> {
-            self.step.fetch_add(1, Ordering::SeqCst);
-            self.inner.notified()
-        }
-
-        pub(super) fn notify_waiters(&self) {
-            self.step.fetch_add(1, Ordering::SeqCst);
-            self.inner.notify_waiters();
-        }
-    }
-
-    #[test]
-    fn no_order_of_calls_passes_the_budget_or_loses_a_part_of_it() {
-        loom::model(|| {
-            let budget = Budget::new(2, 100);
-            let callers = [60, 50].map(|bytes| {
-                let budget = budget.clone();
-                spawn(move || {
-                    let place = budget.take(Class::Single, bytes);
-                    assert!(budget.bytes() <= 100);
-                    let grown = place.map(|mut place| place.grow(40).is_ok());
-                    assert!(budget.bytes() <= 100);
-                    grown.is_ok()
-                })
-            });
-
-            let taken = callers.map(|caller| caller.join().unwrap());
-
-            assert!(taken.contains(&true), "somebody comes first");
-            assert_eq!((budget.requests(), budget.bytes()), (0, 0));
-        });
-    }
-
-    #[test]
-    fn no_order_lets_an_item_miss_the_place_that_is_freed() {
-        let mut model = loom::model::Builder::new();
-        // Three threads meet in too many orders to play them all: those in which
-        // one is interrupted more than twice are left out.
-        model.preemption_bound = Some(2);
-        model.check(|| {
-            let budget = Budget::new(4, 100);
-            let held = budget.take(Class::Bulk, 75).unwrap();
-            let items = [40, 50].map(|bytes| {
-                let budget = budget.clone();
-                spawn(move || drop(block_on(budget.wait(bytes))))
-            });
-
-            drop(held);
-
-            // loom fails the model when nobody can go on.
-            items.map(|item| item.join().unwrap());
-            assert_eq!(budget.bytes(), 0);
-        });
-    }
-
-    #[test]
-    fn no_order_lets_an_item_miss_a_larger_budget() {
-        loom::model(|| {
-            let budget = Budget::new(4, 100);
-            let held = budget.take(Class::Bulk, 75).unwrap();
-            let other = budget.clone();
-            let item = spawn(move || drop(block_on(other.wait(50))));
-
-            budget.resize(4, 400);
-
-            item.join().unwrap();
-            drop(held);
-        });
-    }
-}
-
+mod interleavings;
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    const MIB: usize = 1024 * 1024;
-
-    fn rejected(result: Result<Place>) -> bool {
-        result.is_err_and(|error| error.kind() == Kind::Overloaded && error.retry_after().is_some())
-    }
-
-    #[test]
-    fn the_budget_holds_to_the_byte_and_the_request() {
-        let budget = Budget::new(2, 100);
-
-        let first = budget.take(Class::Single, 60).unwrap();
-        assert!(rejected(budget.take(Class::Single, 41)));
-        let second = budget.take(Class::Single, 40).unwrap();
-        assert!(rejected(budget.take(Class::Single, 0)));
-        drop(first);
-        let third = budget.take(Class::Single, 60).unwrap();
-        drop((second, third));
-        assert_eq!((budget.requests(), budget.bytes()), (0, 0));
-    }
-
-    #[test]
-    fn a_place_grows_while_there_is_room_and_frees_all_of_it() {
-        let budget = Budget::new(4, 100);
-        let mut place = budget.take(Class::Single, 0).unwrap();
-
-        place.grow(70).unwrap();
-        assert!(place.grow(31).is_err());
-        place.grow(30).unwrap();
-        assert_eq!(budget.bytes(), 100);
-        drop(place);
-        assert_eq!(budget.bytes(), 0);
-    }
-
-    #[test]
-    fn another_size_counts_from_the_next_call_on() {
-        let budget = Budget::new(4, 100);
-        let place = budget.take(Class::Single, 80).unwrap();
-
-        budget.resize(4, 50);
-        assert!(rejected(budget.take(Class::Single, 1)));
-        budget.resize(4, 200);
-        let other = budget.take(Class::Single, 120).unwrap();
-        drop((place, other));
-        assert_eq!(budget.bytes(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn bulk_waits_at_three_quarters_while_single_calls_pass() {
-        let budget = Budget::new(64, 4 * MIB);
-        let bulk = budget.wait(3 * MIB).await;
-
-        let mut next = Box::pin(budget.wait(MIB));
-        assert!((&mut next).now_or_never().is_none());
-        let single = budget.take(Class::Single, MIB).unwrap();
-        drop(single);
-        assert!((&mut next).now_or_never().is_none());
-        drop(bulk);
-        let place = next.await;
-        assert_eq!(budget.bytes(), MIB);
-        drop(place);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_item_larger_than_the_share_passes_alone() {
-        let budget = Budget::new(64, 4 * MIB);
-
-        let place = budget.wait(100 * MIB).await;
-        assert_eq!(budget.bytes(), 3 * MIB);
-        drop(place);
-    }
-}
+mod tests;

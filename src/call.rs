@@ -1,9 +1,7 @@
-//! The context of a call: which tenant calls, until when, under which request
-//! id, and what the call has cost so far.
+//! The context of a call: its tenant, deadline and request id, and what it has cost so far.
 //!
-//! The middleware builds a [`Call`] from what its layers put into the request's
-//! extensions; everything below gets it with each request. Nothing here knows
-//! what is asked for, nor by which API.
+//! The middleware builds a [`Call`] from what its layers have added to the request's extensions;
+//! everything below gets it with each request. Nothing here depends on the operation or the API.
 
 mod stats;
 
@@ -16,52 +14,51 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::stats::CallStats;
 
-/// A caller whose credentials were checked, and what it may reach.
+/// An authenticated caller, and what it may use.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// Name from the configuration.
     pub name: String,
     /// Libraries that this tenant may use; the first is its default.
     pub libraries: Vec<String>,
-    /// Share of a pace that several tenants wait for, 1 to 100.
+    /// Share of a rate limit that several tenants wait for, 1 to 100.
     pub weight: u32,
 }
 
-/// Who is at the other end of a connection, as its client certificate says;
-/// the server puts it into the extensions of each request of a connection that
-/// has shown one.
+/// The client of a connection, by its certificate. The server adds it to the extensions of each
+/// request on a connection whose client has sent a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// Names in the certificate that was checked: SPIFFE IDs and other URIs as
-    /// they are (`spiffe://…`), DNS names as `dns:` and the name in lower case.
+    /// Names in the verified certificate: SPIFFE IDs and other URIs as they are (`spiffe://…`), DNS
+    /// names as `dns:` and the name in lower case.
     pub identities: Vec<String>,
 }
 
-/// Is cancelled when the connection of a request is about to be closed; what
-/// could go on for hours ends itself then.
+/// Is cancelled when the connection of a request is about to close: at its maximum age and at
+/// graceful shutdown. Streams that could run for hours end themselves then.
 #[derive(Clone, Debug)]
 pub struct Closing(pub CancellationToken);
 
-/// Name of a request in logs and answers.
+/// Id of a request in logs and responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub Arc<str>);
 
-/// What accompanies a request through every layer: who asks, and until when.
+/// The context of a call.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Who asks.
+    /// The caller.
     pub tenant: Arc<Tenant>,
-    /// Name of the request in logs and answers.
+    /// Id of the request in logs and responses.
     pub request_id: RequestId,
-    /// When nobody waits for the response any more.
+    /// When the caller stops waiting for the response.
     pub deadline: Instant,
-    /// Deadline that the client itself set; it bounds a whole stream.
+    /// Deadline that the client has set; it bounds a whole stream.
     pub stream_deadline: Option<Instant>,
-    /// Time that one operation gets when the client asks for no less.
+    /// Timeout of one operation, unless the client sets a shorter one.
     pub timeout: Duration,
-    /// Whether it is an item of a bulk load, which lets single calls go first.
+    /// Whether it is an item of a bulk load; single calls go before those.
     pub bulk: bool,
-    /// What it has cost so far.
+    /// What the call has cost so far.
     pub stats: CallStats,
 }
 
@@ -82,8 +79,8 @@ impl fmt::Display for RequestId {
 // === impl Call ===
 
 impl Call {
-    /// Makes the call of one item of a stream: it has the budget of a single
-    /// operation, and ends with the stream at the latest.
+    /// Makes the call of one item of a stream: it has the timeout of a single operation, and ends
+    /// with the stream if that ends first.
     #[must_use]
     pub fn of_item(&self) -> Call {
         let own = Instant::now() + self.timeout;
@@ -95,7 +92,7 @@ impl Call {
         }
     }
 
-    /// Time left until the deadline; zero once it has passed.
+    /// Returns the time until the deadline; zero once it has passed.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

@@ -1,13 +1,12 @@
 //! samegate: a gRPC gateway for same-image search.
 //!
-//! Modules in the order in which a request meets them: [`proto`] is the
-//! promise; [`server`] accepts the connection; [`middleware`] names, times and
-//! authenticates the call, and asks [`quota`] and [`admission`] whether it may
-//! run; [`grpc`] or [`rest`] reads it into the checked types
-//! of [`domain`]; [`library`] answers, through [`wire`] and the vendor or from
-//! the embedded engine; [`error`] gives a failure its faces. [`config`],
-//! [`watch`], [`replicas`], [`telemetry`] and [`admin`] stand beside that way, [`app`] puts
-//! everything together, and [`cli`] is a client of the result.
+//! Modules in the order in which a request meets them: [`proto`] is the contract; [`server`]
+//! accepts the connection; [`middleware`] assigns an id, measures and authenticates the call, and
+//! checks its [`quota`] and its [`admission`]; [`grpc`] or [`rest`] converts it into the checked
+//! types of [`domain`]; [`library`] serves it, through [`wire`] and the vendor or with the embedded
+//! engine; [`error`] turns a failure into a response of each API. [`call`] is the context of a
+//! call. [`config`], [`watch`], [`replicas`], [`telemetry`] and [`admin`] support them, [`app`]
+//! connects everything, and [`cli`] is a client of the result.
 
 pub mod admin;
 pub mod admission;

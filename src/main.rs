@@ -9,26 +9,26 @@ use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
 use samegate::config::{self, Config, ConfigErrors, Overrides};
 use samegate::error::{Error, Kind, Result};
 use samegate::telemetry;
-use samegate::watch::Files;
+use samegate::watch::FileWatcher;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The configuration is wrong: nothing was started (as clap's usage errors).
+/// Exit code for an invalid configuration, as clap's for usage errors: nothing was started.
 const EXIT_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start threads: {error}")),
+        Err(error) => return fail(&format!("cannot start threads: {error}")),
     };
     match cli::parse().command {
         Command::Serve(serve) => match load(&serve) {
             Ok(config) => {
                 let exit = runtime.block_on(run(&serve, &config));
-                // Here, where it may block: the runtime still carries spans.
+                // Outside of the runtime, as it blocks until the last spans are exported.
                 telemetry::stop();
                 exit
             }
-            Err(errors) => misconfigured(&errors),
+            Err(errors) => fail_config(&errors),
         },
         Command::Config(ConfigCommand::Check { file }) => check(&file),
         Command::Config(ConfigCommand::Default) => {
@@ -58,39 +58,41 @@ fn load(serve: &Serve) -> std::result::Result<Config, ConfigErrors> {
 
 async fn run(serve: &Serve, config: &Config) -> ExitCode {
     if let Err(error) = telemetry::start(&config.telemetry) {
-        return failed(&error.to_string());
+        return fail(&error.to_string());
     }
     match start(config).await {
         Ok((app, shutdown)) => {
-            greet(serve, config, app.addresses());
-            let following = tokio::spawn(follow(serve.clone(), config.clone(), app.reloader()));
+            print_banner(serve, config, app.addresses());
+            let watching =
+                tokio::spawn(watch_config(serve.clone(), config.clone(), app.reloader()));
             app.run(shutdown).await;
-            following.abort();
+            watching.abort();
             ExitCode::SUCCESS
         }
-        Err(error) => failed(&error.to_string()),
+        Err(error) => fail(&error.to_string()),
     }
 }
 
-/// Binds the gateway before it waits for signals, so that one that comes
-/// during a long start ends the process at once.
+/// Binds the gateway before it handles signals, so that a signal during a long start ends the
+/// process at once.
 async fn start(config: &Config) -> Result<(App, impl Future<Output = Duration>)> {
     let app = App::bind(config).await?;
-    let listen = |kind| {
-        signal(kind).map_err(|error| Error::new(Kind::Internal, format!("no signals: {error}")))
+    let handle = |kind| {
+        signal(kind)
+            .map_err(|error| Error::new(Kind::Internal, format!("cannot handle signals: {error}")))
     };
     let (mut interrupt, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
+        handle(SignalKind::interrupt())?,
+        handle(SignalKind::terminate())?,
     );
     let lame_duck = config.limits.lame_duck;
     let shutdown = async move {
         let lame_duck = tokio::select! {
-            // Somebody sits there and waits; no load balancer does.
+            // Ctrl-C is typed by a person, and no load balancer has to notice.
             _ = interrupt.recv() => Duration::ZERO,
             _ = terminate.recv() => lame_duck,
         };
-        // A second Ctrl-C means: now.
+        // A second Ctrl-C ends the process immediately.
         tokio::spawn(async move {
             interrupt.recv().await;
             std::process::exit(130);
@@ -100,21 +102,21 @@ async fn start(config: &Config) -> Result<(App, impl Future<Output = Duration>)>
     Ok((app, shutdown))
 }
 
-/// Reads the configuration again when its files change, and at SIGHUP.
-async fn follow(serve: Serve, config: Config, mut reloader: Reloader) {
+/// Reloads the configuration when its files change, and at SIGHUP.
+async fn watch_config(serve: Serve, config: Config, mut reloader: Reloader) {
     let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be waited for; the configuration is not read again");
+        tracing::error!("cannot handle SIGHUP, configuration reload is disabled");
         return;
     };
     let watch = |secrets: &[PathBuf]| {
         let paths = serve.config.iter().chain(secrets);
-        Files::new(paths.cloned().collect())
+        FileWatcher::new(paths.cloned().collect())
     };
     let mut secrets = config.files;
     let mut files = watch(&secrets).await;
     loop {
         let read = load(&serve);
-        // Files may have changed between being read and being watched.
+        // A file that the configuration names now may have changed before it was watched.
         if let Ok(read) = &read
             && read.files != secrets
         {
@@ -133,18 +135,16 @@ async fn follow(serve: Serve, config: Config, mut reloader: Reloader) {
     }
 }
 
-/// Says where the gateway listens and what to try first.
-fn greet(serve: &Serve, config: &Config, addresses: Addresses) {
+/// Prints where the gateway listens and which commands to try first.
+fn print_banner(serve: &Serve, config: &Config, addresses: Addresses) {
     let Addresses { grpc, rest, admin } = addresses;
     let libraries: Vec<_> = config.libraries.keys().map(String::as_str).collect();
-    let from = serve
-        .config
-        .as_ref()
-        .map_or("the built-in configuration".to_owned(), |file| {
-            file.display().to_string()
-        });
+    let source = match &serve.config {
+        Some(file) => file.display().to_string(),
+        None => "the built-in configuration".to_owned(),
+    };
     Output::standard().line(&format!(
-        "samegate {version} is running with {from}\n\
+        "samegate {version} is running with {source}\n\
          \x20 gRPC       {grpc}\n\
          \x20 REST       http://{rest}\n\
          \x20 probes     http://{admin}/readyz\n\
@@ -163,16 +163,16 @@ fn check(file: &Path) -> ExitCode {
             Output::standard().line(&format!("{}: no errors", file.display()));
             ExitCode::SUCCESS
         }
-        Err(errors) => misconfigured(&errors),
+        Err(errors) => fail_config(&errors),
     }
 }
 
-fn misconfigured(errors: &ConfigErrors) -> ExitCode {
+fn fail_config(errors: &ConfigErrors) -> ExitCode {
     Output::standard().note(&errors.to_string());
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn failed(message: &str) -> ExitCode {
+fn fail(message: &str) -> ExitCode {
     Output::standard().note(&format!("error: {message}"));
     ExitCode::FAILURE
 }

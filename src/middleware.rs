@@ -1,146 +1,95 @@
 //! The layers of both APIs, in the order in which a request meets them.
 //!
-//! [`outer`] wraps everything a port serves; [`api`] wraps only the calls that
-//! reach a library. Health checks and reflection therefore need no exceptions
-//! by path, and a gateway that rejects calls still answers its probes.
+//! [`outer`] wraps everything that a port serves; [`api`] wraps only the calls that reach a
+//! library. Health checks and reflection therefore need no exceptions by path, and a gateway that
+//! rejects calls still responds to probes.
 //!
-//! A layer that rejects a request does not know which door it guards: it gets
-//! a [`Reject`] that gives the error the door's own face.
+//! A layer that rejects a request does not know which API it guards: its [`Reject`] writes the
+//! error in the format of that API.
 
 mod admission;
+mod api_info;
+mod around;
 mod auth;
+mod body;
 mod deadline;
-mod ending;
+mod guard;
+mod http_service;
 mod metrics;
+mod outcome;
 mod panic;
 mod quota;
 mod request_id;
 mod trace;
-mod watched;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Response};
-use tower::ServiceBuilder;
-use tower::layer::util::{Identity, Stack};
-
-pub use auth::{ApiKeys, Authenticate, Credentials, Identified, Tokens};
-pub use deadline::Deadlines;
-pub use metrics::Counted;
-
-use crate::admission::Budget;
-use crate::error::Error;
+use self::admission::AdmissionCheck;
+use self::around::Around;
+use self::auth::AuthCheck;
+use self::guard::{Check, Guard};
+use self::metrics::MeasureCall;
+use self::panic::CatchPanic;
+use self::quota::QuotaCheck;
+use self::request_id::AssignRequestId;
+use self::trace::TraceCall;
+use crate::admission::InFlightBudget;
 use crate::quota::Quotas;
-use crate::telemetry::{Metrics, names::OTHER};
 
-/// What the layers tell of a door.
+pub use api_info::{ApiInfo, Reject};
+pub use auth::{Authenticate, Credentials, Tenants, by_access_token, by_credentials, tenants};
+pub use deadline::Deadlines;
+
+/// Limits on the calls of both APIs.
 #[derive(Clone, Debug)]
-pub struct Door {
-    /// What it speaks: `grpc`, or `same_hq` for the REST API.
-    pub system: &'static str,
-    /// Every method that it serves, as a path without the leading slash.
-    pub methods: Arc<BTreeSet<Arc<str>>>,
-    /// Where its calls are counted.
-    pub metrics: Metrics,
-}
-
-// === impl Door ===
-
-impl Door {
-    /// Names what a path calls; callers choose paths, so unknown ones share
-    /// one name.
-    fn method(&self, path: &str) -> Arc<str> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        let known = self.methods.get(path);
-        known.cloned().unwrap_or_else(|| OTHER.into())
-    }
-}
-
-/// Gives an error the face that a door's clients understand.
-pub type Reject<B> = fn(&Error) -> Response<B>;
-
-/// Layers around everything that a port serves.
-type Outer<A, B> = Stack<
-    panic::PanicLayer<Reject<B>>,
-    Stack<
-        metrics::MetricsLayer<A>,
-        Stack<trace::TraceLayer, Stack<request_id::RequestIdLayer, Identity>>,
-    >,
->;
-
-/// Layers around the calls that reach a library.
-type Api<B> = Stack<
-    deadline::DeadlineLayer<Reject<B>>,
-    Stack<
-        admission::AdmissionLayer<Reject<B>>,
-        Stack<quota::QuotaLayer<Reject<B>>, Stack<auth::AuthLayer<Reject<B>>, Identity>>,
-    >,
->;
-
-/// What bounds the calls of both APIs.
-#[derive(Clone, Debug)]
-pub struct Bounds {
-    /// What each tenant may take.
+pub struct CallLimits {
+    /// Limits of each tenant.
     pub quotas: Quotas,
-    /// What the process may hold.
-    pub budget: Budget,
-    /// No body is kept beyond this length.
+    /// Limit on the memory of the process.
+    pub budget: InFlightBudget,
+    /// Maximum of one body that is kept in memory.
     pub max_message_bytes: usize,
-    /// How long a call may take.
+    /// Limits on the time of a call.
     pub deadlines: Deadlines,
 }
 
-/// Wraps everything that a port serves; `rebody` makes the body type of the
-/// services inside.
-pub fn outer<A, B>(
-    door: &Door,
-    rebody: metrics::Rebody<A>,
-    reject: Reject<B>,
-) -> ServiceBuilder<Outer<A, B>> {
-    ServiceBuilder::new()
+/// Layers around everything that a port serves.
+pub type OuterLayers<B> = (
+    Around<AssignRequestId>,
+    Around<TraceCall>,
+    Around<MeasureCall>,
+    Around<CatchPanic<Reject<B>>>,
+);
+
+/// Wraps everything that a port serves; the first layer is the outermost.
+pub fn outer<B>(api: ApiInfo, reject: Reject<B>) -> OuterLayers<B> {
+    let metrics = api.metrics.clone();
+    (
         // First, so that every line about a request can name it.
-        .layer(request_id::RequestIdLayer)
-        // Outside of what fails, so that it is logged and counted as answered.
-        .layer(trace::TraceLayer::new(door.clone()))
+        Around(AssignRequestId),
+        // Outside of what can fail, so that a failure is logged with its response.
+        Around(TraceCall(api.clone())),
         // Inside the span, so that a slow call leads to its trace.
-        .layer(metrics::MetricsLayer::new(door.clone(), rebody))
-        // Around all of our code, none of which may take the process down.
-        .layer(panic::PanicLayer::new(door.metrics.clone(), reject))
+        Around(MeasureCall(api)),
+        // Around all of our code, none of which may end the process.
+        Around(CatchPanic { metrics, reject }),
+    )
 }
 
-/// Wraps the calls that reach a library.
+/// Wraps the calls that reach a library; the first check runs first.
 pub fn api<B>(
     authenticate: Authenticate,
-    bounds: Bounds,
+    limits: CallLimits,
     reject: Reject<B>,
-) -> ServiceBuilder<Api<B>> {
-    let Bounds {
-        quotas,
-        budget,
-        max_message_bytes,
-        deadlines,
-    } = bounds;
-    ServiceBuilder::new()
-        // Before anything is spent on a caller whom nobody knows.
-        .layer(auth::AuthLayer::new(authenticate, reject))
-        // Before memory is taken: what one tenant has too much, none lacks.
-        .layer(quota::QuotaLayer::new(quotas, reject))
+) -> Around<Guard<impl Check, Reject<B>>> {
+    // Before anything is spent on an unknown caller.
+    let check = AuthCheck(authenticate)
+        // Before memory is reserved: the excess of one tenant costs the others nothing.
+        .then(QuotaCheck(limits.quotas))
         // Before a byte of the body is read.
-        .layer(admission::AdmissionLayer::new(
-            budget,
-            max_message_bytes,
-            reject,
-        ))
-        // Last, so that the time covers the handler and nothing rejected before.
-        .layer(deadline::DeadlineLayer::new(deadlines, reject))
-}
-
-/// Length that a request's head announces for its body; 0 when it does not.
-fn announced(headers: &HeaderMap) -> u64 {
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    length.and_then(|length| length.parse().ok()).unwrap_or(0)
+        .then(AdmissionCheck {
+            budget: limits.budget,
+            max_message_bytes: limits.max_message_bytes,
+        })
+        // Last, so that the time covers the handler, and no rejected request.
+        .then(limits.deadlines);
+    Around(Guard { check, reject })
 }

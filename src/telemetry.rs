@@ -1,19 +1,19 @@
-//! What the gateway tells about itself: logs, traces, metrics.
+//! Observability: logs, traces, metrics.
 //!
-//! Logs and traces belong to the process: [`start`] is called once, by `main`,
-//! before anything that could log, and [`stop`] at the very end. Metrics belong
-//! to a gateway. A log line is readable alone, carries its facts as fields with
-//! the unit in the name, and is written once, where the matter is handled.
-//! Tokens, keys, image bytes and upstream addresses never reach any of them:
-//! the code of this project does not write them, and below INFO nothing else
-//! may write at all, since HTTP libraries show headers and addresses there.
+//! Logs and traces belong to the process: `main` calls [`start`] once, before anything could log,
+//! and [`stop`] at the very end. Metrics belong to a gateway. The message of a log line names the
+//! event; its facts are fields with the unit in the name; it is written once, where the event is
+//! handled. Tokens, keys, image bytes and upstream addresses are in no log line, span or metric:
+//! the code of this project never writes them, and below INFO no other code may log, since HTTP
+//! libraries show headers and addresses there.
 
 mod metrics;
 pub mod names;
+mod outcome;
 mod trace;
 
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SdkTracer;
@@ -27,85 +27,83 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, reload};
 
 pub use metrics::{CallLabels, Metrics, OPEN_METRICS, Reload};
+pub use outcome::{OnOutcome, OutcomeGuard};
 pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
 
 use crate::config::{LogFormat, Telemetry};
 
-/// Why logging could not be started or changed.
+/// Errors of starting or changing logs and traces.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The level is no list of directives.
-    #[error("the log level is not understood")]
+    /// The level is not a valid list of directives.
+    #[error("the log level is invalid")]
     Level(#[from] ParseError),
-    /// Something in this process logs already.
+    /// Another subscriber is installed in this process.
     #[error("logging was started before")]
     Started(#[from] TryInitError),
-    /// The address of the collector cannot be used.
+    /// The address of the collector is unusable.
     #[error("`telemetry.otlp_endpoint` cannot be used: {0}")]
     Collector(#[from] ExporterBuildError),
-    /// Nothing was started that could be changed.
+    /// [`start`] was not called.
     #[error("logging was not started")]
     NotStarted,
 }
 
-/// What was started for this process.
-struct Started {
+/// Logs and traces of this process.
+struct Running {
     level: Mutex<String>,
     filter: reload::Handle<Targets, Registry>,
     traces: trace::Traces,
 }
 
-static STARTED: OnceLock<Started> = OnceLock::new();
+static RUNNING: OnceLock<Running> = OnceLock::new();
 
-/// Sends the log lines of this process to standard error, and its spans to the
+/// Starts to write the log lines of this process to standard error, and to export its spans to the
 /// collector. Must be called within a runtime.
 ///
 /// # Errors
 ///
-/// `Level` for a level that cannot be read, `Collector` for an address that
-/// cannot be used, `Started` on a second call.
+/// `Level` for an invalid level, `Collector` for an unusable address, `Started` on a second call.
 pub fn start(config: &Telemetry) -> Result<(), StartError> {
     let traces = trace::Traces::start(config)?;
-    let (filter, handle) = reload::Layer::new(config.log_level.parse()?);
-    subscriber(config.log_format, filter, traces.tracer(), io::stderr).try_init()?;
-    let started = Started {
-        level: Mutex::new(config.log_level.clone()),
+    let (filter, handle) = reload::Layer::new(config.level.parse()?);
+    subscriber(config.log, filter, traces.tracer(), io::stderr).try_init()?;
+    // Cannot be set already: `try_init` succeeds only once.
+    let _ = RUNNING.set(Running {
+        level: Mutex::new(config.level.clone()),
         filter: handle,
         traces,
-    };
-    // Nobody else sets it: `try_init` succeeds once.
-    let _ = STARTED.set(started);
+    });
     Ok(())
 }
 
-/// Sends what has not been sent yet; up to 5 s. Must not be called by the only
-/// thread of a runtime.
+/// Exports the last spans; blocks for up to 5 s. Must not be called by the only thread of a
+/// runtime.
 pub fn stop() {
-    if let Some(started) = STARTED.get() {
-        started.traces.stop();
+    if let Some(running) = RUNNING.get() {
+        running.traces.stop();
     }
 }
 
-/// What is logged; `None` where logging was not started.
+/// Returns the log level; `None` before [`start`].
 pub fn log_level() -> Option<String> {
-    let level = STARTED.get()?.level.lock();
-    let level = level.unwrap_or_else(std::sync::PoisonError::into_inner);
-    Some(level.clone())
+    let level = RUNNING.get()?.level.lock();
+    Some(level.unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// Changes what is logged, at once and for the whole process.
+/// Changes the log level of the whole process.
 ///
 /// # Errors
 ///
-/// `Level` for a level that cannot be read, `NotStarted` where [`start`] was
-/// not called.
+/// `Level` for an invalid level, `NotStarted` before [`start`].
 pub fn set_log_level(directives: &str) -> Result<(), StartError> {
     let filter: Targets = directives.parse()?;
-    let started = STARTED.get().ok_or(StartError::NotStarted)?;
-    let level = started.level.lock();
-    let mut level = level.unwrap_or_else(std::sync::PoisonError::into_inner);
-    let changed = started.filter.reload(filter);
-    changed.map_err(|_| StartError::NotStarted)?;
+    let running = RUNNING.get().ok_or(StartError::NotStarted)?;
+    let mut level = running.level.lock().unwrap_or_else(PoisonError::into_inner);
+    running
+        .filter
+        .reload(filter)
+        .map_err(|_| StartError::NotStarted)?;
     directives.clone_into(&mut level);
     Ok(())
 }
@@ -132,13 +130,13 @@ where
     tracing_subscriber::registry().with(lines).with(spans)
 }
 
-/// Whether a line may be written at all, whatever the level says.
+/// Returns whether a line may be written at all, at any level.
 fn is_safe(line: &Metadata<'_>) -> bool {
     is_ours(line) || *line.level() <= Level::INFO
 }
 
-/// Whether a span becomes part of a trace. Lines do not: what a trace needs to
-/// know of a call is put into its span on purpose.
+/// Returns whether a span becomes part of a trace. Log lines do not: attributes of exported spans
+/// are set explicitly.
 fn is_traced(span: &Metadata<'_>) -> bool {
     span.is_span() && is_ours(span) && *span.level() <= Level::INFO
 }
@@ -153,13 +151,13 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // Colours are for people: a file or a collector gets plain text.
+    // Colours on a terminal only: a file or a log collector gets plain text.
     let layer = fmt::layer()
         .with_ansi(io::stderr().is_terminal())
         .with_writer(writer);
     match format {
         LogFormat::Text => layer.boxed(),
-        // The current span alone: its parents repeat in every line.
+        // The current span only: its parents would be copied into every line.
         LogFormat::Json => layer
             .json()
             .flatten_event(true)
@@ -178,11 +176,11 @@ mod tests {
     fn json_lines_carry_message_fields_and_the_span() {
         let written = written(LogFormat::Json, "info", || {
             let _span = tracing::info_span!("request", id = "r-1").entered();
-            tracing::info!(duration_ms = 7, "answered");
+            tracing::info!(duration_ms = 7, "call completed");
         });
 
         let line: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(line["message"], "answered");
+        assert_eq!(line["message"], "call completed");
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["duration_ms"], 7);
         assert_eq!(line["span"]["id"], "r-1");
@@ -192,30 +190,30 @@ mod tests {
     fn the_level_filters_per_module() {
         let written = written(LogFormat::Text, "warn,samegate::telemetry=debug", || {
             tracing::debug!("own detail");
-            tracing::info!(target: "elsewhere", "their news");
-            tracing::warn!(target: "elsewhere", "their warning");
+            tracing::info!(target: "elsewhere", "foreign info");
+            tracing::warn!(target: "elsewhere", "foreign warning");
         });
 
         assert!(written.contains("own detail"), "{written}");
-        assert!(!written.contains("their news"), "{written}");
-        assert!(written.contains("their warning"), "{written}");
+        assert!(!written.contains("foreign info"), "{written}");
+        assert!(written.contains("foreign warning"), "{written}");
     }
 
     #[test]
-    fn below_info_only_this_project_writes() {
+    fn below_info_only_this_project_logs() {
         let written = written(LogFormat::Text, "trace", || {
             tracing::trace!("own detail");
             tracing::debug!(target: "h2::codec", "a header");
-            tracing::info!(target: "h2::codec", "their news");
+            tracing::info!(target: "h2::codec", "foreign info");
         });
 
         assert!(written.contains("own detail"), "{written}");
         assert!(!written.contains("a header"), "{written}");
-        assert!(written.contains("their news"), "{written}");
+        assert!(written.contains("foreign info"), "{written}");
     }
 
     #[test]
-    fn the_level_cannot_be_changed_before_there_is_one() {
+    fn the_level_cannot_be_changed_before_the_start() {
         assert!(matches!(
             set_log_level("samegate=loud"),
             Err(StartError::Level(_))

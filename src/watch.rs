@@ -1,35 +1,33 @@
-//! Tells when files have changed.
+//! Reports when files have changed.
 //!
-//! Their content is looked at once a second. Notices of the system (inotify)
-//! would come sooner, but not on network file systems, and Kubernetes swaps
-//! symbolic links in a folder above the file: reading is the one way that
-//! always works, and these files are small. A file that cannot be read counts
-//! as changed when that begins and when it ends.
+//! Their content is read once a second. Notifications of the system (inotify) would be faster, but
+//! fail on network file systems, and Kubernetes swaps symbolic links in a folder above the file:
+//! reading always works, and these files are small. A file that becomes unreadable or readable
+//! again counts as changed.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How often the files are looked at; changes must be seen within 5 s.
+/// Polling interval; changes must be noticed within 5 s.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Some files, and what was in them.
+/// Some files, and a hash of their last content.
 #[derive(Debug)]
-pub struct Files {
+pub struct FileWatcher {
     paths: Vec<PathBuf>,
-    seen: blake3::Hash,
+    last: blake3::Hash,
 }
 
-// === impl Files ===
+// === impl FileWatcher ===
 
-impl Files {
-    /// Looks at the files for the first time.
+impl FileWatcher {
+    /// Reads the files for the first time.
     pub async fn new(paths: Vec<PathBuf>) -> Self {
-        let seen = look(&paths).await;
-        Files { paths, seen }
+        let last = hash(&paths).await;
+        FileWatcher { paths, last }
     }
 
-    /// Waits until their content is another one. Dropping the future loses
-    /// nothing.
+    /// Waits until their content has changed. Dropping the future loses no change.
     pub async fn changed(&mut self) {
         loop {
             tokio::time::sleep(INTERVAL).await;
@@ -39,19 +37,19 @@ impl Files {
         }
     }
 
-    /// Looks at once. Whoever has read the files asks this afterwards: a
-    /// change amid the reading that is undone before the next look would go
-    /// unnoticed otherwise.
+    /// Returns whether their content has changed, without a wait. Call it after reading the files
+    /// for another purpose: otherwise a change that happens during that reading and is undone
+    /// before the next poll would go unnoticed.
     pub async fn have_changed(&mut self) -> bool {
-        let now = look(&self.paths).await;
-        std::mem::replace(&mut self.seen, now) != now
+        let now = hash(&self.paths).await;
+        std::mem::replace(&mut self.last, now) != now
     }
 }
 
-async fn look(paths: &[PathBuf]) -> blake3::Hash {
+async fn hash(paths: &[PathBuf]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for path in paths {
-        // The length keeps content from moving between files unseen.
+        // With the length, content that moves from one file to another is a change.
         match tokio::fs::read(path).await {
             Ok(content) => {
                 hasher.update(&(content.len() as u64).to_le_bytes());
@@ -82,7 +80,7 @@ mod tests {
         }
         symlink(at("v1"), at("..data")).unwrap();
         symlink(at("..data").join("tls.crt"), at("tls.crt")).unwrap();
-        let mut files = Files::new(vec![at("tls.crt")]).await;
+        let mut files = FileWatcher::new(vec![at("tls.crt")]).await;
         assert!(futures_util::poll!(Box::pin(files.changed())).is_pending());
 
         symlink(at("v2"), at("..new")).unwrap();
@@ -92,11 +90,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_file_that_is_gone_and_one_that_comes_back_are_changes() {
+    async fn a_file_that_disappears_and_one_that_returns_are_changes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "1").unwrap();
-        let mut files = Files::new(vec![path.clone()]).await;
+        let mut files = FileWatcher::new(vec![path.clone()]).await;
 
         fs::remove_file(&path).unwrap();
         files.changed().await;

@@ -1,10 +1,10 @@
-//! What a call has cost so far, for the one line that is written about it.
+//! What a call has cost so far, for its line in the access log.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Gathers what layers and backends learn of a call; clones share it.
+/// Collects what layers and backends measure of a call; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct CallStats(Arc<Entries>);
 
@@ -21,58 +21,58 @@ struct Entries {
 // === impl CallStats ===
 
 impl CallStats {
-    /// Notes who asks; the first response stays.
+    /// Records the tenant; the first call of this wins.
     pub fn set_tenant(&self, name: &str) {
         self.0.tenant.get_or_init(|| name.into());
     }
 
-    /// Notes who answers; the first response stays.
+    /// Records the library; the first call of this wins.
     pub fn set_library(&self, name: &Arc<str>) {
         self.0.library.get_or_init(|| name.clone());
     }
 
-    /// Notes bytes of the request's body.
+    /// Records bytes of the request's body.
     pub fn add_bytes(&self, bytes: u64) {
         self.0.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Notes a wait for the call's turn, at the vendor or for a core.
+    /// Records a wait in a queue: for the vendor's rate limit or for a CPU core.
     pub fn add_wait(&self, wait: Duration) {
         self.0.queue_us.fetch_add(micros(wait), Relaxed);
     }
 
-    /// Notes a request to the vendor.
+    /// Records a request to the vendor.
     pub fn add_attempt(&self, took: Duration) {
         self.0.attempts.fetch_add(1, Relaxed);
         self.0.upstream_us.fetch_add(micros(took), Relaxed);
     }
 
-    /// Who asks; `None` until somebody was recognised.
+    /// Returns the tenant; `None` before authentication.
     pub fn tenant(&self) -> Option<Arc<str>> {
         self.0.tenant.get().cloned()
     }
 
-    /// Who answers; `None` for a call that reached no library.
+    /// Returns the library; `None` for a call that has reached none.
     pub fn library(&self) -> Option<Arc<str>> {
         self.0.library.get().cloned()
     }
 
-    /// Bytes of the request's body that were read.
+    /// Returns the bytes of the request's body that were read.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Relaxed)
     }
 
-    /// Requests to the vendor.
+    /// Returns the number of requests to the vendor.
     pub fn attempts(&self) -> u32 {
         self.0.attempts.load(Relaxed)
     }
 
-    /// Time that the call waited for its turn.
+    /// Returns the time that the call has waited in queues.
     pub fn waited(&self) -> Duration {
         Duration::from_micros(self.0.queue_us.load(Relaxed))
     }
 
-    /// Time that the vendor took.
+    /// Returns the time of all requests to the vendor.
     pub fn upstream(&self) -> Duration {
         Duration::from_micros(self.0.upstream_us.load(Relaxed))
     }

@@ -21,7 +21,7 @@ use crate::quota::Quotas;
 pub struct Service {
     libraries: Libraries,
     quotas: Quotas,
-    budget: Budget,
+    budget: InFlightBudget,
 }
 
 type RpcResult<T> = std::result::Result<Response<T>, Status>;

@@ -1,131 +1,110 @@
-//! Rejects calls for which the process has no memory left.
+//! Sheds load: rejects calls for which the process has no memory left.
 //!
-//! A call takes its announced length from the budget before its body is read;
-//! what arrives beyond it is taken frame by frame, and a call that finds the
-//! budget empty is dropped in the middle and rejected. All of it is given back
-//! when the handler has answered. A stream's head is answered at once, so its
-//! items take places of their own.
+//! A call reserves its declared length before its body is read. What arrives beyond that is
+//! reserved frame by frame; a call for which this fails is dropped while it runs, and rejected.
+//! The reservation ends when the handler has responded. The head of a stream is sent at once, so
+//! the items of a stream reserve for themselves.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
+use bytes::Buf;
+use http::request::Parts;
+use http_body::Frame;
 use tokio::sync::oneshot;
-use tower::{Layer, Service};
 
-use super::announced;
-use super::watched::{Watch, Watched};
-use crate::admission::{Budget, Class, Place};
+use super::body::{BodyObserver, content_length, data_bytes};
+use super::guard::{Check, Hold};
+use crate::admission::{Class, InFlightBudget, Permit};
 use crate::error::Error;
 
-/// Takes a place in the budget for each request.
+/// Acquires a permit for each request.
 #[derive(Clone, Debug)]
-pub struct AdmissionLayer<R> {
-    budget: Budget,
-    /// No handler keeps more of one body.
-    max_message_bytes: usize,
-    reject: R,
+pub struct AdmissionCheck {
+    pub(super) budget: InFlightBudget,
+    /// Maximum that a handler keeps of one body.
+    pub(super) max_message_bytes: usize,
 }
 
-/// See [`AdmissionLayer`].
-#[derive(Clone, Debug)]
-pub struct Admitted<S, R> {
-    inner: S,
-    layer: AdmissionLayer<R>,
+/// The permit of a call; `None` after its handler has responded.
+#[derive(Clone)]
+struct SharedPermit(Arc<Mutex<Option<Permit>>>);
+
+/// Holds the permit of a call, and ends the call when its body outgrows it.
+pub struct AdmissionHold {
+    permit: SharedPermit,
+    exceeded: oneshot::Receiver<Error>,
 }
 
-/// The place of a request while its handler works; `None` afterwards.
-type Held = Arc<Mutex<Option<Place>>>;
-
-impl<R> AdmissionLayer<R> {
-    pub(super) fn new(budget: Budget, max_message_bytes: usize, reject: R) -> Self {
-        AdmissionLayer {
-            budget,
-            max_message_bytes,
-            reject,
-        }
-    }
+/// Grows the permit by what arrives beyond the reserved length.
+pub struct PermitGrowth {
+    permit: SharedPermit,
+    reserved: usize,
+    arrived: usize,
+    exceeded: Option<oneshot::Sender<Error>>,
 }
 
-impl<S, R: Clone> Layer<S> for AdmissionLayer<R> {
-    type Service = Admitted<S, R>;
+impl Check for AdmissionCheck {
+    type Hold = AdmissionHold;
+    type Observer = PermitGrowth;
 
-    fn layer(&self, inner: S) -> Self::Service {
-        Admitted {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-impl<S, A, B, R> Service<Request<A>> for Admitted<S, R>
-where
-    R: Fn(&Error) -> Response<B> + Copy + Send + 'static,
-    S: Service<Request<Watched<A>>, Response = Response<B>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    B: Send + 'static,
-{
-    type Response = Response<B>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<B>, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<A>) -> Self::Future {
-        let reject = self.layer.reject;
-        let announced = usize::try_from(announced(request.headers())).unwrap_or(usize::MAX);
-        let announced = announced.min(self.layer.max_message_bytes);
-        let place = match self.layer.budget.take(Class::Single, announced) {
-            Ok(place) => place,
-            Err(error) => return std::future::ready(Ok(reject(&error))).boxed(),
+    async fn check(&self, head: &mut Parts) -> Result<(AdmissionHold, PermitGrowth), Error> {
+        let reserved = usize::try_from(content_length(&head.headers))
+            .unwrap_or(usize::MAX)
+            .min(self.max_message_bytes);
+        let permit = self.budget.try_acquire(Class::Single, reserved)?;
+        let permit = SharedPermit(Arc::new(Mutex::new(Some(permit))));
+        let (sender, receiver) = oneshot::channel();
+        let growth = PermitGrowth {
+            permit: permit.clone(),
+            reserved,
+            arrived: 0,
+            exceeded: Some(sender),
         };
-        let held: Held = Arc::new(Mutex::new(Some(place)));
-        let (over, rejected) = oneshot::channel();
-        let watch = watch(Arc::clone(&held), announced, over);
-        let response = self
-            .inner
-            .call(request.map(|body| Watched::new(body, watch)));
-        async move {
-            let response = tokio::select! {
-                biased;
-                // An error means that the body was dropped: read, or not wanted.
-                Ok(error) = rejected => Ok(reject(&error)),
-                response = response => response,
-            };
-            drop(lock(&held).take());
-            response
-        }
-        .boxed()
+        let hold = AdmissionHold {
+            permit,
+            exceeded: receiver,
+        };
+        Ok((hold, growth))
     }
 }
 
-/// Takes what arrives beyond `reserved`, or reports that there is no room.
-fn watch(held: Held, mut reserved: usize, over: oneshot::Sender<Error>) -> Watch {
-    let mut over = Some(over);
-    let mut arrived = 0_usize;
-    Box::new(move |bytes| {
-        arrived = arrived.saturating_add(bytes);
-        let missing = arrived.saturating_sub(reserved);
-        let mut held = lock(&held);
-        let Some(place) = held.as_mut().filter(|_| missing > 0) else {
-            return true;
+impl Hold for AdmissionHold {
+    async fn run<T: Send>(self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
+        let result = tokio::select! {
+            biased;
+            // An error means that the body was dropped: read to its end, or not needed.
+            Ok(error) = self.exceeded => Err(error),
+            response = response => Ok(response),
         };
-        let Err(error) = place.grow(missing) else {
-            reserved = arrived;
-            return true;
-        };
-        if let Some(over) = over.take() {
-            // Nobody to tell when the call was dropped meanwhile.
-            let _ = over.send(error);
-        }
-        false
-    })
+        // The handler may have left the body, and its observer, to a task.
+        drop(self.permit.lock().take());
+        result
+    }
 }
 
-fn lock(held: &Held) -> std::sync::MutexGuard<'_, Option<Place>> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+impl BodyObserver for PermitGrowth {
+    fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()> {
+        self.arrived = self.arrived.saturating_add(data_bytes(frame));
+        let missing = self.arrived.saturating_sub(self.reserved);
+        let mut permit = self.permit.lock();
+        let Some(permit) = permit.as_mut().filter(|_| missing > 0) else {
+            return ControlFlow::Continue(());
+        };
+        let Err(error) = permit.grow(missing) else {
+            self.reserved = self.arrived;
+            return ControlFlow::Continue(());
+        };
+        if let Some(exceeded) = self.exceeded.take() {
+            // Without a receiver the call was dropped meanwhile.
+            let _ = exceeded.send(error);
+        }
+        ControlFlow::Break(())
+    }
+}
+
+impl SharedPermit {
+    fn lock(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

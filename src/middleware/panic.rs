@@ -1,75 +1,43 @@
-//! Turns a panic of a handler into an `INTERNAL` answer; the process lives.
+//! Turns a panic of a handler into an `INTERNAL` response; the process lives.
 //!
-//! Differs from a task's own panic boundary: the caller gets a response of its
-//! door instead of a reset stream. The panic's message is not sent to the
-//! caller and not logged here, as it may quote data; the panic hook prints
-//! place and message once.
+//! Differs from the panic boundary of a task: the caller gets a response of its API instead of a
+//! reset stream. The panic's message is neither sent to the caller nor logged here, as it may
+//! quote data; the panic hook prints location and message once.
 
 use std::panic::AssertUnwindSafe;
-use std::task::{Context, Poll};
 
-use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
-use tower::{Layer, Service};
+use futures_util::future::FutureExt;
+use http::Request;
 
+use super::api_info::Reject;
+use super::around::{Middleware, ResponseFuture};
+use super::http_service::HttpService;
 use crate::error::{Error, Kind};
 use crate::telemetry::Metrics;
 
-/// Answers a panic as an internal error.
+/// Responds to a panic with an internal error.
 #[derive(Clone, Debug)]
-pub struct PanicLayer<R> {
-    metrics: Metrics,
-    reject: R,
+pub struct CatchPanic<R> {
+    pub(super) metrics: Metrics,
+    pub(super) reject: R,
 }
 
-/// See [`PanicLayer`].
-#[derive(Clone, Debug)]
-pub struct CatchPanic<S, R> {
-    metrics: Metrics,
-    inner: S,
-    reject: R,
-}
-
-impl<R> PanicLayer<R> {
-    pub(super) fn new(metrics: Metrics, reject: R) -> Self {
-        PanicLayer { metrics, reject }
-    }
-}
-
-impl<S, R: Copy> Layer<S> for PanicLayer<R> {
-    type Service = CatchPanic<S, R>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CatchPanic {
-            metrics: self.metrics.clone(),
-            inner,
-            reject: self.reject,
-        }
-    }
-}
-
-impl<S, A, B, R> Service<Request<A>> for CatchPanic<S, R>
+impl<S, A, B> Middleware<S, A> for CatchPanic<Reject<B>>
 where
-    R: Fn(&Error) -> Response<B> + Copy + Send + 'static,
-    S: Service<Request<A>, Response = Response<B>>,
-    S::Future: Send + 'static,
+    S: HttpService<A, ResponseBody = B>,
+    B: 'static,
 {
-    type Response = Response<B>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<B>, S::Error>>;
+    type RequestBody = A;
+    type ResponseBody = B;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (reject, metrics) = (self.reject, self.metrics.clone());
+    fn call(&self, inner: &mut S, request: Request<A>) -> ResponseFuture<B> {
+        let CatchPanic { metrics, reject } = self.clone();
         // Nothing that a panic leaves half-changed outlives the future.
-        let response = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let response = AssertUnwindSafe(inner.call(request)).catch_unwind();
         async move {
             response.await.unwrap_or_else(|_| {
                 metrics.panicked();
-                tracing::error!("a handler panicked");
+                tracing::error!("request handler panicked");
                 Ok(reject(&Error::new(Kind::Internal, "internal error")))
             })
         }
@@ -81,12 +49,14 @@ where
 mod tests {
     use std::convert::Infallible;
 
-    use tower::{ServiceExt, service_fn};
+    use http::Response;
+    use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
+    use crate::middleware::around::Around;
 
     #[tokio::test]
-    async fn a_panic_is_answered_as_internal_without_its_message() {
+    async fn a_panic_becomes_an_internal_error_without_its_message() {
         let handler = service_fn(|_: Request<()>| async {
             if true {
                 panic!("secret");
@@ -94,8 +64,11 @@ mod tests {
             Ok::<_, Infallible>(Response::new(String::new()))
         });
         let metrics = Metrics::new();
-        let layer = PanicLayer::new(metrics.clone(), |error: &Error| {
-            Response::new(format!("{} {error}", error.kind().reason()))
+        let reject: Reject<String> =
+            |error| Response::new(format!("{} {error}", error.kind().reason()));
+        let layer = Around(CatchPanic {
+            metrics: metrics.clone(),
+            reject,
         });
 
         let response = layer

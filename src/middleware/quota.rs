@@ -1,118 +1,81 @@
-//! Rejects calls that are over their tenant's quota.
+//! Rejects calls that exceed the quota of their tenant.
 //!
-//! A call is asked for before its body is read, with its announced length. A
-//! gRPC client announces none: what arrives is charged when the call has been
-//! answered, and the tenant is rejected while it has more debt than a second
-//! pays. A stream's head is answered at once, so its items ask for themselves.
+//! The quota is checked before the body is read, with the declared length of the body. A gRPC
+//! client declares none: the bytes that arrive are charged when the handler has responded, and
+//! the tenant is rejected while it owes more than it earns in a second. The head of a stream is
+//! sent at once, so the items of a stream are checked one by one.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
-use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
-use tower::{Layer, Service};
+use bytes::Buf;
+use http::request::Parts;
+use http_body::Frame;
 
-use super::announced;
-use super::watched::Watched;
+use super::body::{BodyObserver, content_length, data_bytes};
+use super::guard::{Check, Hold};
 use crate::call::Tenant;
 use crate::error::{Error, Kind};
-use crate::quota::{Meter, Quotas};
+use crate::quota::{Meter, Quotas, Running};
 
-/// Asks the quota of the request's tenant.
+/// Checks the quota of the request's tenant.
 #[derive(Clone, Debug)]
-pub struct QuotaLayer<R> {
-    quotas: Quotas,
-    reject: R,
+pub struct QuotaCheck(pub(super) Quotas);
+
+/// The quota that a running call uses.
+pub struct QuotaHold {
+    _running: Running,
+    _charge: QuotaCharge,
 }
 
-/// See [`QuotaLayer`].
-#[derive(Clone, Debug)]
-pub struct Metered<S, R> {
-    inner: S,
-    layer: QuotaLayer<R>,
-}
-
-/// Charges what arrived beyond the announced length when the call ends, also
-/// for a caller that leaves before the response.
-struct Bill {
+/// Charges the bytes beyond the declared length when the call ends, also for a caller that leaves
+/// before the response.
+struct QuotaCharge {
     meter: Meter,
-    announced: u64,
+    declared: u64,
     arrived: Arc<AtomicU64>,
 }
 
-impl Drop for Bill {
+/// Counts the bytes of a body as they arrive.
+pub struct ArrivedBytes(Arc<AtomicU64>);
+
+impl Check for QuotaCheck {
+    type Hold = QuotaHold;
+    type Observer = ArrivedBytes;
+
+    async fn check(&self, head: &mut Parts) -> Result<(QuotaHold, ArrivedBytes), Error> {
+        let tenant = head.extensions.get::<Arc<Tenant>>();
+        let tenant = tenant.ok_or_else(|| Error::new(Kind::Internal, "the call has no tenant"))?;
+        let meter = self.0.meter(&tenant.name);
+        let declared = content_length(&head.headers);
+        let running = meter.take(declared).await?;
+        let arrived = Arc::new(AtomicU64::new(0));
+        let hold = QuotaHold {
+            _running: running,
+            _charge: QuotaCharge {
+                meter,
+                declared,
+                arrived: Arc::clone(&arrived),
+            },
+        };
+        Ok((hold, ArrivedBytes(arrived)))
+    }
+}
+
+impl Hold for QuotaHold {}
+
+impl BodyObserver for ArrivedBytes {
+    fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()> {
+        self.0
+            .fetch_add(data_bytes(frame) as u64, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    }
+}
+
+impl Drop for QuotaCharge {
     fn drop(&mut self) {
         let arrived = self.arrived.load(Ordering::Relaxed);
-        self.meter.charge(arrived.saturating_sub(self.announced));
-    }
-}
-
-impl<R> QuotaLayer<R> {
-    pub(super) fn new(quotas: Quotas, reject: R) -> Self {
-        QuotaLayer { quotas, reject }
-    }
-}
-
-impl<S, R: Clone> Layer<S> for QuotaLayer<R> {
-    type Service = Metered<S, R>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Metered {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-impl<S, A, B, R> Service<Request<A>> for Metered<S, R>
-where
-    R: Fn(&Error) -> Response<B> + Copy + Send + 'static,
-    S: Service<Request<Watched<A>>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    A: Send + 'static,
-    B: Send + 'static,
-{
-    type Response = Response<B>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<B>, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<A>) -> Self::Future {
-        let reject = self.layer.reject;
-        let Some(tenant) = request.extensions().get::<Arc<Tenant>>() else {
-            let error = Error::new(Kind::Internal, "the call has no tenant");
-            return std::future::ready(Ok(reject(&error))).boxed();
-        };
-        let meter = self.layer.quotas.meter(&tenant.name);
-        let announced = announced(request.headers());
-        // The service that is ready goes with the call; its copy stays.
-        let next = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, next);
-        async move {
-            let running = match meter.take(announced).await {
-                Ok(running) => running,
-                Err(error) => return Ok(reject(&error)),
-            };
-            let arrived = Arc::new(AtomicU64::new(0));
-            let bill = Bill {
-                meter,
-                announced,
-                arrived: Arc::clone(&arrived),
-            };
-            let watch = move |bytes| {
-                arrived.fetch_add(bytes as u64, Ordering::Relaxed);
-                true
-            };
-            let request = request.map(|body| Watched::new(body, Box::new(watch)));
-            let response = inner.call(request).await;
-            drop((running, bill));
-            response
-        }
-        .boxed()
+        self.meter.charge(arrived.saturating_sub(self.declared));
     }
 }

@@ -1,81 +1,60 @@
-//! Gives every request a name for logs and answers.
+//! Assigns an id to every request, for logs and responses.
 //!
-//! A caller's own `x-request-id` is kept when it is short printable ASCII, so
-//! that one name follows a request through several services. The answer
-//! carries it back.
+//! A caller's own `x-request-id` is kept when it is short printable ASCII, so that one id follows
+//! a request through several services. The response repeats it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use futures_util::future::{BoxFuture, FutureExt};
-use http::{HeaderName, HeaderValue, Request, Response};
-use tower::{Layer, Service};
+use futures_util::future::FutureExt;
+use http::{HeaderName, HeaderValue, Request};
 
+use super::around::{Middleware, ResponseFuture};
+use super::http_service::HttpService;
 use crate::call::RequestId;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-/// Longest name that is taken from a caller.
+/// Maximum length of an id that a caller sends.
 const MAX_BYTES: usize = 128;
 
 /// Adds a [`RequestId`] to the extensions of each request.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestIdLayer;
+pub struct AssignRequestId;
 
-/// See [`RequestIdLayer`].
-#[derive(Clone, Debug)]
-pub struct NamedRequests<S>(S);
+impl<S: HttpService<A>, A> Middleware<S, A> for AssignRequestId {
+    type RequestBody = A;
+    type ResponseBody = S::ResponseBody;
 
-impl<S> Layer<S> for RequestIdLayer {
-    type Service = NamedRequests<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        NamedRequests(inner)
-    }
-}
-
-impl<S, A, B> Service<Request<A>> for NamedRequests<S>
-where
-    S: Service<Request<A>, Response = Response<B>>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<B>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<B>, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<A>) -> Self::Future {
-        let header = request
+    fn call(&self, inner: &mut S, mut request: Request<A>) -> ResponseFuture<S::ResponseBody> {
+        let id = request
             .headers()
             .get(HEADER)
-            .filter(|value| acceptable(value))
-            .cloned();
-        let header = header.unwrap_or_else(new_name);
-        let name: Arc<str> = header.to_str().unwrap_or_default().into();
-        request.extensions_mut().insert(RequestId(name));
-        let response = self.0.call(request);
+            .filter(|value| is_acceptable(value))
+            .cloned()
+            .unwrap_or_else(generate);
+        request
+            .extensions_mut()
+            .insert(RequestId(Arc::from(id.to_str().unwrap_or_default())));
+        let response = inner.call(request);
         async move {
             let mut response = response.await?;
-            response.headers_mut().insert(HEADER, header);
+            response.headers_mut().insert(HEADER, id);
             Ok(response)
         }
         .boxed()
     }
 }
 
-fn acceptable(value: &HeaderValue) -> bool {
+fn is_acceptable(value: &HeaderValue) -> bool {
     !value.is_empty()
         && value.len() <= MAX_BYTES
         && value.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
-/// A name that no other request of this process has, and that one of another
-/// process hardly has: start time and count, mixed to spread over 64 bits.
-fn new_name() -> HeaderValue {
+/// Generates an id that is unique in this process and, with high probability, among processes:
+/// start time and count, mixed to spread over 64 bits.
+fn generate() -> HeaderValue {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static SEED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
         let since_epoch = SystemTime::now()
@@ -86,48 +65,49 @@ fn new_name() -> HeaderValue {
     });
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     // Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4): a bijection on 64 bits.
-    let name = SEED.wrapping_add(count).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    HeaderValue::try_from(format!("{name:016x}")).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    let id = SEED.wrapping_add(count).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    HeaderValue::try_from(format!("{id:016x}")).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
 
-    use tower::{ServiceExt, service_fn};
+    use http::Response;
+    use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
+    use crate::middleware::around::Around;
 
-    async fn name_of(request: Request<()>) -> String {
+    async fn id_of(request: Request<()>) -> String {
         let echo = service_fn(|request: Request<()>| async move {
-            let name = request
-                .extensions()
-                .get::<RequestId>()
-                .unwrap()
-                .0
-                .to_string();
-            Ok::<_, Infallible>(Response::new(name))
+            let RequestId(id) = request.extensions().get().unwrap();
+            Ok::<_, Infallible>(Response::new(id.to_string()))
         });
-        let response = RequestIdLayer.layer(echo).oneshot(request).await.unwrap();
+        let response = Around(AssignRequestId)
+            .layer(echo)
+            .oneshot(request)
+            .await
+            .unwrap();
         assert_eq!(response.headers()[HEADER], response.body().as_str());
         response.into_body()
     }
 
     #[tokio::test]
-    async fn a_callers_own_name_is_kept_and_echoed() {
+    async fn a_callers_own_id_is_kept_and_echoed() {
         let request = Request::builder().header(HEADER, "job-7").body(()).unwrap();
 
-        assert_eq!(name_of(request).await, "job-7");
+        assert_eq!(id_of(request).await, "job-7");
     }
 
     #[tokio::test]
-    async fn an_unusable_name_is_replaced_and_names_differ() {
+    async fn an_unusable_id_is_replaced_and_ids_differ() {
         let long = Request::builder()
             .header(HEADER, "x".repeat(129))
             .body(())
             .unwrap();
 
-        let (first, second) = (name_of(long).await, name_of(Request::new(())).await);
+        let (first, second) = (id_of(long).await, id_of(Request::new(())).await);
         assert_eq!(first.len(), 16);
         assert_ne!(first, second);
     }

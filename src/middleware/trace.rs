@@ -1,118 +1,83 @@
 //! Opens the span of each request and writes its one line in the access log.
 //!
-//! The span goes on with the caller's trace. The line is written when the call
-//! has ended, with everything that layers and backends have noted in its
-//! [`CallStats`].
+//! The span continues the caller's trace. The line is written when the call has ended, with
+//! everything that layers and backends have recorded in its [`CallStats`].
 
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
+use futures_util::future::FutureExt;
+use http::Request;
 use tokio::time::Instant;
 use tonic::Code;
-use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use super::Door;
-use super::ending::{Ending, Watch, Watched, Witness};
+use super::api_info::ApiInfo;
+use super::around::{Middleware, ResponseFuture};
+use super::body::ObservedBody;
+use super::http_service::HttpService;
+use super::outcome::{CallOutcome, ResponseObserver};
 use crate::call::{CallStats, RequestId};
-use crate::telemetry::{self, TraceId, names::attribute};
+use crate::telemetry::{self, OnOutcome, TraceId, names::attribute};
 
-/// Opens a span for each request and logs how it ended.
+/// Opens a span for each request and logs how its call ended.
 #[derive(Clone, Debug)]
-pub struct TraceLayer(Door);
+pub struct TraceCall(pub(super) ApiInfo);
 
-/// See [`TraceLayer`].
-#[derive(Clone, Debug)]
-pub struct Traced<S> {
-    inner: S,
-    door: Door,
-}
-
-/// What the access log tells of a request.
+/// The line of a call in the access log.
 #[derive(Debug)]
-pub struct Line {
+pub struct AccessLogEntry {
     span: Span,
     stats: CallStats,
-    method: std::sync::Arc<str>,
+    method: Arc<str>,
     trace: Option<TraceId>,
     started: Instant,
 }
 
-impl TraceLayer {
-    pub(super) fn new(door: Door) -> Self {
-        TraceLayer(door)
+impl<S: HttpService<A>, A> Middleware<S, A> for TraceCall {
+    type RequestBody = A;
+    type ResponseBody = ObservedBody<S::ResponseBody, ResponseObserver<AccessLogEntry>>;
+
+    fn call(&self, inner: &mut S, mut request: Request<A>) -> ResponseFuture<Self::ResponseBody> {
+        let entry = AccessLogEntry::begin(&self.0, &mut request);
+        let response = entry
+            .span
+            .in_scope(|| inner.call(request))
+            .instrument(entry.span.clone());
+        let observer = ResponseObserver::new(entry);
+        async move { Ok(observer.observe(response.await?)) }.boxed()
     }
 }
 
-impl<S> Layer<S> for TraceLayer {
-    type Service = Traced<S>;
+// === impl AccessLogEntry ===
 
-    fn layer(&self, inner: S) -> Self::Service {
-        let door = self.0.clone();
-        Traced { inner, door }
-    }
-}
-
-impl<S, A, B> Service<Request<A>> for Traced<S>
-where
-    S: Service<Request<A>, Response = Response<B>>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Watched<B, Line>>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+impl AccessLogEntry {
+    /// Opens the span, and adds the call's statistics and trace to the request.
+    fn begin<A>(api: &ApiInfo, request: &mut Request<A>) -> Self {
         let started = Instant::now();
+        let method = api.method(request.uri().path());
+        let span = open_span(request);
+        let trace = telemetry::enter_trace(&span, request.headers(), api.system, &method);
         let stats = CallStats::default();
-        let method = self.door.method(request.uri().path());
-        let span = span(&request);
-        let trace = telemetry::enter_trace(&span, request.headers(), self.door.system, &method);
         let extensions = request.extensions_mut();
         extensions.insert(stats.clone());
         if let Some(trace) = &trace {
             extensions.insert(trace.clone());
         }
-        let response = span
-            .in_scope(|| self.inner.call(request))
-            .instrument(span.clone());
-        let watch = Watch::new(Line {
+        AccessLogEntry {
             span,
             stats,
             method,
             trace,
             started,
-        });
-        async move { Ok(watch.over(response.await?)) }.boxed()
+        }
     }
-}
 
-fn span<A>(request: &Request<A>) -> Span {
-    let request_id = request.extensions().get::<RequestId>().cloned();
-    // The path alone: a query can hold an access token.
-    tracing::info_span!(
-        "request",
-        otel.kind = "server",
-        path = request.uri().path(),
-        id = %request_id.unwrap_or_default(),
-        tenant = tracing::field::Empty,
-    )
-}
-
-// === impl Line ===
-
-impl Line {
-    fn tell_collector(&self, ending: &Ending) {
+    fn set_span_attributes(&self, outcome: &CallOutcome) {
         let (span, stats) = (&self.span, &self.stats);
-        telemetry::attribute(span, attribute::RPC_STATUS, ending.code_name());
-        match &ending.reason {
-            Some(reason) if ending.is_server_error() => telemetry::failed(span, reason),
+        telemetry::attribute(span, attribute::RPC_STATUS, outcome.code_name());
+        match &outcome.reason {
+            Some(reason) if outcome.is_server_error() => telemetry::failed(span, reason),
             Some(reason) => telemetry::attribute(span, attribute::ERROR_TYPE, reason.clone()),
             None => {}
         }
@@ -125,24 +90,23 @@ impl Line {
     }
 }
 
-impl Witness for Line {
-    fn ended(&mut self, ending: &Ending) {
-        if self.trace.as_ref().is_some_and(|trace| trace.is_kept) {
-            self.tell_collector(ending);
+impl OnOutcome<CallOutcome> for AccessLogEntry {
+    fn on_outcome(&mut self, outcome: &CallOutcome) {
+        if self.trace.as_ref().is_some_and(|trace| trace.is_sampled) {
+            self.set_span_attributes(outcome);
         }
         let stats = &self.stats;
-        let is_cancelled = ending.code == Code::Cancelled;
-        let message = if is_cancelled {
-            "cancelled by the caller"
+        let message = if outcome.code == Code::Cancelled {
+            "call cancelled by the client"
         } else {
-            "answered"
+            "call completed"
         };
         self.span.in_scope(|| {
             tracing::info!(
                 method = &*self.method,
-                code = ending.code_name(),
-                reason = ending.reason.as_deref(),
-                http_status = ending.http_status.map(|status| status.as_u16()),
+                code = outcome.code_name(),
+                reason = outcome.reason.as_deref(),
+                http_status = outcome.http_status.map(|status| status.as_u16()),
                 tenant = stats.tenant().as_deref(),
                 library = stats.library().as_deref(),
                 bytes = stats.bytes(),
@@ -157,7 +121,18 @@ impl Witness for Line {
     }
 }
 
-/// Whole microseconds: more digits are noise.
+fn open_span<A>(request: &Request<A>) -> Span {
+    // The path alone: a query can hold an access token.
+    tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        path = request.uri().path(),
+        id = %request.extensions().get::<RequestId>().cloned().unwrap_or_default(),
+        tenant = tracing::field::Empty,
+    )
+}
+
+/// Rounds to whole microseconds: more digits are noise.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -1,18 +1,15 @@
 //! One connection from its handshake to its end.
 //!
-//! In order: the first bytes, within a limit; TLS; HTTP/2 or HTTP/1, as the
-//! client speaks. It ends when the client goes, or is asked to end (GOAWAY)
-//! when it has reached its age or the server drains, and is cut when what runs
-//! on it takes longer than the grace.
+//! In order: the first bytes, within a limit; TLS; HTTP/2 or HTTP/1, as the client speaks. A
+//! connection ends when the client closes it, or is asked to end (GOAWAY) when it has reached its
+//! age or the server drains. Calls that run longer than the grace are aborted.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,52 +18,51 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
-use super::opening::Opening;
-use super::{Options, tls};
+use super::options::Options;
+use super::preface::PrefaceStream;
+use super::service::ConnectionService;
+use super::tls::{self, Tls};
 use crate::call::{Closing, Peer};
 
 /// Frames of 64 KiB instead of 16 halve the work for large images
 /// (measured: 300 kB calls, 485 → 411 CPU µs).
 const MAX_FRAME_BYTES: u32 = 64 * 1024;
-/// What one stream may send ahead: hyper's default, smaller costs 28 %.
+/// Flow control window of one stream: hyper's default; a smaller one costs 28 %.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-/// What one connection may send ahead: 8 MiB keep 400 MB/s busy at 20 ms.
+/// Flow control window of one connection: 8 MiB are enough for 400 MB/s at 20 ms.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
-/// Streams that one connection may have open.
+/// Maximum of open streams on one connection.
 const MAX_STREAMS: u32 = 1024;
-/// Headers of one request; gRPC's C core sends 8 KiB at most. It bounds
-/// CONTINUATION frames too.
+/// Maximum of the headers of one request; gRPC's C core sends up to 8 KiB. Bounds CONTINUATION
+/// frames too.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
-/// Headers of one HTTP/1 request.
+/// Maximum number of headers of one HTTP/1 request.
 const MAX_HEADERS: usize = 64;
-/// Streams that a client may reset before we have looked at them, and that we
-/// reset for its violations, until the connection is closed (CVE-2023-44487,
-/// CVE-2025-8671); h2's own defaults, said here because they are ours to keep.
+/// Streams that a client may reset before the server has read them, and streams that the server
+/// may reset for a client's violations, until the connection is closed (CVE-2023-44487,
+/// CVE-2025-8671). They are h2's own defaults, repeated here so that an update of h2 cannot change
+/// them.
 const MAX_PENDING_RESETS: usize = 20;
-const MAX_FAULT_RESETS: usize = 1024;
-/// Time for a client to begin, to shake hands, and to send the head of an
-/// HTTP/1 request.
+const MAX_ERROR_RESETS: usize = 1024;
+/// Timeout for the first bytes of a client, for the handshake, and for the head of an HTTP/1
+/// request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a silent HTTP/2 connection is asked whether it is alive, and how
-/// long its response may take.
+/// Interval of keep-alive pings on a silent HTTP/2 connection, and timeout of their responses.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves one connection.
-pub(super) async fn serve<S, B>(stream: TcpStream, service: S, options: &Options, closing: Closing)
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
-    let _open = Open::new(options.metrics.connections(options.listener));
+pub(super) async fn serve(
+    stream: TcpStream,
+    service: impl ConnectionService,
+    options: &Options,
+    closing: Closing,
+) {
+    let _open = OpenConnection::new(options.metrics.connections(options.listener));
     let ended = match &options.tls {
-        None => match begun(&stream).await {
+        None => match first_bytes(&stream).await {
             Ok(()) => drive(stream, None, service, options, closing).await,
             Err(error) => Err(error.into()),
         },
@@ -82,37 +78,33 @@ where
         },
     };
     if let Err(error) = ended {
-        // The client's business: a reset, a broken frame.
-        tracing::debug!(error, listener = options.listener, "connection ended");
+        // Caused by the client: a reset, a broken frame.
+        tracing::debug!(
+            error,
+            listener = options.listener,
+            "connection closed with an error"
+        );
     }
 }
 
-async fn begun(stream: &TcpStream) -> io::Result<()> {
+async fn first_bytes(stream: &TcpStream) -> io::Result<()> {
     timeout(HEAD_TIMEOUT, stream.readable()).await?
 }
 
 async fn handshake(
-    tls: &tls::Tls,
+    tls: &Tls,
     stream: TcpStream,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     timeout(HEAD_TIMEOUT, tls.acceptor().accept(stream)).await?
 }
 
-async fn drive<S, B>(
+async fn drive(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Option<Peer>,
-    service: S,
+    service: impl ConnectionService,
     options: &Options,
     closing: Closing,
-) -> Result<(), Box<dyn Error + Send + Sync>>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let service = {
         let closing = closing.clone();
         service_fn(move |mut request: Request<Incoming>| {
@@ -125,21 +117,21 @@ where
         })
     };
     let builder = http_builder();
-    let (stream, opened) = Opening::new(stream);
+    let (stream, preface) = PrefaceStream::new(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let (age, late) = (options.age(), opened.late(HEAD_TIMEOUT));
+    let (age, late) = (options.age(), preface.late(HEAD_TIMEOUT));
     let grace = tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = late => return Err("the client did not finish its first bytes".into()),
+        () = late => return Err("the client did not finish the HTTP/2 preface".into()),
         () = closing.0.cancelled() => options.drain,
         () = age => options.grace,
     };
-    // Streams that could go on for hours are told, and end themselves.
+    // Streams that could run for hours are notified, and end themselves.
     closing.0.cancel();
     connection.as_mut().graceful_shutdown();
     match timeout(grace, connection).await {
         Ok(ended) => ended,
-        Err(_) => Err("calls still running after the grace were cut off".into()),
+        Err(_) => Err("the calls that still ran after the grace were aborted".into()),
     }
 }
 
@@ -154,7 +146,7 @@ fn http_builder() -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-        .max_local_error_reset_streams(MAX_FAULT_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS)
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
     builder
@@ -166,16 +158,16 @@ fn http_builder() -> Builder<TokioExecutor> {
 }
 
 /// Counts a connection as open until it is dropped.
-struct Open(Gauge);
+struct OpenConnection(Gauge);
 
-impl Open {
+impl OpenConnection {
     fn new(gauge: Gauge) -> Self {
         gauge.inc();
-        Open(gauge)
+        OpenConnection(gauge)
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -1,9 +1,8 @@
-//! TLS of the doors: certificate, key and client CA, read again on change.
+//! TLS of the listeners: certificate, key and client CA, reloaded when their files change.
 //!
-//! Every handshake takes the newest settings as a whole, so the three files
-//! always fit each other; what cannot be used is told and changes nothing.
-//! Sessions of older settings are not resumed. The one provider of
-//! cryptography is aws-lc-rs.
+//! Every handshake uses the newest settings as a whole, so the three files always fit each other.
+//! Files that cannot be used are logged and change nothing. Sessions of older settings are not
+//! resumed. The only provider of cryptography is aws-lc-rs.
 
 use std::fmt;
 use std::path::Path;
@@ -22,12 +21,12 @@ use crate::call::Peer;
 use crate::config::{self, ClientAuth};
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::Metrics;
-use crate::watch::Files;
+use crate::watch::FileWatcher;
 
-/// What both APIs speak, the better one first.
+/// Protocols of both APIs, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// TLS settings that are read again when their files change.
+/// TLS settings that are reloaded when their files change.
 #[derive(Clone)]
 pub struct Tls {
     current: Arc<ArcSwap<ServerConfig>>,
@@ -53,20 +52,19 @@ impl Tls {
         })
     }
 
-    /// What the next handshake uses.
+    /// Returns the settings for the next handshake.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.current.load_full())
     }
 
-    /// Reads the files again whenever they change, until `stop`.
-    pub async fn follow(self, stop: CancellationToken) {
-        let config = &self.config;
-        let paths = [&config.cert, &config.key]
+    /// Reloads the files whenever they change, until `stop`.
+    pub async fn watch_files(self, stop: CancellationToken) {
+        let paths = [&self.config.cert, &self.config.key]
             .into_iter()
-            .chain(&config.client_ca);
-        let mut files = Files::new(paths.cloned().collect()).await;
+            .chain(&self.config.client_ca);
+        let mut files = FileWatcher::new(paths.cloned().collect()).await;
         loop {
-            self.read_again();
+            self.reload();
             if files.have_changed().await {
                 continue;
             }
@@ -76,16 +74,16 @@ impl Tls {
         }
     }
 
-    fn read_again(&self) {
+    fn reload(&self) {
         match server_config(&self.config) {
             Ok(config) => {
                 self.current.store(config);
                 self.metrics.tls().succeeded();
-                tracing::info!("the certificates of `listen.tls` were read");
+                tracing::info!("TLS certificate reloaded");
             }
             Err(error) => {
                 self.metrics.tls().failed();
-                tracing::error!(%error, "`listen.tls` is broken; the old certificates stay");
+                tracing::error!(%error, "TLS certificate reload failed, keeping the previous one");
             }
         }
     }
@@ -97,15 +95,15 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Who is at the other end of a finished handshake.
+/// Returns the client of a finished handshake, if it has sent a certificate.
 pub(super) fn peer(connection: &ServerConnection) -> Option<Peer> {
-    let certificate = connection.peer_certificates()?.first()?;
-    let identities = identities(certificate);
-    Some(Peer { identities })
+    Some(Peer {
+        identities: identities(connection.peer_certificates()?.first()?),
+    })
 }
 
 fn identities(certificate: &CertificateDer<'_>) -> Vec<String> {
-    // The handshake has read it, so it can be read.
+    // Cannot fail: the handshake has parsed it.
     let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else {
         return Vec::new();
     };
@@ -127,11 +125,11 @@ fn server_config(config: &config::Tls) -> Result<Arc<ServerConfig>> {
         (ClientAuth::None, _) | (_, None) => builder.with_no_client_auth(),
         (auth, Some(ca)) => builder.with_client_cert_verifier(verifier(auth, ca, provider)?),
     };
-    let mut config_of_server = builder
+    let mut server = builder
         .with_single_cert(chain, key)
         .map_err(|error| unusable(&config.cert, "does not fit the key", error))?;
-    config_of_server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    Ok(Arc::new(config_of_server))
+    server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(server))
 }
 
 fn verifier(
@@ -141,16 +139,18 @@ fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(ca)? {
-        let added = roots.add(certificate);
-        added.map_err(|error| unusable(ca, "holds a certificate that is none", error))?;
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(ca, "holds an invalid certificate", error))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = match auth {
         ClientAuth::Required => builder,
         ClientAuth::Optional | ClientAuth::None => builder.allow_unauthenticated(),
     };
-    let verifier = builder.build();
-    verifier.map_err(|error| unusable(ca, "cannot vouch for clients", error))
+    builder
+        .build()
+        .map_err(|error| unusable(ca, "cannot verify clients", error))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -164,7 +164,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     Ok(certificates)
 }
 
-/// The cause is about the file's form and never quotes it.
+/// Makes the error of a file; its cause describes the file's form and never quotes it.
 fn unusable(
     path: &Path,
     what: &str,

@@ -1,8 +1,7 @@
-//! What is counted and timed while the gateway works.
+//! What is counted and timed while the gateway runs.
 //!
-//! One registry per gateway, so that several can run in one process. Parts
-//! that hold a state of their own (libraries) are not told here: they are
-//! asked when `/metrics` is read, through a [`Collector`].
+//! There is one registry per gateway, so that several can run in one process. Parts with a state of
+//! their own (libraries) record nothing here: a [`Collector`] reads their state at each scrape.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,8 +22,8 @@ use super::names::{self, Metric};
 /// Content type of [`Metrics::text`].
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Bounds of the histograms in seconds, those of OpenTelemetry's conventions
-/// for `rpc.server.call.duration`, and one for the longest upstream waits.
+/// Bucket bounds of the histograms in seconds: those of OpenTelemetry's conventions for
+/// `rpc.server.call.duration`, and one for long upstream waits.
 const BOUNDS: [f64; 15] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0,
 ];
@@ -35,7 +34,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: RwLock<Registry>,
-    calls: Family<CallLabels, Timed, fn() -> Timed>,
+    calls: Family<CallLabels, CallHistogram, fn() -> CallHistogram>,
     calls_in_flight: Gauge,
     bytes_in_flight: Gauge,
     received_bytes: Counter,
@@ -48,16 +47,16 @@ struct Inner {
     ready: Gauge,
 }
 
-type Timed = HistogramWithExemplars<TraceLabel>;
+type CallHistogram = HistogramWithExemplars<TraceLabel>;
 
-/// Whether something that is read again and again could be used last time.
+/// Whether the last reload of a file succeeded, and when one last did.
 #[derive(Clone, Debug, Default)]
 pub struct Reload {
     success: Gauge,
-    at: Gauge,
+    last_success: Gauge,
 }
 
-/// How a call is counted.
+/// Labels of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
     /// `grpc`, or `same_hq` for the REST API.
@@ -68,11 +67,11 @@ pub struct CallLabels {
     pub rpc_response_status_code: &'static str,
     /// Reason of a failure; empty for a success.
     pub error_type: Cow<'static, str>,
-    /// Name of the tenant; empty when nobody was recognised.
+    /// Name of the tenant; empty for a call that was not authenticated.
     pub tenant: Arc<str>,
 }
 
-/// How a request to a vendor is counted.
+/// Labels of a request to a vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
     library: Arc<str>,
@@ -102,7 +101,7 @@ impl Metrics {
     pub fn new() -> Self {
         let inner = Inner {
             registry: RwLock::default(),
-            calls: Family::new_with_constructor(|| Timed::new(BOUNDS.into_iter())),
+            calls: Family::new_with_constructor(|| CallHistogram::new(BOUNDS.into_iter())),
             calls_in_flight: Gauge::default(),
             bytes_in_flight: Gauge::default(),
             received_bytes: Counter::default(),
@@ -136,58 +135,58 @@ impl Metrics {
         self.register(names::CONNECTIONS, inner.connections.clone());
         self.register(names::HANDSHAKE_FAILURES, inner.handshake_failures.clone());
         self.register(names::TLS_RELOAD, inner.tls.success.clone());
-        self.register(names::TLS_RELOADED_AT, inner.tls.at.clone());
+        self.register(names::TLS_RELOADED_AT, inner.tls.last_success.clone());
         self.register(names::CONFIG_RELOAD, inner.config.success.clone());
-        self.register(names::CONFIG_RELOADED_AT, inner.config.at.clone());
+        self.register(names::CONFIG_RELOADED_AT, inner.config.last_success.clone());
         self.register(names::READY, inner.ready.clone());
     }
 
-    /// Adds a metric that its owner changes.
+    /// Registers a metric that its owner changes.
     pub fn register(&self, metric: Metric, value: impl Registered) {
-        // A lock is poisoned by a panic, and registering has nothing to break.
+        // A panic leaves nothing half registered, so a poisoned lock is usable.
         let registry = self.0.registry.write();
         let mut registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
-        // The encoder appends it to every counter.
+        // The encoder appends `_total` to every counter.
         let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
         registry.register(name, metric.help, value);
     }
 
-    /// Adds somebody who is asked each time that the metrics are read.
-    pub fn ask(&self, collector: impl Collector) {
+    /// Registers a collector that is called at each scrape.
+    pub fn register_collector(&self, collector: impl Collector) {
         let registry = self.0.registry.write();
         let mut registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
         registry.register_collector(Box::new(collector));
     }
 
-    /// Everything, in the text format of OpenMetrics 1.0.
+    /// Returns all metrics in the text format of OpenMetrics 1.0.
     pub fn text(&self) -> String {
         let registry = self.0.registry.read();
         let registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut output = String::new();
-        // Writing into a `String` fails only where a collector gives up.
+        // Writing into a `String` fails only when a collector fails.
         if text::encode(&mut output, &registry).is_err() {
-            tracing::error!("some metrics could not be written");
+            tracing::error!("metrics could not be encoded");
         }
         output
     }
 
-    /// Notes that a call began.
+    /// Records the start of a call.
     pub fn call_began(&self) {
         self.0.calls_in_flight.inc();
     }
 
-    /// Notes bytes of a call's body.
+    /// Records bytes of a call's body.
     pub fn bytes_received(&self, bytes: u64) {
         self.0.received_bytes.inc_by(bytes);
         self.0.bytes_in_flight.inc_by(signed(bytes));
     }
 
-    /// Notes that all bytes of a call's body are gone.
+    /// Records that all bytes of a call's body are released.
     pub fn bytes_released(&self, bytes: u64) {
         self.0.bytes_in_flight.dec_by(signed(bytes));
     }
 
-    /// Notes that a call ended; `trace_id` only where the trace is kept.
+    /// Records the end of a call; `trace_id` only for a sampled trace.
     pub fn call_ended(&self, call: &CallLabels, took: Duration, trace_id: Option<String>) {
         self.0.calls_in_flight.dec();
         let exemplar = trace_id.map(|trace_id| TraceLabel { trace_id });
@@ -196,12 +195,12 @@ impl Metrics {
         histogram.observe(took.as_secs_f64(), exemplar, now);
     }
 
-    /// Notes that a handler panicked.
+    /// Records a panic of a handler.
     pub fn panicked(&self) {
         self.0.panics.inc();
     }
 
-    /// Notes a request to a vendor.
+    /// Records a request to a vendor.
     pub fn attempted(
         &self,
         library: &Arc<str>,
@@ -218,30 +217,31 @@ impl Metrics {
         histogram.observe(took.as_secs_f64());
     }
 
-    /// Connections of a listener that are open.
+    /// Returns the gauge of a listener's open connections.
     pub fn connections(&self, listener: &'static str) -> Gauge {
         self.0
             .connections
             .get_or_create_owned(&ListenerLabel { listener })
     }
 
-    /// Handshakes of a listener that failed.
+    /// Returns the counter of a listener's failed handshakes.
     pub fn handshake_failures(&self, listener: &'static str) -> Counter {
-        let failures = &self.0.handshake_failures;
-        failures.get_or_create_owned(&ListenerLabel { listener })
+        self.0
+            .handshake_failures
+            .get_or_create_owned(&ListenerLabel { listener })
     }
 
-    /// How reading the certificates went.
+    /// Returns the metrics of TLS certificate reloads.
     pub fn tls(&self) -> &Reload {
         &self.0.tls
     }
 
-    /// How reading the configuration went.
+    /// Returns the metrics of configuration reloads.
     pub fn config(&self) -> &Reload {
         &self.0.config
     }
 
-    /// Notes whether the gateway wants traffic.
+    /// Records whether the gateway accepts traffic.
     pub fn ready(&self, ready: bool) {
         self.0.ready.set(i64::from(ready));
     }
@@ -262,14 +262,15 @@ impl fmt::Debug for Metrics {
 // === impl Reload ===
 
 impl Reload {
-    /// Notes that what was read is in use from now on.
+    /// Records a successful reload.
     pub fn succeeded(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.at.set(signed(now.unwrap_or_default().as_secs()));
+        self.last_success
+            .set(signed(now.unwrap_or_default().as_secs()));
         self.success.set(1);
     }
 
-    /// Notes that what was read cannot be used.
+    /// Records a failed reload.
     pub fn failed(&self) {
         self.success.set(0);
     }

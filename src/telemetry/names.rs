@@ -1,69 +1,67 @@
-//! Names of everything that the gateway tells about itself, in one list.
+//! Names of log fields, span attributes and metrics, in one list.
 //!
-//! Where OpenTelemetry's semantic conventions have a name, it is that one;
-//! OpenMetrics wants `_` for `.` and the unit at the end. Tests hold the uses
-//! of fields against [`FIELDS`], and the output of `/metrics` against
-//! [`METRICS`]; dashboards and alerts are checked against it too.
+//! They follow OpenTelemetry's semantic conventions where those have a name; OpenMetrics requires
+//! `_` instead of `.`, and the unit at the end. Tests compare the fields in use with [`FIELDS`], and
+//! the output of `/metrics`, dashboards and alerts with [`METRICS`].
 
-/// Names of the fields of log lines and spans. The macros of `tracing` want
-/// them spelt out, so a test holds every use against this list.
+/// Names of the fields of log lines and spans. The macros of `tracing` require literal names, so a
+/// test compares every use with this list.
 pub const FIELDS: [&str; 31] = [
     // Path of the request: full name of the rpc, or REST path.
     "path",
-    // Name of the request, also in its response.
+    // Id of the request, also in its response.
     "id",
-    // Name of the tenant that asked.
+    // Name of the tenant.
     "tenant",
-    // Name of the library that answered, and what it was asked for.
+    // Name of the library, and its operation.
     "library",
     "operation",
-    // How an operation ended: OK, CANCELLED, or the reason of its failure.
+    // Outcome of an operation: OK, CANCELLED, or the reason of its failure.
     "outcome",
-    // What was called: the rpc, or the path of the REST API.
+    // Method of a call: the RPC, or the path of the REST API.
     "method",
-    // How a call ended: canonical gRPC code, and its reason if it failed.
+    // Outcome of a call: canonical gRPC code, and the reason if it failed.
     "code",
     "reason",
-    // Status of the response as HTTP numbers it.
+    // HTTP status of the response.
     "http_status",
     // Bytes of the request's body that were read.
     "bytes",
     // Requests that the call sent to the vendor.
     "attempts",
-    // Time that the call waited for its turn at the vendor or the processor,
-    // time that the vendor took, and all of it, from the head of the request
-    // to the end of the response.
+    // Time of a call: its waits in queues (rate limit, CPU pool), its requests to the vendor, and
+    // all of it, from the head of the request to the end of the response.
     "queue_ms",
     "upstream_ms",
     "total_ms",
     // Time of one operation of a library.
     "duration_ms",
-    // Names the trace of the call, as W3C trace context does.
+    // Trace id of the call, as in W3C trace context.
     "trace_id",
-    // Kind of a span in OpenTelemetry's terms.
+    // Kind of a span, as OpenTelemetry defines it.
     "otel.kind",
-    // Time for which new calls are still taken after the stop was announced,
-    // and longest wait for running calls at shutdown.
+    // Graceful shutdown: time for which new calls are still accepted, and maximum wait for running
+    // calls after it.
     "lame_duck_ms",
     "drain_ms",
-    // Failures in a row, and how long something is not tried again.
+    // Consecutive failures, and time until the next attempt.
     "failures",
     "retry_after_ms",
-    // What went wrong, for operators.
+    // Cause of a failure, for operators.
     "error",
-    // What is listened on or connected to: grpc, rest, admin.
+    // Name of a listener: grpc, rest, admin.
     "listener",
-    // File that was read again.
+    // File that was reloaded.
     "file",
-    // Keys of the configuration that want a restart.
+    // Keys of the configuration that require a restart.
     "keys",
-    // Longest wait for libraries at start.
+    // Maximum wait for libraries at start.
     "wait_ms",
-    // What is logged from now on.
+    // New log level.
     "level",
-    // Where a panic happened.
+    // Source location of a panic.
     "location",
-    // Number of something that the line names.
+    // Number of what the message names.
     "count",
     // Version of the gateway.
     "version",
@@ -81,34 +79,34 @@ pub mod attribute {
     pub const ERROR_TYPE: &str = "error.type";
     /// HTTP method of an upstream request.
     pub const HTTP_METHOD: &str = "http.request.method";
-    /// HTTP status of an upstream answer.
+    /// HTTP status of an upstream response.
     pub const HTTP_STATUS: &str = "http.response.status_code";
-    /// Name of the tenant that asked.
+    /// Name of the tenant.
     pub const TENANT: &str = "samegate.tenant";
     /// Name of the library.
     pub const LIBRARY: &str = "samegate.library";
-    /// What the library was asked for.
+    /// Operation of the library.
     pub const OPERATION: &str = "samegate.operation";
-    /// How an operation or attempt ended.
+    /// Outcome of an operation or attempt.
     pub const OUTCOME: &str = "samegate.outcome";
-    /// Time of an event's wait in milliseconds.
+    /// Length of a wait in milliseconds.
     pub const WAIT_MS: &str = "samegate.wait_ms";
 }
 
 /// Names of the events of exported spans.
 pub mod event {
-    /// The call waited for its turn at the vendor.
+    /// The call waited for the rate limit of a credential, or for the CPU pool.
     pub const QUEUE_WAIT: &str = "queue.wait";
     /// The call waited for an access token.
     pub const TOKEN_WAIT: &str = "token.wait";
 }
 
-/// A metric: its name as it is queried, what it tells, and its labels.
+/// A metric: its name in queries, its help text, and its labels.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     /// Full name; of a histogram without `_bucket`, `_sum`, `_count`.
     pub name: &'static str,
-    /// What it tells.
+    /// Help text.
     pub help: &'static str,
     /// Its labels.
     pub labels: &'static [&'static str],
@@ -122,7 +120,7 @@ const NONE: &[&str] = &[];
 const LIBRARY: &[&str] = &["library"];
 const CREDENTIAL: &[&str] = &["library", "credential"];
 
-/// Calls of both APIs: a histogram, so its `_count` is their number.
+/// Duration of calls of both APIs; the `_count` of this histogram is their number.
 pub const CALL_DURATION: Metric = metric(
     "rpc_server_call_duration_seconds",
     "Time from the head of a call to the end of its response",
@@ -134,93 +132,89 @@ pub const CALL_DURATION: Metric = metric(
         "tenant",
     ],
 );
-/// Calls that are worked on.
+/// Running calls.
 pub const CALLS_IN_FLIGHT: Metric =
-    metric("samegate_calls_in_flight", "Calls that are worked on", NONE);
-/// Bytes of their bodies.
+    metric("samegate_calls_in_flight", "Calls that are running", NONE);
+/// Bytes of the bodies of running calls.
 pub const BYTES_IN_FLIGHT: Metric = metric(
     "samegate_bytes_in_flight",
-    "Bytes of request bodies read by calls that are worked on",
+    "Bytes of request bodies read by running calls",
     NONE,
 );
-/// Bytes of all bodies.
+/// Bytes of all request bodies.
 pub const RECEIVED_BYTES: Metric = metric(
     "samegate_received_bytes_total",
     "Bytes of request bodies read",
     NONE,
 );
-/// Requests that hold a place in the budget.
+/// Requests that are admitted.
 pub const ADMITTED: Metric = metric(
     "samegate_admission_requests",
-    "Requests that hold a place in limits.max_requests_in_flight",
+    "Requests that are admitted, out of limits.requests_in_flight",
     NONE,
 );
-/// Bytes that hold a place in the budget.
+/// Bytes that are reserved.
 pub const ADMITTED_BYTES: Metric = metric(
     "samegate_admission_bytes",
-    "Bytes that hold a place in limits.max_bytes_in_flight",
+    "Bytes that are reserved, out of limits.bytes_in_flight",
     NONE,
 );
-/// Calls over a quota.
+/// Rejections by quotas.
 pub const QUOTA_REJECTIONS: Metric = metric(
     "samegate_quota_rejections_total",
-    "Calls and items of bulk loads that were over their tenant's quota, in shadow mode too",
+    "Calls and items of bulk loads that exceeded their tenant's quota, also in shadow mode",
     &["tenant"],
 );
-/// Whether quotas are counted as configured.
+/// Whether the configured quota store is in use.
 pub const QUOTA_STORE: Metric = metric(
     "samegate_quota_store_up",
-    "Whether quotas are counted in quota.store, and not without it: 1 or 0",
+    "Whether quotas are counted in quota.store: 1, or 0 for the fallback quota.on_failure",
     NONE,
 );
 /// Handlers that panicked.
 pub const PANICS: Metric = metric("samegate_panics_total", "Handlers that panicked", NONE);
-/// Requests to vendors.
+/// Duration of requests to vendors.
 pub const ATTEMPT_DURATION: Metric = metric(
     "samegate_upstream_attempt_duration_seconds",
-    "Time of one request to a vendor, by how it ended; token requests are operation `token`",
+    "Duration of one request to a vendor, by outcome; token requests are operation `token`",
     &["library", "operation", "outcome"],
 );
-/// Connections that are open.
-pub const CONNECTIONS: Metric = metric(
-    "samegate_connections",
-    "Connections that are open",
-    &["listener"],
-);
-/// Handshakes that failed.
+/// Open connections.
+pub const CONNECTIONS: Metric = metric("samegate_connections", "Open connections", &["listener"]);
+/// Failed TLS handshakes.
 pub const HANDSHAKE_FAILURES: Metric = metric(
     "samegate_tls_handshake_failures_total",
-    "TLS handshakes that failed or took too long",
+    "TLS handshakes that failed or timed out",
     &["listener"],
 );
-/// Whether certificates could be read.
+/// Whether the last reload of certificates succeeded.
 pub const TLS_RELOAD: Metric = metric(
     "samegate_tls_reload_success",
-    "Whether the files of `listen.tls` could be used when they last changed: 1 or 0",
+    "Whether the last reload of the files of `listen.tls` succeeded: 1 or 0",
     NONE,
 );
-/// When certificates were last taken.
+/// Time of the last successful reload of certificates.
 pub const TLS_RELOADED_AT: Metric = metric(
     "samegate_tls_reload_success_timestamp_seconds",
-    "When the certificate in use was read, in seconds since the Unix epoch",
+    "Time at which the certificate in use was loaded, in seconds since the Unix epoch",
     NONE,
 );
-/// Whether the configuration could be read.
+/// Whether the last reload of the configuration succeeded.
 pub const CONFIG_RELOAD: Metric = metric(
     "samegate_config_reload_success",
-    "Whether the configuration could be used when it last changed: 1 or 0",
+    "Whether the last reload of the configuration succeeded: 1 or 0",
     NONE,
 );
-/// When the configuration was last taken.
+/// Time of the last successful reload of the configuration.
 pub const CONFIG_RELOADED_AT: Metric = metric(
     "samegate_config_reload_success_timestamp_seconds",
-    "When the configuration in use was read, in seconds since the Unix epoch",
+    "Time at which the configuration in use was loaded, in seconds since the Unix epoch",
     NONE,
 );
-/// Whether the gateway takes traffic.
+/// Whether the gateway accepts traffic.
 pub const READY: Metric = metric(
     "samegate_ready",
-    "Whether the gateway wants traffic, as /readyz says: 1 or 0",
+    "Whether the gateway accepts traffic, as /readyz reports it: 1 or 0",
     NONE,
 );
 /// Version of the gateway.
@@ -235,10 +229,10 @@ pub const LIBRARY_IMAGES: Metric = metric(
     "Images that an embedded library holds",
     LIBRARY,
 );
-/// Most images of a library.
+/// Maximum number of images of a library.
 pub const LIBRARY_CAPACITY: Metric = metric(
     "samegate_library_capacity_images",
-    "Most images that an embedded library takes",
+    "Maximum number of images of an embedded library",
     LIBRARY,
 );
 /// Files of a library.
@@ -247,16 +241,16 @@ pub const LIBRARY_SIZE: Metric = metric(
     "Size of an embedded library's files",
     LIBRARY,
 );
-/// Jobs on the processor.
+/// Running jobs of a CPU pool.
 pub const CPU_RUNNING: Metric = metric(
     "samegate_cpu_pool_running",
-    "Jobs of an embedded library that run on a core",
+    "Jobs that run in the CPU pool of an embedded library",
     LIBRARY,
 );
-/// Jobs that wait for the processor.
+/// Waiting jobs of a CPU pool.
 pub const CPU_WAITING: Metric = metric(
     "samegate_cpu_pool_waiting",
-    "Jobs of an embedded library that wait for a core",
+    "Jobs that wait for the CPU pool of an embedded library",
     LIBRARY,
 );
 /// Age of a token.
@@ -359,6 +353,5 @@ pub const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Stands for a method that nobody serves: callers choose such names, and
-/// each would be a series of its own.
+/// Name of all unknown methods: callers choose paths, and each would be a series of its own.
 pub const OTHER: &str = "_OTHER";

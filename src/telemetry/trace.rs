@@ -1,10 +1,9 @@
 //! Traces: W3C context in and out, spans to a collector over OTLP.
 //!
-//! The rest of the gateway opens spans with the macros of `tracing` and calls
-//! the functions here for what those cannot say; nothing else names
-//! OpenTelemetry. Only spans of this crate become part of a trace: those of
-//! HTTP libraries may hold headers. Without a collector no span is kept, but
-//! every call still has a trace id and hands the caller's context on.
+//! The rest of the gateway opens spans with the macros of `tracing` and calls the functions here
+//! for everything that those cannot express; only this module uses OpenTelemetry. Only spans of
+//! this crate become part of a trace: those of HTTP libraries may hold headers. Without a collector
+//! no span is recorded, but every call still has a trace id and forwards the caller's context.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -23,13 +22,13 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::names::attribute;
 use crate::config;
 
-/// Longest time for one export; OTLP's own default.
+/// Timeout of one export; OTLP's own default.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for the last spans at shutdown.
+/// Maximum wait for the last spans at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-const SERVICE: &str = "samegate";
+const SERVICE_NAME: &str = "samegate";
 
-/// Takes finished spans to the collector.
+/// Exports finished spans to the collector.
 #[derive(Debug)]
 pub(super) struct Traces(SdkTracerProvider);
 
@@ -38,13 +37,12 @@ pub(super) struct Traces(SdkTracerProvider);
 impl Traces {
     /// Connects to the collector, lazily; must be called within a runtime.
     pub(super) fn start(config: &config::Telemetry) -> Result<Self, ExporterBuildError> {
-        let sampler = match config.otlp_endpoint {
-            Some(_) => Sampler::TraceIdRatioBased(config.sampling_ratio),
+        let root_sampler = match config.otlp_endpoint {
+            Some(_) => Sampler::TraceIdRatioBased(config.sampling),
             None => Sampler::AlwaysOff,
         };
-        let sampler = Sampler::ParentBased(Box::new(sampler));
         let mut provider = SdkTracerProvider::builder()
-            .with_sampler(sampler)
+            .with_sampler(Sampler::ParentBased(Box::new(root_sampler)))
             .with_resource(resource());
         if let Some(endpoint) = &config.otlp_endpoint {
             let exporter = SpanExporter::builder()
@@ -63,25 +61,24 @@ impl Traces {
     }
 
     pub(super) fn tracer(&self) -> SdkTracer {
-        self.0.tracer(SERVICE)
+        self.0.tracer(SERVICE_NAME)
     }
 
-    /// Sends what is left. Blocks, up to a limit, so it must not be called by
-    /// the last thread of the runtime.
+    /// Exports the last spans. Blocks, up to a limit, so it must not be called by the last thread of
+    /// the runtime.
     pub(super) fn stop(&self) {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIMEOUT) {
-            tracing::warn!(%error, "the last spans could not be exported");
+            tracing::warn!(%error, "export of the last spans failed");
         }
     }
 }
 
-/// Who speaks, by OpenTelemetry's conventions for services.
+/// Describes this process by OpenTelemetry's conventions for services.
 fn resource() -> Resource {
-    // Drawn from the system by the standard library: another one each start.
-    let instance = [(); 2].map(|()| RandomState::new().hash_one(SERVICE));
-    let [first, second] = instance;
+    // A random id for each start; the standard library draws its random state from the system.
+    let [first, second] = [(); 2].map(|()| RandomState::new().hash_one(SERVICE_NAME));
     Resource::builder_empty()
-        .with_service_name(SERVICE)
+        .with_service_name(SERVICE_NAME)
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .with_attribute(KeyValue::new(
             "service.instance.id",
@@ -95,14 +92,14 @@ fn resource() -> Resource {
 pub struct TraceId {
     /// 32 hex digits.
     pub text: String,
-    /// Whether the trace is kept, so that somebody can look at it.
-    pub is_kept: bool,
+    /// Whether the trace is sampled: exported, unless the collector drops it.
+    pub is_sampled: bool,
 }
 
-/// Makes a span the root of this gateway's part of a trace, under the parent
-/// that the headers name, and gives it its name for collectors.
+/// Makes a span the root of this gateway's part of a trace, under the parent that the headers
+/// name, and names it by its method.
 ///
-/// `None` where nobody traces (tests that run the gateway in their process).
+/// Returns `None` without a tracer (tests that run the gateway in their process).
 pub fn enter_trace(
     span: &Span,
     headers: &HeaderMap,
@@ -110,40 +107,39 @@ pub fn enter_trace(
     method: &str,
 ) -> Option<TraceId> {
     let parent =
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Extracted(headers));
     span.set_parent(parent).ok()?;
     let context = span.context();
-    let own = context.span();
-    let id = own.span_context();
-    if own.is_recording() {
-        own.update_name(method.to_owned());
-        own.set_attribute(KeyValue::new(attribute::RPC_SYSTEM, system));
-        own.set_attribute(KeyValue::new(attribute::RPC_METHOD, method.to_owned()));
+    let exported = context.span();
+    if exported.is_recording() {
+        exported.update_name(method.to_owned());
+        exported.set_attribute(KeyValue::new(attribute::RPC_SYSTEM, system));
+        exported.set_attribute(KeyValue::new(attribute::RPC_METHOD, method.to_owned()));
     }
+    let id = exported.span_context();
     id.is_valid().then(|| TraceId {
         text: id.trace_id().to_string(),
-        is_kept: id.is_sampled(),
+        is_sampled: id.is_sampled(),
     })
 }
 
-/// Names a span for collectors by what it does.
+/// Sets the exported name of a span.
 pub fn name_span(span: &Span, name: &'static str) {
-    let context = span.context();
-    context.span().update_name(name);
+    span.context().span().update_name(name);
 }
 
-/// Notes a fact about a span for collectors.
+/// Sets an attribute of an exported span.
 pub fn attribute(span: &Span, key: &'static str, value: impl Into<opentelemetry::Value>) {
     span.set_attribute(key, value);
 }
 
-/// Marks a span as failed for collectors, with the reason of the failure.
+/// Marks an exported span as failed, with the reason of the failure.
 pub fn failed(span: &Span, reason: &str) {
     span.set_attribute(attribute::ERROR_TYPE, reason.to_owned());
     span.set_status(Status::error(reason.to_owned()));
 }
 
-/// Notes in the current span that the call waited; nothing for no wait.
+/// Adds an event to the current span: the call has waited. A wait of zero adds none.
 pub fn waited(event: &'static str, wait: Duration) {
     if !wait.is_zero() {
         let milliseconds = wait.as_secs_f64() * 1e3;
@@ -152,17 +148,16 @@ pub fn waited(event: &'static str, wait: Duration) {
     }
 }
 
-/// Headers that hand a span on as the parent of what a server does.
+/// Returns the headers that make a span the parent of the spans of an upstream server.
 pub fn trace_headers(span: &Span) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let context = span.context();
-    TraceContextPropagator::new().inject_context(&context, &mut Outgoing(&mut headers));
+    TraceContextPropagator::new().inject_context(&span.context(), &mut Injected(&mut headers));
     headers
 }
 
-struct Headers<'a>(&'a HeaderMap);
+struct Extracted<'a>(&'a HeaderMap);
 
-impl Extractor for Headers<'_> {
+impl Extractor for Extracted<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key)?.to_str().ok()
     }
@@ -178,12 +173,12 @@ impl Extractor for Headers<'_> {
     }
 }
 
-struct Outgoing<'a>(&'a mut HeaderMap);
+struct Injected<'a>(&'a mut HeaderMap);
 
-impl Injector for Outgoing<'_> {
+impl Injector for Injected<'_> {
     fn set(&mut self, key: &str, value: String) {
         let name = HeaderName::try_from(key);
-        // An empty `tracestate` says nothing (W3C trace context, 3.3).
+        // An empty `tracestate` carries nothing (W3C trace context, 3.3).
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value))
             && !value.is_empty()
         {

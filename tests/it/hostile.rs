@@ -1,5 +1,5 @@
-//! Callers that break rules: each is rejected or cut off, holds nothing for
-//! long, and harms nobody else.
+//! Callers that break rules: each is rejected or disconnected, holds nothing for long, and affects
+//! no other caller.
 
 mod slow;
 
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::support::gateway::Gateway;
 use crate::support::http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2, REJECTED_STREAM,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2, REFUSED_STREAM,
     RST_STREAM, field, frame, head,
 };
 
-/// gRPC message of no fields, in its frame.
+/// Frame of a gRPC message without fields.
 const EMPTY: [u8; 5] = [0; 5];
 
 async fn assert_serves(gateway: &Gateway) {
@@ -23,7 +23,7 @@ async fn assert_serves(gateway: &Gateway) {
     assert_eq!(response.unwrap().into_inner().library, "default");
 }
 
-/// Sends a body as a gRPC call, whatever it holds; answers status and reason.
+/// Sends any body as a gRPC call; returns status and message.
 async fn grpc(address: SocketAddr, encoding: &str, body: Vec<u8>) -> (String, String) {
     let client = reqwest::Client::builder()
         .http2_prior_knowledge()
@@ -56,11 +56,11 @@ async fn malformed_grpc_messages_are_rejected_one_by_one() {
     let gateway = Gateway::start().await;
     let address = gateway.addresses.grpc;
     let (resource_exhausted, unimplemented, internal) = ("8", "12", "13");
-    // Groups within groups, of a field that is not known.
+    // Nested groups of an unknown field.
     let nested = [0xfb, 0x07].repeat(10_000);
     let bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
 
-    for (what, encoding, body, expected) in [
+    for (case, encoding, body, expected) in [
         ("nothing", "identity", vec![], internal),
         ("half a prefix", "identity", vec![0, 0, 0], internal),
         (
@@ -110,13 +110,13 @@ async fn malformed_grpc_messages_are_rejected_one_by_one() {
     ] {
         let (status, text) = grpc(address, encoding, body).await;
 
-        assert_eq!(status, expected, "{what}: {text}");
+        assert_eq!(status, expected, "{case}: {text}");
     }
     assert_serves(&gateway).await;
 }
 
 #[tokio::test]
-async fn a_compressed_form_is_not_unpacked() {
+async fn a_compressed_form_is_not_decompressed() {
     let gateway = Gateway::start().await;
     let token = token(&gateway).await;
 
@@ -223,18 +223,18 @@ async fn headers_without_an_end_end_their_connection() {
         .await;
 
     let mut sent = 0;
-    // A server that keeps what it gets would take a gigabyte.
+    // A server without a limit would buffer a gigabyte.
     while sent < 1 << 30 && client.send(&frame(CONTINUATION, 0, 1, &junk)).await {
         sent += junk.len();
     }
 
-    assert!(sent < 64 << 20, "{sent} bytes of headers were taken");
+    assert!(sent < 64 << 20, "{sent} bytes of headers were accepted");
     assert_serves(&gateway).await;
 }
 
 #[tokio::test]
-async fn streams_past_the_limit_are_rejected_and_harm_no_other_connection() {
-    let gateway = Gateway::with_config("limits.max_requests_in_flight = 4000").await;
+async fn streams_past_the_limit_are_rejected_and_affect_no_other_connection() {
+    let gateway = Gateway::with_config("limits.requests_in_flight = 4000").await;
     let mut client = Http2::connect(gateway.addresses.grpc, &[]).await;
     let head = head("AddImage");
     let open = |number: u32| frame(HEADERS, END_HEADERS, 2 * number + 1, &head);
@@ -247,13 +247,13 @@ async fn streams_past_the_limit_are_rejected_and_harm_no_other_connection() {
         .await
         .unwrap();
     assert_eq!(rejected.stream, 2 * 1024 + 1);
-    assert_eq!(rejected.payload, REJECTED_STREAM.to_be_bytes());
+    assert_eq!(rejected.payload, REFUSED_STREAM.to_be_bytes());
     assert_serves(&gateway).await;
 }
 
 #[tokio::test]
-async fn answers_that_nobody_takes_hold_no_place() {
-    let gateway = Gateway::with_config("limits.max_requests_in_flight = 4").await;
+async fn unread_responses_hold_no_permit() {
+    let gateway = Gateway::with_config("limits.requests_in_flight = 4").await;
     let window = (4, 1);
     let mut client = Http2::connect(gateway.addresses.grpc, &[window]).await;
 
@@ -262,9 +262,9 @@ async fn answers_that_nobody_takes_hold_no_place() {
         let mut call = frame(HEADERS, END_HEADERS, stream, &head("GetLibrary"));
         call.extend(frame(DATA, END_STREAM, stream, &EMPTY));
         assert!(client.send(&call).await);
-        // One byte of the response is there, and the rest waits for ever.
-        let begun = |frame: &Frame| frame.kind == DATA && frame.stream == stream;
-        let data = client.until(begun).await.unwrap();
+        // One byte of the response arrives; the rest waits for flow control.
+        let first = |frame: &Frame| frame.kind == DATA && frame.stream == stream;
+        let data = client.until(first).await.unwrap();
         assert_eq!(data.payload.len(), 1, "stream {stream} was served");
     }
 

@@ -1,5 +1,5 @@
-//! Running a gateway: certificates, connections, drain, probes, telemetry,
-//! reload. What only a whole process has is tested on the real binary.
+//! Operation of a gateway: certificates, connections, graceful shutdown, probes, telemetry, reload.
+//! What only a whole process has is tested on the real binary.
 
 mod access_log;
 mod admin;
@@ -23,13 +23,13 @@ use tonic::{Request, Status, Streaming};
 
 use crate::support::vendor::{API_KEY, SECRET_KEY, Vendor};
 
-/// Asks for the size of the library: the cheapest call.
-async fn ask(mut client: SameImageServiceClient<Channel>) -> Result<(), Status> {
+/// Reads the size of the library: the cheapest call.
+async fn get_library(mut client: SameImageServiceClient<Channel>) -> Result<(), Status> {
     let request = v1::GetLibraryRequest::default();
     client.get_library(request).await.map(drop)
 }
 
-/// Configures a library at the vendor, and a tenant that uses it.
+/// Returns the configuration of a library at the vendor, and of a tenant that uses it.
 fn vendor_library(vendor: &Vendor) -> String {
     format!(
         "[libraries.cloud]\nbackend = \"rest\"\nbase_url = \"{}\"\nqps = 1000\n\
@@ -49,14 +49,14 @@ fn search(image: Bytes) -> v1::SearchImagesRequest {
 type Items = mpsc::Sender<v1::AddImagesRequest>;
 type Requests = ReceiverStream<v1::AddImagesRequest>;
 
-/// Opens a bulk load, whose items are sent one by one.
+/// Starts a bulk load whose items are sent one by one.
 async fn bulk(
     client: &mut SameImageServiceClient<Channel>,
 ) -> (Items, Streaming<v1::AddImagesResponse>) {
     bulk_within(client, Request::new).await
 }
 
-/// The same, with headers of its own.
+/// Starts a bulk load with a request of its own, for its headers.
 async fn bulk_within(
     client: &mut SameImageServiceClient<Channel>,
     request: impl FnOnce(Requests) -> Request<Requests>,

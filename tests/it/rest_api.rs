@@ -11,13 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use form_urlencoded::byte_serialize;
-use samegate::admission::Budget;
+use samegate::admission::InFlightBudget;
 use samegate::call::Tenant;
 use samegate::config::RestKey;
 use samegate::library::{Libraries, Library};
-use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
+use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines};
 use samegate::quota::{Local, Quotas, Rejections};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
@@ -25,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::memory::Memory;
+use crate::support::memory::MemoryLibrary;
 
 /// Maximum size of a request body in these tests, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -54,8 +53,8 @@ impl RestApi {
     async fn with_library(first: Memory) -> Self {
         let libraries = Libraries::new([
             named("first", first),
-            named("second", Memory::default()),
-            named("other", Memory::default()),
+            named("second", MemoryLibrary::default()),
+            named("other", MemoryLibrary::default()),
         ]);
         let tenant = Tenant {
             name: "ann".to_owned(),
@@ -123,7 +122,7 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
             false,
             Rejections::default(),
         ),
-        budget: Budget::new(64, 1024 * 1024),
+        budget: InFlightBudget::new(64, 1024 * 1024),
         max_message_bytes: MAX_BODY_BYTES,
         deadlines: Deadlines {
             default: Duration::from_secs(30),
@@ -131,15 +130,15 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
         },
     };
     let calls = calls.layer(middleware::api(authenticate, bounds, rest::reject));
-    let door = middleware::Door {
+    let door = ApiInfo {
         system: "same_hq",
         methods: Arc::default(),
         metrics: Metrics::new(),
     };
-    rest::routes(calls, keys).layer(middleware::outer(&door, Body::new, rest::reject))
+    rest::routes(calls, keys).layer(middleware::outer(door, rest::reject))
 }
 
-fn named(name: &str, library: Memory) -> (String, Arc<dyn Library>) {
+fn named(name: &str, library: MemoryLibrary) -> (String, Arc<dyn Library>) {
     (name.to_owned(), Arc::new(library))
 }
 

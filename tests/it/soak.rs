@@ -1,7 +1,7 @@
-//! Many clients for minutes: every response right, and memory that does not grow.
+//! Many clients for minutes: every response is correct, and memory does not grow.
 //!
-//! Each client has images of its own, which it adds, searches, updates and
-//! deletes at random, and knows what the gateway must say of them.
+//! Each client has its own images, which it adds, searches, updates and deletes at random, and
+//! knows the correct response for each.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -22,31 +22,31 @@ use crate::support::process::Process;
 const CLIENTS: u64 = 24;
 /// Images of a client; about half of them are stored at any time.
 const IMAGES: u64 = 20;
-/// How long it takes by default, in seconds.
+/// Default duration in seconds.
 const SECONDS: u64 = 600;
-/// Between two looks at the memory.
-const LOOK: Duration = Duration::from_secs(1);
-/// What the second half of the time may take more than the first.
-const GROWTH: f64 = 1.1;
-/// Adds from which the halves can be compared: in either, the table of the
-/// newest 8192 images fills and becomes a segment.
-const ENOUGH: u64 = 4 * 8192;
+/// Interval of memory samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum ratio of the memory in the second half to that in the first.
+const MAX_GROWTH: f64 = 1.1;
+/// Number of additions from which the halves are comparable: in each half, the memtable of 8192
+/// images fills and is flushed to a segment.
+const MIN_ADDS: u64 = 4 * 8192;
 
 struct Client {
     service: SameImageServiceClient<Channel>,
-    /// The files by number.
+    /// Files by number.
     images: BTreeMap<u64, Bytes>,
-    /// What is stored: the image's number, its sign and its brief.
+    /// Stored images: number, sign and brief.
     stored: BTreeMap<u64, (String, String)>,
     chance: Chance,
-    made: Made,
+    counts: Counts,
 }
 
 /// What a client has done.
 #[derive(Default)]
-struct Made {
+struct Counts {
     calls: u64,
-    /// Images that were not there before.
+    /// Additions of images that were not stored before.
     adds: u64,
 }
 
@@ -64,30 +64,30 @@ async fn memory_stays_flat_under_many_clients_for_minutes() {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut clients: JoinSet<_> = ready.into_iter().map(|client| client.run(end)).collect();
 
-    let (mut made, mut memory) = (Made::default(), Vec::new());
+    let (mut counts, mut memory) = (Counts::default(), Vec::new());
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {
-                memory.push(process.own_memory_kib());
+            () = tokio::time::sleep(SAMPLE_INTERVAL) => {
+                memory.push(process.anonymous_memory_kib());
                 if memory.len() % 60 == 0 {
                     println!("{:>5} s: {} MiB", memory.len(), memory[memory.len() - 1] / 1024);
                 }
             }
-            // A client that got a wrong answer ends everything.
+            // A client with a wrong response ends the test.
             client = clients.join_next() => match client {
-                Some(client) => made.count(&client.unwrap()),
+                Some(client) => counts.add(&client.unwrap()),
                 None => break,
             },
         }
     }
     let (first, second) = memory.split_at(memory.len() / 2);
-    let most = |half: &[u64]| *half.iter().max().unwrap() as f64 / 1024.0;
-    let (first, second) = (most(first), most(second));
-    let Made { calls, adds } = made;
+    let peak = |half: &[u64]| *half.iter().max().unwrap() as f64 / 1024.0;
+    let (first, second) = (peak(first), peak(second));
+    let Counts { calls, adds } = counts;
     println!("{calls} calls, {adds} images added, in {seconds} s");
-    println!("at most {first:.0} MiB in the first half, {second:.0} MiB in the second");
+    println!("peak: {first:.0} MiB in the first half, {second:.0} MiB in the second");
     assert!(
-        adds < ENOUGH || second <= first * GROWTH,
+        adds < MIN_ADDS || second <= first * MAX_GROWTH,
         "KiB at each second: {memory:?}"
     );
 }
@@ -102,11 +102,11 @@ impl Client {
             images: (0..IMAGES).map(|image| (image, file(image))).collect(),
             stored: BTreeMap::new(),
             chance: Chance::new(number),
-            made: Made::default(),
+            counts: Counts::default(),
         }
     }
 
-    async fn run(mut self, end: Instant) -> Made {
+    async fn run(mut self, end: Instant) -> Counts {
         while Instant::now() < end {
             let image = self.chance.below(IMAGES);
             match self.chance.below(10) {
@@ -115,13 +115,13 @@ impl Client {
                 8 => self.update(image).await,
                 _ => self.search(image).await,
             }
-            self.made.calls += 1;
+            self.counts.calls += 1;
         }
-        self.made
+        self.counts
     }
 
     async fn add(&mut self, image: u64) {
-        let brief = format!("brief {}", self.made.calls);
+        let brief = format!("brief {}", self.counts.calls);
         let request = v1::AddImageRequest {
             source: Some(v1::add_image_request::Source::Content(
                 self.images[&image].clone(),
@@ -136,7 +136,7 @@ impl Client {
             None => {
                 assert!(!added.existed, "{image} was deleted");
                 self.stored.insert(image, (added.cont_sign, brief));
-                self.made.adds += 1;
+                self.counts.adds += 1;
             }
         }
     }
@@ -161,7 +161,7 @@ impl Client {
     }
 
     async fn update(&mut self, image: u64) {
-        let brief = format!("brief {}", self.made.calls);
+        let brief = format!("brief {}", self.counts.calls);
         let request = v1::UpdateImageRequest {
             target: Some(UpdateTarget::Content(self.images[&image].clone())),
             brief: Some(brief.clone()),
@@ -196,10 +196,10 @@ impl Client {
     }
 }
 
-// === impl Made ===
+// === impl Counts ===
 
-impl Made {
-    fn count(&mut self, other: &Made) {
+impl Counts {
+    fn add(&mut self, other: &Counts) {
         self.calls += other.calls;
         self.adds += other.adds;
     }

@@ -1,4 +1,4 @@
-//! What the tests are built with.
+//! Fixtures, doubles and helpers of the tests.
 
 pub mod backends;
 pub mod by_hand;

@@ -1,5 +1,5 @@
-//! Tenants apart: what belongs to one does not exist for another, whichever
-//! door and method it tries; and the tokens of REST keys.
+//! Isolation of tenants: what belongs to one does not exist for another, at every method of both
+//! APIs; and the tokens of REST keys.
 
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -47,7 +47,7 @@ impl Two {
         Two { gateway, secret }
     }
 
-    /// Calls a method as `me`, with a sound request.
+    /// Calls a method as `me`, with a valid request.
     async fn call(&self, method: &str, library: &str, sign: &str) -> Result<(), Status> {
         let mut client = self.gateway.client().await;
         let (library, sign) = (library.to_owned(), sign.to_owned());
@@ -122,7 +122,7 @@ impl Two {
                 };
                 client.get_image(by("me", request)).await.map(drop)
             }
-            other => panic!("{other} is new: say here how it is called"),
+            other => panic!("{other} is new: add a call of it here"),
         }
     }
 
@@ -151,27 +151,27 @@ fn methods() -> Vec<String> {
     methods.map(|method| method.name().to_owned()).collect()
 }
 
-/// All that a rejection tells, without the name that was asked for.
-fn told(status: &Status, name: &str) -> (tonic::Code, String, Vec<String>) {
+/// Everything that a rejection contains, without the name in the request.
+fn content(status: &Status, name: &str) -> (tonic::Code, String, Vec<String>) {
     let text = format!("{} {:?}", status.message(), status.get_error_details());
     let headers = status.metadata().keys().map(|key| format!("{key:?}"));
     (status.code(), text.replace(name, "NAME"), headers.collect())
 }
 
 #[tokio::test]
-async fn no_grpc_method_tells_a_foreign_library_from_one_that_does_not_exist() {
+async fn a_foreign_library_looks_to_every_grpc_method_as_if_it_did_not_exist() {
     let two = Two::start().await;
     assert!(methods().len() >= 8);
 
     for method in methods() {
         let foreign = two.call(&method, "theirs", &two.secret).await.unwrap_err();
-        let absent = two.call(&method, "nobody", &two.secret).await.unwrap_err();
+        let absent = two.call(&method, "absent", &two.secret).await.unwrap_err();
 
         let info = foreign.get_details_error_info().unwrap();
         assert_eq!(info.reason, "LIBRARY_NOT_FOUND", "{method}");
         assert_eq!(
-            told(&foreign, "theirs"),
-            told(&absent, "nobody"),
+            content(&foreign, "theirs"),
+            content(&absent, "absent"),
             "{method}"
         );
     }
@@ -190,8 +190,8 @@ async fn a_foreign_sign_is_unknown_in_ones_own_library() {
 
         let info = foreign.get_details_error_info().unwrap();
         assert_eq!(info.reason, "IMAGE_NOT_FOUND", "{method}");
-        let expected = told(&absent, &unknown);
-        assert_eq!(told(&foreign, &two.secret), expected, "{method}");
+        let expected = content(&absent, &unknown);
+        assert_eq!(content(&foreign, &two.secret), expected, "{method}");
     }
     let signs = [two.secret.clone(), unknown.clone()].to_vec();
     let list = v1::ContSignList { values: signs };
@@ -202,12 +202,12 @@ async fn a_foreign_sign_is_unknown_in_ones_own_library() {
     let mut client = two.gateway.client().await;
     let deleted = client.delete_images(by("me", request)).await.unwrap();
     let results = deleted.into_inner().results;
-    let told: Vec<String> = results
+    let statuses: Vec<String> = results
         .iter()
         .map(|result| format!("{:?}", result.status).replace(&result.cont_sign, "SIGN"))
         .collect();
-    assert!(told[0].contains("IMAGE_NOT_FOUND"), "{told:?}");
-    assert_eq!(told[0], told[1]);
+    assert!(statuses[0].contains("IMAGE_NOT_FOUND"), "{statuses:?}");
+    assert_eq!(statuses[0], statuses[1]);
     two.assert_theirs_is_untouched().await;
 }
 
@@ -237,7 +237,7 @@ async fn a_foreign_image_is_not_found_and_new_when_it_is_added() {
 }
 
 #[tokio::test]
-async fn no_rest_call_tells_a_foreign_library_from_one_that_does_not_exist() {
+async fn a_foreign_library_looks_to_every_rest_call_as_if_it_did_not_exist() {
     let two = Two::start().await;
     let token = token(&two.gateway, "me").await;
     let form = format!("brief=b&url=http://127.0.0.1/a&cont_sign={}", two.secret);
@@ -248,7 +248,7 @@ async fn no_rest_call_tells_a_foreign_library_from_one_that_does_not_exist() {
     assert!(calls.len() >= 4);
 
     for path in calls {
-        let ask = async |library: &str| {
+        let call_with = async |library: &str| {
             let call = format!("{path}?access_token={token}");
             let in_query = post(&two.gateway, &format!("{call}&library={library}"), &form).await;
             let in_body = post(&two.gateway, &call, &format!("{form}&library={library}")).await;
@@ -256,15 +256,15 @@ async fn no_rest_call_tells_a_foreign_library_from_one_that_does_not_exist() {
             in_query
         };
 
-        let foreign = ask("theirs").await;
+        let foreign = call_with("theirs").await;
 
         assert_eq!(foreign["error_code"], 216_017, "{path}: {foreign}");
-        assert_eq!(foreign, ask("nobody").await, "{path}");
+        assert_eq!(foreign, call_with("absent").await, "{path}");
     }
     two.assert_theirs_is_untouched().await;
 }
 
-/// What a POST answers, without the number that each response has for itself.
+/// Returns the response to a POST, without its own `log_id`.
 async fn post(gateway: &Gateway, path: &str, form: &str) -> Value {
     let address = format!("{}/{path}", gateway.rest_url());
     let call = reqwest::Client::new().post(address).body(form.to_owned());
@@ -320,7 +320,7 @@ async fn a_token_is_valid_at_every_replica_with_its_key_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_token_ends_with_its_key_when_the_configuration_is_read_again() {
+async fn a_token_is_revoked_when_a_reload_removes_its_key() {
     let mut gateway = Gateway::with_config(&with_keys(&["a", "b"])).await;
     let (gone, kept) = (token(&gateway, "a").await, token(&gateway, "b").await);
     assert_eq!(code(&gateway, &gone).await, NO_IMAGE);

@@ -1,4 +1,4 @@
-//! Signed tokens (JWT) of an issuer, as callers show them at the gRPC API.
+//! Signed tokens (JWT) of an issuer, as credentials of the gRPC API.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,8 +11,8 @@ use tonic_types::StatusExt;
 use crate::support::gateway::Gateway;
 use crate::support::issuer::{Issuer, LATE};
 
-/// A gateway that takes tokens of this issuer for its tenant `local`.
-async fn taking(issuer: &Issuer, cool_down: &str) -> Gateway {
+/// Starts a gateway that accepts tokens of this issuer for its tenant `local`.
+async fn gateway(issuer: &Issuer, cool_down: &str) -> Gateway {
     Gateway::with_config(&issuer.config(cool_down)).await
 }
 
@@ -48,32 +48,32 @@ fn seconds_from_now(seconds: i64) -> Value {
     now.checked_add_signed(seconds).unwrap().into()
 }
 
-/// A token whose parts are these texts.
-fn written(header: &str, claims: &str, signature: &[u8]) -> String {
+/// Makes a token from these parts.
+fn assemble(header: &str, claims: &str, signature: &[u8]) -> String {
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 #[tokio::test]
-async fn a_key_that_the_issuer_has_just_changed_opens_with_its_first_token() {
+async fn the_first_token_of_a_rotated_key_is_accepted() {
     let issuer = Issuer::start().await;
-    let gateway = taking(&issuer, "24h").await;
+    let gateway = gateway(&issuer, "24h").await;
     let claims = Issuer::claims("local");
     call(&gateway, &issuer.sign("one", &claims)).await.unwrap();
 
     issuer.rename_key("two");
 
     call(&gateway, &issuer.sign("two", &claims)).await.unwrap();
-    // And the old one is gone with the same fetch.
+    // The same fetch removes the old key.
     let old = rejected(&gateway, &issuer.sign("one", &claims)).await;
     assert_eq!(old, (Code::Unauthenticated, "CREDENTIALS_INVALID".into()));
     assert_eq!(issuer.fetches(), 2);
 }
 
 #[tokio::test]
-async fn keys_that_nobody_knows_cost_the_issuer_one_question_in_the_cool_down() {
+async fn unknown_keys_cost_the_issuer_one_fetch_per_cool_down() {
     let issuer = Issuer::start().await;
-    let gateway = taking(&issuer, "24h").await;
+    let gateway = gateway(&issuer, "24h").await;
     let good = issuer.sign("one", &Issuer::claims("local"));
     call(&gateway, &good).await.unwrap();
 
@@ -94,9 +94,9 @@ async fn keys_that_nobody_knows_cost_the_issuer_one_question_in_the_cool_down() 
 }
 
 #[tokio::test]
-async fn a_token_that_says_what_its_issuer_did_not_is_rejected() {
+async fn a_forged_or_unfit_token_is_rejected() {
     let issuer = Issuer::start().await;
-    let gateway = taking(&issuer, "24h").await;
+    let gateway = gateway(&issuer, "24h").await;
     let claims = Issuer::claims("local");
     let good = issuer.sign("one", &claims);
     call(&gateway, &good).await.unwrap();
@@ -122,13 +122,13 @@ async fn a_token_that_says_what_its_issuer_did_not_is_rejected() {
     let bad = [
         (
             "no algorithm",
-            written(r#"{"alg":"none","kid":"one"}"#, &claims.to_string(), b""),
+            assemble(r#"{"alg":"none","kid":"one"}"#, &claims.to_string(), b""),
         ),
         ("the public key as a secret", by_public_key),
         ("other claims below the signature", tampered),
-        ("no signature", written(es256, &claims.to_string(), b"")),
-        ("a header nested too deep", written(&nested, "{}", b"s")),
-        ("claims nested too deep", written(es256, &nested, b"s")),
+        ("no signature", assemble(es256, &claims.to_string(), b"")),
+        ("a header nested too deep", assemble(&nested, "{}", b"s")),
+        ("claims nested too deep", assemble(es256, &nested, b"s")),
         (
             "another audience",
             issuer.sign("one", &with("aud", json!("them"))),
@@ -139,23 +139,23 @@ async fn a_token_that_says_what_its_issuer_did_not_is_rejected() {
         ),
         ("no audience", issuer.sign("one", &without("aud"))),
         ("no issuer", issuer.sign("one", &without("iss"))),
-        ("no end", issuer.sign("one", &without("exp"))),
+        ("no expiry", issuer.sign("one", &without("exp"))),
         (
             "not valid yet",
             issuer.sign("one", &with("nbf", seconds_from_now(120))),
         ),
     ];
-    for (what, token) in bad {
+    for (case, token) in bad {
         let rejection = rejected(&gateway, &token).await;
         let expected = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
-        assert_eq!(rejection, expected, "{what}");
+        assert_eq!(rejection, expected, "{case}");
     }
 }
 
 #[tokio::test]
-async fn clocks_may_differ_by_a_minute_and_no_more() {
+async fn clocks_may_differ_by_up_to_a_minute() {
     let issuer = Issuer::start().await;
-    let gateway = taking(&issuer, "24h").await;
+    let gateway = gateway(&issuer, "24h").await;
     let until = |seconds| issuer.sign("one", &with("exp", seconds_from_now(seconds)));
     let from = |seconds| issuer.sign("one", &with("nbf", seconds_from_now(seconds)));
 
@@ -166,12 +166,12 @@ async fn clocks_may_differ_by_a_minute_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_tenant_that_is_not_here_is_denied() {
+async fn a_token_of_an_unknown_tenant_is_denied() {
     let issuer = Issuer::start().await;
-    let gateway = taking(&issuer, "24h").await;
+    let gateway = gateway(&issuer, "24h").await;
 
     for claims in [
-        Issuer::claims("nobody"),
+        Issuer::claims("absent"),
         with("tenant", json!(7)),
         without("tenant"),
     ] {
@@ -184,10 +184,10 @@ async fn a_token_of_a_tenant_that_is_not_here_is_denied() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_cannot_be_asked_is_no_violation_of_the_caller() {
+async fn an_unavailable_issuer_is_not_reported_as_an_error_of_the_caller() {
     let issuer = Issuer::start().await;
     issuer.set_down(true);
-    let gateway = taking(&issuer, "1s").await;
+    let gateway = gateway(&issuer, "1s").await;
     let token = issuer.sign("one", &json!({
         "iss": crate::support::issuer::NAME, "aud": ["them", "us"], "exp": LATE, "tenant": "local",
     }));

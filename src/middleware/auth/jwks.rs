@@ -1,10 +1,9 @@
-//! The issuer's public keys (JSON Web Key Set, RFC 7517), kept up to date.
+//! The issuer's public keys (JSON Web Key Set, RFC 7517), cached and refreshed.
 //!
-//! They are fetched at start. A `kid` that is not among them may be a new key,
-//! so they are fetched again, at most once per cool-down: callers cannot make
-//! the gateway flood the issuer. Keys that are in use are fetched again in the
-//! background when they are old, so that a withdrawn key ends. A fetch that
-//! fails changes nothing.
+//! They are fetched at start. An unknown `kid` can be a new key, so it triggers a fetch, up to once
+//! per cool-down: callers cannot make the gateway flood the issuer. Keys in use are refreshed in
+//! the background when they are old, so that a withdrawn key expires. A fetch that fails keeps the
+//! previous keys.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,26 +21,26 @@ use url::Url;
 use crate::config::JwksSource;
 use crate::error::{Error, Kind, Result};
 
-/// The keys; clones share them.
+/// The cached keys; clones share them.
 #[derive(Clone)]
-pub(super) struct Jwks(Arc<Shared>);
+pub(super) struct Jwks(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     source: Source,
     cool_down: Duration,
-    known: RwLock<Known>,
-    /// When callers last caused a fetch. Held during fetches, so that there is
-    /// one at a time.
-    caused: Arc<Mutex<Option<Instant>>>,
+    cached: RwLock<CachedKeys>,
+    /// When callers last triggered a fetch. Locked during fetches, so that they are a single
+    /// flight.
+    last_triggered: Arc<Mutex<Option<Instant>>>,
 }
 
 #[derive(Clone, Default)]
-struct Known {
+struct CachedKeys {
     keys: Arc<HashMap<String, Key>>,
-    /// When they were fetched; `None` before the first success.
+    /// Time of the last fetch; `None` before the first success.
     fetched: Option<Instant>,
     /// Whether the last fetch failed.
-    failed: bool,
+    is_stale: bool,
 }
 
 enum Source {
@@ -53,25 +52,25 @@ enum Source {
 #[derive(Clone)]
 pub(super) struct Key {
     decoding: DecodingKey,
-    /// The only algorithm that it is for, where the issuer says so.
+    /// Its only algorithm, if the issuer restricts it.
     algorithm: Option<Algorithm>,
 }
 
-/// What is known of a `kid`.
-pub(super) enum Found {
-    Key(Key),
-    /// The issuer has no such key, or none that was looked for again yet.
-    Nothing,
-    /// The issuer could not be asked.
+/// Result of looking for a `kid`.
+pub(super) enum KeyLookup {
+    Found(Key),
+    /// The issuer has no such key, or the cool-down forbids another fetch.
+    Unknown,
+    /// The keys could not be fetched.
     Unavailable,
 }
 
-/// Keys older than this are fetched again; caches of issuers say minutes to
-/// hours, and a withdrawn key must not live for long.
-const OLD: Duration = Duration::from_mins(5);
-/// Longest time for one fetch.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest set of keys; a key is about 1 kB.
+/// Age at which keys in use are refreshed; issuers tell caches to keep keys for minutes to hours,
+/// and a withdrawn key must not be accepted for long.
+const MAX_AGE: Duration = Duration::from_mins(5);
+/// Timeout of one fetch.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum size of a set of keys; a key is about 1 kB.
 const MAX_BYTES: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -82,110 +81,114 @@ struct Document {
 // === impl Jwks ===
 
 impl Jwks {
-    /// Knows where the keys are, and begins to fetch them.
+    /// Starts to fetch the keys.
     pub(super) fn new(source: &JwksSource, cool_down: Duration) -> Result<Self> {
         let source = match source {
             JwksSource::File(path) => Source::File(path.clone()),
             JwksSource::Url(url) => Source::Url(url.clone(), client()?),
         };
-        let jwks = Jwks(Arc::new(Shared {
+        let jwks = Jwks(Arc::new(Inner {
             source,
             cool_down,
-            known: RwLock::default(),
-            caused: Arc::default(),
+            cached: RwLock::default(),
+            last_triggered: Arc::default(),
         }));
         jwks.refresh_in_background();
         Ok(jwks)
     }
 
-    /// Finds the key with this `kid`.
-    pub(super) async fn find(&self, kid: &str) -> Found {
-        let known = self.known();
-        if let Some(key) = known.keys.get(kid) {
-            if known.fetched.is_some_and(|time| time.elapsed() > OLD) {
+    /// Returns the key with this `kid`.
+    pub(super) async fn find(&self, kid: &str) -> KeyLookup {
+        let cached = self.cached();
+        if let Some(key) = cached.keys.get(kid) {
+            if cached.fetched.is_some_and(|time| time.elapsed() > MAX_AGE) {
                 self.refresh_in_background();
             }
-            return Found::Key(key.clone());
+            return KeyLookup::Found(key.clone());
         }
-        let (jwks, wanted) = (self.clone(), kid.to_owned());
-        // A caller that leaves must not take the fetch of the others with it.
-        let looked = tokio::spawn(async move { jwks.look_again(&wanted).await });
-        if looked.await.is_err() {
-            return Found::Unavailable;
+        let (jwks, unknown) = (self.clone(), kid.to_owned());
+        // In a task: a caller that leaves must not abort the fetch that others wait for.
+        let refreshed = tokio::spawn(async move { jwks.refresh_for(&unknown).await });
+        if refreshed.await.is_err() {
+            return KeyLookup::Unavailable;
         }
-        let known = self.known();
-        match known.keys.get(kid) {
-            Some(key) => Found::Key(key.clone()),
-            None if known.failed => Found::Unavailable,
-            None => Found::Nothing,
+        let cached = self.cached();
+        match cached.keys.get(kid) {
+            Some(key) => KeyLookup::Found(key.clone()),
+            None if cached.is_stale => KeyLookup::Unavailable,
+            None => KeyLookup::Unknown,
         }
     }
 
-    /// Fetches once for all who miss a key now, if the cool-down is over.
-    async fn look_again(&self, kid: &str) {
-        let mut caused = self.0.caused.lock().await;
-        let is_known = self.known().keys.contains_key(kid);
-        let is_early = caused.is_some_and(|time| time.elapsed() < self.0.cool_down);
-        if is_known || is_early {
+    /// Fetches once for all callers that miss a key, if the cool-down is over.
+    async fn refresh_for(&self, kid: &str) {
+        let mut last_triggered = self.0.last_triggered.lock().await;
+        let is_known = self.cached().keys.contains_key(kid);
+        let is_cooling = last_triggered.is_some_and(|time| time.elapsed() < self.0.cool_down);
+        if is_known || is_cooling {
             return;
         }
-        *caused = Some(Instant::now());
+        *last_triggered = Some(Instant::now());
         self.refresh().await;
     }
 
-    /// Fetches unless somebody does already.
+    /// Fetches unless a fetch is running.
     fn refresh_in_background(&self) {
-        // Locked here and not in the task: who comes after it finds it fetching.
-        let Ok(one_at_a_time) = Arc::clone(&self.0.caused).try_lock_owned() else {
+        // Locked here and not in the task, so that a later caller sees that a fetch is running.
+        let Ok(single_flight) = Arc::clone(&self.0.last_triggered).try_lock_owned() else {
             return;
         };
         let jwks = self.clone();
         tokio::spawn(async move {
             jwks.refresh().await;
-            drop(one_at_a_time);
+            drop(single_flight);
         });
     }
 
     async fn refresh(&self) {
         let fetched = self.0.source.fetch().await.and_then(|text| parse(&text));
-        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self
+            .0
+            .cached
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         match fetched {
             Ok(keys) => {
-                *known = Known {
+                *cached = CachedKeys {
                     keys: Arc::new(keys),
                     fetched: Some(Instant::now()),
-                    failed: false,
+                    is_stale: false,
                 };
             }
             Err(error) => {
-                // The old ones may still be good; they are tried again later.
-                known.fetched = known.fetched.map(|_| Instant::now());
-                known.failed = true;
-                tracing::warn!(%error, "the keys of the tokens' issuer cannot be fetched");
+                // The previous keys may still be valid; the next fetch is due after their age.
+                cached.fetched = cached.fetched.map(|_| Instant::now());
+                cached.is_stale = true;
+                tracing::warn!(%error, "JWKS refresh failed, keeping the previous keys");
             }
         }
     }
 
-    fn known(&self) -> Known {
-        let known = self.0.known.read();
-        known.unwrap_or_else(PoisonError::into_inner).clone()
+    fn cached(&self) -> CachedKeys {
+        let cached = self.0.cached.read();
+        cached.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Jwks({} keys)", self.known().keys.len())
+        write!(f, "Jwks({} keys)", self.cached().keys.len())
     }
 }
 
 fn client() -> Result<reqwest::Client> {
-    let client = reqwest::Client::builder()
+    reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(TIMEOUT)
-        .build();
-    client.map_err(|error| {
-        Error::new(Kind::Internal, "cannot make an HTTP client").with_source(error)
-    })
+        .timeout(FETCH_TIMEOUT)
+        .build()
+        .map_err(|error| {
+            Error::new(Kind::Internal, "cannot make an HTTP client").with_source(error)
+        })
 }
 
 // === impl Source ===
@@ -204,7 +207,7 @@ impl Source {
                 while let Some(chunk) = response.chunk().await.map_err(without_url)? {
                     text.extend_from_slice(&chunk);
                     if text.len() > MAX_BYTES {
-                        return Err(format!("more than {MAX_BYTES} bytes"));
+                        return Err(format!("longer than {MAX_BYTES} bytes"));
                     }
                 }
                 Ok(text)
@@ -217,15 +220,17 @@ fn without_url(error: reqwest::Error) -> String {
     crate::error::chain(&error.without_url())
 }
 
-/// Reads a set; keys that are not for us, or that we do not know, are left out.
+/// Parses a set of keys; leaves out keys of other kinds and for other uses than signatures.
 fn parse(text: &[u8]) -> Result<HashMap<String, Key>, String> {
     let document: Document = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let keys = document.keys.into_iter();
-    let keys = keys.filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
-    Ok(keys.filter_map(key).collect())
+    Ok(keys
+        .filter_map(|key| serde_json::from_value(key).ok())
+        .filter_map(parse_key)
+        .collect())
 }
 
-fn key(jwk: Jwk) -> Option<(String, Key)> {
+fn parse_key(jwk: Jwk) -> Option<(String, Key)> {
     if matches!(&jwk.common.public_key_use, Some(usage) if *usage != PublicKeyUse::Signature) {
         return None;
     }
@@ -233,9 +238,8 @@ fn key(jwk: Jwk) -> Option<(String, Key)> {
         None => None,
         Some(algorithm) => Some(algorithm.to_string().parse().ok()?),
     };
-    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
     let key = Key {
-        decoding,
+        decoding: DecodingKey::from_jwk(&jwk).ok()?,
         algorithm,
     };
     Some((jwk.common.key_id?, key))

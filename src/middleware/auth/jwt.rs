@@ -1,8 +1,8 @@
-//! JSON Web Tokens (RFC 7519) of one issuer.
+//! Verifies JSON Web Tokens (RFC 7519) of one issuer.
 //!
-//! Only signatures with public keys count, and only with the key that the
-//! issuer published under the token's `kid` and for that algorithm: what a
-//! token says about itself decides nothing (RFC 8725 section 3).
+//! A token is valid only by a signature with a public key that the issuer has published under the
+//! token's `kid` and for the token's algorithm. What a token says about itself decides nothing
+//! (RFC 8725 section 3).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::jwks::{Found, Jwks};
+use super::jwks::{Jwks, KeyLookup};
 use crate::call::Tenant;
 use crate::config::Jwt;
 use crate::error::{Error, Kind, Result};
 
-/// Reads tokens and finds their tenants; clones share the issuer's keys.
+/// Verifies tokens and returns their tenants; clones share the issuer's keys.
 #[derive(Clone, Debug)]
-pub struct Tokens(Arc<Shared>);
+pub(super) struct JwtVerifier(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
+struct Inner {
     issuer: String,
     audience: Vec<String>,
     tenant_claim: String,
@@ -29,8 +29,8 @@ struct Shared {
     jwks: Jwks,
 }
 
-/// Algorithms that are taken: the asymmetric ones of RFC 7518 and RFC 8037.
-/// With a symmetric one, a published key would be the secret.
+/// Accepted algorithms: the asymmetric ones of RFC 7518 and RFC 8037. With a symmetric one, a
+/// published key would be the secret.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -42,25 +42,25 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::ES384,
     Algorithm::EdDSA,
 ];
-/// How far our clock may be from the issuer's, in seconds.
-const SKEW_S: u64 = 60;
+/// Maximum difference between our clock and the issuer's, in seconds.
+const MAX_CLOCK_SKEW_S: u64 = 60;
 
-/// Whether a credential has the form of a token: three parts.
-pub(super) fn is_one(text: &str) -> bool {
+/// Returns whether a credential has the form of a token: three parts.
+pub(super) fn is_jwt(text: &str) -> bool {
     text.split('.').count() == 3
 }
 
-// === impl Tokens ===
+// === impl JwtVerifier ===
 
-impl Tokens {
-    /// Takes the tokens of the configured issuer for these tenants, and begins
-    /// to fetch its keys.
+impl JwtVerifier {
+    /// Accepts the tokens of the configured issuer for these tenants, and starts to fetch the
+    /// issuer's keys.
     ///
     /// # Errors
     ///
     /// `Internal` when the TLS library cannot be set up.
-    pub fn new(config: &Jwt, tenants: BTreeMap<String, Arc<Tenant>>) -> Result<Self> {
-        Ok(Tokens(Arc::new(Shared {
+    pub(super) fn new(config: &Jwt, tenants: BTreeMap<String, Arc<Tenant>>) -> Result<Self> {
+        Ok(JwtVerifier(Arc::new(Inner {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             tenant_claim: config.tenant_claim.clone(),
@@ -69,45 +69,48 @@ impl Tokens {
         })))
     }
 
-    /// Finds the tenant that a token names.
-    pub(super) async fn tenant(self, token: String) -> Result<Arc<Tenant>> {
+    /// Verifies a token and returns the tenant that it names.
+    pub(super) async fn verify(self, token: String) -> Result<Arc<Tenant>> {
         let header = decode_header(&token).map_err(|_| invalid("the token cannot be read"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(invalid("the token's algorithm is not taken"));
+            return Err(invalid("the token's algorithm is not accepted"));
         }
         let kid = header
             .kid
             .ok_or_else(|| invalid("the token has no `kid`"))?;
         let key = match self.0.jwks.find(&kid).await {
-            Found::Key(key) => key,
-            Found::Nothing => return Err(invalid("the token's key is not known")),
-            Found::Unavailable => {
-                let message = "the keys of the tokens' issuer cannot be fetched";
+            KeyLookup::Found(key) => key,
+            KeyLookup::Unknown => return Err(invalid("the token's key is unknown")),
+            KeyLookup::Unavailable => {
+                let message = "the keys of the token issuer cannot be fetched";
                 return Err(Error::new(Kind::IssuerUnavailable, message));
             }
         };
         if !key.is_for(header.alg) {
             return Err(invalid("the token's key is not for its algorithm"));
         }
-        let claims: Map<String, Value> = decode(&token, key.decoding(), &self.rules(header.alg))
-            .map_err(|error| rejection(error.kind()))?
-            .claims;
-        let name = claims.get(&self.0.tenant_claim).and_then(Value::as_str);
-        let tenant = name.and_then(|name| self.0.tenants.get(name));
+        let claims: Map<String, Value> =
+            decode(&token, key.decoding(), &self.validation(header.alg))
+                .map_err(|error| rejection(error.kind()))?
+                .claims;
+        let tenant = claims
+            .get(&self.0.tenant_claim)
+            .and_then(Value::as_str)
+            .and_then(|name| self.0.tenants.get(name));
         tenant.cloned().ok_or_else(|| {
             let message = format!("the token's `{}` names no tenant", self.0.tenant_claim);
             Error::new(Kind::IdentityUnknown, message)
         })
     }
 
-    fn rules(&self, algorithm: Algorithm) -> Validation {
-        let mut rules = Validation::new(algorithm);
-        rules.set_required_spec_claims(&["exp", "iss", "aud"]);
-        rules.set_issuer(&[&self.0.issuer]);
-        rules.set_audience(&self.0.audience);
-        rules.validate_nbf = true;
-        rules.leeway = SKEW_S;
-        rules
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        validation.set_issuer(&[&self.0.issuer]);
+        validation.set_audience(&self.0.audience);
+        validation.validate_nbf = true;
+        validation.leeway = MAX_CLOCK_SKEW_S;
+        validation
     }
 }
 
@@ -118,14 +121,14 @@ fn invalid(message: &str) -> Error {
 fn rejection(kind: &ErrorKind) -> Error {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "the rest are violations of the token's form, and all the same to its holder"
+        reason = "the rest are malformed tokens, which the caller need not tell apart"
     )]
     match kind {
         ErrorKind::ExpiredSignature => {
             Error::new(Kind::CredentialsExpired, "the token has expired")
         }
         ErrorKind::ImmatureSignature => invalid("the token is not valid yet"),
-        ErrorKind::InvalidIssuer => invalid("the token is of another issuer"),
+        ErrorKind::InvalidIssuer => invalid("the token is from another issuer"),
         ErrorKind::InvalidAudience => invalid("the token is for another audience"),
         ErrorKind::MissingRequiredClaim(claim) => invalid(&format!("the token has no `{claim}`")),
         ErrorKind::InvalidSignature => invalid("the token's signature is not valid"),

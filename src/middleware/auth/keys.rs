@@ -1,4 +1,4 @@
-//! API keys: known by their SHA-256 only, several valid at once.
+//! API keys: stored as SHA-256 digests only; several can be valid at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use crate::call::Tenant;
 
 /// API keys of all tenants.
 #[derive(Clone, Default)]
-pub struct ApiKeys(Vec<([u8; 32], Arc<Tenant>)>);
+pub(super) struct ApiKeys(Vec<([u8; 32], Arc<Tenant>)>);
 
 // === impl ApiKeys ===
 
 impl ApiKeys {
-    /// Knows the keys by their digests.
-    pub fn new(keys: Vec<([u8; 32], Arc<Tenant>)>) -> Self {
+    /// Stores digests of keys.
+    pub(super) fn new(keys: Vec<([u8; 32], Arc<Tenant>)>) -> Self {
         ApiKeys(keys)
     }
 
-    /// Finds the tenant whose key this is.
+    /// Returns the tenant that a key belongs to.
     pub(super) fn tenant(&self, key: &[u8]) -> Option<&Arc<Tenant>> {
         let digest: [u8; 32] = Sha256::digest(key).into();
-        // All digests are compared, in constant time, whichever fits.
+        // All digests are compared, each in constant time: the time shows nothing about a match.
         let mut found = None;
         for (known, tenant) in &self.0 {
             if bool::from(known.ct_eq(&digest)) {
@@ -41,7 +41,7 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-/// The key or token that a request carries, in `x-api-key: KEY` or
+/// Returns the key or token that a request carries, in `x-api-key: KEY` or
 /// `authorization: Bearer KEY`.
 pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(key) = headers.get("x-api-key") {

@@ -10,7 +10,7 @@ use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::vendor::Vendor;
 
-/// What every JSON line has, whatever it tells.
+/// Fields that every JSON line has.
 const COMMON: [&str; 5] = ["timestamp", "level", "message", "target", "span"];
 
 #[tokio::test]
@@ -27,10 +27,12 @@ async fn each_call_leaves_one_line_with_the_documented_fields() {
 
     let lines = ended.err.lines().map(serde_json::from_str);
     let lines: Vec<Value> = lines.map(Result::unwrap).collect();
-    let answered = lines.iter().filter(|line| line["message"] == "answered");
-    let answered: Vec<_> = answered.collect();
-    let [good, bad] = answered[..] else {
-        panic!("not one line for each call: {answered:#?}");
+    let entries = lines
+        .iter()
+        .filter(|line| line["message"] == "call completed");
+    let entries: Vec<_> = entries.collect();
+    let [good, bad] = entries[..] else {
+        panic!("not one line for each call: {entries:#?}");
     };
     assert_eq!(
         (&good["code"], &good["attempts"]),
@@ -38,7 +40,7 @@ async fn each_call_leaves_one_line_with_the_documented_fields() {
     );
     assert_eq!(bad["reason"], "IMAGE_FORMAT");
     assert_eq!(bad["span"]["tenant"], "local");
-    let fields = answered
+    let fields = entries
         .iter()
         .flat_map(|line| line.as_object().unwrap().keys());
     let fields: BTreeSet<&str> = fields.map(String::as_str).collect();

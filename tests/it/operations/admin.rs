@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use samegate::telemetry::names::METRICS;
 use serde_json::Value;
 
-use super::{ask, search, vendor_library};
+use super::{get_library, search, vendor_library};
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
 use crate::support::probe::{get, until};
@@ -24,7 +24,7 @@ async fn a_gateway_is_ready_once_it_has_the_vendors_token() {
     let gateway = Gateway::with_config(&config).await;
     let admin = gateway.addresses.admin;
     vendor
-        .until("the token is asked for", || gate.held() == 1)
+        .until("the token is requested", || gate.held() == 1)
         .await;
 
     let starting = get(admin, "/readyz").await;
@@ -40,7 +40,7 @@ async fn a_gateway_is_ready_once_it_has_the_vendors_token() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_is_away_delays_readiness_by_a_bounded_wait_only() {
+async fn an_unavailable_vendor_delays_readiness_by_a_bounded_wait() {
     let vendor = Vendor::start().await;
     let config = format!(
         "[limits]\nwarmup_timeout = \"100ms\"\n{}",
@@ -57,20 +57,20 @@ async fn a_vendor_that_is_away_delays_readiness_by_a_bounded_wait_only() {
 
     let rejected = gateway.client().await.search_images(search(png(1))).await;
     assert_eq!(rejected.unwrap_err().code(), tonic::Code::Unavailable);
-    // Nothing here is repaired by a restart.
+    // A restart would repair nothing.
     assert_eq!(get(admin, "/livez").await.0, 200);
     assert_eq!(get(admin, "/readyz").await.0, 200);
 }
 
-/// A line of values.
+/// A sample of a metric.
 struct Sample {
     name: String,
     labels: BTreeSet<String>,
     value: f64,
 }
 
-/// Reads the text form of OpenMetrics, strictly: each family is described once
-/// before its samples, and the text ends as it must.
+/// Parses the text format of OpenMetrics strictly: each family is described once, before its
+/// samples, and the text ends with its marker.
 fn parsed(text: &str) -> BTreeMap<String, (String, Vec<Sample>)> {
     let mut families = BTreeMap::<String, (String, Vec<Sample>)>::new();
     let lines = text.strip_suffix("# EOF\n").expect("the end is marked");
@@ -194,7 +194,7 @@ async fn metrics_are_openmetrics_with_the_names_and_labels_of_the_list() {
 }
 
 #[tokio::test]
-async fn what_is_held_in_flight_is_shown_while_it_is() {
+async fn gauges_show_requests_and_bytes_while_they_are_in_flight() {
     let vendor = Vendor::start().await;
     let gateway = Gateway::with_config(&vendor_library(&vendor)).await;
     let gate = Gate::closed();
@@ -224,7 +224,7 @@ async fn what_is_held_in_flight_is_shown_while_it_is() {
 }
 
 #[tokio::test]
-async fn state_tells_of_libraries_and_credentials_and_holds_no_secret() {
+async fn state_shows_libraries_and_credentials_without_secrets() {
     let vendor = Vendor::start().await;
     let folder = tempfile::tempdir().unwrap();
     let own = EVERYTHING
@@ -268,7 +268,7 @@ async fn the_log_level_is_changed_while_the_process_runs() {
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
-    ask(process.client().await).await.unwrap();
+    get_library(process.client().await).await.unwrap();
     assert_eq!(get(process.admin, "/log-level").await.1, "info\n");
 
     let (loud, rejection) = put("loud").await;
@@ -280,7 +280,7 @@ async fn the_log_level_is_changed_while_the_process_runs() {
     assert!(!process.log().contains("DEBUG"));
     assert_eq!(put("debug").await, (200, "debug\n".to_owned()));
     assert_eq!(get(process.admin, "/log-level").await.1, "debug\n");
-    ask(process.client().await).await.unwrap();
+    get_library(process.client().await).await.unwrap();
 
     until("a line of the new level", async || {
         process.log().contains("library call ended")

@@ -1,4 +1,4 @@
-//! How long connections live, and those that never become one.
+//! The life of connections: age, grace, and clients that never finish their handshake.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::support::images::png;
 use crate::support::probe::{until, until_metric};
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
 
-/// Time for a client to begin.
+/// Timeout of a client's first bytes.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn with_age(age: &str, vendor: &Vendor) -> String {
@@ -30,7 +30,7 @@ fn with_age(age: &str, vendor: &Vendor) -> String {
     )
 }
 
-/// A client that counts its connections.
+/// Makes a client that counts its connections.
 async fn counting(address: SocketAddr) -> (SameImageServiceClient<Channel>, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let connections = count.clone();
@@ -44,8 +44,8 @@ async fn counting(address: SocketAddr) -> (SameImageServiceClient<Channel>, Arc<
 }
 
 #[tokio::test]
-async fn a_connection_is_asked_to_end_at_its_age_and_ends_well() {
-    let gateway = Gateway::with_config("[limits]\nmax_connection_age = \"1s\"").await;
+async fn a_connection_gets_goaway_at_its_age_and_closes_cleanly() {
+    let gateway = Gateway::with_config("[limits]\nconnection_age = \"1s\"").await;
     let begin = Instant::now();
     let stream = TcpStream::connect(gateway.addresses.grpc).await.unwrap();
     let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
@@ -57,7 +57,7 @@ async fn a_connection_is_asked_to_end_at_its_age_and_ends_well() {
     connection.await.unwrap();
 
     assert!(requests.is_closed());
-    // A tenth less than the age at the earliest.
+    // The jitter shortens the age by up to a tenth.
     assert!(begin.elapsed() >= Duration::from_millis(900));
     until_metric(
         gateway.addresses.admin,
@@ -68,7 +68,7 @@ async fn a_connection_is_asked_to_end_at_its_age_and_ends_well() {
 }
 
 #[tokio::test]
-async fn a_stream_runs_over_the_age_of_its_connection_while_calls_take_a_new_one() {
+async fn a_stream_outlives_the_age_of_its_connection_while_calls_use_a_new_one() {
     let vendor = Vendor::start().await;
     let gateway = Gateway::with_config(&with_age("", &vendor)).await;
     let (mut client, connections) = counting(gateway.addresses.grpc).await;
@@ -81,7 +81,7 @@ async fn a_stream_runs_over_the_age_of_its_connection_while_calls_take_a_new_one
     let mut next = async || events.message().await.unwrap().unwrap().event.unwrap();
     assert!(matches!(next().await, Event::Drain(_)));
     until("calls go over another connection", async || {
-        // One that was on its way to the old connection may fail.
+        // A call that is sent on the old connection may fail.
         let _ = client.search_images(search(png(2))).await;
         connections.load(Ordering::SeqCst) >= 2
     })
@@ -95,7 +95,7 @@ async fn a_stream_runs_over_the_age_of_its_connection_while_calls_take_a_new_one
 }
 
 #[tokio::test]
-async fn a_call_that_outlasts_the_grace_of_its_connection_is_cut() {
+async fn a_call_that_runs_longer_than_the_grace_of_its_connection_is_aborted() {
     let vendor = Vendor::start().await;
     let gateway =
         Gateway::with_config(&with_age("max_connection_age_grace = \"0s\"", &vendor)).await;
@@ -109,20 +109,20 @@ async fn a_call_that_outlasts_the_grace_of_its_connection_is_cut() {
         .await;
 }
 
-/// Sends the first bytes of a conversation, then nothing; the time until the
-/// server hangs up.
-async fn hangs_up(address: SocketAddr, first: &[u8]) -> Duration {
+/// Sends the first bytes of a connection, then nothing; returns the time until the server closes
+/// it.
+async fn time_until_close(address: SocketAddr, first: &[u8]) -> Duration {
     let begin = Instant::now();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(first).await.unwrap();
     let mut rest = Vec::new();
-    // A reset hangs up as well.
+    // A reset closes the connection too.
     let _ = stream.read_to_end(&mut rest).await;
     begin.elapsed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_stops_half_way_is_hung_up_on_and_counted() {
+async fn a_handshake_that_stops_halfway_times_out_and_is_counted() {
     let files = tempfile::tempdir().unwrap();
     let served = crate::support::certificates::Authority::new("one").server();
     let at = |name: &str| files.path().join(name);
@@ -134,7 +134,7 @@ async fn a_handshake_that_stops_half_way_is_hung_up_on_and_counted() {
     let gateway = Gateway::with_config(&config).await;
 
     // The head of a record (RFC 8446, 5.1) that announces 512 bytes.
-    let took = hangs_up(gateway.addresses.grpc, &[22, 3, 1, 2, 0]).await;
+    let took = time_until_close(gateway.addresses.grpc, &[22, 3, 1, 2, 0]).await;
 
     assert!(took >= HEAD_TIMEOUT, "{took:?}");
     tokio::time::resume();
@@ -143,7 +143,7 @@ async fn a_handshake_that_stops_half_way_is_hung_up_on_and_counted() {
 }
 
 #[tokio::test]
-async fn a_message_that_never_ends_holds_up_nobody_else() {
+async fn a_message_that_never_ends_delays_no_other_call() {
     let gateway = Gateway::start().await;
     let mut half = TcpStream::connect(gateway.addresses.rest).await.unwrap();
     half.write_all(

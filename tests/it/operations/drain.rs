@@ -1,4 +1,4 @@
-//! The end of a gateway: told first, then bounded, and nothing lost.
+//! Graceful shutdown: announced first, bounded in time, and no call is lost.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{ask, bulk, item, search, vendor_library};
+use super::{bulk, get_library, item, search, vendor_library};
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
 use crate::support::probe::{get, metric, until};
@@ -29,7 +29,7 @@ fn of_service() -> HealthCheckRequest {
 }
 
 #[tokio::test]
-async fn a_lame_duck_says_no_to_probes_and_still_takes_calls() {
+async fn a_lame_duck_fails_its_probes_and_still_accepts_calls() {
     let vendor = Vendor::start().await;
     let gateway = Gateway::with_config(&vendor_library(&vendor)).await;
     let (addresses, mut client) = (gateway.addresses, gateway.client().await);
@@ -41,12 +41,12 @@ async fn a_lame_duck_says_no_to_probes_and_still_takes_calls() {
         .await
         .unwrap()
         .into_inner();
-    let mut told = async || watch.message().await.unwrap().unwrap().status();
-    assert_eq!(told().await, ServingStatus::Serving);
+    let mut next_status = async || watch.message().await.unwrap().unwrap().status();
+    assert_eq!(next_status().await, ServingStatus::Serving);
 
     let stopping = gateway.begin_to_stop_after(Duration::from_hours(1));
 
-    assert_eq!(told().await, ServingStatus::NotServing);
+    assert_eq!(next_status().await, ServingStatus::NotServing);
     let ready = get(addresses.admin, "/readyz").await;
     assert_eq!(ready, (503, "draining\n".to_owned()));
     assert_eq!(get(addresses.admin, "/livez").await.0, 200);
@@ -56,7 +56,7 @@ async fn a_lame_duck_says_no_to_probes_and_still_takes_calls() {
         check.unwrap().into_inner().status(),
         ServingStatus::NotServing
     );
-    // On the connection that was there, and on a new one.
+    // On the existing connection, and on a new one.
     client.search_images(search(png(1))).await.unwrap();
     let anew = SameImageServiceClient::connect(format!("http://{}", addresses.grpc));
     let response = anew.await.unwrap().search_images(search(png(1))).await;
@@ -65,7 +65,7 @@ async fn a_lame_duck_says_no_to_probes_and_still_takes_calls() {
 }
 
 #[tokio::test]
-async fn what_runs_at_the_end_is_finished_and_nothing_new_begins() {
+async fn running_calls_finish_and_no_new_ones_are_accepted() {
     let vendor = Vendor::start().await;
     let gateway = Gateway::with_config(&vendor_library(&vendor)).await;
     let addresses = gateway.addresses;
@@ -84,13 +84,13 @@ async fn what_runs_at_the_end_is_finished_and_nothing_new_begins() {
 
     let mut next = async || events.message().await.unwrap().unwrap().event.unwrap();
     assert!(matches!(next().await, Event::Drain(_)));
-    until("no connection is taken any more", async || {
+    until("no connection is accepted", async || {
         tokio::net::TcpStream::connect(addresses.grpc)
             .await
             .is_err()
     })
     .await;
-    // Probes are answered to the very end.
+    // The admin port serves probes to the very end.
     assert_eq!(get(addresses.admin, "/livez").await.0, 200);
     assert!(!stopped.is_finished());
     gate.open();
@@ -103,7 +103,7 @@ async fn what_runs_at_the_end_is_finished_and_nothing_new_begins() {
 }
 
 #[tokio::test]
-async fn a_call_that_outlasts_the_drain_is_cut_and_the_gateway_ends() {
+async fn a_call_that_runs_longer_than_the_drain_is_aborted_and_the_gateway_ends() {
     let vendor = Vendor::start().await;
     let config = format!("[limits]\ndrain = \"0s\"\n{}", vendor_library(&vendor));
     let gateway = Gateway::with_config(&config).await;
@@ -122,15 +122,19 @@ async fn a_call_that_outlasts_the_drain_is_cut_and_the_gateway_ends() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_the_process_in_order_and_with_success() {
+async fn a_signal_ends_the_process_gracefully_and_with_success() {
     let process = Process::start("[limits]\nlame_duck = \"0s\"")
         .await
         .ready()
         .await;
-    ask(process.client().await).await.unwrap();
+    get_library(process.client().await).await.unwrap();
 
     let ended = process.end().await;
 
     assert!(ended.status.success(), "{}", ended.err);
-    assert!(ended.err.contains("shutting down"), "{}", ended.err);
+    assert!(
+        ended.err.contains("graceful shutdown started"),
+        "{}",
+        ended.err
+    );
 }

@@ -1,4 +1,4 @@
-//! gRPC-Web on the gRPC port: what a browser sends and gets.
+//! gRPC-Web on the gRPC port, as browsers use it.
 
 use bytes::{Buf, Bytes};
 use prost::Message;
@@ -12,7 +12,7 @@ use crate::support::images::png;
 
 const PROTO: &str = "application/grpc-web+proto";
 const TEXT: &str = "application/grpc-web-text+proto";
-/// Marks the frame of the trailers.
+/// Flag of the frame with the trailers.
 const TRAILERS: u8 = 0x80;
 
 fn frame(message: &impl Message) -> Vec<u8> {
@@ -23,7 +23,7 @@ fn frame(message: &impl Message) -> Vec<u8> {
     frame
 }
 
-/// Takes one frame, once all of it is there.
+/// Returns the next frame, once it is complete.
 fn next_frame(bytes: &mut Bytes) -> Option<(u8, Bytes)> {
     let length = bytes.get(1..5)?.try_into().unwrap();
     let length = u32::from_be_bytes(length) as usize;
@@ -51,7 +51,7 @@ async fn post(gateway: &Gateway, path: &str, kind: &str, body: Vec<u8>) -> reqwe
     response
 }
 
-/// Message, if any, and trailers of a unary answer.
+/// Returns message, if any, and trailers of a unary response.
 async fn unary(gateway: &Gateway, request: &impl Message, method: &str) -> (Option<Bytes>, String) {
     let path = format!("samegate.v1.SameImageService/{method}");
     let response = post(gateway, &path, PROTO, frame(request)).await;
@@ -107,7 +107,7 @@ async fn a_rejection_reaches_a_browser_with_its_details() {
 }
 
 #[tokio::test]
-async fn a_browser_reads_a_stream_as_it_comes() {
+async fn a_browser_reads_a_stream_while_it_runs() {
     let gateway = Gateway::start().await;
     let path = "grpc.health.v1.Health/Watch";
     let mut response = post(&gateway, path, PROTO, frame(&HealthCheckRequest::default())).await;
@@ -117,7 +117,11 @@ async fn a_browser_reads_a_stream_as_it_comes() {
             if let Some((kind, content)) = next_frame(&mut read) {
                 return (kind, content);
             }
-            let more = response.chunk().await.unwrap().expect("the stream goes on");
+            let more = response
+                .chunk()
+                .await
+                .unwrap()
+                .expect("the stream continues");
             read = [read.clone(), more].concat().into();
         }
     };

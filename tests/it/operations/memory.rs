@@ -1,4 +1,4 @@
-//! What the process holds when many send much at once.
+//! Memory of the process while many clients upload large images.
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,10 +12,10 @@ use crate::support::vendor::{Fault, Gate, Operation};
 
 const CALLERS: usize = 500;
 const BUDGET_MIB: u64 = 128;
-/// What a process may have beside the budget.
-const BESIDE_MIB: u64 = 100;
+/// Maximum memory of a process in addition to the budget.
+const OVERHEAD_MIB: u64 = 100;
 
-/// An image of nearly the greatest size: a small one with its end far behind.
+/// Makes an image near the size limit: a small one with padding.
 fn large() -> Bytes {
     let mut file = png(1).to_vec();
     file.resize(3_000_000, 0);
@@ -39,7 +39,7 @@ async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
         })
         .collect();
 
-    // Those that the vendor holds have a place, and everybody else is rejected.
+    // Calls that the vendor holds have a permit; all others are rejected.
     let mut rejected = 0;
     loop {
         let all = || gate.held() + rejected == CALLERS;
@@ -55,12 +55,12 @@ async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
         rejected += 1;
     }
     let held = CALLERS - rejected;
-    let most = process.most_memory_mib();
+    let peak = process.peak_memory_mib();
     gate.open();
     while let Some(response) = calls.next().await {
         response.unwrap();
     }
 
     assert!(held >= 10, "{held} of 500");
-    assert!(most < BUDGET_MIB + BESIDE_MIB, "{most} MiB");
+    assert!(peak < BUDGET_MIB + OVERHEAD_MIB, "{peak} MiB");
 }

@@ -1,4 +1,4 @@
-//! Another configuration for a running process: by its file, and by SIGHUP.
+//! Reload of the configuration of a running process: when its file changes, and at SIGHUP.
 
 use sha2::{Digest, Sha256};
 use tonic::{Code, Request, Status};
@@ -10,9 +10,9 @@ use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
 
 const RELOAD: &str = "samegate_config_reload_success";
-const IN_USE: &str = "the configuration was read and is in use";
+const RELOADED: &str = "configuration reloaded";
 
-/// A tenant with one key, and what else its table says.
+/// Returns the configuration of a tenant with one key; `more` is added to its table.
 fn config(vendor: &Vendor, key: &str, more: &str) -> String {
     let digest = Sha256::digest(key);
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -37,7 +37,7 @@ async fn call(process: &Process, key: &str) -> Result<(), Status> {
 }
 
 #[tokio::test]
-async fn a_removed_key_is_rejected_at_once_while_its_running_call_ends_well() {
+async fn a_removed_key_is_rejected_at_once_while_its_running_call_succeeds() {
     let vendor = Vendor::start().await;
     let process = Process::start(&config(&vendor, "old", ""))
         .await
@@ -49,7 +49,7 @@ async fn a_removed_key_is_rejected_at_once_while_its_running_call_ends_well() {
     let changed = async {
         vendor.until("the call is held", || gate.held() == 1).await;
         process.configure(&config(&vendor, "new", ""));
-        until("the new key opens the door", async || {
+        until("the new key is accepted", async || {
             call(&process, "new").await.is_ok()
         })
         .await;
@@ -66,7 +66,7 @@ async fn a_removed_key_is_rejected_at_once_while_its_running_call_ends_well() {
 }
 
 #[tokio::test]
-async fn a_broken_file_keeps_the_last_good_one_and_shows() {
+async fn an_invalid_file_keeps_the_last_valid_one_and_shows_in_the_metric() {
     let vendor = Vendor::start().await;
     let good = config(&vendor, "key", "");
     let process = Process::start(&good).await.ready().await;
@@ -101,25 +101,25 @@ async fn a_quota_is_changed_while_the_process_runs() {
 }
 
 #[tokio::test]
-async fn a_hang_up_reads_the_configuration_again() {
+async fn sighup_reloads_the_configuration() {
     let vendor = Vendor::start().await;
     let process = Process::start(&config(&vendor, "key", ""))
         .await
         .ready()
         .await;
-    let times = || process.log().matches(IN_USE).count();
-    until("it was read after the start", async || times() == 1).await;
+    let times = || process.log().matches(RELOADED).count();
+    until("it was loaded after the start", async || times() == 1).await;
 
     process.signal("HUP").await;
 
-    until("it was read again", async || times() == 2).await;
+    until("it was reloaded", async || times() == 2).await;
     let ended = process.end().await;
     assert!(ended.status.success());
     assert!(ended.out.contains("is running with"), "{}", ended.out);
 }
 
 #[tokio::test]
-async fn what_waits_for_a_restart_is_told() {
+async fn changes_that_require_a_restart_are_logged() {
     let vendor = Vendor::start().await;
     let first = config(&vendor, "key", "");
     let process = Process::start(&first).await.ready().await;
@@ -129,13 +129,13 @@ async fn what_waits_for_a_restart_is_told() {
     let store = "[redis]\nurl = \"redis://127.0.0.1:1\"\n[quota]\nstore = \"redis\"\n";
     process.configure(&format!("{second}{listen}{store}"));
 
-    until("the keys are told", async || {
+    until("the keys are logged", async || {
         process
             .log()
             .contains("listen, libraries, redis, quota.store")
     })
     .await;
-    // All of it goes on as it was.
+    // The running gateway is unchanged.
     call(&process, "key").await.unwrap();
     assert!(process.end().await.status.success());
 }

@@ -1,6 +1,5 @@
-//! Nothing that a gateway prints, exports or answers holds a secret or a
-//! image: a process at its most talkative, used well and badly through both
-//! doors, and everything that came out of it searched.
+//! No output of a gateway holds a secret or an image: a process at its most verbose log level gets
+//! valid and invalid calls at both APIs, and everything that it prints, exports or sends is searched.
 
 mod calls;
 
@@ -21,7 +20,7 @@ const RELOAD: &str = "samegate_config_reload_success";
 const REQUEST_ID: &str = "harmless-request-id";
 const LIBRARY: &str = "cloud";
 
-/// A gateway in front of the vendor, and all that is known of it.
+/// A gateway in front of the vendor, and all of its output.
 struct Scene {
     vendor: Vendor,
     collector: Collector,
@@ -47,8 +46,8 @@ impl Scene {
         }
     }
 
-    /// Looks at every page of the admin port.
-    async fn look(&mut self) {
+    /// Reads every page of the admin port.
+    async fn read_admin_pages(&mut self) {
         for page in ["/livez", "/readyz", "/metrics", "/state", "/log-level"] {
             let (status, text) = get(self.process.admin, page).await;
             assert_eq!(status, 200, "{page}");
@@ -56,28 +55,28 @@ impl Scene {
         }
     }
 
-    /// Puts invalid configurations in place of the good one, and back.
-    async fn reload_badly(&mut self) {
-        let good = config(&self.vendor, &self.collector, &self.issuer);
-        for (from, to) in violations() {
-            assert!(good.contains(&from), "{from}");
-            let bad = good.replace(&from, &to);
-            self.process.configure(&bad);
+    /// Reloads invalid configurations, each followed by the valid one.
+    async fn reload_invalid(&mut self) {
+        let valid = config(&self.vendor, &self.collector, &self.issuer);
+        for (from, to) in mistakes() {
+            assert!(valid.contains(&from), "{from}");
+            let invalid = valid.replace(&from, &to);
+            self.process.configure(&invalid);
             self.process.signal("HUP").await;
             until_metric(self.process.admin, RELOAD, 0.0).await;
             let file = self.process.path("bad.toml");
-            std::fs::write(&file, bad).unwrap();
+            std::fs::write(&file, invalid).unwrap();
             let checked = self
                 .run(&["config", "check", file.to_str().unwrap()], "")
                 .await;
             assert_eq!(checked, Some(2), "{to}");
-            self.process.configure(&good);
+            self.process.configure(&valid);
             self.process.signal("HUP").await;
             until_metric(self.process.admin, RELOAD, 1.0).await;
         }
     }
 
-    /// Imports a folder with good images and a broken one.
+    /// Imports a folder with valid images and a broken one.
     async fn import(&mut self) {
         let folder = self.process.path("images");
         std::fs::create_dir(&folder).unwrap();
@@ -107,7 +106,7 @@ impl Scene {
         }
     }
 
-    /// Runs a command of the binary; gives its exit status.
+    /// Runs a command of the binary; returns its exit status.
     async fn run(&mut self, args: &[&str], key: &str) -> Option<i32> {
         let ran = Command::new(env!("CARGO_BIN_EXE_samegate"))
             .args(args)
@@ -116,21 +115,21 @@ impl Scene {
             .stdin(Stdio::null())
             .output();
         let ran = ran.await.unwrap();
-        let place = format!("samegate {}", args[0]);
-        self.seen.note(&place, ran.stdout);
-        self.seen.note(&place, ran.stderr);
+        let output = format!("samegate {}", args[0]);
+        self.seen.note(&output, ran.stdout);
+        self.seen.note(&output, ran.stderr);
         ran.status.code()
     }
 
-    /// Ends the process and looks for every canary in everything.
-    async fn judge(mut self) {
+    /// Ends the process and searches all of its output for every canary.
+    async fn assert_no_leak(mut self) {
         for call in self.vendor.calls() {
             self.canaries.add("the vendor's token", &call.token);
         }
         let port = self.vendor.url().rsplit(':').next().unwrap().to_owned();
         self.canaries
             .add("an address of the vendor", &format!(":{port}/"));
-        // Of every token of the vendor, those of renewal too.
+        // Part of every token of the vendor, refreshed ones included.
         self.canaries.add("part of a token", ".282335-1");
         let ended = self.process.end().await;
         assert!(ended.status.success(), "{}", ended.err);
@@ -138,7 +137,7 @@ impl Scene {
         self.seen.note("stderr", ended.err);
         self.seen.note("traces", self.collector.raw());
 
-        for (place, harmless) in [
+        for (output, harmless) in [
             ("stdout", "is running with"),
             ("stderr", REQUEST_ID),
             ("stderr", LIBRARY),
@@ -154,14 +153,17 @@ impl Scene {
             ("REST", "error_code"),
             ("samegate config", "secret_key"),
         ] {
-            assert!(self.seen.holds(place, harmless), "no {harmless} in {place}");
+            assert!(
+                self.seen.holds(output, harmless),
+                "no {harmless} in {output}"
+            );
         }
         let found = self.canaries.found(&self.seen);
         assert!(found.is_empty(), "{found:#?}");
     }
 }
 
-/// The configuration, with a secret wherever one can stand.
+/// Returns a configuration with every kind of secret.
 fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
     let key = Sha256::digest(secret("key"));
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -177,7 +179,7 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
         format!("secret_key = \"{}\" }}]\n", of("rest-secret")),
         "quota = { requests_per_second = 1000 }\n".to_owned(),
         "[limits]\nlame_duck = \"0s\"\n".to_owned(),
-        // Nobody listens there: the store fails at every call.
+        // No server listens there: the store fails at every call.
         format!(
             "[redis]\nurl = \"redis://me:{}@127.0.0.1:1/0\"\n\
              [quota]\nstore = \"redis\"\n[pacing]\nstore = \"redis\"\n",
@@ -190,11 +192,11 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
     .concat()
 }
 
-/// Mistakes that people make in lines with secrets: what to replace by what.
-fn violations() -> [(String, String); 5] {
+/// Typical mistakes in lines with secrets: a text and its replacement.
+fn mistakes() -> [(String, String); 5] {
     let of = |name: &str| secret(name);
     [
-        // The end of the text is forgotten: the reader of the file stops here.
+        // The closing quote is missing: the parser stops here.
         (
             format!("\"{}\" }}]\nquota", of("rest-secret")),
             format!("\"{}", of("rest-secret")),
@@ -216,17 +218,17 @@ fn violations() -> [(String, String); 5] {
 }
 
 #[tokio::test]
-async fn nothing_that_comes_out_of_a_gateway_holds_a_secret_or_an_image() {
+async fn no_output_of_a_gateway_holds_a_secret_or_an_image() {
     let mut scene = Scene::start().await;
 
-    scene.grpc_well().await;
-    scene.grpc_badly().await;
+    scene.grpc_valid().await;
+    scene.grpc_invalid().await;
     scene.rest().await;
     scene.import().await;
-    scene.look().await;
-    scene.reload_badly().await;
-    scene.vendor_badly().await;
-    scene.look().await;
+    scene.read_admin_pages().await;
+    scene.reload_invalid().await;
+    scene.vendor_failures().await;
+    scene.read_admin_pages().await;
 
-    scene.judge().await;
+    scene.assert_no_leak().await;
 }

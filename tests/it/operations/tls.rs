@@ -1,4 +1,4 @@
-//! TLS, client certificates, and changing both while callers come and go.
+//! TLS, client certificates, and the reload of both under load.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
 
-use super::ask;
+use super::get_library;
 use crate::support::certificates::{Authority, Issued, replace};
 use crate::support::gateway::Gateway;
 use crate::support::probe::{get, metric, until, until_metric};
@@ -39,11 +39,11 @@ libraries = ["b"]
 identities = ["dns:bob.example.org"]
 "#;
 
-/// What a client trusts, and what it shows.
+/// The roots that a client trusts, and its own certificate.
 #[derive(Clone)]
 struct Client {
     roots: String,
-    shows: Option<Issued>,
+    certificate: Option<Issued>,
 }
 
 impl Client {
@@ -52,21 +52,26 @@ impl Client {
             .iter()
             .map(|authority| authority.pem())
             .collect();
-        Client { roots, shows: None }
+        Client {
+            roots,
+            certificate: None,
+        }
     }
 
-    fn showing(self, certificate: Issued) -> Self {
-        let shows = Some(certificate);
-        Client { shows, ..self }
+    fn with_certificate(self, certificate: Issued) -> Self {
+        Client {
+            certificate: Some(certificate),
+            ..self
+        }
     }
 
-    /// A new connection.
+    /// Opens a connection.
     async fn connect(
         &self,
         address: SocketAddr,
     ) -> Result<SameImageServiceClient<Channel>, tonic::transport::Error> {
         let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&self.roots));
-        if let Some(Issued { cert, key }) = &self.shows {
+        if let Some(Issued { cert, key }) = &self.certificate {
             tls = tls.identity(Identity::from_pem(cert, key));
         }
         let endpoint = Endpoint::from_shared(format!("https://{address}"))?;
@@ -74,16 +79,16 @@ impl Client {
         Ok(SameImageServiceClient::new(channel))
     }
 
-    /// One call on a connection of its own.
+    /// Makes one call on a new connection.
     async fn call(&self, address: SocketAddr) -> Result<(), Status> {
         let client = self.connect(address).await;
-        // A server rejects a TLS 1.3 client after that has connected.
+        // With TLS 1.3, a server rejects a client after the client has connected.
         let client = client.map_err(|error| Status::from_error(error.into()))?;
-        ask(client).await
+        get_library(client).await
     }
 
-    /// The certificate that a new connection is shown.
-    async fn is_shown(&self, address: SocketAddr) -> CertificateDer<'static> {
+    /// Returns the certificate that the server uses for a new connection.
+    async fn server_certificate(&self, address: SocketAddr) -> CertificateDer<'static> {
         let mut roots = RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(self.roots.as_bytes()) {
             roots.add(root.unwrap()).unwrap();
@@ -98,12 +103,12 @@ impl Client {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let name = ServerName::try_from("localhost").unwrap();
         let stream = connector.connect(name, stream).await.unwrap();
-        let shown = stream.get_ref().1.peer_certificates().unwrap();
-        shown[0].clone().into_owned()
+        let certificates = stream.get_ref().1.peer_certificates().unwrap();
+        certificates[0].clone().into_owned()
     }
 
-    /// Calls again and again, each on a new connection, until told to stop.
-    fn call_on(self, address: SocketAddr, stop: CancellationToken) -> JoinHandle<u64> {
+    /// Makes calls, each on a new connection, until `stop`; returns their number.
+    fn call_repeatedly(self, address: SocketAddr, stop: CancellationToken) -> JoinHandle<u64> {
         tokio::spawn(async move {
             let mut calls = 0;
             while !stop.is_cancelled() {
@@ -125,7 +130,7 @@ fn write(folder: &Path, served: &Issued, client_ca: &str) {
     fs::write(folder.join("ca.crt"), client_ca).unwrap();
 }
 
-/// A gateway whose files lie in a folder, with `more` in `[listen] tls`.
+/// Starts a gateway with the certificates of a folder, and `more` in `[listen] tls`.
 async fn gateway(files: &Path, more: &str) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| files.join(name).display().to_string();
@@ -141,7 +146,7 @@ const REQUIRED: &str = ", client_ca = \"CA\"";
 const OPTIONAL: &str = ", client_ca = \"CA\", client_auth = \"optional\"";
 
 #[tokio::test]
-async fn both_doors_speak_tls_and_nothing_else() {
+async fn both_apis_accept_tls_only() {
     let (files, authority) = (tempfile::tempdir().unwrap(), Authority::new("one"));
     write(files.path(), &authority.server(), "");
     let folder = files.path().display();
@@ -169,7 +174,7 @@ async fn both_doors_speak_tls_and_nothing_else() {
 
     let plain = SameImageServiceClient::connect(format!("http://{}", addresses.grpc)).await;
     assert!(match plain {
-        Ok(client) => ask(client).await.is_err(),
+        Ok(client) => get_library(client).await.is_err(),
         Err(_) => true,
     });
     let stranger = Client::trusting(&[&Authority::new("two")]);
@@ -191,7 +196,7 @@ async fn the_identity_in_a_client_certificate_is_the_tenant() {
         ("spiffe://example.org/ann", "a", "b"),
         ("BOB.example.org", "b", "a"),
     ] {
-        let client = client.clone().showing(authority.client(identity));
+        let client = client.clone().with_certificate(authority.client(identity));
         let mut client = client.connect(gateway.addresses.grpc).await.unwrap();
         let mut size_of = async |library: &str| {
             let request = v1::GetLibraryRequest {
@@ -214,23 +219,23 @@ async fn an_unknown_identity_is_denied_and_no_certificate_is_unauthenticated() {
 
     let eve = client
         .clone()
-        .showing(authority.client("spiffe://example.org/eve"));
+        .with_certificate(authority.client("spiffe://example.org/eve"));
     let denied = eve.call(gateway.addresses.grpc).await.unwrap_err();
-    let nobody = client.call(gateway.addresses.grpc).await.unwrap_err();
+    let anonymous = client.call(gateway.addresses.grpc).await.unwrap_err();
 
     assert_eq!(denied.code(), Code::PermissionDenied);
-    assert_eq!(nobody.code(), Code::Unauthenticated);
+    assert_eq!(anonymous.code(), Code::Unauthenticated);
 }
 
 #[tokio::test]
-async fn where_certificates_are_required_others_get_no_connection() {
+async fn where_certificates_are_required_clients_without_a_valid_one_cannot_connect() {
     let (files, authority) = (tempfile::tempdir().unwrap(), Authority::new("one"));
     write(files.path(), &authority.server(), &authority.pem());
     let gateway = gateway(files.path(), REQUIRED).await;
     let client = Client::trusting(&[&authority]);
 
     let forged = Authority::new("two").client("spiffe://example.org/ann");
-    for client in [client.clone(), client.showing(forged)] {
+    for client in [client.clone(), client.with_certificate(forged)] {
         let rejected = client.call(gateway.addresses.grpc).await.unwrap_err();
         assert_eq!(rejected.code(), Code::Unknown, "{rejected:?}");
     }
@@ -238,39 +243,39 @@ async fn where_certificates_are_required_others_get_no_connection() {
 }
 
 #[tokio::test]
-async fn files_are_replaced_under_load_and_a_half_replaced_pair_is_not_taken() {
+async fn files_are_replaced_under_load_and_a_half_replaced_pair_is_not_used() {
     let (files, authority) = (tempfile::tempdir().unwrap(), Authority::new("one"));
     let (old, new) = (authority.server(), authority.server());
     write(files.path(), &old, &authority.pem());
     let gateway = gateway(files.path(), REQUIRED).await;
     let (grpc, admin) = (gateway.addresses.grpc, gateway.addresses.admin);
     let client = Client::trusting(&[&authority]);
-    let client = client.showing(authority.client("spiffe://example.org/ann"));
+    let client = client.with_certificate(authority.client("spiffe://example.org/ann"));
     let stop = CancellationToken::new();
-    let load = client.clone().call_on(grpc, stop.clone());
+    let load = client.clone().call_repeatedly(grpc, stop.clone());
     until_metric(admin, RELOAD, 1.0).await;
 
     // The new certificate does not fit the old key.
     replace(&files.path().join("tls.crt"), &new.cert);
     until_metric(admin, RELOAD, 0.0).await;
-    assert_eq!(client.is_shown(grpc).await, der(&old));
+    assert_eq!(client.server_certificate(grpc).await, der(&old));
     replace(&files.path().join("tls.key"), &new.key);
     until_metric(admin, RELOAD, 1.0).await;
-    assert_eq!(client.is_shown(grpc).await, der(&new));
+    assert_eq!(client.server_certificate(grpc).await, der(&new));
 
     stop.cancel();
     assert!(load.await.unwrap() > 0);
 }
 
 #[tokio::test]
-async fn a_swapped_folder_brings_certificate_key_and_client_authority_at_once() {
+async fn a_swapped_folder_replaces_certificate_key_and_client_authority_at_once() {
     let files = tempfile::tempdir().unwrap();
     let at = |name: &str| files.path().join(name);
     let (before, after) = (Authority::new("one"), Authority::new("two"));
     let (old, new) = (before.server(), after.server());
     fs::create_dir(at("v1")).unwrap();
     fs::create_dir(at("v2")).unwrap();
-    // While clients change over, both authorities are trusted.
+    // During the transition of clients, both authorities are trusted.
     write(&at("v1"), &old, &before.pem());
     write(&at("v2"), &new, &(before.pem() + &after.pem()));
     symlink("v1", at("..data")).unwrap();
@@ -282,17 +287,19 @@ async fn a_swapped_folder_brings_certificate_key_and_client_authority_at_once() 
     let client = Client::trusting(&[&before, &after]);
     let ann = client
         .clone()
-        .showing(before.client("spiffe://example.org/ann"));
-    let bob = client.clone().showing(after.client("bob.example.org"));
+        .with_certificate(before.client("spiffe://example.org/ann"));
+    let bob = client
+        .clone()
+        .with_certificate(after.client("bob.example.org"));
     bob.call(grpc).await.unwrap_err();
     let stop = CancellationToken::new();
-    let load = ann.call_on(grpc, stop.clone());
+    let load = ann.call_repeatedly(grpc, stop.clone());
 
     symlink("v2", at("..next")).unwrap();
     fs::rename(at("..next"), at("..data")).unwrap();
 
-    until("the new certificate is shown", async || {
-        client.is_shown(grpc).await == der(&new)
+    until("the new certificate is in use", async || {
+        client.server_certificate(grpc).await == der(&new)
     })
     .await;
     bob.call(grpc).await.unwrap();
@@ -301,7 +308,7 @@ async fn a_swapped_folder_brings_certificate_key_and_client_authority_at_once() 
 }
 
 #[tokio::test]
-async fn files_that_turn_to_rubbish_leave_the_old_ones_in_use() {
+async fn invalid_files_leave_the_previous_ones_in_use() {
     let (files, authority) = (tempfile::tempdir().unwrap(), Authority::new("one"));
     let served = authority.server();
     write(files.path(), &served, &authority.pem());
@@ -315,7 +322,11 @@ async fn files_that_turn_to_rubbish_leave_the_old_ones_in_use() {
         let good = fs::read_to_string(&file).unwrap();
         replace(&file, "rubbish");
         until_metric(admin, RELOAD, 0.0).await;
-        assert_eq!(client.is_shown(grpc).await, der(&served), "{name}");
+        assert_eq!(
+            client.server_certificate(grpc).await,
+            der(&served),
+            "{name}"
+        );
         assert_eq!(get(admin, "/readyz").await.0, 200, "{name}");
 
         replace(&file, &good);

@@ -1,4 +1,4 @@
-//! What a collector gets: one trace from the caller to the vendor.
+//! Exported traces: one trace from the caller to the vendor.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use samegate::proto::v1::add_images_response::Event;
 use samegate::telemetry::names::{attribute, event};
 use tonic::{Code, Request};
 
-use super::{ask, bulk_within, item, search, vendor_library};
+use super::{bulk_within, get_library, item, search, vendor_library};
 use crate::support::collector::{Collector, has_failed, hex, of_kind, text};
 use crate::support::images::png;
 use crate::support::process::Process;
@@ -25,16 +25,16 @@ async fn start(vendor: &Vendor, collector: &Collector) -> Process {
     Process::start(&config).await.ready().await
 }
 
-/// Ends the process, after which the collector has everything.
+/// Ends the process; the collector has every span then.
 async fn end(process: Process) {
     let ended = process.end().await;
     assert!(ended.status.success(), "{}", ended.err);
 }
 
-/// A call as a caller makes it whose trace is kept, or is not.
-fn traced<T>(message: T, kept: bool) -> Request<T> {
+/// Makes a call with a trace context that is sampled or not.
+fn traced<T>(message: T, sampled: bool) -> Request<T> {
     let mut request = Request::new(message);
-    let parent = format!("00-{TRACE}-{CALLER}-0{}", u8::from(kept));
+    let parent = format!("00-{TRACE}-{CALLER}-0{}", u8::from(sampled));
     let headers = request.metadata_mut();
     headers.insert("traceparent", parent.parse().unwrap());
     headers.insert("tracestate", STATE.parse().unwrap());
@@ -152,7 +152,7 @@ async fn an_import_is_one_trace_with_a_span_for_each_image() {
 }
 
 #[tokio::test]
-async fn a_server_span_has_failed_where_the_server_is_to_blame() {
+async fn a_server_span_has_failed_only_for_errors_of_the_server() {
     let (vendor, collector) = (Vendor::start().await, Collector::start().await);
     let process = start(&vendor, &collector).await;
     let mut client = process.client().await;
@@ -169,27 +169,27 @@ async fn a_server_span_has_failed_where_the_server_is_to_blame() {
     let [first, second] = of_kind(&spans, SpanKind::Server)[..] else {
         panic!("not one server span for each call: {spans:#?}");
     };
-    let told = |span: &Span| {
+    let status = |span: &Span| {
         let of = |key| attribute_of(span, key);
         (of(attribute::RPC_STATUS), of(attribute::ERROR_TYPE))
     };
     let pair = |code: &str, reason: &str| (code.to_owned(), reason.to_owned());
-    assert_eq!(told(first), pair("INVALID_ARGUMENT", "IMAGE_FORMAT"));
-    assert_eq!(told(second), pair("UNAVAILABLE", "VENDOR_UNAVAILABLE"));
+    assert_eq!(status(first), pair("INVALID_ARGUMENT", "IMAGE_FORMAT"));
+    assert_eq!(status(second), pair("UNAVAILABLE", "VENDOR_UNAVAILABLE"));
     // As OpenTelemetry's conventions for gRPC divide the codes.
     assert!(!has_failed(first), "{first:#?}");
     assert!(has_failed(second), "{second:#?}");
 }
 
 #[tokio::test]
-async fn a_caller_decides_whether_its_trace_is_kept_and_is_followed_anyway() {
+async fn a_caller_decides_about_sampling_and_its_context_is_always_forwarded() {
     let (vendor, collector) = (Vendor::start().await, Collector::start().await);
     let process = start(&vendor, &collector).await;
 
     let request = traced(search(png(1)), false);
     process.client().await.search_images(request).await.unwrap();
-    // Without a caller's decision everything is kept by default.
-    ask(process.client().await).await.unwrap_err();
+    // Without a caller's decision, every trace is sampled by default.
+    get_library(process.client().await).await.unwrap_err();
     end(process).await;
 
     let spans = collector.spans();
@@ -208,7 +208,7 @@ async fn a_caller_decides_whether_its_trace_is_kept_and_is_followed_anyway() {
 async fn waits_for_a_token_are_events_of_the_operation() {
     let (vendor, collector) = (Vendor::start().await, Collector::start().await);
     let process = start(&vendor, &collector).await;
-    // A rejected token is renewed within the call, which waits for it.
+    // A rejected token is refreshed within the call, which waits for it.
     process
         .client()
         .await

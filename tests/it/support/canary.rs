@@ -1,8 +1,7 @@
-//! Values that must be seen nowhere, in every form in which something printed
-//! could hold them, and the places to look at.
+//! Values that must not appear in any output, in every encoding in which an output could hold them.
 //!
-//! Secrets are made of one word that stands in nothing else, so that a part of
-//! one is found as well. Images are looked for in pieces from all over them.
+//! Secrets are made of one word that appears in nothing else, so that a part of a secret is found
+//! too. Images are searched by pieces from all over them.
 
 use std::fmt::Write;
 
@@ -10,37 +9,38 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use form_urlencoded::byte_serialize;
 
-/// What every secret of the tests is made of: three bytes of base64 six times.
+/// Word that every secret of the tests is made of; its length is a multiple of three, as base64
+/// encodes groups of three bytes.
 const WORD: &str = "kAnArY";
-/// Bytes of an image that are looked for: four groups of base64.
+/// Length of a piece of an image: four groups of base64.
 const PIECE: usize = 12;
-/// Places of an image at which a piece is taken.
+/// Number of pieces of an image.
 const PIECES: usize = 16;
 
-/// A secret that holds the word throughout.
+/// Makes a secret that contains the word throughout.
 pub fn secret(name: &str) -> String {
     format!("{WORD}{name}{WORD}{WORD}{name}{WORD}")
 }
 
-/// What is looked for.
+/// The values to search for.
 #[derive(Default)]
 pub struct Canaries(Vec<(String, String)>);
 
-/// Everything that was printed, exported or answered.
+/// Everything that a gateway has printed, exported or sent.
 #[derive(Default)]
 pub struct Seen(Vec<(String, Vec<u8>)>);
 
 impl Canaries {
-    /// Looks for all secrets that [`secret`] has made.
+    /// Searches for all secrets that [`secret`] makes.
     pub fn new() -> Self {
         let mut canaries = Canaries::default();
         canaries.add("a secret", WORD);
         canaries
     }
 
-    /// Looks for a text as it is, and as any part of an encoded one.
+    /// Searches for a text, plain and within base64.
     pub fn add(&mut self, what: &str, text: &str) {
-        // What stands before it in a base64 text shifts its letters.
+        // The bytes before a text shift its base64 digits.
         for shift in 0..3 {
             let shifted = [&vec![b' '; shift], text.as_bytes()].concat();
             let encoded = STANDARD_NO_PAD.encode(&shifted);
@@ -50,7 +50,7 @@ impl Canaries {
         self.bytes(what, text.as_bytes());
     }
 
-    /// Looks for pieces of an image, raw, printed and as base64.
+    /// Searches for pieces of an image, raw, printed and as base64.
     pub fn add_image(&mut self, what: &str, image: &[u8]) {
         for number in 0..PIECES {
             // Groups of base64 begin at every third byte.
@@ -64,7 +64,7 @@ impl Canaries {
         }
     }
 
-    /// Bytes as Rust, JSON and people write them.
+    /// Searches for bytes as Rust, JSON and people write them.
     fn bytes(&mut self, what: &str, bytes: &[u8]) {
         let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
         let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -83,16 +83,16 @@ impl Canaries {
         self.0.push((what.to_owned(), form.to_owned()));
     }
 
-    /// Where which canary is.
+    /// Returns which values were found, and where.
     pub fn found(&self, seen: &Seen) -> Vec<String> {
         let mut found = Vec::new();
-        for (place, bytes) in &seen.0 {
+        for (output, bytes) in &seen.0 {
             let text = latin(bytes);
             for (what, form) in &self.0 {
                 if let Some(at) = text.find(form) {
                     let begin = text[..at].char_indices().rev().nth(80);
                     let begin = begin.map_or(0, |(begin, _)| begin);
-                    found.push(format!("{what} in {place}: {}", &text[begin..at]));
+                    found.push(format!("{what} in {output}: {}", &text[begin..at]));
                 }
             }
         }
@@ -101,24 +101,24 @@ impl Canaries {
 }
 
 impl Seen {
-    /// Keeps what was seen at a place.
-    pub fn note(&mut self, place: &str, bytes: impl AsRef<[u8]>) {
-        self.0.push((place.to_owned(), bytes.as_ref().to_vec()));
+    /// Keeps a part of an output.
+    pub fn note(&mut self, output: &str, bytes: impl AsRef<[u8]>) {
+        self.0.push((output.to_owned(), bytes.as_ref().to_vec()));
     }
 
-    /// Whether a text was seen at this place.
-    pub fn holds(&self, place: &str, text: &str) -> bool {
-        let mut at = self.0.iter().filter(|(known, _)| known == place);
+    /// Returns whether an output contains a text.
+    pub fn holds(&self, output: &str, text: &str) -> bool {
+        let mut at = self.0.iter().filter(|(known, _)| known == output);
         at.any(|(_, bytes)| latin(bytes).contains(text))
     }
 }
 
-/// One letter for each byte, so that any bytes can be searched as text.
+/// Returns one character for each byte, so that any bytes can be searched as text.
 fn latin(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// The search itself can find: in every form, wherever it stands.
+/// The search itself finds every encoding.
 mod tests {
     use super::*;
     use crate::support::images::png;

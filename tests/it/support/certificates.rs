@@ -1,11 +1,11 @@
-//! Certificates that the tests make themselves.
+//! Certificates made by the tests.
 
 use std::fs;
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 
-/// Somebody who vouches for servers and clients.
+/// A certificate authority for servers and clients.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key, in PEM form.
@@ -18,7 +18,7 @@ pub struct Issued {
 }
 
 impl Authority {
-    /// Makes one that nobody else trusts.
+    /// Makes an authority that only this test trusts.
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -27,18 +27,18 @@ impl Authority {
         Authority(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    /// Its own certificate, in PEM form.
+    /// Returns its own certificate, in PEM form.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// Vouches for a server on this machine.
+    /// Issues a certificate for a server on this machine.
     pub fn server(&self) -> Issued {
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
         self.issue(&CertificateParams::new(names).unwrap())
     }
 
-    /// Vouches for a client: a URI, or a DNS name without a colon.
+    /// Issues a certificate for a client: a URI, or a DNS name without a colon.
     pub fn client(&self, identity: &str) -> Issued {
         let mut params = CertificateParams::new([]).unwrap();
         let name = identity.try_into().unwrap();
@@ -60,7 +60,7 @@ impl Authority {
     }
 }
 
-/// Replaces a file in one step, as careful tools do.
+/// Replaces a file atomically.
 pub fn replace(path: &Path, content: &str) {
     let beside = path.with_extension("new");
     fs::write(&beside, content).unwrap();

@@ -1,6 +1,6 @@
-//! Random numbers that are the same on every machine.
+//! Pseudo-random numbers that are the same on every machine.
 
-/// Numbers that the seed decides (splitmix64, Steele, Lea & Flood 2014).
+/// A generator with a fixed seed (splitmix64, Steele, Lea & Flood 2014).
 pub struct Chance(u64);
 
 impl Chance {
@@ -8,7 +8,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// Draws a number from 0 to `bound` - 1.
+    /// Returns a number from 0 to `bound` - 1.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut number = self.0;

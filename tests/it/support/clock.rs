@@ -1,24 +1,23 @@
-//! A paused clock that nobody but the test moves, beside real sockets.
+//! A paused clock that only the test advances, with real sockets.
 //!
-//! tokio moves a paused clock to the next timer as soon as nothing else is to
-//! be done, also while bytes are on their way through a socket: an HTTP client
-//! would time out in no time. So a task keeps the runtime busy, and the test
-//! moves the clock in small steps; between two of them sockets and tasks do
-//! what they can.
+//! tokio advances a paused clock to the next timer as soon as no task is ready, also while bytes
+//! are in transit through a socket: an HTTP client would time out at once. So a task keeps the
+//! runtime busy, and the test advances the clock in small steps; between two steps sockets and
+//! tasks make all the progress they can.
 
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, yield_now};
 
-/// A step: half of what the pace of calls leaves for the way to the vendor.
+/// One step: half of the time that the rate limiter allows for the transport to the vendor.
 pub const STEP: Duration = Duration::from_millis(10);
-/// Looks at the sockets after each step. A request, its answer and what they
-/// set off take about six on loopback, where bytes arrive as they are sent.
-const LOOKS: usize = 40;
-/// Longest virtual time of [`Clock::drive`].
-const PATIENCE: Duration = Duration::from_mins(30);
+/// Polls of the runtime after each step. A request, its response and what they trigger need about
+/// six on loopback, where bytes arrive as they are sent.
+const POLLS: usize = 40;
+/// Maximum virtual time of [`Clock::drive`].
+const MAX_TIME: Duration = Duration::from_mins(30);
 
-/// Holds the clock until it is dropped; wants a runtime of one thread.
+/// Stops the clock until it is dropped; requires a runtime of one thread.
 #[derive(Debug)]
 pub struct Clock(JoinHandle<()>);
 
@@ -35,7 +34,7 @@ impl Clock {
         }))
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub async fn pass(&self, time: Duration) {
         let mut left = time;
         while !left.is_zero() {
@@ -46,7 +45,7 @@ impl Clock {
         }
     }
 
-    /// Lets time pass until the work is done.
+    /// Advances the clock until the work is done.
     ///
     /// # Panics
     ///
@@ -55,13 +54,13 @@ impl Clock {
         tokio::select! {
             biased;
             result = work => result,
-            () = self.pass(PATIENCE) => panic!("not done after {PATIENCE:?} of virtual time"),
+            () = self.pass(MAX_TIME) => panic!("not done after {MAX_TIME:?} of virtual time"),
         }
     }
 
-    /// Lets sockets and tasks do what they can without time.
+    /// Lets sockets and tasks make progress without advancing the clock.
     pub async fn settle(&self) {
-        for _ in 0..LOOKS {
+        for _ in 0..POLLS {
             yield_now().await;
         }
     }

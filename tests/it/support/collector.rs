@@ -1,4 +1,4 @@
-//! A collector: takes spans over OTLP/gRPC and keeps them.
+//! A collector that receives spans over OTLP/gRPC and keeps them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -47,12 +47,12 @@ impl Collector {
         }
     }
 
-    /// The table of the configuration that exports to it.
+    /// Returns the configuration that exports to it.
     pub fn config(&self) -> String {
         format!("[telemetry]\notlp_endpoint = \"http://{}\"\n", self.address)
     }
 
-    /// Every span that has come in.
+    /// Returns every received span.
     pub fn spans(&self) -> Vec<Span> {
         let exports = self.exports.lock().unwrap();
         let resources = exports.iter().flat_map(|export| &export.resource_spans);
@@ -60,14 +60,14 @@ impl Collector {
         scopes.flat_map(|scope| scope.spans.clone()).collect()
     }
 
-    /// Attributes of the process that sent the spans.
+    /// Returns the attributes of the process that has sent the spans.
     pub fn resource(&self) -> Vec<KeyValue> {
         let exports = self.exports.lock().unwrap();
         let resource = exports[0].resource_spans[0].resource.clone();
         resource.unwrap().attributes
     }
 
-    /// Everything that has come in, as it is sent.
+    /// Returns everything received, encoded.
     pub fn raw(&self) -> Vec<u8> {
         let exports = self.exports.lock().unwrap();
         exports.iter().flat_map(Message::encode_to_vec).collect()
@@ -91,7 +91,7 @@ impl TraceService for Service {
     }
 }
 
-/// An attribute as text; `None` where there is none.
+/// Returns an attribute as text.
 pub fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     let pair = attributes.iter().find(|pair| pair.key == key)?;
     let value = pair.value.as_ref()?.value.as_ref()?;
@@ -104,20 +104,20 @@ pub fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     })
 }
 
-/// The spans of one kind, in the order of their begins.
+/// Returns the spans of one kind, by start time.
 pub fn of_kind(spans: &[Span], kind: SpanKind) -> Vec<&Span> {
     let mut spans: Vec<_> = spans.iter().filter(|span| span.kind() == kind).collect();
     spans.sort_by_key(|span| span.start_time_unix_nano);
     spans
 }
 
-/// Whether a span is marked as failed.
+/// Returns whether a span is marked as failed.
 pub fn has_failed(span: &Span) -> bool {
     let status = span.status.as_ref();
     status.is_some_and(|status| status.code() == StatusCode::Error)
 }
 
-/// Bytes as hexadecimal digits, as `traceparent` spells ids.
+/// Returns bytes as hexadecimal digits, as `traceparent` spells ids.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! A whole gateway on free ports, in a folder of its own.
+//! A whole gateway in this process, on free ports and in its own folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-/// A running gateway; it drains and stops when told to, or when dropped.
+/// A running gateway; it shuts down on request, or when dropped.
 pub struct Gateway {
     /// Where it listens.
     pub addresses: Addresses,
@@ -28,7 +28,7 @@ impl Gateway {
         Self::with_config("").await
     }
 
-    /// Starts with a configuration file; ports are free ones whatever it says.
+    /// Starts with a configuration file; its ports are replaced by free ones.
     pub async fn with_config(toml: &str) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), toml).await
     }
@@ -55,25 +55,25 @@ impl Gateway {
         }
     }
 
-    /// Drains, stops, and hands back the folder.
+    /// Shuts down gracefully and returns the folder.
     pub async fn stop(self) -> tempfile::TempDir {
         let _ = self.stop.send(Duration::ZERO);
         self.running.await.unwrap();
         self.folder
     }
 
-    /// Tells the gateway to stop and returns at once.
+    /// Starts a graceful shutdown without waiting for its end.
     pub fn begin_to_stop(self) -> JoinHandle<()> {
         self.begin_to_stop_after(Duration::ZERO)
     }
 
-    /// The same, with time in which calls are still taken.
+    /// Starts a graceful shutdown with a lame duck period.
     pub fn begin_to_stop_after(self, lame_duck: Duration) -> JoinHandle<()> {
         let _ = self.stop.send(lame_duck);
         self.running
     }
 
-    /// Takes another configuration file, as at SIGHUP.
+    /// Reloads the configuration, as at SIGHUP.
     pub fn reload(&mut self, toml: &str) {
         let file = self.folder.path().join("samegate.toml");
         std::fs::write(&file, toml).unwrap();
@@ -90,7 +90,7 @@ impl Gateway {
             .max_decoding_message_size(64 << 20)
     }
 
-    /// Address of the REST API.
+    /// Returns the address of the REST API.
     pub fn rest_url(&self) -> String {
         format!("http://{}", self.addresses.rest)
     }
@@ -98,7 +98,7 @@ impl Gateway {
 
 fn config(file: &Path, folder: &Path, toml: &str) -> config::Config {
     let free = Some("127.0.0.1:0".parse().unwrap());
-    // A file that names libraries says itself where they lie.
+    // A file with libraries sets their folders itself.
     let data = (!toml.contains("[libraries.")).then(|| folder.join("data"));
     let overrides = Overrides {
         data,

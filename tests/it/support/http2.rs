@@ -1,4 +1,4 @@
-//! An HTTP/2 client that sends what it is told, right or wrong (RFC 9113).
+//! An HTTP/2 client that sends any frames, valid or not (RFC 9113).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,7 +16,8 @@ pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
-pub const REJECTED_STREAM: u32 = 7;
+/// Error code of RFC 9113.
+pub const REFUSED_STREAM: u32 = 7;
 
 /// A connection after the preface.
 pub struct Http2(TcpStream);
@@ -30,7 +31,7 @@ pub struct Frame {
 }
 
 impl Http2 {
-    /// Connects and says these settings, and no more.
+    /// Connects and sends these settings only.
     pub async fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -44,24 +45,24 @@ impl Http2 {
         Http2(stream)
     }
 
-    /// Sends bytes; `false` when the server has gone.
+    /// Sends bytes; returns `false` when the connection is closed.
     pub async fn send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).await.is_ok()
     }
 
-    /// Reads until a frame fits; `None` when the connection ends before.
-    pub async fn until(&mut self, fits: impl Fn(&Frame) -> bool) -> Option<Frame> {
+    /// Reads until a frame matches; returns `None` when the connection ends before.
+    pub async fn until(&mut self, matches: impl Fn(&Frame) -> bool) -> Option<Frame> {
         let search = async {
             loop {
                 let frame = self.read().await?;
-                if fits(&frame) {
+                if matches(&frame) {
                     return Some(frame);
                 }
             }
         };
         let limit = Duration::from_secs(60);
         let found = tokio::time::timeout(limit, search).await;
-        found.expect("the server answers or ends the connection")
+        found.expect("the server responds or closes the connection")
     }
 
     async fn read(&mut self) -> Option<Frame> {
@@ -78,7 +79,7 @@ impl Http2 {
     }
 }
 
-/// Writes a frame.
+/// Encodes a frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
@@ -87,7 +88,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Writes the headers of a gRPC call without any compression (RFC 7541).
+/// Encodes the headers of a gRPC call without compression (RFC 7541).
 pub fn head(method: &str) -> Vec<u8> {
     let path = format!("/samegate.v1.SameImageService/{method}");
     let mut block = Vec::new();
@@ -104,11 +105,11 @@ pub fn head(method: &str) -> Vec<u8> {
     block
 }
 
-/// Writes one header, which the other side need not remember.
+/// Encodes one header, without indexing.
 pub fn field(name: &str, value: &str) -> Vec<u8> {
     let mut field = vec![0];
     for text in [name, value] {
-        // Longer ones would need more than one byte for their length.
+        // A longer one would need more than one byte for its length.
         field.push(u8::try_from(text.len()).ok().filter(|n| *n < 127).unwrap());
         field.extend(text.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! Somebody who signs tokens for callers and publishes the keys for them.
+//! A token issuer: signs JWTs for callers and publishes its keys as a JWKS.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,13 +14,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// `iss` of good tokens.
+/// `iss` of valid tokens.
 pub const NAME: &str = "https://id.example.org";
-/// In 2100.
+/// An expiry in the year 2100, as Unix time.
 pub const LATE: u64 = 4_102_444_800;
 
-/// An issuer with one key of its own; it publishes that under names that the
-/// test chooses.
+/// An issuer with one key, which it publishes under names (`kid`) that the test chooses.
 pub struct Issuer {
     key: KeyPair,
     url: String,
@@ -36,7 +35,7 @@ struct Published {
 }
 
 impl Issuer {
-    /// Starts one that publishes its key as `one`.
+    /// Starts an issuer that publishes its key as `one`.
     pub async fn start() -> Self {
         let key = KeyPair::generate().unwrap();
         let state = Arc::new(Published::default());
@@ -70,8 +69,8 @@ impl Issuer {
         }
     }
 
-    /// The table of the configuration that takes its tokens; unknown keys make
-    /// the gateway ask once in the cool-down.
+    /// Returns the configuration that accepts its tokens; unknown keys trigger one fetch per
+    /// cool-down.
     pub fn config(&self, cool_down: &str) -> String {
         let url = &self.url;
         format!(
@@ -80,32 +79,32 @@ impl Issuer {
         )
     }
 
-    /// Publishes the key under another name only.
+    /// Publishes the key under another name only, as a rotation does.
     pub fn rename_key(&self, kid: &str) {
         *self.state.kids.lock().unwrap() = vec![kid.to_owned()];
     }
 
-    /// Answers with failures from now on, or no longer.
+    /// Starts or stops to fail every request.
     pub fn set_down(&self, down: bool) {
         *self.state.down.lock().unwrap() = down;
     }
 
-    /// How often the keys were asked for.
+    /// Returns how often the keys were fetched.
     pub fn fetches(&self) -> usize {
         *self.state.fetches.lock().unwrap()
     }
 
-    /// The public key, as whoever reads the published one has it.
+    /// Returns the public key, as any client of the JWKS has it.
     pub fn public_key(&self) -> &[u8] {
         self.key.public_key_raw()
     }
 
-    /// Claims of a good token of this tenant.
+    /// Returns claims of a valid token of this tenant.
     pub fn claims(tenant: &str) -> Value {
         json!({ "iss": NAME, "aud": "us", "exp": LATE, "tenant": tenant })
     }
 
-    /// A token of these claims.
+    /// Signs a token with these claims.
     pub fn sign(&self, kid: &str, claims: &Value) -> String {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(kid.to_owned());

@@ -1,4 +1,4 @@
-//! A library in memory: exact copies only, no rule that the domain has.
+//! A library in memory: it finds exact copies only and checks no rule of the domain.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,11 +15,11 @@ use samegate::library::Library;
 /// Number of every response; above 2^53, as the vendor's are.
 pub const LOG_ID: u64 = 1_820_640_012_355_862_497;
 
-/// The double.
+/// The library.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct MemoryLibrary {
     records: Mutex<BTreeMap<String, Record>>,
-    violation: Option<(Kind, &'static str)>,
+    failure: Option<(Kind, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ struct Record {
     tags: Vec<u16>,
 }
 
-/// Sign that an image's bytes, or its address, get here.
+/// Returns the sign of an image's bytes, or of its URL.
 pub fn sign_of(content: &[u8]) -> String {
     let digest = blake3::hash(content);
     let (first, second) = digest.as_bytes().split_at(4);
@@ -36,17 +36,17 @@ pub fn sign_of(content: &[u8]) -> String {
     format!("{},{}", number(first), number(second))
 }
 
-impl Memory {
-    /// A library whose every call fails so, or whose calls about one sign do.
+impl MemoryLibrary {
+    /// Makes a library whose calls fail with `kind`: all of them, or those for one sign.
     pub fn failing(kind: Kind, sign: &'static str) -> Self {
-        Memory {
-            violation: Some((kind, sign)),
-            ..Memory::default()
+        MemoryLibrary {
+            failure: Some((kind, sign)),
+            ..MemoryLibrary::default()
         }
     }
 
     fn check(&self, sign: &str) -> Result<()> {
-        match self.violation {
+        match self.failure {
             Some((kind, only)) if only.is_empty() || only == sign => {
                 Err(Error::new(kind, "on purpose"))
             }
@@ -56,7 +56,7 @@ impl Memory {
 }
 
 #[async_trait]
-impl Library for Memory {
+impl Library for MemoryLibrary {
     async fn add(&self, _call: &Call, request: Add) -> Result<Added> {
         let sign = sign(&request.source);
         self.check(&sign)?;
@@ -73,13 +73,15 @@ impl Library for Memory {
         })
     }
 
-    /// Every stored image matches; the same one fully, others by half.
-    async fn search(&self, _call: &Call, query: Search) -> Result<SearchResults> {
+    /// Matches every stored image: the same one with score 1, others with 0.5.
+    async fn search(&self, _call: &Call, query: Query) -> Result<Page> {
         let sign = sign(&query.source);
         self.check(&sign)?;
         let records = self.records.lock().unwrap();
-        let wanted = records.iter().filter(|(_, record)| fits(record, &query));
-        let mut matches: Vec<_> = wanted
+        let tagged = records
+            .iter()
+            .filter(|(_, record)| has_tags(record, &query));
+        let mut matches: Vec<_> = tagged
             .map(|(stored, record)| Match {
                 cont_sign: ContSign::new(stored).unwrap(),
                 score: if *stored == sign { 1.0 } else { 0.5 },
@@ -139,12 +141,12 @@ fn sign(source: &ImageSource) -> String {
     }
 }
 
-fn fits(record: &Record, query: &Search) -> bool {
-    let mut wanted = query.tags.as_slice().iter();
+fn has_tags(record: &Record, query: &Query) -> bool {
+    let mut tags = query.tags.as_slice().iter();
     match query.tag_logic {
-        TagLogic::And => wanted.all(|tag| record.tags.contains(tag)),
-        TagLogic::Or if wanted.len() == 0 => true,
-        TagLogic::Or => wanted.any(|tag| record.tags.contains(tag)),
+        TagLogic::And => tags.all(|tag| record.tags.contains(tag)),
+        TagLogic::Or if tags.len() == 0 => true,
+        TagLogic::Or => tags.any(|tag| record.tags.contains(tag)),
     }
 }
 

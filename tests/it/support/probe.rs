@@ -1,12 +1,12 @@
-//! Looking at a gateway from its admin port, until it is as expected.
+//! Polls a gateway at its admin port until it is in the expected state.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Longest wait for a condition; far more than a loaded machine needs.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Wait between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Maximum wait for a condition; far longer than a loaded machine needs.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Polling interval.
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits until a condition holds.
 ///
@@ -16,20 +16,20 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !holds().await {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(INTERVAL).await;
         }
     };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
-    waited.unwrap_or_else(|_| panic!("not seen within {PATIENCE:?}: {what}"));
+    let waited = tokio::time::timeout(MAX_WAIT, wait).await;
+    waited.unwrap_or_else(|_| panic!("not seen within {MAX_WAIT:?}: {what}"));
 }
 
-/// Status and body of an admin page.
+/// Returns status and body of an admin page.
 pub async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
     let response = reqwest::get(format!("http://{admin}{path}")).await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// Value of a metric; labels, if any, as they are written.
+/// Returns the value of a metric; `name` includes its labels.
 pub async fn metric(admin: SocketAddr, name: &str) -> Option<f64> {
     let (_, text) = get(admin, "/metrics").await;
     let lines = text.lines();

@@ -1,4 +1,4 @@
-//! The real binary as a process of its own, with everything that it prints.
+//! The real binary as a process, with everything that it prints.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,9 +33,9 @@ struct Running {
     err: Printed,
 }
 
-/// What a process left behind.
+/// Exit status and output of a process.
 pub struct Ended {
-    /// How it ended.
+    /// Exit status.
     pub status: ExitStatus,
     /// Everything on standard output.
     pub out: String,
@@ -43,15 +43,14 @@ pub struct Ended {
     pub err: String,
 }
 
-/// What is read from one pipe.
+/// Output that is read from one pipe.
 struct Printed {
     text: Arc<Mutex<Vec<u8>>>,
     reading: JoinHandle<()>,
 }
 
 impl Process {
-    /// Starts with a configuration file in a folder of its own, which is also
-    /// its working directory.
+    /// Starts with a configuration file in its own folder, which is also its working directory.
     pub async fn start(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("samegate.toml"), config).unwrap();
@@ -65,7 +64,7 @@ impl Process {
         }
     }
 
-    /// Kills it, as a crash would.
+    /// Kills the process: a crash.
     pub async fn kill(&mut self) {
         self.running.child.kill().await.unwrap();
     }
@@ -77,19 +76,19 @@ impl Process {
         [self.grpc, self.rest, self.admin] = addresses;
     }
 
-    /// Waits until it wants traffic.
+    /// Waits until it accepts traffic.
     pub async fn ready(self) -> Self {
         let ready = async || get(self.admin, "/readyz").await.0 == 200;
         until("the gateway is ready", ready).await;
         self
     }
 
-    /// Path of a file in its folder.
+    /// Returns the path of a file in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Puts another configuration in place of its file.
+    /// Replaces its configuration file.
     pub fn configure(&self, config: &str) {
         replace(&self.path("samegate.toml"), config);
     }
@@ -102,7 +101,7 @@ impl Process {
         assert!(kill.await.unwrap().success());
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Shuts it down gracefully and waits for its end.
     pub async fn end(mut self) -> Ended {
         self.signal("TERM").await;
         let status = self.running.child.wait().await.unwrap();
@@ -113,17 +112,17 @@ impl Process {
         }
     }
 
-    /// The most memory that it ever had, in MiB.
-    pub fn most_memory_mib(&self) -> u64 {
+    /// Returns its peak memory in MiB.
+    pub fn peak_memory_mib(&self) -> u64 {
         self.status_kib("VmHWM:") / 1024
     }
 
-    /// The memory that it has now beside files that are mapped, in KiB.
-    pub fn own_memory_kib(&self) -> u64 {
+    /// Returns its current memory without mapped files, in KiB.
+    pub fn anonymous_memory_kib(&self) -> u64 {
         self.status_kib("RssAnon:")
     }
 
-    /// A line of Linux' `/proc/PID/status`.
+    /// Reads a value from Linux' `/proc/PID/status`.
     fn status_kib(&self, name: &str) -> u64 {
         let id = self.running.child.id().unwrap();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
@@ -136,7 +135,7 @@ impl Process {
             .unwrap()
     }
 
-    /// What it has logged so far.
+    /// Returns what it has logged so far.
     pub fn log(&self) -> String {
         self.running.err.text()
     }
@@ -164,7 +163,7 @@ impl Running {
             .unwrap();
         let out = Printed::of(child.stdout.take().unwrap());
         let err = Printed::of(child.stderr.take().unwrap());
-        until("the gateway says where it listens", async || {
+        until("the gateway prints where it listens", async || {
             out.text().contains("Try it") || out.reading.is_finished()
         })
         .await;
@@ -173,15 +172,15 @@ impl Running {
     }
 }
 
-/// gRPC, REST and admin, as the greeting names them.
-fn addresses(greeting: &str, log: &str) -> [SocketAddr; 3] {
-    ["gRPC", "REST", "probes"].map(|door| {
-        let mut lines = greeting
+/// Reads the addresses of gRPC, REST and admin from the banner.
+fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
+    ["gRPC", "REST", "probes"].map(|listener| {
+        let mut lines = banner
             .lines()
-            .filter_map(|line| line.trim().strip_prefix(door));
+            .filter_map(|line| line.trim().strip_prefix(listener));
         let address = lines
             .next()
-            .unwrap_or_else(|| panic!("no greeting, but: {log}"));
+            .unwrap_or_else(|| panic!("no banner, but: {log}"));
         let address = address.trim().trim_start_matches("http://");
         address.trim_end_matches("/readyz").parse().unwrap()
     })

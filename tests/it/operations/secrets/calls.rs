@@ -1,4 +1,4 @@
-//! Calls of every kind, well and badly, whose responses are all kept.
+//! Valid and invalid calls of every kind, whose responses are all kept.
 
 use std::fmt::Debug;
 
@@ -20,7 +20,7 @@ use crate::support::issuer::{Issuer, LATE};
 use crate::support::probe::until;
 use crate::support::vendor::{Fault, Operation};
 
-/// Claims of a token with this end.
+/// Returns claims with this expiry.
 fn claims(exp: u64) -> Value {
     let mut claims = Issuer::claims("local");
     claims["exp"] = exp.into();
@@ -28,7 +28,7 @@ fn claims(exp: u64) -> Value {
     claims
 }
 
-/// A call with a header that proves who calls.
+/// Makes a call with a credential.
 fn by<T>((header, value): (&'static str, &str), message: T) -> Request<T> {
     let mut request = Request::new(message);
     let headers = request.metadata_mut();
@@ -48,7 +48,7 @@ fn add(image: Bytes) -> v1::AddImageRequest {
     }
 }
 
-/// Keeps everything that a response holds; gives its code.
+/// Keeps everything in a response; returns its code.
 fn note<T: Debug + Message>(seen: &mut Seen, response: Result<Response<T>, Status>) -> Code {
     match response {
         Ok(response) => {
@@ -77,7 +77,7 @@ impl Scene {
         note(&mut self.seen, response)
     }
 
-    pub(super) async fn grpc_well(&mut self) {
+    pub(super) async fn grpc_valid(&mut self) {
         let mut client = self.process.client().await;
         let first = self.image(1);
         let request = with_key(add(first.clone()));
@@ -133,7 +133,7 @@ impl Scene {
         assert_eq!(failed, 1);
     }
 
-    pub(super) async fn grpc_badly(&mut self) {
+    pub(super) async fn grpc_invalid(&mut self) {
         let image = self.image(20);
         let past = self.issuer.sign("one", &claims(1));
         let strange = self.issuer.sign("two", &claims(LATE));
@@ -179,8 +179,7 @@ impl Scene {
         assert_eq!(code, Code::FailedPrecondition);
     }
 
-    /// Posts to the REST API; gives the response, which is kept unless it is a
-    /// granted token.
+    /// Posts to the REST API; returns the response and keeps it, unless it is a granted token.
     async fn post(&mut self, path: &str, form: &str) -> Value {
         let address = format!("http://{}{path}", self.process.rest);
         let request = reqwest::Client::new().post(address).body(form.to_owned());
@@ -253,12 +252,12 @@ impl Scene {
         }
     }
 
-    /// Lets the vendor fail in every way, also by quoting what it was sent.
-    pub(super) async fn vendor_badly(&mut self) {
+    /// Makes the vendor fail in every way, also by quoting the request.
+    pub(super) async fn vendor_failures(&mut self) {
         let image = self.image(40);
         let token = self.vendor.calls()[0].token.clone();
         let quoted = format!("{token} {}", STANDARD.encode(&image));
-        let said = |code: i64| {
+        let vendor_error = |code: i64| {
             Fault::json(&format!(
                 r#"{{"error_code":{code},"error_msg":"bad {quoted}"}}"#
             ))
@@ -270,10 +269,10 @@ impl Scene {
         };
         let key = secret("key");
         let key = ("x-api-key", key.as_str());
-        for (violation, code) in [
-            (said(216_100), Code::InvalidArgument),
-            (said(123_456), Code::Unknown),
-            (said(282_000), Code::Unavailable),
+        for (failure, code) in [
+            (vendor_error(216_100), Code::InvalidArgument),
+            (vendor_error(123_456), Code::Unknown),
+            (vendor_error(282_000), Code::Unavailable),
             (Fault::json(&quoted), Code::Unknown),
             (page, Code::Unknown),
             (Fault::html(500), Code::Unavailable),
@@ -281,17 +280,17 @@ impl Scene {
             (Fault::HalfBody, Code::Unavailable),
             (Fault::code(110), Code::Unavailable),
         ] {
-            self.vendor.always(Operation::Search, violation.clone());
-            let answered = self.search(key, image.clone()).await;
-            assert_eq!(answered, code, "{violation:?}");
+            self.vendor.always(Operation::Search, failure.clone());
+            let response = self.search(key, image.clone()).await;
+            assert_eq!(response, code, "{failure:?}");
             self.vendor.behave(Operation::Search);
             assert_eq!(
                 self.search(key, image.clone()).await,
                 Code::Ok,
-                "{violation:?}"
+                "{failure:?}"
             );
         }
-        // Last: the keys rest from now on. A token is renewed once a second.
+        // Last: the credential is in cool-down from now on. A token is refreshed once a second.
         self.vendor.revoke_tokens();
         self.vendor
             .always(Operation::Token, Fault::invalid_client());

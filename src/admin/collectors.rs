@@ -1,6 +1,7 @@
-//! Numbers that libraries and bounds tell when the metrics are read.
+//! Metrics of libraries, quotas and admission, read from their owners at each scrape.
 
 use std::fmt;
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -8,17 +9,31 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::Sources;
+use crate::admission::InFlightBudget;
 use crate::library::{CredentialState, Libraries, State};
+use crate::quota::{Rejections, Store};
 use crate::telemetry::names::{self, Metric};
 
-/// Asks every library for its state.
-#[derive(Debug)]
-pub(super) struct Gauges(pub(super) Libraries);
+/// The parts that are read for their metrics.
+#[derive(Clone, Debug)]
+pub struct MetricSources {
+    /// Libraries; also shown by `/state`.
+    pub libraries: Libraries,
+    /// Requests and bytes in flight.
+    pub budget: InFlightBudget,
+    /// Where quotas are counted.
+    pub quotas: Arc<dyn Store>,
+    /// Rejections by quotas.
+    pub rejections: Rejections,
+}
 
-/// Asks what bounds callers: budget and quotas.
+/// Reads the state of every library.
 #[derive(Debug)]
-pub(super) struct OfBounds(pub(super) Sources);
+pub(super) struct LibraryCollector(pub(super) Libraries);
+
+/// Reads what limits callers: admission and quotas.
+#[derive(Debug)]
+pub(super) struct LimitsCollector(pub(super) MetricSources);
 
 type OfLibrary = fn(&State) -> Option<f64>;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
@@ -53,7 +68,7 @@ const OF_CREDENTIALS: [(Metric, OfCredential); 7] = [
     }),
 ];
 
-impl Collector for Gauges {
+impl Collector for LibraryCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let states: Vec<(&str, State)> = self
             .0
@@ -61,8 +76,7 @@ impl Collector for Gauges {
             .map(|(name, library)| (name, library.state()))
             .collect();
         for (metric, read) in OF_LIBRARIES {
-            let values = states.iter();
-            let values = values.filter_map(|(name, state)| {
+            let values = states.iter().filter_map(|(name, state)| {
                 let labels = vec![("library", (*name).to_owned())];
                 Some((labels, read(state)?))
             });
@@ -84,10 +98,10 @@ impl Collector for Gauges {
     }
 }
 
-impl Collector for OfBounds {
+impl Collector for LimitsCollector {
     #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Sources {
+        let MetricSources {
             budget,
             quotas,
             rejections,
@@ -103,7 +117,7 @@ impl Collector for OfBounds {
             ConstGauge::new(value).encode(gauge)?;
         }
         let Metric { name, help, .. } = names::QUOTA_REJECTIONS;
-        // The encoder appends it to every counter.
+        // The encoder appends `_total` to every counter.
         let name = name.strip_suffix("_total").unwrap_or(name);
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (tenant, count) in rejections.by_tenant() {
@@ -114,6 +128,7 @@ impl Collector for OfBounds {
     }
 }
 
+/// Encodes the gauges of one metric.
 fn family(
     encoder: &mut DescriptorEncoder<'_>,
     metric: Metric,
@@ -122,8 +137,7 @@ fn family(
     let mut family =
         encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
     for (labels, value) in values {
-        let gauge = ConstGauge::new(value);
-        gauge.encode(family.encode_family(&labels)?)?;
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
-//! Notices clients that do not even finish the first bytes of a protocol.
+//! Limits the time in which a client must send the preface of HTTP/2.
 //!
-//! HTTP/2 is told from HTTP/1 by its preface, and hyper waits for as much of
-//! it as a client cares to send, without a limit of time. What is read is
-//! counted here, below hyper, so that the wait can have one.
+//! hyper tells HTTP/2 from HTTP/1 by this preface and waits for it without a timeout. The bytes
+//! that it reads are counted here, below hyper, so that the wait can have one.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -13,36 +12,35 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Length of HTTP/2's preface (RFC 9113, section 3.4). The shortest request of
-/// HTTP/1.1, which has a `Host`, is longer.
+/// Length of HTTP/2's preface (RFC 9113, section 3.4). Every request of HTTP/1.1, which has a
+/// `Host`, is longer.
 const PREFACE_BYTES: usize = 24;
 
 /// A stream whose first bytes are counted.
 #[derive(Debug)]
-pub(super) struct Opening<S> {
+pub(super) struct PrefaceStream<S> {
     stream: S,
     /// Bytes of the preface that are still missing.
     missing: usize,
     done: Arc<AtomicBool>,
 }
 
-/// Whether a client has sent its first bytes.
+/// Whether a client has sent as many bytes as the preface has.
 #[derive(Clone, Debug)]
-pub(super) struct Opened(Arc<AtomicBool>);
+pub(super) struct PrefaceState(Arc<AtomicBool>);
 
-// === impl Opening ===
+// === impl PrefaceStream ===
 
-impl<S> Opening<S> {
-    pub(super) fn new(stream: S) -> (Self, Opened) {
+impl<S> PrefaceStream<S> {
+    pub(super) fn new(stream: S) -> (Self, PrefaceState) {
         let done = Arc::new(AtomicBool::new(false));
-        let opened = Opened(Arc::clone(&done));
-        let missing = PREFACE_BYTES;
-        let opening = Opening {
+        let state = PrefaceState(Arc::clone(&done));
+        let stream = PrefaceStream {
             stream,
-            missing,
+            missing: PREFACE_BYTES,
             done,
         };
-        (opening, opened)
+        (stream, state)
     }
 
     fn count(&mut self, bytes: usize) {
@@ -53,10 +51,10 @@ impl<S> Opening<S> {
     }
 }
 
-// === impl Opened ===
+// === impl PrefaceState ===
 
-impl Opened {
-    /// Ends after `limit` if the first bytes are not there then, else never.
+impl PrefaceState {
+    /// Ends after `limit` if the preface is incomplete then, else never.
     pub(super) async fn late(self, limit: Duration) {
         tokio::time::sleep(limit).await;
         if self.0.load(Ordering::Relaxed) {
@@ -65,7 +63,7 @@ impl Opened {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefaceStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,7 +76,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,0 +1,57 @@
+//! What both APIs are built around and what survives a reload of the configuration.
+
+use std::sync::Arc;
+
+use tonic_health::server::HealthReporter;
+
+use crate::admin::MetricSources;
+use crate::admission::InFlightBudget;
+use crate::config::Config;
+use crate::library::Libraries;
+use crate::quota::{self, Rejections};
+use crate::replicas::Redis;
+use crate::telemetry::Metrics;
+
+/// The parts of a gateway that exist once per process; clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Components {
+    pub(super) libraries: Libraries,
+    pub(super) quotas: Arc<dyn quota::Store>,
+    pub(super) rejections: Rejections,
+    pub(super) budget: InFlightBudget,
+    pub(super) health: HealthReporter,
+    pub(super) metrics: Metrics,
+}
+
+// === impl Components ===
+
+impl Components {
+    /// Makes the parts around libraries that are open.
+    pub(super) fn new(
+        config: &Config,
+        libraries: Libraries,
+        redis: Option<&Redis>,
+        metrics: Metrics,
+    ) -> Self {
+        let limits = &config.limits;
+        Components {
+            libraries,
+            // No call runs longer than its deadline.
+            quotas: quota::open(&config.quota, redis, limits.max_deadline),
+            rejections: Rejections::default(),
+            budget: InFlightBudget::new(limits.requests_in_flight, limits.bytes_in_flight),
+            health: HealthReporter::new(),
+            metrics,
+        }
+    }
+
+    /// Returns the parts whose numbers the admin port shows.
+    pub(super) fn metric_sources(&self) -> MetricSources {
+        MetricSources {
+            libraries: self.libraries.clone(),
+            budget: self.budget.clone(),
+            quotas: self.quotas.clone(),
+            rejections: self.rejections.clone(),
+        }
+    }
+}

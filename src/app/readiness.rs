@@ -1,0 +1,78 @@
+//! When the gateway accepts traffic: from the end of its start to its lame duck period.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::components::Components;
+use crate::admin::{Phase, Readiness};
+use crate::config;
+use crate::grpc;
+use crate::library::{Libraries, Library};
+
+/// Wait before another attempt at a library that does not say when to retry.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reports to probes when traffic is accepted and when it no longer is; returns at the end of the
+/// lame duck period, whose length `shutdown` returns.
+pub(super) async fn serve_until(
+    shutdown: impl Future<Output = Duration>,
+    components: &Components,
+    readiness: &Readiness,
+    limits: &config::Limits,
+) {
+    let start = async {
+        wait_for_libraries(&components.libraries, limits.ready_wait).await;
+        readiness.enter(Phase::Ready);
+        set_status(&components.health, ServingStatus::Serving).await;
+        std::future::pending().await
+    };
+    let lame_duck = tokio::select! {
+        lame_duck = shutdown => lame_duck,
+        never = start => never,
+    };
+    tracing::info!(
+        lame_duck_ms = lame_duck.as_millis(),
+        "graceful shutdown started"
+    );
+    readiness.enter(Phase::Draining);
+    set_status(&components.health, ServingStatus::NotServing).await;
+    sleep(lame_duck).await;
+}
+
+/// Ends the streams of health checks that watch; they have received the last status.
+pub(super) async fn end_health_streams(mut health: HealthReporter) {
+    health.clear_service_status("").await;
+    health.clear_service_status(grpc::NAME).await;
+}
+
+/// Sets the status of the whole server and of the service.
+async fn set_status(health: &HealthReporter, status: ServingStatus) {
+    health.set_service_status("", status).await;
+    health.set_service_status(grpc::NAME, status).await;
+}
+
+/// Waits until every library has what its first call needs, up to `max_wait`: an outage of a
+/// vendor is no reason for one of the gateway.
+async fn wait_for_libraries(libraries: &Libraries, max_wait: Duration) {
+    let libraries = libraries.iter();
+    let all = join_all(libraries.map(|(name, library)| wait_for_library(name, library)));
+    if timeout(max_wait, all).await.is_err() {
+        tracing::warn!(
+            wait_ms = max_wait.as_millis(),
+            "accepting traffic before every library is ready"
+        );
+    }
+}
+
+async fn wait_for_library(name: &str, library: &Arc<dyn Library>) {
+    while let Err(error) = library.prepare().await {
+        let reason = error.kind().reason();
+        tracing::warn!(library = name, reason, "library not ready yet");
+        sleep(error.retry_after().unwrap_or(RETRY_INTERVAL)).await;
+    }
+}

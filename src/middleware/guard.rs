@@ -1,0 +1,108 @@
+//! Runs checks of a request's head before its call: authentication, quota, admission, deadline.
+//!
+//! A [`Check`] decides from the head alone, before a byte of the body is read. It can add to the
+//! extensions of the request, observe the body and hold something until the call ends. A request
+//! that it rejects never reaches the inner service; the caller gets the error in the format of
+//! its API. All checks of an API run in one service and one allocation.
+
+use http::Request;
+use http::request::Parts;
+
+use super::api_info::Reject;
+use super::around::{Middleware, ResponseFuture};
+use super::body::{BodyObserver, ObservedBody};
+use super::http_service::HttpService;
+use crate::error::Error;
+
+/// Decides whether the call of a request may run.
+pub trait Check: Clone + Send + Sync + 'static {
+    /// What an admitted call holds.
+    type Hold: Hold;
+    /// What observes the body of an admitted call.
+    type Observer: BodyObserver;
+
+    /// Admits or rejects a request by its head.
+    fn check(
+        &self,
+        head: &mut Parts,
+    ) -> impl Future<Output = Result<(Self::Hold, Self::Observer), Error>> + Send;
+
+    /// Adds a check that runs after this one has admitted a request.
+    fn then<C: Check>(self, next: C) -> Then<Self, C> {
+        Then(self, next)
+    }
+}
+
+/// What an admitted call holds until its handler has responded or the caller has gone.
+pub trait Hold: Send + Sized {
+    /// Runs the call while this is held. An error ends a running call and rejects its request.
+    fn run<T: Send>(
+        self,
+        response: impl Future<Output = T> + Send,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        async move {
+            let response = response.await;
+            drop(self);
+            Ok(response)
+        }
+    }
+}
+
+/// Two checks, one after the other.
+#[derive(Clone, Debug)]
+pub struct Then<A, B>(A, B);
+
+/// Middleware that runs a [`Check`].
+#[derive(Clone, Debug)]
+pub struct Guard<C, R> {
+    pub(super) check: C,
+    pub(super) reject: R,
+}
+
+impl Hold for () {}
+
+impl<A: Hold, B: Hold> Hold for (A, B) {
+    async fn run<T: Send>(self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
+        self.0.run(self.1.run(response)).await?
+    }
+}
+
+impl<A: Check, B: Check> Check for Then<A, B> {
+    type Hold = (A::Hold, B::Hold);
+    type Observer = (A::Observer, B::Observer);
+
+    async fn check(&self, head: &mut Parts) -> Result<(Self::Hold, Self::Observer), Error> {
+        let (first_hold, first_observer) = self.0.check(head).await?;
+        let (second_hold, second_observer) = self.1.check(head).await?;
+        Ok(((first_hold, second_hold), (first_observer, second_observer)))
+    }
+}
+
+impl<S, A, B, C> Middleware<S, A> for Guard<C, Reject<B>>
+where
+    C: Check,
+    S: HttpService<ObservedBody<A, C::Observer>, ResponseBody = B>,
+    A: Send + 'static,
+    B: Send + 'static,
+{
+    type RequestBody = ObservedBody<A, C::Observer>;
+    type ResponseBody = B;
+
+    fn call(&self, inner: &mut S, request: Request<A>) -> ResponseFuture<B> {
+        let Guard { check, reject } = self.clone();
+        // The service that is ready serves this call; its clone serves the next one.
+        let next = inner.clone();
+        let mut ready = std::mem::replace(inner, next);
+        Box::pin(async move {
+            let (mut head, body) = request.into_parts();
+            let (hold, observer) = match check.check(&mut head).await {
+                Ok(admitted) => admitted,
+                Err(error) => return Ok(reject(&error)),
+            };
+            let request = Request::from_parts(head, ObservedBody::new(body, observer));
+            hold.run(ready.call(request))
+                .await
+                .unwrap_or_else(|error| Ok(reject(&error)))
+        })
+    }
+}

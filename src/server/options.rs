@@ -1,0 +1,45 @@
+//! How the connections of a listener are treated.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use super::tls::Tls;
+use crate::telemetry::Metrics;
+
+/// Relative jitter of a connection's age, so that connections which were opened together do not
+/// close together (gRFC A9).
+const AGE_JITTER: f64 = 0.1;
+
+/// How the connections of a listener are treated.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name of the listener.
+    pub listener: &'static str,
+    /// Without it, connections are plain text.
+    pub tls: Option<Tls>,
+    /// Age at which a connection is asked to end; zero for never.
+    pub max_age: Duration,
+    /// Maximum wait for the calls on a connection that has reached its age.
+    pub grace: Duration,
+    /// Maximum wait for running calls when the server drains.
+    pub drain: Duration,
+    /// Metrics that connections are counted in.
+    pub metrics: Metrics,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Ends when a connection that opens now has reached its age.
+    pub(super) async fn age(&self) {
+        if self.max_age.is_zero() {
+            return std::future::pending().await;
+        }
+        // The standard library draws its random state from the system.
+        let bits = RandomState::new().hash_one(0_u8) >> 11;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let share = bits as f64 / (1_u64 << 53) as f64;
+        let jitter = 1.0 + AGE_JITTER * (2.0 * share - 1.0);
+        tokio::time::sleep(self.max_age.mul_f64(jitter)).await;
+    }
+}
