@@ -280,7 +280,7 @@ fn open(
     redis: Option<&Redis>,
     metrics: &Metrics,
 ) -> Result<(Libraries, Vec<Embedded>)> {
-    let pace = redis.filter(|_| config.pacing == config::Store::Redis);
+    let pace = redis.filter(|_| config.rate_limit == config::Store::Redis);
     let mut libraries: Vec<(String, Arc<dyn Library>)> = Vec::new();
     let mut embedded = Vec::new();
     for (name, config) in &config.libraries {

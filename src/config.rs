@@ -59,7 +59,7 @@ pub struct Config {
     /// Where the quotas of tenants are counted.
     pub quota: Quota,
     /// Where the sends of the vendor's accounts are counted.
-    pub pacing: Store,
+    pub rate_limit: Store,
     /// Logs and traces.
     pub telemetry: Telemetry,
     /// Files beside the configuration that values were read from.
@@ -81,7 +81,7 @@ pub const FIXED: [&str; 14] = [
     "redis",
     "quota.store",
     "quota.on_failure",
-    "pacing.store",
+    "rate_limit.store",
     "telemetry.log",
     "telemetry.otlp_endpoint",
     "telemetry.sampling",
@@ -152,7 +152,7 @@ fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
     let limits = limits::read(root.section("limits"));
     let redis = root.optional_section("redis", replicas::read);
     let quota = quota::read(root.section("quota"));
-    let pacing = replicas::read_pacing(root.section("pacing"));
+    let rate_limit = replicas::read_rate_limit(root.section("rate_limit"));
     let telemetry = telemetry::read(root.section("telemetry"));
     root.finish();
 
@@ -161,7 +161,7 @@ fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
         checks::doors(listen, auth, &tenants, errors);
     }
-    checks::stores(redis.as_ref(), quota.as_ref(), pacing, errors);
+    checks::stores(redis.as_ref(), quota.as_ref(), rate_limit, errors);
     Some(Config {
         listen: listen?,
         libraries: whole(libraries)?,
@@ -170,7 +170,7 @@ fn read(mut root: Section<'_>, errors: &Collector) -> Option<Config> {
         limits: limits?,
         redis: redis?,
         quota: quota?,
-        pacing: pacing?,
+        rate_limit: rate_limit?,
         telemetry: telemetry?,
         files: Vec::new(),
         fixed: FIXED.map(|_| source::digest(None)),

@@ -114,7 +114,7 @@ pub(super) fn doors(listen: &Listen, auth: &Auth, tenants: &Entries<Tenant>, err
 pub(super) fn stores(
     redis: Option<&Option<Redis>>,
     quota: Option<&Quota>,
-    pacing: Option<Store>,
+    rate_limit: Option<Store>,
     errors: &Collector,
 ) {
     if !matches!(redis, Some(None)) {
@@ -122,7 +122,7 @@ pub(super) fn stores(
     }
     let stores = [
         ("quota.store", quota.map(|quota| quota.store)),
-        ("pacing.store", pacing),
+        ("rate_limit.store", rate_limit),
     ];
     for (key, store) in stores {
         if store == Some(Store::Redis) {

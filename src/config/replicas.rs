@@ -1,4 +1,4 @@
-//! `[redis]` and `[pacing]`: what the replicas of a gateway count together.
+//! `[redis]` and `[rate_limit]`: what the replicas of a gateway count together.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -35,8 +35,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Redis> {
     })
 }
 
-/// Reads `[pacing]`: where the sends of the vendor's accounts are counted.
-pub(super) fn read_pacing(mut section: Section<'_>) -> Option<Store> {
+/// Reads `[rate_limit]`: where the sends of the vendor's accounts are counted.
+pub(super) fn read_rate_limit(mut section: Section<'_>) -> Option<Store> {
     let store = section.value("store", store);
     section.finish();
     store

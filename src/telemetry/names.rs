@@ -299,7 +299,7 @@ pub const BREAKER: Metric = metric(
 /// Whether a credential's pace is that of all replicas.
 pub const PACED_TOGETHER: Metric = metric(
     "samegate_credential_paced_together",
-    "Whether a credential's pace is counted in pacing.store with the other replicas: 1 or 0; \
+    "Whether a credential's pace is counted in rate_limit.store with the other replicas: 1 or 0; \
      absent where each replica keeps its own",
     CREDENTIAL,
 );

@@ -180,7 +180,7 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
         // Nobody listens there: the store fails at every call.
         format!(
             "[redis]\nurl = \"redis://me:{}@127.0.0.1:1/0\"\n\
-             [quota]\nstore = \"redis\"\n[pacing]\nstore = \"redis\"\n",
+             [quota]\nstore = \"redis\"\n[rate_limit]\nstore = \"redis\"\n",
             of("redis")
         ),
         issuer.config("30s"),
