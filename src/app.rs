@@ -29,9 +29,10 @@ use crate::admission::Budget;
 use crate::call::Tenant;
 use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
-use crate::library::embedded::Embedded;
-use crate::library::rest::Rest;
-use crate::library::{Libraries, Library, Observed};
+use crate::library::embedded::EmbeddedBackend;
+use crate::library::instrumented::InstrumentedLibrary;
+use crate::library::rest::RestBackend;
+use crate::library::{Libraries, Library};
 use crate::middleware::{self, ApiKeys, Authenticate, Bounds, Credentials, Deadlines, Tokens};
 use crate::quota::{self, Quotas, Rejections};
 use crate::replicas::Redis;
@@ -45,7 +46,7 @@ pub struct App {
     doors: [Door; 2],
     admin: (TcpListener, Router),
     addresses: Addresses,
-    embedded: Vec<Embedded>,
+    embedded: Vec<EmbeddedBackend>,
     parts: Parts,
     readiness: Readiness,
     tls: Option<Tls>,
@@ -193,7 +194,7 @@ impl App {
         if probes.await.is_err() {
             tracing::error!("the probes ended by a panic");
         }
-        self.embedded.iter().for_each(Embedded::close);
+        self.embedded.iter().for_each(EmbeddedBackend::close);
     }
 }
 
@@ -279,20 +280,20 @@ fn open(
     config: &Config,
     redis: Option<&Redis>,
     metrics: &Metrics,
-) -> Result<(Libraries, Vec<Embedded>)> {
+) -> Result<(Libraries, Vec<EmbeddedBackend>)> {
     let pace = redis.filter(|_| config.rate_limit == config::Store::Redis);
     let mut libraries: Vec<(String, Arc<dyn Library>)> = Vec::new();
     let mut embedded = Vec::new();
     for (name, config) in &config.libraries {
         let library: Arc<dyn Library> = match config {
             config::Library::Embedded(config) => {
-                let library = Embedded::open(config)?;
+                let library = EmbeddedBackend::open(config)?;
                 embedded.push(library.clone());
-                Arc::new(Observed::new(name.as_str(), library))
+                Arc::new(InstrumentedLibrary::new(name.as_str(), library))
             }
             config::Library::Rest(config) => {
-                let library = Rest::observed(config, name, metrics, pace)?;
-                Arc::new(Observed::new(name.as_str(), library))
+                let library = RestBackend::new(config, name, metrics, pace)?;
+                Arc::new(InstrumentedLibrary::new(name.as_str(), library))
             }
         };
         libraries.push((name.clone(), library));

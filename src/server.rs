@@ -10,7 +10,6 @@ mod tls;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use tower::Service;
 pub use tls::Tls;
 
 use crate::call::Closing;
+use crate::jitter;
 use crate::telemetry::Metrics;
 
 /// Wait after a failed accept: the process is out of descriptors or memory,
@@ -60,12 +60,8 @@ impl Options {
         if self.max_age.is_zero() {
             return std::future::pending().await;
         }
-        // Drawn from the system by the standard library.
-        let bits = RandomState::new().hash_one(0_u8) >> 11;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let share = bits as f64 / (1_u64 << 53) as f64;
-        let jitter = 1.0 + AGE_JITTER * (2.0 * share - 1.0);
-        tokio::time::sleep(self.max_age.mul_f64(jitter)).await;
+        let factor = jitter::random(1.0 - AGE_JITTER..1.0 + AGE_JITTER);
+        tokio::time::sleep(self.max_age.mul_f64(factor)).await;
     }
 }
 

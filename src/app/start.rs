@@ -23,7 +23,7 @@ pub(super) async fn prepare(libraries: &Libraries, longest: Duration) {
 }
 
 async fn prepare_one(name: &str, library: &Arc<dyn Library>) {
-    while let Err(error) = library.prepare().await {
+    while let Err(error) = library.warm_up().await {
         let reason = error.kind().reason();
         tracing::warn!(library = name, reason, "the library is not ready yet");
         sleep(error.retry_after().unwrap_or(PAUSE)).await;

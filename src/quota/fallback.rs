@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Decision, Limits, Local, Redis, Running, Store};
 use crate::config::OnFailure;
 use crate::error::{self, Error, Kind, Result};
-use crate::replicas::PAUSE;
+use crate::replicas::RETRY_INTERVAL;
 
 /// Counts in Redis while it answers, and as configured while it does not.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Fallback {
         match *again {
             Some(time) if Instant::now() < time => false,
             Some(_) => {
-                *again = Some(Instant::now() + PAUSE);
+                *again = Some(Instant::now() + RETRY_INTERVAL);
                 true
             }
             None => true,
@@ -54,7 +54,7 @@ impl Fallback {
     }
 
     fn note(&self, failure: Option<&Error>) {
-        let next = failure.map(|_| Instant::now() + PAUSE);
+        let next = failure.map(|_| Instant::now() + RETRY_INTERVAL);
         let Ok(mut again) = self.again.lock() else {
             return;
         };

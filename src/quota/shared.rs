@@ -76,7 +76,7 @@ impl fmt::Debug for Redis {
 #[async_trait]
 impl Store for Redis {
     async fn take(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
-        let name = self.0.redis.name();
+        let name = self.0.redis.unique_name();
         let (limit, wait) = self
             .run(&self.invocation(tenant, limits, bytes, &name))
             .await?;

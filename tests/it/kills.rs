@@ -21,7 +21,7 @@ use crate::support::by_hand::variable;
 use crate::support::chance::Chance;
 use crate::support::images::png;
 use crate::support::process::Process;
-use crate::support::proxy::{Proxy, Way};
+use crate::support::proxy::{Direction, Proxy};
 
 /// Played in every run: each begins with another kind of kill. A seed that
 /// ever failed is added, with what it showed.
@@ -75,12 +75,12 @@ async fn play(seed: u64, images: u64) {
         match chance.below(2) {
             0 => scene
                 .proxy
-                .stop_after(Way::ToServer, chance.below(scene.bytes / KILLS) + 1),
+                .stop_after(Direction::ToServer, chance.below(scene.bytes / KILLS) + 1),
             _ => {
                 let most = images * RESPONSE_BYTES * 2 / KILLS;
                 scene
                     .proxy
-                    .stop_after(Way::ToClient, chance.below(most) + 1);
+                    .stop_after(Direction::ToClient, chance.below(most) + 1);
             }
         }
         let ended = tokio::select! {
@@ -95,10 +95,10 @@ async fn play(seed: u64, images: u64) {
         let kill = [Kill::Connection, Kill::Client, Kill::Gateway]
             [usize::try_from((seed + number) % 3).unwrap()];
         match kill {
-            Kill::Connection => scene.proxy.cut(),
+            Kill::Connection => scene.proxy.disconnect(),
             Kill::Client => {
                 client.kill().await.unwrap();
-                scene.proxy.cut();
+                scene.proxy.disconnect();
                 client = scene.import();
             }
             Kill::Gateway => scene.kill_gateway(seed).await,
@@ -198,7 +198,7 @@ impl Scene {
     /// acknowledged must be there.
     async fn kill_gateway(&mut self, seed: u64) {
         self.gateway.kill().await;
-        self.proxy.cut();
+        self.proxy.disconnect();
         self.gateway.restart().await;
         let acknowledged: BTreeMap<String, String> = self
             .lines("journal")
@@ -209,9 +209,9 @@ impl Scene {
         for (sign, key) in acknowledged {
             assert_eq!(stored.get(&sign), Some(&key), "seed {seed}: lost");
         }
-        self.proxy.lead_to(self.gateway.grpc);
+        self.proxy.set_target(self.gateway.grpc);
         // Connections that the proxy took in between.
-        self.proxy.cut();
+        self.proxy.disconnect();
     }
 
     /// Briefs in the library, which are the paths, by sign.
