@@ -96,7 +96,7 @@ impl Collector for OfBounds {
         for (metric, value) in [
             (names::ADMITTED, budget.requests() as f64),
             (names::ADMITTED_BYTES, budget.bytes() as f64),
-            (names::QUOTA_STORE, f64::from(u8::from(quotas.is_whole()))),
+            (names::QUOTA_STORE, f64::from(u8::from(quotas.is_up()))),
         ] {
             let gauge =
                 encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;

@@ -132,7 +132,7 @@ impl Service {
         let options = bulk::options(&mut messages).await?;
         let (_, library) = self.library(&call, &options.library)?;
         let library = Arc::clone(library);
-        let meter = self.quotas.meter(&call.tenant.name);
+        let meter = self.quotas.limiter(&call.tenant.name);
         let gate = Gate::open(self.budget.clone(), meter, call.timeout, closing)?;
         bulk::Load::new(call, library, &options, messages, gate)
     }

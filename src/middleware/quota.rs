@@ -17,7 +17,7 @@ use super::announced;
 use super::watched::Watched;
 use crate::call::Tenant;
 use crate::error::{Error, Kind};
-use crate::quota::{Meter, Quotas};
+use crate::quota::{Quotas, TenantLimiter};
 
 /// Asks the quota of the request's tenant.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Metered<S, R> {
 /// Charges what arrived beyond the announced length when the call ends, also
 /// for a caller that leaves before the response.
 struct Bill {
-    meter: Meter,
+    meter: TenantLimiter,
     announced: u64,
     arrived: Arc<AtomicU64>,
 }
@@ -88,13 +88,13 @@ where
             let error = Error::new(Kind::Internal, "the call has no tenant");
             return std::future::ready(Ok(reject(&error))).boxed();
         };
-        let meter = self.layer.quotas.meter(&tenant.name);
+        let meter = self.layer.quotas.limiter(&tenant.name);
         let announced = announced(request.headers());
         // The service that is ready goes with the call; its copy stays.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         async move {
-            let running = match meter.take(announced).await {
+            let running = match meter.acquire(announced).await {
                 Ok(running) => running,
                 Err(error) => return Ok(reject(&error)),
             };

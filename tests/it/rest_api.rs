@@ -18,7 +18,7 @@ use samegate::call::Tenant;
 use samegate::config::RestKey;
 use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, Authenticate, Bounds, Deadlines};
-use samegate::quota::{Local, Quotas, Rejections};
+use samegate::quota::{LocalStore, Quotas, Rejections};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ fn layered(calls: Router, keys: Keys) -> Router {
         Arc::new(move |head| Box::pin(std::future::ready(known.authenticate(head))));
     let bounds = Bounds {
         quotas: Quotas::of(
-            Arc::new(Local::default()),
+            Arc::new(LocalStore::default()),
             BTreeMap::new(),
             false,
             Rejections::default(),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::{Budget, Class, Place};
 use crate::error::{Error, Kind, Result};
-use crate::quota::{Meter, Running};
+use crate::quota::{ConcurrencyPermit, TenantLimiter};
 
 /// Stands between a load's client and its library.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(in crate::grpc) struct Gate(std::sync::Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     budget: Budget,
-    meter: Meter,
+    meter: TenantLimiter,
     patience: Duration,
     closing: CancellationToken,
     /// The load's own place: it bounds how many there are.
@@ -31,7 +31,7 @@ struct Inner {
 /// What an item holds while it is worked on.
 #[derive(Debug)]
 pub(super) struct Entry {
-    _running: Running,
+    _running: ConcurrencyPermit,
     _place: Place,
 }
 
@@ -43,7 +43,7 @@ impl Gate {
     /// `Overloaded` when there are too many loads and items.
     pub(in crate::grpc) fn open(
         budget: Budget,
-        meter: Meter,
+        meter: TenantLimiter,
         patience: Duration,
         closing: CancellationToken,
     ) -> Result<Self> {
@@ -81,7 +81,7 @@ impl Gate {
         let full = |_| Error::new(Kind::Overloaded, "no memory was free in time");
         let place = place.map_err(full)?;
         loop {
-            let rejected = match self.0.meter.take(bytes as u64).await {
+            let rejected = match self.0.meter.acquire(bytes as u64).await {
                 Ok(running) => {
                     return Ok(Entry {
                         _running: running,

@@ -143,7 +143,7 @@ impl Scene {
             ("stderr", REQUEST_ID),
             ("stderr", LIBRARY),
             ("stderr", "library call failed"),
-            ("stderr", "quotas are no longer counted together"),
+            ("stderr", "quota store unavailable, quotas fell back"),
             ("stderr", "DEBUG"),
             ("traces", LIBRARY),
             ("traces", REQUEST_ID),
