@@ -162,6 +162,6 @@ impl App {
         if admin.await.is_err() {
             tracing::error!("admin listener panicked");
         }
-        self.embedded.iter().for_each(Embedded::close);
+        self.embedded.iter().for_each(EmbeddedBackend::close);
     }
 }

@@ -57,7 +57,7 @@ pub struct Config {
     /// Where the quotas of tenants are counted.
     pub quota: Quota,
     /// Where the sends of the vendor's accounts are counted.
-    pub pacing: Store,
+    pub rate_limit: Store,
     /// Logs and traces.
     pub telemetry: Telemetry,
     /// Other files that values were read from.
@@ -135,7 +135,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     let limits = limits::read(root.section("limits"));
     let redis = root.optional_section("redis", replicas::read);
     let quota = quota::read(root.section("quota"));
-    let pacing = replicas::read_pacing(root.section("pacing"));
+    let rate_limit = replicas::read_rate_limit(root.section("rate_limit"));
     let telemetry = telemetry::read(root.section("telemetry"));
     root.finish();
 
@@ -144,7 +144,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
         checks::listeners(listen, auth, &tenants, errors);
     }
-    checks::stores(redis.as_ref(), quota.as_ref(), pacing, errors);
+    checks::stores(redis.as_ref(), quota.as_ref(), rate_limit, errors);
     Some(Config {
         listen: listen?,
         libraries: valid_entries(libraries)?,
@@ -153,7 +153,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
         limits: limits?,
         redis: redis?,
         quota: quota?,
-        pacing: pacing?,
+        rate_limit: rate_limit?,
         telemetry: telemetry?,
         files: Vec::new(),
         fixed: FIXED.map(|_| tree::digest(None)),

@@ -17,6 +17,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod grpc;
+pub mod jitter;
 pub mod library;
 pub mod middleware;
 pub mod proto;

@@ -1,19 +1,22 @@
-//! The contract of an image library, kept by every backend.
+//! The contract of an image library, which every backend keeps.
 //!
-//! A library takes checked requests and owns everything behind them: storage
-//! or a vendor, its tokens, its pace. Rules that every backend keeps, and that
-//! one suite of tests holds against each:
+//! A library gets checked requests and owns everything behind them: storage, or
+//! a vendor with its access tokens and its rate limit. Rules that every backend
+//! keeps, and that one suite of tests checks for each:
 //!
 //! - content decides identity: the same bytes get the same sign, and adding
-//!   them again changes nothing and says so;
-//! - an answered change is durable, and visible to the next call as far as the
-//!   backend promises it (the vendor needs hours for deletions);
+//!   them again changes nothing and returns `existed`;
+//! - a change is durable when its response is returned, and visible to the next
+//!   call as far as the backend promises it (the vendor needs hours for
+//!   deletions);
 //! - a call that cannot be done before `call.deadline` fails with
-//!   `DeadlineExceeded`, and dropping the future frees what it held at once;
+//!   `DeadlineExceeded`, and dropping the future frees its resources at once;
 //! - errors are classified, and hold no secret and no image bytes.
+//!
+//! Backends are not re-exported here: they use this file, so it uses none of them.
 
 pub mod embedded;
-mod observed;
+pub mod instrumented;
 pub mod rest;
 mod state;
 
@@ -30,14 +33,12 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result};
 
-pub use self::observed::Observed;
-pub use self::rest::Rest;
 pub use self::state::{BreakerState, CpuState, CredentialState, State};
 
 /// One library of images.
 #[async_trait]
 pub trait Library: Send + Sync + fmt::Debug {
-    /// Adds an image; one that is stored already answers `existed`.
+    /// Adds an image; returns `existed` for one that is stored already.
     async fn add(&self, call: &Call, request: Add) -> Result<Added>;
 
     /// Finds the images that are the same as the query, best first.
@@ -46,31 +47,31 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Changes the brief and/or tags of a stored image.
     async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
 
-    /// Deletes images; signs have an outcome each, so a missing one does not
+    /// Deletes images; each sign has its own outcome, so a missing one does not
     /// fail the call.
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
 
-    /// Tells the size of the library.
-    async fn stats(&self, _call: &Call) -> Result<LibraryStats> {
-        Err(unsupported("tell its size"))
+    /// Returns the size of the library.
+    async fn stats(&self, _call: &Call) -> Result<Stats> {
+        Err(unsupported("return its size"))
     }
 
-    /// Pages through the library.
+    /// Returns one page of the library's records.
     async fn list(&self, _call: &Call, _request: List) -> Result<Listing> {
         Err(unsupported("list its images"))
     }
 
     /// Reads one record with its thumbnail.
     async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
-        Err(unsupported("show a stored image"))
+        Err(unsupported("return a stored image"))
     }
 
-    /// Gets what the first call would have to wait for.
-    async fn prepare(&self) -> Result<()> {
+    /// Fetches everything that the first call would have to wait for.
+    async fn warm_up(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Tells how the library is, without waiting.
+    /// Returns the state for operators, without waiting.
     fn state(&self) -> State {
         State::default()
     }
@@ -83,19 +84,19 @@ pub struct Libraries(Arc<BTreeMap<String, Arc<dyn Library>>>);
 // === impl Libraries ===
 
 impl Libraries {
-    /// Gathers opened libraries.
+    /// Collects opened libraries.
     pub fn new(libraries: impl IntoIterator<Item = (String, Arc<dyn Library>)>) -> Self {
         Libraries(Arc::new(libraries.into_iter().collect()))
     }
 
-    /// Every library with its name.
+    /// Returns every library with its name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Library>)> {
         self.0
             .iter()
             .map(|(name, library)| (name.as_str(), library))
     }
 
-    /// Finds the library that a tenant means; an empty name means its first.
+    /// Finds a library of a tenant; an empty name selects the tenant's first one.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl Libraries {
     }
 }
 
-fn unsupported(what: &str) -> Error {
-    let message = format!("the vendor's API cannot {what}; only an embedded library can");
+fn unsupported(action: &str) -> Error {
+    let message = format!("the vendor's API cannot {action}; only an embedded library can");
     Error::new(Kind::OperationUnsupported, message)
 }

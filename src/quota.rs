@@ -1,89 +1,29 @@
-//! Quotas of tenants: decided in one step, counted in one place.
+//! Quotas of tenants: one decision about all limits of a call.
 //!
-//! A [`Store`] decides about one call and charges what it admits: all limits
-//! of a tenant together, or none. [`Local`] counts in this process, [`Redis`]
-//! for all replicas, and [`Fallback`] goes on when Redis does not answer. A
-//! [`Meter`] is one tenant's view, for the layer around both APIs and for the
-//! items of a bulk load.
+//! A [`Store`] decides about a call and charges it when it is admitted: against
+//! all limits of the tenant, or against none. [`LocalStore`] counts in this
+//! process, [`RedisStore`] for all replicas, and [`FallbackStore`] decides while
+//! Redis is unavailable. A [`TenantLimiter`] is the quota of one tenant, for the
+//! layer around both APIs and for the items of a bulk load.
 
 mod fallback;
 mod gcra;
 mod local;
-mod shared;
+mod redis;
+mod store;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use crate::config;
-pub use crate::config::TenantQuota as Limits;
-use crate::error::{Error, Kind, Result};
-use crate::replicas;
+use crate::error::Result;
+use crate::replicas::Redis;
 
-pub use self::shared::Redis;
-pub use fallback::Fallback;
-pub use local::Local;
-
-/// Keeps the counts of quotas and decides by them.
-#[async_trait]
-pub trait Store: fmt::Debug + Send + Sync {
-    /// Decides about one call that is `bytes` long as far as is known, and
-    /// charges it when it is admitted.
-    ///
-    /// # Errors
-    ///
-    /// `QuotaStoreUnavailable` when nothing could be decided.
-    async fn take(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision>;
-
-    /// Charges bytes that an admitted call turned out to have on top. A tenant
-    /// may come into debt by it, and is rejected until that is paid.
-    fn charge(&self, tenant: &str, limits: &Limits, bytes: u64);
-
-    /// Whether replicas count together as configured; a store of one process
-    /// always does.
-    fn is_whole(&self) -> bool {
-        true
-    }
-}
-
-/// What a store decided.
-#[derive(Debug)]
-pub enum Decision {
-    /// The call may run; it counts as running while this is kept.
-    Admitted(Running),
-    /// The call may not run.
-    Rejected(Rejection),
-}
-
-/// Why a call may not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// The limit that it would break.
-    pub limit: Limit,
-    /// Time until it would not, if nothing else comes.
-    pub wait: Duration,
-}
-
-/// The limits of a quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// `requests_per_second` and `burst`.
-    Rate,
-    /// `bytes_per_second`.
-    Bytes,
-    /// `concurrent`.
-    Concurrency,
-    /// `requests_per_day`.
-    Day,
-}
-
-/// A call that runs; dropping it frees its place.
-#[derive(Default)]
-#[must_use = "the call counts as running only while this is kept"]
-pub struct Running(Option<Box<dyn FnOnce() + Send + Sync>>);
+pub use self::fallback::FallbackStore;
+pub use self::local::LocalStore;
+pub use self::redis::RedisStore;
+pub use self::store::{ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store};
 
 /// The quotas of all tenants.
 #[derive(Clone, Debug)]
@@ -97,67 +37,42 @@ struct Inner {
     rejections: Rejections,
 }
 
-/// How often each tenant was over its quota, in shadow too; clones share it.
+/// How often each tenant was over its quota, also in shadow mode; clones share
+/// the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Rejections(Arc<Mutex<BTreeMap<Arc<str>, u64>>>);
 
-/// The quota of one tenant.
+/// Enforces the quota of one tenant.
 #[derive(Clone, Debug)]
-pub struct Meter {
+pub struct TenantLimiter {
     quotas: Quotas,
     tenant: Arc<str>,
 }
 
-/// Wait for a place among the running calls: nobody knows when one ends.
-const CONCURRENCY_WAIT: Duration = Duration::from_secs(1);
-
-// === impl Running ===
-
-impl Running {
-    /// Calls `end` when the call ends.
-    fn until(end: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Running(Some(Box::new(end)))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(end) = self.0.take() {
-            end();
-        }
-    }
-}
-
-impl fmt::Debug for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Running(counted: {})", self.0.is_some())
-    }
-}
-
 /// Opens the configured store.
 ///
-/// `longest` is the longest time that a call runs: a place that a crashed
-/// replica left taken is free after it.
+/// `max_call_time` bounds the time for which a call counts as concurrent: then
+/// the permits of a replica that crashed are free.
 pub fn open(
     config: &config::Quota,
-    redis: Option<&replicas::Redis>,
-    longest: Duration,
+    redis: Option<&Redis>,
+    max_call_time: Duration,
 ) -> Arc<dyn Store> {
     match redis {
         Some(redis) if config.store == config::Store::Redis => {
             let replicas = redis.replicas();
-            let redis = Redis::new(redis.clone(), longest);
-            Arc::new(Fallback::new(redis, config.on_failure, replicas))
+            let store = RedisStore::new(redis.clone(), max_call_time);
+            Arc::new(FallbackStore::new(store, config.on_failure, replicas))
         }
-        _ => Arc::new(Local::default()),
+        _ => Arc::new(LocalStore::default()),
     }
 }
 
 // === impl Quotas ===
 
 impl Quotas {
-    /// Counts in a store, and what it rejects in `rejections`; `shadow` admits
-    /// that.
+    /// Enforces `limits` by a store, and counts its rejections; `shadow` admits
+    /// them.
     pub fn of(
         store: Arc<dyn Store>,
         limits: BTreeMap<String, Limits>,
@@ -172,9 +87,9 @@ impl Quotas {
         }))
     }
 
-    /// The quota of a tenant; one without limits is not counted.
-    pub fn meter(&self, tenant: &str) -> Meter {
-        Meter {
+    /// Returns the limiter of a tenant; one without limits is not counted.
+    pub fn limiter(&self, tenant: &str) -> TenantLimiter {
+        TenantLimiter {
             quotas: self.clone(),
             tenant: tenant.into(),
         }
@@ -184,85 +99,66 @@ impl Quotas {
 // === impl Rejections ===
 
 impl Rejections {
-    /// Calls and items of bulk loads that were over a quota, by tenant.
+    /// Returns the calls and items of bulk loads that were over a quota, by
+    /// tenant.
     pub fn by_tenant(&self) -> BTreeMap<Arc<str>, u64> {
         self.lock().clone()
     }
 
-    fn note(&self, tenant: &Arc<str>) {
+    fn record(&self, tenant: &Arc<str>) {
         *self.lock().entry(tenant.clone()).or_default() += 1;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, u64>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Meter ===
+// === impl TenantLimiter ===
 
-impl Meter {
-    /// Asks for one call that is `bytes` long as far as is known.
+impl TenantLimiter {
+    /// Acquires the quota of one call with `bytes` known bytes.
     ///
     /// # Errors
     ///
     /// The kind of the limit that is reached, with the wait;
-    /// `QuotaStoreUnavailable` when the store does not answer and the
-    /// configuration wants rejections then.
-    pub async fn take(&self, bytes: u64) -> Result<Running> {
-        let Some((inner, limits)) = self.counted() else {
-            return Ok(Running::default());
+    /// `QuotaStoreUnavailable` when the store is unavailable and the
+    /// configuration rejects calls then.
+    pub async fn acquire(&self, bytes: u64) -> Result<ConcurrencyPermit> {
+        let Some((quotas, limits)) = self.counted() else {
+            return Ok(ConcurrencyPermit::default());
         };
-        let error = match inner.store.take(&self.tenant, limits, bytes).await {
-            Ok(Decision::Admitted(running)) => return Ok(running),
+        let error = match quotas.store.acquire(&self.tenant, limits, bytes).await {
+            Ok(Decision::Admitted(permit)) => return Ok(permit),
             Ok(Decision::Rejected(rejection)) => rejection.error(limits),
             Err(error) => error,
         };
-        inner.rejections.note(&self.tenant);
-        if inner.shadow {
+        quotas.rejections.record(&self.tenant);
+        if quotas.shadow {
             let (tenant, reason) = (&*self.tenant, error.kind().reason());
-            tracing::info!(tenant, reason, "over its quota, admitted: shadow mode");
-            return Ok(Running::default());
+            tracing::info!(
+                tenant,
+                reason,
+                "quota exceeded, call admitted in shadow mode"
+            );
+            return Ok(ConcurrencyPermit::default());
         }
         Err(error)
     }
 
-    /// Charges bytes that an admitted call turned out to have on top.
+    /// Charges more bytes of an admitted call.
     pub fn charge(&self, bytes: u64) {
-        if let Some((inner, limits)) = self.counted()
+        if let Some((quotas, limits)) = self.counted()
             && bytes > 0
             && limits.bytes_per_second.is_some()
         {
-            inner.store.charge(&self.tenant, limits, bytes);
+            quotas.store.charge(&self.tenant, limits, bytes);
         }
     }
 
     fn counted(&self) -> Option<(&Inner, &Limits)> {
         let limits = self.quotas.0.limits.get(&*self.tenant)?;
         (*limits != Limits::default()).then_some((&*self.quotas.0, limits))
-    }
-}
-
-// === impl Rejection ===
-
-impl Rejection {
-    fn error(self, limits: &Limits) -> Error {
-        let (kind, most, unit) = match self.limit {
-            Limit::Rate => (
-                Kind::QuotaRate,
-                limits.requests_per_second,
-                "requests a second",
-            ),
-            Limit::Bytes => (Kind::QuotaBytes, limits.bytes_per_second, "bytes a second"),
-            Limit::Concurrency => (
-                Kind::QuotaConcurrency,
-                limits.concurrent,
-                "requests at once",
-            ),
-            Limit::Day => (Kind::QuotaDay, limits.requests_per_day, "requests a day"),
-        };
-        let most = most.unwrap_or_default();
-        let message = format!("the tenant's quota is used up: {most} {unit}");
-        Error::new(kind, message).with_retry_after(self.wait)
     }
 }
 

@@ -1,7 +1,7 @@
-//! The Redis that replicas share: one connection, scripts that run there.
+//! The Redis that replicas share: one connection, and the scripts that run there.
 //!
-//! Every answer has a time limit, because calls wait for it, and no error
-//! names more than its category: a message may quote what was sent.
+//! Every response has a timeout, because calls wait for it. Errors contain their
+//! category only: a message may quote what was sent.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -18,22 +18,23 @@ pub use redis::{Script, ScriptInvocation};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 
-/// Longest wait for a response: many times a round trip within a site. Of the
-/// calls during an outage only one a second waits so long.
-pub const RESPONSE_TIME: Duration = Duration::from_secs(1);
-/// Time for which a Redis that failed is left alone.
-pub const PAUSE: Duration = Duration::from_secs(1);
-/// Waits between two attempts to connect; the calls do not wait for them.
-const RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Timeout of a response: many times a round trip within a site. During an
+/// outage only one call a second waits for it.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between two attempts to use a Redis that failed.
+pub const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Minimum and maximum backoff between two attempts to connect; calls do not
+/// wait for it.
+const RECONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// A connection to Redis; clones share it.
 #[derive(Clone)]
-pub struct Redis(Arc<Shared>);
+pub struct Redis(Arc<Connection>);
 
-struct Shared {
-    connection: ConnectionManager,
+struct Connection {
+    manager: ConnectionManager,
     replicas: u32,
-    /// Tells this process's names from those of every other.
+    /// Prefix of this process's names; no other process has the same.
     replica: String,
     names: AtomicU64,
 }
@@ -41,8 +42,8 @@ struct Shared {
 // === impl Redis ===
 
 impl Redis {
-    /// Connects in the background. A Redis that does not answer is no error:
-    /// whoever asks it finds out.
+    /// Connects in the background. A Redis that is unavailable is no error here;
+    /// the first command fails.
     ///
     /// # Errors
     ///
@@ -53,34 +54,34 @@ impl Redis {
             Error::new(Kind::Internal, message)
         };
         let client = Client::open(config.url.expose_secret()).map_err(unusable)?;
-        let (least, most) = RECONNECT;
+        let (min, max) = RECONNECT_BACKOFF;
         let settings = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(RESPONSE_TIME))
-            .set_response_timeout(Some(RESPONSE_TIME))
+            .set_connection_timeout(Some(RESPONSE_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_number_of_retries(0)
-            .set_min_delay(least)
-            .set_max_delay(most);
-        let connection = ConnectionManager::new_lazy_with_config(client, settings);
-        Ok(Redis(Arc::new(Shared {
-            connection: connection.map_err(unusable)?,
+            .set_min_delay(min)
+            .set_max_delay(max);
+        let manager = ConnectionManager::new_lazy_with_config(client, settings);
+        Ok(Redis(Arc::new(Connection {
+            manager: manager.map_err(unusable)?,
             replicas: config.replicas,
             replica: replica(),
             names: AtomicU64::new(0),
         })))
     }
 
-    /// Processes that share it, by the configuration.
+    /// Returns the configured number of processes that share it.
     pub fn replicas(&self) -> u32 {
         self.0.replicas
     }
 
-    /// A name of this process, which no other has.
+    /// Returns the name of this process, which no other process has.
     pub fn replica(&self) -> &str {
         &self.0.replica
     }
 
-    /// A name that nobody else gets.
-    pub fn name(&self) -> String {
+    /// Returns a name that is never returned again, by any process.
+    pub fn unique_name(&self) -> String {
         let number = self.0.names.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.0.replica)
     }
@@ -89,38 +90,38 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// What went wrong, by its category.
+    /// The category of the error.
     pub async fn run<T: FromRedisValue>(
         &self,
         call: &ScriptInvocation<'_>,
     ) -> std::result::Result<T, String> {
         let response = async {
-            let mut connection = self.0.connection.clone();
+            let mut connection = self.0.manager.clone();
             match call.invoke_async(&mut connection).await {
-                // The connection ended, as when Redis was restarted: the next
-                // attempt waits for a new one. At worst a call counts twice.
+                // The connection was closed, for example by a restart of Redis:
+                // the retry waits for a new one. At worst a call counts twice.
                 Err(error) if error.is_unrecoverable_error() => {
                     call.invoke_async(&mut connection).await
                 }
                 response => response,
             }
         };
-        match tokio::time::timeout(RESPONSE_TIME, response).await {
+        match tokio::time::timeout(RESPONSE_TIMEOUT, response).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(format!("redis: {}", error.category())),
             Err(_) => Err("redis: no response in time".to_owned()),
         }
     }
 
-    /// Takes a name out of a sorted set, in the background; if that fails, the
-    /// name stays until its time there is over.
+    /// Removes a name from a sorted set, in the background; if that fails, the
+    /// name is there until it expires.
     pub fn remove(&self, key: String, name: String) {
-        let mut connection = self.0.connection.clone();
+        let mut connection = self.0.manager.clone();
         in_background(async move {
             let mut remove = redis::cmd("ZREM");
             remove.arg(key).arg(name);
             let removed = remove.query_async::<()>(&mut connection);
-            let _ = tokio::time::timeout(RESPONSE_TIME, removed).await;
+            let _ = tokio::time::timeout(RESPONSE_TIMEOUT, removed).await;
         });
     }
 }
@@ -131,15 +132,16 @@ impl fmt::Debug for Redis {
     }
 }
 
-/// Does work that nobody awaits. Without a runtime the process is ending, and
-/// nobody is left to tell.
+/// Runs work in a task of its own. Without a runtime the process is ending, and
+/// the work is dropped.
 pub fn in_background(work: impl Future<Output = ()> + Send + 'static) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(work);
     }
 }
 
-/// A name that no other process has: 64 random bits of the standard library.
+/// Returns a name that no other process has: 64 random bits of the standard
+/// library.
 fn replica() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -1,48 +1,52 @@
 //! The same_hq REST contract: paths, field names, bodies.
 //!
-//! The REST API writes these types and the rest backend reads them, so both
-//! share one statement of the format; recorded samples of real answers keep
-//! them from sharing one misreading. Reading is lenient where answers of the
-//! vendor vary (numbers as strings, a boolean as a string, unknown fields);
+//! The REST API writes these types and the rest backend reads them, so the format
+//! is defined once; tests read recorded responses of the vendor, so that both do
+//! not share one misunderstanding. Reading is lenient where the vendor's
+//! responses vary (numbers as strings, a boolean as a string, unknown fields);
 //! writing is strict.
+
+mod operation;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Kind};
 
+pub use self::operation::Operation;
+
 /// Path of the token endpoint.
 pub const TOKEN_PATH: &str = "/oauth/2.0/token";
-/// Path before the operation's name.
+/// Prefix of the operations' paths.
 pub const SAME_HQ_PATH: &str = "/rest/2.0/realtime_search/same_hq";
 /// Separates the signs of a batch deletion.
 pub const SIGN_SEPARATOR: char = ';';
-/// Most signs of one batch deletion.
+/// Maximum number of signs in one batch deletion.
 pub const MAX_SIGNS_PER_CALL: usize = 100;
-/// Most characters of the base64 text, escaped as a form value.
+/// Maximum length of the base64 text, escaped as a form value.
 pub const MAX_ENCODED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Most characters of the vendor's words that an error repeats; ours, so that
-/// a gRPC status stays small. The longest documented message has 52.
-const MAX_ERROR_WORDS: usize = 200;
+/// Maximum length of the vendor's message in an error, in characters. Our own
+/// limit, so that a gRPC status is small; the longest documented message has 52.
+const MAX_ERROR_MESSAGE: usize = 200;
 
 /// A granted access token.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TokenGrant {
     /// Sent as `access_token` in the query of every call.
     pub access_token: String,
-    /// Life of the token in seconds.
+    /// Ttl of the token in seconds.
     #[serde(deserialize_with = "lenient_u64")]
     pub expires_in: u64,
-    /// Never used by any known client; SDKs expect it to be there.
+    /// Not used by any known client; SDKs expect the field.
     #[serde(default)]
     pub refresh_token: String,
-    /// Rights, separated by spaces; SDKs look for the word `brain_all_scope`.
+    /// Scopes, separated by spaces; SDKs check for `brain_all_scope`.
     #[serde(default)]
     pub scope: String,
-    /// Never used by any known client.
+    /// Not used by any known client.
     #[serde(default)]
     pub session_key: String,
-    /// Never used by any known client.
+    /// Not used by any known client.
     #[serde(default)]
     pub session_secret: String,
 }
@@ -52,7 +56,7 @@ pub struct TokenGrant {
 pub struct TokenRejection {
     /// `invalid_client` and the like.
     pub error: String,
-    /// The reason in words.
+    /// The reason as text.
     #[serde(default)]
     pub error_description: String,
 }
@@ -60,10 +64,10 @@ pub struct TokenRejection {
 /// A rejected call (HTTP 200).
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
-    /// Number by which to decide.
+    /// Code of the error.
     #[serde(deserialize_with = "lenient_i64")]
     pub error_code: i64,
-    /// Words that vary; never to decide by.
+    /// Text that varies; the code decides.
     #[serde(default)]
     pub error_msg: String,
     /// Number of the operation in the service's logs.
@@ -78,7 +82,7 @@ pub struct ApiError {
     pub cont_sign: Option<String>,
 }
 
-/// Answer to `add`.
+/// Response to `add`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddResponse {
     /// Number of the operation in the service's logs.
@@ -88,7 +92,7 @@ pub struct AddResponse {
     pub cont_sign: String,
 }
 
-/// Answer to `update` and `delete`.
+/// Response to `update` and `delete`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogResponse {
     /// Number of the operation in the service's logs.
@@ -96,7 +100,7 @@ pub struct LogResponse {
     pub log_id: u64,
 }
 
-/// Answer to `search`.
+/// Response to `search`.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchResponse {
     /// Number of the operation in the service's logs.
@@ -108,7 +112,7 @@ pub struct SearchResponse {
     /// Matches by falling score.
     #[serde(default)]
     pub result: Vec<SearchHit>,
-    /// Whether more lie behind this window.
+    /// Whether there are more matches behind this window.
     #[serde(default, deserialize_with = "lenient_bool")]
     pub has_more: bool,
 }
@@ -118,7 +122,7 @@ pub struct SearchResponse {
 pub struct SearchHit {
     /// Sign of the stored image.
     pub cont_sign: String,
-    /// How sure the match is, in [0, 1].
+    /// Confidence of the match, in [0, 1].
     #[serde(deserialize_with = "lenient_f64")]
     pub score: f64,
     /// Brief of the stored image.
@@ -126,32 +130,36 @@ pub struct SearchHit {
     pub brief: String,
 }
 
-/// Reads the response to a call: the success that is asked for, or the error
-/// that the body tells of. The HTTP status says nothing.
+/// Parses the response to a call: a `T`, or the error in the body. The HTTP
+/// status is not relevant.
 ///
 /// # Errors
 ///
 /// The vendor's own error, or `VendorProtocol` for a body that is neither.
 pub fn read_response<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    // An error body never lacks its code, and a success body never has one.
+    // An error body always has a code, and a success body never has one.
     if let Ok(rejection) = serde_json::from_slice::<ApiError>(body) {
-        let words = rejection.error_msg.chars().filter(|c| !c.is_control());
-        let words: String = words.take(MAX_ERROR_WORDS).collect();
-        let error = Error::vendor(rejection.error_code, &words, rejection.log_id);
+        let message: String = rejection
+            .error_msg
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_ERROR_MESSAGE)
+            .collect();
+        let error = Error::vendor(rejection.error_code, &message, rejection.log_id);
         return Err(match rejection.cont_sign {
             Some(sign) => error.with_cont_sign(sign.trim()),
             None => error,
         });
     }
-    // The body is not quoted, and neither is serde's message, which may quote it.
+    // Neither the body is quoted, nor serde's message, which may quote it.
     let unreadable = || {
         Error::new(
             Kind::VendorProtocol,
-            "the vendor's response is not what its API promises",
+            "the vendor's response does not match its API",
         )
     };
     match serde_json::from_slice::<CodeProbe>(body) {
-        // A rejection whose code cannot be read must not pass for a success.
+        // A rejection whose code cannot be parsed must not count as a success.
         Ok(CodeProbe {
             error_code: Some(_),
         })
@@ -162,7 +170,7 @@ pub fn read_response<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error>
     }
 }
 
-/// Whether a body names an error at all, readable or not.
+/// Detects an error code in a body, whether it can be parsed or not.
 #[derive(Deserialize)]
 struct CodeProbe {
     error_code: Option<serde::de::IgnoredAny>,
@@ -171,7 +179,7 @@ struct CodeProbe {
 // === impl TokenGrant ===
 
 impl std::fmt::Debug for TokenGrant {
-    /// Tells the life of the token and nothing of its text.
+    /// Writes the ttl of the token and nothing of its text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TokenGrant")
             .field("expires_in", &self.expires_in)
@@ -226,6 +234,6 @@ fn lenient_bool<'de, D: Deserializer<'de>>(reader: D) -> Result<bool, D::Error> 
 
 fn lenient_option_u64<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {
     let scalar = Option::<Scalar>::deserialize(reader)?;
-    // A log id that cannot be read is not worth losing the error for.
+    // An error without a readable log id is still the error.
     Ok(scalar.and_then(|scalar| scalar.into_text().parse().ok()))
 }

@@ -55,7 +55,7 @@ const OF_CREDENTIALS: [(Metric, OfCredential); 7] = [
     (names::TOKEN_REMAINING, |state| {
         state.token_remaining_seconds
     }),
-    (names::BUCKET, |state| state.bucket),
+    (names::AVAILABLE_SLOTS, |state| state.available_slots),
     (names::QUEUE, |state| Some(state.queue? as f64)),
     (names::CREDENTIAL_IN_FLIGHT, |state| {
         Some(state.in_flight as f64)
@@ -63,8 +63,8 @@ const OF_CREDENTIALS: [(Metric, OfCredential); 7] = [
     (names::BREAKER, |state| {
         Some(f64::from(state.breaker? as u8))
     }),
-    (names::PACED_TOGETHER, |state| {
-        Some(f64::from(u8::from(state.paced_together?)))
+    (names::RATE_LIMIT_SHARED, |state| {
+        Some(f64::from(u8::from(state.rate_limit_shared?)))
     }),
 ];
 
@@ -110,7 +110,7 @@ impl Collector for LimitsCollector {
         for (metric, value) in [
             (names::ADMITTED, budget.requests() as f64),
             (names::ADMITTED_BYTES, budget.bytes() as f64),
-            (names::QUOTA_STORE, f64::from(u8::from(quotas.is_whole()))),
+            (names::QUOTA_STORE, f64::from(u8::from(quotas.is_up()))),
         ] {
             let gauge =
                 encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;

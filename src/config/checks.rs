@@ -159,7 +159,7 @@ pub(super) fn stores(
     }
     let stores = [
         ("quota.store", quota.map(|quota| quota.store)),
-        ("pacing.store", pacing),
+        ("rate_limit.store", rate_limit),
     ];
     for (key, store) in stores {
         if store == Some(Store::Redis) {

@@ -1,4 +1,4 @@
-//! `[redis]` and `[pacing]`: what the replicas of a gateway count together.
+//! `[redis]` and `[rate_limit]`: what the replicas of a gateway count together.
 
 use secrecy::{ExposeSecret, SecretString};
 

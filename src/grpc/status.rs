@@ -100,7 +100,9 @@ fn quota_subject(kind: Kind) -> Option<&'static str> {
         reason = "few kinds are quotas, and a new kind is none by default"
     )]
     match kind {
-        Kind::RateLimited | Kind::PacingRejected => Some("queries_per_second"),
+        Kind::RateLimited | Kind::RateLimitQueueFull | Kind::RateLimitDeadline => {
+            Some("queries_per_second")
+        }
         Kind::QuotaRate => Some("requests_per_second"),
         Kind::QuotaBytes => Some("bytes_per_second"),
         Kind::QuotaConcurrency => Some("concurrent"),

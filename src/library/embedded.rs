@@ -1,9 +1,9 @@
-//! A library in the gateway's own engine, on this machine's disk.
+//! The backend of a library in the gateway's own engine, on the local disk.
 //!
 //! The engine is synchronous: decoding and searching run on the bounded CPU
 //! pool, and writes are queued to the engine's writer, which groups them and
-//! answers once they are durable. An add that is a duplicate costs one hash
-//! and one look-up; its image is never decoded.
+//! calls back once they are durable. An add of a duplicate costs one hash and
+//! one look-up; its image is never decoded.
 
 mod cpu;
 mod fetch;
@@ -18,7 +18,7 @@ use same_image as engine;
 use tokio::sync::oneshot;
 
 use self::cpu::CpuPool;
-use self::fetch::{Fetcher, Reach};
+use self::fetch::{AddressScope, Fetcher};
 use crate::call::Call;
 use crate::config;
 use crate::domain::{
@@ -29,22 +29,22 @@ use crate::domain::{
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{Library, State};
 
-/// See the module.
+/// A library in the engine; clones share it.
 #[derive(Clone)]
-pub struct Embedded {
+pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
 }
 
-// === impl Embedded ===
+// === impl EmbeddedBackend ===
 
-impl Embedded {
-    /// Opens the library's folder, or makes it; takes seconds when it is large.
+impl EmbeddedBackend {
+    /// Opens the library's folder, or creates it; needs seconds for a large one.
     ///
     /// # Errors
     ///
-    /// `Storage` when the folder is in use by another process, written by
+    /// `Storage` when the folder is in use by another process, was written by
     /// another version, or cannot be used; the message says which.
     pub fn open(config: &config::Embedded) -> Result<Self> {
         let options = engine::Options {
@@ -55,19 +55,19 @@ impl Embedded {
             let message = chain(&error);
             Error::new(Kind::Storage, message).with_source(error)
         })?;
-        let reach = if config.allow_private_addresses {
-            Reach::Any
+        let scope = if config.fetch_private {
+            AddressScope::Any
         } else {
-            Reach::Public
+            AddressScope::Public
         };
-        Ok(Embedded {
+        Ok(EmbeddedBackend {
             engine: Arc::new(engine),
             cpu: CpuPool::new(),
-            fetcher: Fetcher::new(reach)?,
+            fetcher: Fetcher::new(scope)?,
         })
     }
 
-    /// Finishes queued writes and closes the files. Blocks until it is done.
+    /// Finishes queued writes and closes the files. Blocks until then.
     pub fn close(&self) {
         self.engine.close();
     }
@@ -89,9 +89,9 @@ impl Embedded {
         }
     }
 
-    /// Finds what a target means: an image means the stored one with the same
-    /// bytes, a text that no sign of ours looks like means nothing.
-    async fn target(&self, call: &Call, target: UpdateTarget) -> Result<engine::Target> {
+    /// Finds the target: an image means the stored one with the same bytes; a text
+    /// that is no sign of the engine means no image.
+    async fn target(&self, call: &Call, target: Target) -> Result<engine::Target> {
         match target {
             UpdateTarget::Sign(sign) => named(&sign).ok_or_else(not_found),
             UpdateTarget::Source(source) => {
@@ -114,15 +114,15 @@ impl Embedded {
 }
 
 #[async_trait]
-impl Library for Embedded {
+impl Library for EmbeddedBackend {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
         let image = self.image(call, request.source).await?;
-        let prepared = self
-            .run(call, move |engine| prepare(engine, &image))
+        let candidate = self
+            .run(call, move |engine| look_up(engine, &image))
             .await??;
-        let (sign, existed) = match prepared {
-            Prepared::Stored(sign) => (sign, true),
-            Prepared::New(prepared) => {
+        let (sign, existed) = match candidate {
+            LookUp::Stored(sign) => (sign, true),
+            LookUp::New(prepared) => {
                 let record = engine::NewRecord {
                     brief: request.brief.into_string(),
                     tags: request.tags.as_slice().to_vec(),
@@ -138,8 +138,8 @@ impl Library for Embedded {
         })
     }
 
-    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
-        let wanted = engine::Query {
+    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+        let engine_query = engine::Query {
             filter: filter(&query),
             offset: query.offset as usize,
             limit: query.limit as usize,
@@ -155,7 +155,7 @@ impl Library for Embedded {
                 .prepare_query(image.bytes())
                 .map_err(|error| unusable(&error))?;
             engine
-                .search(&prepared, &wanted)
+                .search(&prepared, &engine_query)
                 .map_err(|error| storage(&error))
         });
         let response = response.await??;
@@ -190,7 +190,7 @@ impl Library for Embedded {
             DeleteTarget::Signs(signs) => {
                 let known = signs.iter().filter_map(named).collect();
                 let mut deleted = self.delete_all(known).await?.into_iter();
-                // A text that no sign of ours looks like names no image.
+                // A text that is no sign of the engine means no image.
                 let outcome = |sign| {
                     named(sign)
                         .and_then(|_| deleted.next())
@@ -263,39 +263,39 @@ impl Library for Embedded {
     }
 }
 
-impl fmt::Debug for Embedded {
+impl fmt::Debug for EmbeddedBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embedded").finish_non_exhaustive()
+        f.debug_struct("EmbeddedBackend").finish_non_exhaustive()
     }
 }
 
-/// What an add comes to before anything is written.
-enum Prepared {
+/// Result of an add before anything is written.
+enum LookUp {
     Stored(engine::Sign),
     New(Box<engine::Prepared>),
 }
 
-fn prepare(engine: &engine::Engine, image: &ImageFile) -> Result<Prepared> {
+fn look_up(engine: &engine::Engine, image: &Image) -> Result<LookUp> {
     if let Some(sign) = engine
         .find_exact(image.bytes())
         .map_err(|error| storage(&error))?
     {
-        return Ok(Prepared::Stored(sign));
+        return Ok(LookUp::Stored(sign));
     }
     let prepared = engine
         .prepare(image.bytes())
         .map_err(|error| unusable(&error))?;
-    Ok(Prepared::New(Box::new(prepared)))
+    Ok(LookUp::New(Box::new(prepared)))
 }
 
 /// Queues a write and waits until it is durable. A write whose caller goes away
-/// is done all the same: it may be on its way to the disk.
+/// is not cancelled: it may be half on the disk already.
 async fn write<T: Send + 'static>(
     queue: impl FnOnce(Box<dyn FnOnce(Result<T, engine::WriteError>) + Send>),
 ) -> Result<T> {
     let (done, response) = oneshot::channel();
     queue(Box::new(move |result| {
-        // The caller may have gone away; the write is done nevertheless.
+        // The caller may have gone away; the write is done anyway.
         let _ = done.send(result);
     }));
     let response = response.await.map_err(|_| shut_down())?;
@@ -304,7 +304,7 @@ async fn write<T: Send + 'static>(
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the engine's errors may grow; a new one is its storage's"
+    reason = "the engine may get more errors; a new one is one of storage"
 )]
 fn rejected(error: &engine::WriteError) -> Error {
     match error {
@@ -333,10 +333,10 @@ fn not_found() -> Error {
     Error::new(Kind::ImageNotFound, "no such image in the library")
 }
 
-/// Classifies an image that passed the header check and cannot be decoded.
+/// Classifies the error of an image with a valid header that cannot be decoded.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the engine's errors may grow; a new one is the image's"
+    reason = "the engine may get more errors; a new one is one of the image"
 )]
 fn unusable(error: &engine::DecodeError) -> Error {
     let kind = match error {
@@ -407,8 +407,8 @@ fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
     })
 }
 
-/// A number for the operation, rising and unique in this process: microseconds
-/// since 1970 and a count, 19 digits like the vendor's own.
+/// Returns a number for the operation, rising and unique in this process:
+/// microseconds since 1970 and a count, 19 digits like the vendor's.
 fn log_id() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let since_epoch = SystemTime::now()

@@ -1,154 +1,131 @@
-//! A library at a same_hq server, as a rule the vendor's.
+//! The backend of a library at a same_hq server, usually the vendor's.
 //!
-//! An operation's fields are written into a form (`encode`, with the words of
-//! `service`), and `call` sees it through: credential, token, turn, request,
-//! answer, and repeats where they help. Nothing here knows the doors.
+//! The fields of an operation are encoded as a form (`encode`, with the field
+//! names of `service`), and `upstream` sends it: credential, token, rate limit,
+//! circuit breaker, request, response, and retries where they help. `convert`
+//! makes a result of the response. Nothing here knows the APIs of the gateway.
 
-mod account;
 mod attempt;
-mod breaker;
-mod call;
+mod circuit_breaker;
 mod client;
-mod cooling;
+mod convert;
+mod cooldown;
+mod credential;
 mod delete;
 pub mod encode;
-mod jitter;
-mod reading;
+mod parse;
+mod rate_limiter;
 mod retry;
 mod service;
-mod shaper;
 mod token;
+mod upstream;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, select_ok};
-use url::Url;
 
-use self::account::Account;
-use self::attempt::Attempts;
-use self::call::Operation;
-use self::client::Client;
+use self::attempt::AttemptRecorder;
+use self::client::{Client, endpoint};
+use self::credential::Credential;
 use self::encode::Form;
-use self::retry::Budget;
-use self::service::{Dialect, Field};
+use self::service::Dialect;
+use self::token::TokenCache;
+use self::upstream::Upstream;
 use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, ImageSource, Match, Search, SearchResults, Update,
-    UpdateTarget, Updated,
+    Add, Added, Delete, Deleted, ImageSource, Page, Query, Target, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 use crate::library::{Library, State};
 use crate::replicas::Redis;
 use crate::telemetry::Metrics;
-use crate::wire::{AddResponse, LogResponse, SearchHit, SearchResponse};
+use crate::wire::{AddResponse, LogResponse, Operation, SearchHit, SearchResponse};
 
-/// Matches that are looked through for an image that is in the library: it
-/// stands among the first.
+/// Matches that are checked for an image that is in the library: it is among the
+/// best ones.
 const BEST_MATCHES: u32 = 10;
 
 /// A library at a same_hq server.
-pub struct Rest {
-    client: Client,
-    /// At least one.
-    accounts: Vec<Account>,
-    budget: Budget,
+pub struct RestBackend {
+    upstream: Upstream,
     dialect: Dialect,
-    /// In the order of [`Operation::ALL`].
-    urls: [Url; 4],
 }
 
-// === impl Rest ===
+// === impl RestBackend ===
 
-impl Rest {
-    /// Prepares the library; nothing is sent before the first call.
+impl RestBackend {
+    /// Sets up the library; the first call sends the first request. Requests are
+    /// counted in `metrics` under `name`. With Redis, replicas share the rate
+    /// limit.
     ///
     /// # Errors
     ///
     /// `VendorSetup` for a `base_url` that is no web address or for missing
     /// credentials, `Internal` when TLS cannot be set up.
-    pub fn connect(config: &config::Rest) -> Result<Rest> {
-        Rest::observed(config, "", &Metrics::new(), None)
-    }
-
-    /// Prepares the library whose requests are counted under a name, and whose
-    /// pace is that of all replicas that use `pace`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Rest::connect`].
-    pub fn observed(
+    pub fn new(
         config: &config::Rest,
         name: &str,
         metrics: &Metrics,
-        pace: Option<&Redis>,
-    ) -> Result<Rest> {
-        let setup = |message| Err(Error::new(Kind::VendorSetup, message));
+        redis: Option<&Redis>,
+    ) -> Result<Self> {
+        let set_up = |message| Err(Error::new(Kind::VendorSetup, message));
         if config.credentials.is_empty() {
-            return setup("`credentials` of this library holds no pair of keys");
+            return set_up("`credentials` of this library holds no pair of keys");
         }
         if !matches!(config.base_url.scheme(), "http" | "https") {
-            return setup("`base_url` of this library is no http or https address");
+            return set_up("`base_url` of this library is no http or https address");
         }
         let client = Client::new(config.timeout)?;
-        let accounts = config.credentials.iter().map(|credential| {
-            let attempts = Attempts::new(name, metrics.clone());
-            Account::new(config, credential, &client, attempts, pace)
+        let tokens = TokenCache::new();
+        let credentials = config.credentials.iter().map(|keys| {
+            let attempts = AttemptRecorder::new(name, metrics.clone());
+            Credential::new(config, keys, &client, &tokens, attempts, redis)
         });
-        let accounts = accounts.collect::<Result<_>>()?;
+        let credentials = credentials.collect::<Result<_>>()?;
         let dialect = Dialect::of(config.service);
-        let url = |operation: Operation| {
+        let urls = Operation::ALL.map(|operation| {
             let path = format!("{}/{}", dialect.path, operation.name());
-            below(&config.base_url, &path)
-        };
-        Ok(Rest {
-            client,
-            accounts,
-            budget: Budget::new(),
+            endpoint(&config.base_url, &path)
+        });
+        Ok(RestBackend {
+            upstream: Upstream::new(client, credentials, urls),
             dialect,
-            urls: Operation::ALL.map(url),
         })
     }
 
-    /// Whether an image of ours, stored with this sign, has this brief: then
-    /// the library is as an add of it leaves it. Unknown counts as no; the
-    /// question is paid for like a repeat.
+    /// Returns whether the image is stored with this sign and brief, as an add of
+    /// it leaves the library. A failure counts as no. The retry budget pays for
+    /// the search.
     async fn holds(&self, call: &Call, source: &ImageSource, sign: &str, brief: &str) -> bool {
         let window = [("pn", "0".to_owned()), ("rn", BEST_MATCHES.to_string())];
-        let Ok(form) = form(source, window.into()) else {
+        let Ok(form) = Form::of(source, window.into()) else {
             return false;
         };
-        let found = self.ask_aside::<SearchResponse>(call, Operation::Search, form);
         let is_it = |hit: &SearchHit| hit.cont_sign == sign && hit.brief == brief;
-        found
+        self.upstream
+            .best_effort_call::<SearchResponse>(call, Operation::Search, form)
             .await
             .is_some_and(|response| response.result.iter().any(is_it))
     }
 }
 
 #[async_trait]
-impl Library for Rest {
+impl Library for RestBackend {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
         let brief = request.brief.into_string();
         let mut fields = vec![("brief", brief.clone())];
         if !request.tags.as_slice().is_empty() {
             fields.extend(self.dialect.stored(request.tags.as_slice())?);
         }
-        let form = form(&request.source, fields)?;
+        let form = Form::of(&request.source, fields)?;
         let outcome = self
+            .upstream
             .perform::<AddResponse>(call, Operation::Add, form)
             .await;
-        let mut added = match outcome.response {
-            Ok(response) => Added {
-                cont_sign: sign(&response.cont_sign)?,
-                existed: false,
-                log_id: response.log_id,
-            },
-            Err(error) if error.kind() == Kind::ImageAlreadyExists => existed(error)?,
-            Err(error) => return Err(error),
-        };
-        // A repeat whose first attempt may have been the one that added it.
+        let mut added = convert::added(outcome.response)?;
+        // An earlier attempt of this call may have added it.
         if added.existed && outcome.in_doubt {
             let sign = added.cont_sign.as_str();
             added.existed = !self.holds(call, &request.source, sign, &brief).await;
@@ -162,9 +139,9 @@ impl Library for Rest {
             .filter(query.tags.as_slice(), query.tag_logic)?;
         fields.push(("pn", query.offset.to_string()));
         fields.push(("rn", query.limit.to_string()));
-        let form = form(&query.source, fields)?;
-        let response: SearchResponse = self.call(call, Operation::Search, form).await?;
-        page(response, query.min_score)
+        let form = Form::of(&query.source, fields)?;
+        let response = self.upstream.call(call, Operation::Search, form).await?;
+        convert::page(response, query.min_score)
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
@@ -181,115 +158,48 @@ impl Library for Rest {
             fields.extend(self.dialect.stored(tags.as_slice())?);
         }
         let form = match request.target {
-            UpdateTarget::Source(source) => form(&source, fields)?,
-            UpdateTarget::Sign(sign) => {
+            Target::Source(source) => Form::of(&source, fields)?,
+            Target::Sign(sign) => {
                 fields.push(("cont_sign", sign.as_str().to_owned()));
                 Form::new(None, &fields)?
             }
         };
-        let response: LogResponse = self.call(call, Operation::Update, form).await?;
-        let log_id = response.log_id;
-        Ok(Updated { log_id })
+        let response: LogResponse = self.upstream.call(call, Operation::Update, form).await?;
+        Ok(Updated {
+            log_id: response.log_id,
+        })
     }
 
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
-        self.delete_all(call, request.target).await
+        delete::delete(&self.upstream, call, request.target).await
     }
 
-    /// One credential that can be used is enough.
-    async fn prepare(&self) -> Result<()> {
-        let tokens = self.accounts.iter();
-        let tokens = tokens.map(|account| account.tokens.usable().boxed());
-        select_ok(tokens).await.map(drop)
+    /// Fetches access tokens; one is enough.
+    async fn warm_up(&self) -> Result<()> {
+        let credentials = self.upstream.credentials().iter();
+        select_ok(credentials.map(|credential| credential.token.get().boxed()))
+            .await
+            .map(drop)
     }
 
     fn state(&self) -> State {
-        let accounts = self.accounts.iter().enumerate();
+        let credentials = self.upstream.credentials().iter().enumerate();
         State {
             backend: "rest",
-            credentials: accounts
-                .map(|(place, account)| account.state(place))
+            credentials: credentials
+                .map(|(index, credential)| credential.state(index))
                 .collect(),
             ..State::default()
         }
     }
 }
 
-impl fmt::Debug for Rest {
+impl fmt::Debug for RestBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rest")
-            .field("host", &self.urls[0].host_str())
-            .field("credentials", &self.accounts.len())
+        f.debug_struct("RestBackend")
+            .field("host", &self.upstream.host())
+            .field("credentials", &self.upstream.credentials().len())
             .field("dialect", &self.dialect)
             .finish_non_exhaustive()
     }
-}
-
-fn below(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-    url
-}
-
-fn form(source: &ImageSource, mut fields: Vec<Field>) -> Result<Form> {
-    match source {
-        ImageSource::Content(image) => Form::new(Some(image.bytes().clone()), &fields),
-        ImageSource::Url(url) => {
-            fields.push(("url", url.as_url().as_str().to_owned()));
-            Form::new(None, &fields)
-        }
-    }
-}
-
-fn existed(error: Error) -> Result<Added> {
-    let Some(text) = error.cont_sign() else {
-        return Err(error);
-    };
-    Ok(Added {
-        cont_sign: sign(text)?,
-        existed: true,
-        log_id: error
-            .vendor_code()
-            .and_then(|code| code.log_id)
-            .unwrap_or(0),
-    })
-}
-
-fn page(response: SearchResponse, min_score: f64) -> Result<SearchResults> {
-    let received = response.result.len();
-    let mut matches = Vec::with_capacity(received);
-    for hit in response.result {
-        if hit.score.is_nan() {
-            return Err(unusable("score"));
-        }
-        if hit.score >= min_score {
-            matches.push(found(hit)?);
-        }
-    }
-    // Scores fall, so behind a match that is too weak are only weaker ones.
-    let has_more = response.has_more && matches.len() == received;
-    Ok(SearchResults {
-        matches,
-        has_more,
-        log_id: response.log_id,
-    })
-}
-
-fn found(hit: SearchHit) -> Result<Match> {
-    Ok(Match {
-        cont_sign: sign(&hit.cont_sign)?,
-        score: hit.score.clamp(0.0, 1.0),
-        brief: hit.brief,
-        tags: Vec::new(),
-        geometry: None,
-    })
-}
-
-fn sign(text: &str) -> Result<ContSign> {
-    ContSign::new(text).map_err(|_| unusable("cont_sign"))
-}
-
-fn unusable(field: &str) -> Error {
-    let message = format!("the vendor's response holds an unusable `{field}`");
-    Error::new(Kind::VendorProtocol, message)
 }

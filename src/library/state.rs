@@ -1,11 +1,11 @@
-//! What a library tells about itself to whoever runs the gateway.
+//! The state of a library for operators.
 //!
-//! A snapshot, taken without waiting for anything; `/state` shows it whole and
-//! `/metrics` its numbers. It holds names, counts and times only.
+//! A snapshot, made without waiting; `/state` returns all of it and `/metrics`
+//! its numbers. It holds names, counts and times only.
 
 use serde::Serialize;
 
-/// State of one library. What a backend does not have is absent.
+/// State of one library. A field that a backend does not have is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct State {
     /// `embedded` or `rest`.
@@ -13,21 +13,21 @@ pub struct State {
     /// Images stored now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<u64>,
-    /// Most images that it takes.
+    /// Maximum number of images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
     /// Size of its files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// Its jobs on the processor.
+    /// Jobs of its CPU pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<CpuState>,
-    /// Its accounts at the vendor, in the order of the configuration.
+    /// Its credentials at the vendor, in the order of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialState>,
 }
 
-/// Jobs on the processor.
+/// Jobs of the CPU pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CpuState {
     /// Jobs that run on a core.
@@ -36,46 +36,47 @@ pub struct CpuState {
     pub waiting: u64,
 }
 
-/// State of one account at the vendor.
+/// State of one credential at the vendor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CredentialState {
-    /// Its place in the configuration, from 0; never a key.
+    /// Its index in the configuration, from 0; never a key.
     pub name: String,
     /// Age of its valid token.
     pub token_age_seconds: Option<f64>,
-    /// Rest of its valid token's life.
+    /// Remaining ttl of its valid token.
     pub token_remaining_seconds: Option<f64>,
-    /// Requests that may be sent at once.
+    /// Available slots of its rate limit: requests that may be sent now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bucket: Option<f64>,
-    /// Calls that wait for their turn.
+    pub available_slots: Option<f64>,
+    /// Calls that wait for a slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u64>,
-    /// Whether its pace is that of all replicas together; absent where each
-    /// keeps its own.
+    /// Whether its rate limit is shared with the other replicas at present; absent
+    /// where it is not configured to be.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub paced_together: Option<bool>,
-    /// Whether the vendor is asked at all.
+    pub rate_limit_shared: Option<bool>,
+    /// State of its circuit breaker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerState>,
-    /// Whether a quota or a wrong set-up keeps it from some operation.
-    pub cooling: bool,
-    /// Requests that the vendor has not answered.
+    /// Whether some operation is in cool-down: a quota is used up, or the set-up is
+    /// wrong.
+    pub in_cooldown: bool,
+    /// Requests that wait for the vendor's response.
     pub in_flight: u64,
-    /// Requests that were answered with success, and those that were not.
+    /// Requests that succeeded.
     pub succeeded: u64,
-    /// See `succeeded`.
+    /// Requests that failed or were cancelled.
     pub failed: u64,
 }
 
-/// State of a breaker.
+/// State of a circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
-    /// Requests pass.
+    /// Calls are sent.
     Closed = 0,
-    /// One request tries.
+    /// One call is sent as the probe.
     HalfOpen = 1,
-    /// No request passes.
+    /// Calls are rejected.
     Open = 2,
 }

@@ -1,88 +1,91 @@
-//! Goes on when the shared store does not answer.
+//! The quota store that decides while Redis is unavailable.
 //!
-//! After a failure the shared store is left alone for a second; then one call
-//! tries it again while the others go on without. Operators hear of both
-//! turns, once each.
+//! After a failure Redis is not used for a second; then one call tries it again
+//! while the others use the fallback. Each change is logged once.
 
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Decision, Limits, Local, Redis, Running, Store};
+use super::local::LocalStore;
+use super::redis::RedisStore;
+use super::store::{ConcurrencyPermit, Decision, Limits, Store};
 use crate::config::OnFailure;
 use crate::error::{self, Error, Kind, Result};
-use crate::replicas::PAUSE;
+use crate::replicas::RETRY_INTERVAL;
 
-/// Counts in Redis while it answers, and as configured while it does not.
+/// Counts in Redis, and as configured while it is unavailable.
 #[derive(Debug)]
-pub struct Fallback {
-    shared: Redis,
-    own: Local,
+pub struct FallbackStore {
+    shared: RedisStore,
+    local: LocalStore,
     on_failure: OnFailure,
     replicas: u64,
-    /// When the shared store is tried again; `None` while it answers.
-    again: Mutex<Option<Instant>>,
+    /// When Redis is tried again; `None` while it is available.
+    retry_at: Mutex<Option<Instant>>,
 }
 
-impl Fallback {
-    /// Counts in `shared`, by `replicas` processes together.
-    pub fn new(shared: Redis, on_failure: OnFailure, replicas: u32) -> Self {
-        Fallback {
+// === impl FallbackStore ===
+
+impl FallbackStore {
+    /// Counts in `shared`, which `replicas` processes use.
+    pub fn new(shared: RedisStore, on_failure: OnFailure, replicas: u32) -> Self {
+        FallbackStore {
             shared,
-            own: Local::default(),
+            local: LocalStore::default(),
             on_failure,
             replicas: u64::from(replicas),
-            again: Mutex::default(),
+            retry_at: Mutex::default(),
         }
     }
 
-    /// Whether the shared store is asked; of all calls after a pause only the
-    /// first asks, as the others would wait in vain with it.
-    fn may_ask(&self) -> bool {
-        let Ok(mut again) = self.again.lock() else {
+    /// Returns whether this call uses Redis; after a pause only the first call
+    /// does, since the others would wait for the same failure.
+    fn may_try(&self) -> bool {
+        let Ok(mut retry_at) = self.retry_at.lock() else {
             return true;
         };
-        match *again {
+        match *retry_at {
             Some(time) if Instant::now() < time => false,
             Some(_) => {
-                *again = Some(Instant::now() + PAUSE);
+                *retry_at = Some(Instant::now() + RETRY_INTERVAL);
                 true
             }
             None => true,
         }
     }
 
-    fn note(&self, failure: Option<&Error>) {
-        let next = failure.map(|_| Instant::now() + PAUSE);
-        let Ok(mut again) = self.again.lock() else {
+    fn record_outcome(&self, failure: Option<&Error>) {
+        let next = failure.map(|_| Instant::now() + RETRY_INTERVAL);
+        let Ok(mut retry_at) = self.retry_at.lock() else {
             return;
         };
-        let before = std::mem::replace(&mut *again, next);
-        drop(again);
+        let before = std::mem::replace(&mut *retry_at, next);
+        drop(retry_at);
         match (before, failure) {
             (None, Some(failure)) => {
                 let error = error::chain(failure);
-                tracing::error!(%error, "quotas are no longer counted together");
+                tracing::error!(%error, "quota store unavailable, quotas fell back");
             }
-            (Some(_), None) => tracing::info!("quotas are counted together again"),
+            (Some(_), None) => tracing::info!("quota store available again"),
             (None, None) | (Some(_), Some(_)) => {}
         }
     }
 
-    async fn without(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
+    async fn decide_without(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
         match self.on_failure {
-            OnFailure::Local => self.own.take(tenant, &self.share(limits), bytes).await,
-            OnFailure::Open => Ok(Decision::Admitted(Running::default())),
+            OnFailure::Local => self.local.acquire(tenant, &self.share(limits), bytes).await,
+            OnFailure::Open => Ok(Decision::Admitted(ConcurrencyPermit::default())),
             OnFailure::Closed => {
-                let message = "the quotas cannot be counted now";
+                let message = "the quota store is unavailable";
                 Err(Error::new(Kind::QuotaStoreUnavailable, message))
             }
         }
     }
 
-    /// This replica's share of a quota. Whole numbers are
-    /// rounded up, since a share of nothing would reject everything.
+    /// Returns this replica's share of a quota, rounded up: a share of 0 would
+    /// reject every call.
     fn share(&self, limits: &Limits) -> Limits {
         let share = |limit: Option<u64>| limit.map(|limit| limit.div_ceil(self.replicas));
         Limits {
@@ -96,27 +99,29 @@ impl Fallback {
 }
 
 #[async_trait]
-impl Store for Fallback {
-    async fn take(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
-        if self.may_ask() {
-            let decision = self.shared.take(tenant, limits, bytes).await;
-            self.note(decision.as_ref().err());
+impl Store for FallbackStore {
+    async fn acquire(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
+        if self.may_try() {
+            let decision = self.shared.acquire(tenant, limits, bytes).await;
+            self.record_outcome(decision.as_ref().err());
             if decision.is_ok() {
                 return decision;
             }
         }
-        self.without(tenant, limits, bytes).await
+        self.decide_without(tenant, limits, bytes).await
     }
 
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64) {
-        if self.is_whole() {
+        if self.is_up() {
             self.shared.charge(tenant, limits, bytes);
         } else {
-            self.own.charge(tenant, &self.share(limits), bytes);
+            self.local.charge(tenant, &self.share(limits), bytes);
         }
     }
 
-    fn is_whole(&self) -> bool {
-        self.again.lock().is_ok_and(|again| again.is_none())
+    fn is_up(&self) -> bool {
+        self.retry_at
+            .lock()
+            .is_ok_and(|retry_at| retry_at.is_none())
     }
 }

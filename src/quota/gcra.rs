@@ -1,25 +1,25 @@
-//! A rate limit in one number: the generic cell rate algorithm.
+//! A rate limit as one number: the generic cell rate algorithm (GCRA).
 //!
 //! Source: ITU-T I.371 (03/2004), annex A, the virtual scheduling form. The
-//! number is the theoretical arrival time (TAT) of the next request if all
-//! came evenly; how far it lies ahead of the clock is what was taken in
-//! advance. `take.lua` does the same in Redis.
+//! number is the theoretical arrival time (TAT) of the next request at an even
+//! rate; its distance from the clock is the used part of the burst.
+//! `acquire.lua` does the same in Redis.
 
-/// A rate limit's state, in seconds of its clock.
+/// The state of a rate limit, in seconds of its clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Gcra {
     tat: f64,
 }
 
 impl Gcra {
-    /// Seconds until `cost` more fit into `burst` at `rate` a second; zero or
-    /// less when they fit now.
+    /// Returns the seconds until `cost` fits into `burst` at `rate` a second; zero
+    /// or less if it fits now.
     pub(super) fn wait(self, now: f64, cost: f64, rate: f64, burst: f64) -> f64 {
         self.tat.max(now) + (cost - burst) / rate - now
     }
 
-    /// Takes `cost`, also in advance.
-    pub(super) fn take(&mut self, now: f64, cost: f64, rate: f64) {
+    /// Charges `cost`, also beyond the burst.
+    pub(super) fn charge(&mut self, now: f64, cost: f64, rate: f64) {
         self.tat = self.tat.max(now) + cost / rate;
     }
 }

@@ -1,7 +1,7 @@
-//! Counts quotas in this process.
+//! The quota store in the memory of this process.
 //!
-//! Each replica then admits the whole quota, and a restart forgets the day's
-//! count. The decision is a plain function of the state and two clocks.
+//! Each replica admits the whole quota, and a restart loses the count of the day.
+//! The decision is a pure function of the counts and two clocks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,27 +11,29 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::gcra::Gcra;
-use super::{CONCURRENCY_WAIT, Decision, Limit, Limits, Rejection, Running, Store};
+use super::store::{
+    CONCURRENCY_WAIT, ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store,
+};
 use crate::error::Result;
 
 /// Counts in memory; clones share the counts.
 #[derive(Clone, Debug)]
-pub struct Local {
+pub struct LocalStore {
     started: Instant,
     tenants: Arc<Mutex<HashMap<String, Counts>>>,
 }
 
-/// What one tenant has taken.
+/// Use of one tenant.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     requests: Gcra,
     bytes: Gcra,
     day: u64,
-    of_day: u64,
-    running: u64,
+    requests_of_day: u64,
+    concurrent: u64,
 }
 
-/// What the clocks say: seconds since the start, and since 1970.
+/// The clocks: seconds since the start, and since 1970.
 #[derive(Clone, Copy, Debug)]
 struct Now {
     monotonic: f64,
@@ -40,16 +42,18 @@ struct Now {
 
 const DAY_S: u64 = 24 * 60 * 60;
 
-impl Default for Local {
+// === impl LocalStore ===
+
+impl Default for LocalStore {
     fn default() -> Self {
-        Local {
+        LocalStore {
             started: Instant::now(),
             tenants: Arc::default(),
         }
     }
 }
 
-impl Local {
+impl LocalStore {
     fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         Now {
@@ -59,30 +63,29 @@ impl Local {
     }
 
     fn with<T>(&self, tenant: &str, work: impl FnOnce(&mut Counts) -> T) -> T {
-        let tenants = self.tenants.lock();
-        // Counts are numbers: a panic elsewhere cannot have left them half.
-        let mut tenants = tenants.unwrap_or_else(PoisonError::into_inner);
+        // Counts are numbers: a panic elsewhere cannot leave them inconsistent.
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         work(tenants.entry(tenant.to_owned()).or_default())
     }
 }
 
 #[async_trait]
-impl Store for Local {
-    async fn take(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
+impl Store for LocalStore {
+    async fn acquire(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision> {
         let now = self.now();
-        if let Err(rejection) = self.with(tenant, |counts| counts.take(now, limits, bytes)) {
+        if let Err(rejection) = self.with(tenant, |counts| counts.acquire(now, limits, bytes)) {
             return Ok(Decision::Rejected(rejection));
         }
         let (store, tenant) = (self.clone(), tenant.to_owned());
-        let end = move || store.with(&tenant, |counts| counts.running -= 1);
-        Ok(Decision::Admitted(Running::until(end)))
+        let release = move || store.with(&tenant, |counts| counts.concurrent -= 1);
+        Ok(Decision::Admitted(ConcurrencyPermit::new(release)))
     }
 
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64) {
         if let Some(rate) = limits.bytes_per_second {
             let now = self.now().monotonic;
             self.with(tenant, |counts| {
-                counts.bytes.take(now, bytes as f64, rate as f64)
+                counts.bytes.charge(now, bytes as f64, rate as f64)
             });
         }
     }
@@ -91,21 +94,21 @@ impl Store for Local {
 // === impl Counts ===
 
 impl Counts {
-    /// Takes one request if every limit allows it.
-    fn take(&mut self, now: Now, limits: &Limits, bytes: u64) -> Result<(), Rejection> {
+    /// Charges one request if every limit allows it.
+    fn acquire(&mut self, now: Now, limits: &Limits, bytes: u64) -> Result<(), Rejection> {
         let today = now.unix / DAY_S;
         if self.day != today {
-            (self.day, self.of_day) = (today, 0);
+            (self.day, self.requests_of_day) = (today, 0);
         }
         self.check(now, limits)?;
         if let Some(rate) = limits.requests_per_second {
-            self.requests.take(now.monotonic, 1.0, rate as f64);
+            self.requests.charge(now.monotonic, 1.0, rate as f64);
         }
         if let Some(rate) = limits.bytes_per_second {
-            self.bytes.take(now.monotonic, bytes as f64, rate as f64);
+            self.bytes.charge(now.monotonic, bytes as f64, rate as f64);
         }
-        self.of_day += 1;
-        self.running += 1;
+        self.requests_of_day += 1;
+        self.concurrent += 1;
         Ok(())
     }
 
@@ -113,7 +116,7 @@ impl Counts {
         let rejected = |limit, wait| Err(Rejection { limit, wait });
         if limits
             .requests_per_day
-            .is_some_and(|most| self.of_day >= most)
+            .is_some_and(|max| self.requests_of_day >= max)
         {
             let wait = Duration::from_secs(DAY_S - now.unix % DAY_S);
             return rejected(Limit::Day, wait);
@@ -128,26 +131,26 @@ impl Counts {
             }
         }
         if let Some(rate) = limits.bytes_per_second {
-            // The size is often not known yet, so a call is admitted while
-            // anything is left, and may leave a debt.
+            // The size is often unknown at this point, so a call is admitted while
+            // the quota is not used up, and may cause a debt.
             let rate = rate as f64;
             let wait = self.bytes.wait(now.monotonic, 1.0, rate, rate);
             if wait > SLACK_S {
                 return rejected(Limit::Bytes, seconds(wait));
             }
         }
-        if limits.concurrent.is_some_and(|most| self.running >= most) {
+        if limits.concurrent.is_some_and(|max| self.concurrent >= max) {
             return rejected(Limit::Concurrency, CONCURRENCY_WAIT);
         }
         Ok(())
     }
 }
 
-/// Rounding of seconds that a process counts in `f64`; a caller that waits
-/// exactly as long as it was told must be admitted.
+/// Tolerance for rounding errors of seconds in `f64`; a caller that waits exactly
+/// as long as its rejection says must be admitted.
 const SLACK_S: f64 = 1e-6;
 
-/// Rounds up, so that after the wait the time has come.
+/// Rounds up, so that a call is admitted after the wait.
 fn seconds(wait: f64) -> Duration {
     Duration::from_secs_f64(wait.max(0.0)) + Duration::from_micros(1)
 }
@@ -169,12 +172,12 @@ mod tests {
         let midnight = 20_000 * DAY_S;
         let mut counts = Counts::default();
         for _ in 0..2 {
-            counts.take(at(midnight - 100), &limits, 0).unwrap();
+            counts.acquire(at(midnight - 100), &limits, 0).unwrap();
         }
 
-        let rejected = counts.take(at(midnight - 90), &limits, 0).unwrap_err();
+        let rejected = counts.acquire(at(midnight - 90), &limits, 0).unwrap_err();
         assert_eq!(rejected.limit, Limit::Day);
         assert_eq!(rejected.wait, Duration::from_secs(90));
-        counts.take(at(midnight), &limits, 0).unwrap();
+        counts.acquire(at(midnight), &limits, 0).unwrap();
     }
 }

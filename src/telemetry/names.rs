@@ -253,48 +253,48 @@ pub const CPU_WAITING: Metric = metric(
     "Jobs that wait for the CPU pool of an embedded library",
     LIBRARY,
 );
-/// Age of a token.
+/// Age of an access token.
 pub const TOKEN_AGE: Metric = metric(
     "samegate_token_age_seconds",
     "Age of a credential's access token; absent without a valid one",
     CREDENTIAL,
 );
-/// Rest of a token's life.
+/// Remaining ttl of an access token.
 pub const TOKEN_REMAINING: Metric = metric(
     "samegate_token_remaining_seconds",
     "Time until a credential's access token expires; absent without a valid one",
     CREDENTIAL,
 );
-/// Sends that a credential may make at once.
-pub const BUCKET: Metric = metric(
-    "samegate_credential_bucket",
-    "Requests that a credential may send at once",
+/// Available slots of a credential's rate limit.
+pub const AVAILABLE_SLOTS: Metric = metric(
+    "samegate_credential_available_slots",
+    "Requests that the rate limit of a credential allows now",
     CREDENTIAL,
 );
 /// Calls that wait for a credential.
 pub const QUEUE: Metric = metric(
     "samegate_credential_queue",
-    "Calls that wait for their turn at a credential",
+    "Calls that wait for the rate limit of a credential",
     CREDENTIAL,
 );
 /// Requests of a credential at the vendor.
 pub const CREDENTIAL_IN_FLIGHT: Metric = metric(
     "samegate_credential_in_flight",
-    "Requests of a credential that the vendor has not answered",
+    "Requests of a credential that wait for the vendor's response",
     CREDENTIAL,
 );
-/// State of a breaker.
+/// State of a circuit breaker.
 pub const BREAKER: Metric = metric(
     "samegate_credential_breaker",
-    "Breaker of a credential: 0 closed, 1 half open, 2 open",
+    "Circuit breaker of a credential: 0 closed, 1 half open, 2 open",
     CREDENTIAL,
 );
 
-/// Whether a credential's pace is that of all replicas.
-pub const PACED_TOGETHER: Metric = metric(
-    "samegate_credential_paced_together",
-    "Whether a credential's pace is counted in pacing.store with the other replicas: 1 or 0; \
-     absent where each replica keeps its own",
+/// Whether a credential's rate limit is shared with the other replicas.
+pub const RATE_LIMIT_SHARED: Metric = metric(
+    "samegate_credential_rate_limit_shared",
+    "Whether a credential's rate limit is counted in rate_limit.store with the other replicas: \
+     1 or 0; absent where each replica has its own",
     CREDENTIAL,
 );
 
@@ -325,11 +325,11 @@ pub const METRICS: [Metric; 30] = [
     CPU_WAITING,
     TOKEN_AGE,
     TOKEN_REMAINING,
-    BUCKET,
+    AVAILABLE_SLOTS,
     QUEUE,
     CREDENTIAL_IN_FLIGHT,
     BREAKER,
-    PACED_TOGETHER,
+    RATE_LIMIT_SHARED,
 ];
 
 /// Canonical gRPC codes by number, as labels and log lines spell them.

@@ -15,7 +15,7 @@ use samegate::telemetry::names::FIELDS;
 const MAX_LINES: usize = 500;
 
 /// What each module at the top of `src/` may import from this package.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("lib", &[]),
     (
         "main",
@@ -42,7 +42,15 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ),
     (
         "server",
-        &["config", "call", "domain", "error", "telemetry", "watch"],
+        &[
+            "config",
+            "call",
+            "domain",
+            "error",
+            "jitter",
+            "telemetry",
+            "watch",
+        ],
     ),
     (
         "admin",
@@ -87,12 +95,14 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "call",
             "domain",
             "error",
+            "jitter",
             "replicas",
             "telemetry",
             "wire",
         ],
     ),
     ("wire", &["error"]),
+    ("jitter", &[]),
     ("domain", &["error"]),
     ("telemetry", &["config"]),
     ("watch", &[]),

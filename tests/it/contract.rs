@@ -1,7 +1,7 @@
-//! The contract of `trait Library`, held against every backend.
+//! The contract of `trait Library`, tested for every backend.
 //!
-//! A backend is added by one line at the end; there is no other way to test
-//! one, and no test here knows which it runs against.
+//! A backend is added by one line at the end. No test here knows which backend it
+//! runs against.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::support::images::{jpeg, png, variant};
 
-/// A library under test, and whatever must live as long as it does.
+/// A library under test, and the resources that it needs.
 pub struct Fixture {
     pub library: Arc<dyn Library>,
     pub _keep: Box<dyn Any + Send>,
@@ -32,14 +32,14 @@ fn call() -> Call {
         libraries: Vec::new(),
         weight: 1,
     });
-    let budget = Duration::from_secs(60);
-    let deadline = Instant::now() + budget;
+    let timeout = Duration::from_secs(60);
+    let deadline = Instant::now() + timeout;
     Call {
         tenant,
         request_id: RequestId::default(),
         deadline,
         stream_deadline: None,
-        timeout: budget,
+        timeout,
         bulk: false,
         stats: CallStats::default(),
     }
@@ -99,7 +99,7 @@ fn signs(signs: &[&ContSign]) -> RawTarget {
     RawTarget::Signs(signs.iter().map(ToString::to_string).collect())
 }
 
-fn shown(image: Bytes) -> RawTarget {
+fn content(image: Bytes) -> RawTarget {
     RawTarget::Source(RawSource::Content(image))
 }
 
@@ -126,7 +126,7 @@ async fn an_image_that_was_never_added_is_not_found(fixture: Fixture) {
     assert_eq!(fixture.search(png(3), (0, 0)).await.matches, []);
 }
 
-async fn adding_the_same_bytes_again_says_so_and_changes_nothing(fixture: Fixture) {
+async fn adding_the_same_bytes_again_returns_existed_and_changes_nothing(fixture: Fixture) {
     let sign = fixture.add(png(1), "first", &[7]).await;
 
     let again = fixture.try_add(png(1), "second", &[8]).await.unwrap();
@@ -158,13 +158,13 @@ async fn a_deleted_image_is_gone_and_can_be_added_again(fixture: Fixture) {
     fixture.add(png(1), "sunset again", &[]).await;
 }
 
-async fn an_image_can_be_deleted_by_showing_it(fixture: Fixture) {
+async fn an_image_can_be_deleted_by_its_content(fixture: Fixture) {
     fixture.add(png(1), "sunset", &[]).await;
 
-    assert_eq!(fixture.delete(shown(png(1))).await, [None]);
+    assert_eq!(fixture.delete(content(png(1))).await, [None]);
 
     assert_eq!(
-        fixture.delete(shown(png(1))).await,
+        fixture.delete(content(png(1))).await,
         [Some(Kind::ImageNotFound)]
     );
 }
@@ -183,8 +183,8 @@ async fn each_sign_of_a_deletion_has_its_outcome(fixture: Fixture) {
         .delete(signs(&[&one, &unknown, &strange, &two]))
         .await;
 
-    // The vendor answers a batch as a whole, so a sign that was never there
-    // may count as deleted beside others that were; one that was there must.
+    // The vendor returns one outcome for a batch, so a sign that was never stored
+    // may count as deleted beside others that were; one that was stored must.
     let absent = Some(Kind::ImageNotFound);
     assert_eq!((outcomes.len(), outcomes[0], outcomes[3]), (4, None, None));
     assert!(
@@ -216,7 +216,7 @@ async fn more_than_a_hundred_signs_are_deleted_in_one_request(fixture: Fixture) 
     assert_eq!(fixture.search(variant(1, 0), (0, 0)).await.matches, []);
 }
 
-async fn an_update_changes_what_it_names_and_leaves_the_rest(fixture: Fixture) {
+async fn an_update_changes_the_given_fields_and_no_other(fixture: Fixture) {
     let sign = fixture.add(png(1), "old", &[1]).await;
 
     fixture
@@ -226,7 +226,7 @@ async fn an_update_changes_what_it_names_and_leaves_the_rest(fixture: Fixture) {
     assert_eq!(fixture.briefs(png(1), &[1], TagLogic::And).await, ["new"]);
 
     fixture
-        .update(shown(png(1)), None, Some(&[2, 3]))
+        .update(content(png(1)), None, Some(&[2, 3]))
         .await
         .unwrap();
     assert_eq!(fixture.briefs(png(1), &[1], TagLogic::And).await, [""; 0]);
@@ -237,7 +237,7 @@ async fn an_update_changes_what_it_names_and_leaves_the_rest(fixture: Fixture) {
 }
 
 async fn an_update_of_an_unknown_image_is_not_found(fixture: Fixture) {
-    for target in [signs(&[&ContSign::new("4,4").unwrap()]), shown(png(1))] {
+    for target in [signs(&[&ContSign::new("4,4").unwrap()]), content(png(1))] {
         let rejected = fixture.update(target, Some("new"), None).await.unwrap_err();
         assert_eq!(rejected.kind(), Kind::ImageNotFound);
     }
@@ -275,16 +275,16 @@ async fn a_search_is_read_page_by_page(fixture: Fixture) {
     assert_eq!(seen, ["0", "1", "2", "3", "4"]);
 }
 
-async fn a_least_score_leaves_out_what_is_below(fixture: Fixture) {
+async fn a_min_score_excludes_matches_below_it(fixture: Fixture) {
     fixture.add(png(1), "sunset", &[]).await;
 
-    let query = |least| {
-        Search::new(
+    let query = |min_score| {
+        Query::new(
             RawSource::Content(jpeg(1)),
             &[],
             TagLogic::And,
             (0, 0),
-            least,
+            min_score,
         )
         .unwrap()
     };
@@ -310,7 +310,7 @@ async fn a_least_score_leaves_out_what_is_below(fixture: Fixture) {
     );
 }
 
-async fn texts_come_back_as_they_were_given(fixture: Fixture) {
+async fn briefs_are_returned_unchanged(fixture: Fixture) {
     for (seed, brief) in (1..).zip([
         "图片 1 & 2",
         "a=b;c+d%20e",
@@ -328,18 +328,18 @@ macro_rules! contract {
         contract!($backend, $open,
             an_added_image_is_found_with_its_brief,
             an_image_that_was_never_added_is_not_found,
-            adding_the_same_bytes_again_says_so_and_changes_nothing,
+            adding_the_same_bytes_again_returns_existed_and_changes_nothing,
             concurrent_adds_of_the_same_bytes_store_one_image,
             a_deleted_image_is_gone_and_can_be_added_again,
-            an_image_can_be_deleted_by_showing_it,
+            an_image_can_be_deleted_by_its_content,
             each_sign_of_a_deletion_has_its_outcome,
             more_than_a_hundred_signs_are_deleted_in_one_request,
-            an_update_changes_what_it_names_and_leaves_the_rest,
+            an_update_changes_the_given_fields_and_no_other,
             an_update_of_an_unknown_image_is_not_found,
             tags_filter_a_search_by_and_or_or,
             a_search_is_read_page_by_page,
-            a_least_score_leaves_out_what_is_below,
-            texts_come_back_as_they_were_given,
+            a_min_score_excludes_matches_below_it,
+            briefs_are_returned_unchanged,
         );
     };
     ($backend:ident, $open:path, $($behaviour:ident,)*) => {
@@ -353,5 +353,5 @@ macro_rules! contract {
 }
 
 contract!(embedded, crate::support::backends::embedded);
-contract!(rest_api, crate::support::backends::rest_to_own_door);
+contract!(rest_api, crate::support::backends::rest_to_own_rest_api);
 contract!(vendor, crate::support::backends::rest_to_fake_vendor);

@@ -21,7 +21,7 @@ use crate::support::by_hand::variable;
 use crate::support::chance::Chance;
 use crate::support::images::png;
 use crate::support::process::Process;
-use crate::support::proxy::{Proxy, Way};
+use crate::support::proxy::{Direction, Proxy};
 
 /// Seeds of every run; each begins with a different kind of kill. Add a seed that
 /// fails, with its cause.
@@ -76,7 +76,7 @@ async fn run_import(seed: u64, images: u64) {
         match chance.below(2) {
             0 => scene
                 .proxy
-                .stop_after(Way::ToServer, chance.below(scene.bytes / KILLS) + 1),
+                .stop_after(Direction::ToServer, chance.below(scene.bytes / KILLS) + 1),
             _ => {
                 let max = images * RESPONSE_BYTES * 2 / KILLS;
                 scene.proxy.stop_after(Way::ToClient, chance.below(max) + 1);
@@ -94,10 +94,10 @@ async fn run_import(seed: u64, images: u64) {
         let kill = [Kill::Connection, Kill::Client, Kill::Gateway]
             [usize::try_from((seed + number) % 3).unwrap()];
         match kill {
-            Kill::Connection => scene.proxy.cut(),
+            Kill::Connection => scene.proxy.disconnect(),
             Kill::Client => {
                 client.kill().await.unwrap();
-                scene.proxy.cut();
+                scene.proxy.disconnect();
                 client = scene.import();
             }
             Kill::Gateway => scene.kill_gateway(seed).await,
@@ -203,7 +203,7 @@ impl Scene {
     /// must be stored.
     async fn kill_gateway(&mut self, seed: u64) {
         self.gateway.kill().await;
-        self.proxy.cut();
+        self.proxy.disconnect();
         self.gateway.restart().await;
         let acknowledged: BTreeMap<String, String> = self
             .lines("journal")

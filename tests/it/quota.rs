@@ -1,4 +1,4 @@
-//! Quotas of tenants at both APIs, counted in the process and in Redis.
+//! Quotas of tenants at both APIs, in the process and in Redis.
 
 mod shared;
 
@@ -28,8 +28,8 @@ fn config(quota: &str, rest: &str) -> String {
     )
 }
 
-/// Asks for the size of the library: the cheapest call.
-async fn ask(gateway: &Gateway) -> Result<(), Status> {
+/// Requests the size of the library: the cheapest call.
+async fn call(gateway: &Gateway) -> Result<(), Status> {
     let response = gateway
         .client()
         .await
@@ -42,7 +42,7 @@ fn reason(status: &Status) -> String {
     status.get_details_error_info().unwrap().reason
 }
 
-/// Code that the REST API answers to a search without an image.
+/// Returns the REST API's code for a search without an image.
 async fn rest_code(gateway: &Gateway) -> i64 {
     let client = reqwest::Client::new();
     let keys = "grant_type=client_credentials&client_id=ann&client_secret=secret";
@@ -51,19 +51,19 @@ async fn rest_code(gateway: &Gateway) -> i64 {
     let token = token.send().await.unwrap().bytes().await.unwrap();
     let token: Value = serde_json::from_slice(&token).unwrap();
     let token = token["access_token"].as_str().unwrap();
-    let call = format!("{address}/rest/2.0/realtime_search/same_hq/search?access_token={token}");
-    let response = client.post(call).body("image=").send().await.unwrap();
+    let url = format!("{address}/rest/2.0/realtime_search/same_hq/search?access_token={token}");
+    let response = client.post(url).body("image=").send().await.unwrap();
     let response: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     response["error_code"].as_i64().unwrap()
 }
 
 #[tokio::test]
-async fn a_call_over_the_rate_is_told_the_limit_and_the_wait() {
+async fn the_rejection_of_a_call_over_the_rate_names_limit_and_wait() {
     let gateway = with_quota("requests_per_second = 1, burst = 2").await;
-    ask(&gateway).await.unwrap();
+    call(&gateway).await.unwrap();
 
     let rejected = loop {
-        if let Err(rejected) = ask(&gateway).await {
+        if let Err(rejected) = call(&gateway).await {
             break rejected;
         }
     };
@@ -80,14 +80,14 @@ async fn a_call_over_the_rate_is_told_the_limit_and_the_wait() {
 }
 
 #[tokio::test]
-async fn the_rest_api_answers_18_for_the_rate_and_17_for_the_day() {
+async fn the_rest_api_returns_18_for_the_rate_and_17_for_the_day() {
     for (quota, code) in [
         ("requests_per_second = 1, burst = 1", 18),
         ("requests_per_day = 1", 17),
     ] {
         let gateway = with_quota(quota).await;
         let mut codes = BTreeMap::new();
-        // Granting a token is no call and counts for nothing.
+        // A token request is no call and is not counted.
         while !codes.contains_key(&code) {
             *codes.entry(rest_code(&gateway).await).or_insert(0) += 1;
             assert!(codes.values().sum::<u32>() < 1000, "{quota}: {codes:?}");
@@ -96,28 +96,28 @@ async fn the_rest_api_answers_18_for_the_rate_and_17_for_the_day() {
         assert_eq!(codes.len(), 2, "{codes:?}");
         assert!(
             codes.contains_key(&216_200),
-            "the first is judged: {codes:?}"
+            "the first is admitted: {codes:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn both_doors_draw_on_one_quota() {
+async fn both_apis_share_one_quota() {
     let gateway = with_quota("requests_per_day = 3").await;
 
-    ask(&gateway).await.unwrap();
+    call(&gateway).await.unwrap();
     assert_eq!(rest_code(&gateway).await, 216_200);
-    ask(&gateway).await.unwrap();
+    call(&gateway).await.unwrap();
 
     assert_eq!(rest_code(&gateway).await, 17);
     assert_eq!(
-        reason(&ask(&gateway).await.unwrap_err()),
+        reason(&call(&gateway).await.unwrap_err()),
         "QUOTA_DAY_EXCEEDED"
     );
 }
 
 #[tokio::test]
-async fn bytes_of_a_call_that_announced_none_count_for_the_next() {
+async fn bytes_of_a_call_without_a_content_length_count_for_the_next() {
     let gateway = with_quota("bytes_per_second = 65536").await;
     let mut image = png(1).to_vec();
     image.resize(2_000_000, 0);
@@ -130,7 +130,7 @@ async fn bytes_of_a_call_that_announced_none_count_for_the_next() {
 
     // 2 MB at 64 KiB a second are paid in half a minute.
     assert_eq!(
-        reason(&ask(&gateway).await.unwrap_err()),
+        reason(&call(&gateway).await.unwrap_err()),
         "QUOTA_BYTES_EXCEEDED"
     );
     assert_eq!(rest_code(&gateway).await, 18);
@@ -142,12 +142,12 @@ async fn in_shadow_mode_nothing_is_rejected() {
     let gateway = Gateway::with_config(&config).await;
 
     for _ in 0..5 {
-        ask(&gateway).await.unwrap();
+        call(&gateway).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn items_of_a_bulk_load_count_as_requests_and_wait_for_their_turn() {
+async fn items_of_a_bulk_load_count_as_requests_and_wait_for_the_quota() {
     // The stream is one request, its items are five; two may come at once.
     let gateway = with_quota("requests_per_second = 20, burst = 2").await;
     let started = tokio::time::Instant::now();
@@ -177,7 +177,7 @@ async fn items_beyond_the_days_quota_fail_one_by_one() {
     assert_eq!(failed.count(), 2, "{results:?}");
 }
 
-/// Codes and reasons of a load of some images.
+/// Loads this many images and returns their codes and reasons.
 async fn load(gateway: &Gateway, count: u64) -> Vec<(i32, String)> {
     let payload = |payload| v1::AddImagesRequest {
         payload: Some(payload),

@@ -117,7 +117,7 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
         Arc::new(move |head| Box::pin(std::future::ready(keys_of_calls.authenticate(head))));
     let bounds = Bounds {
         quotas: Quotas::of(
-            Arc::new(Local::default()),
+            Arc::new(LocalStore::default()),
             BTreeMap::new(),
             false,
             Rejections::default(),

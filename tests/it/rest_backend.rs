@@ -1,14 +1,14 @@
-//! The rest backend before the fake vendor, through real sockets.
+//! The rest backend against the fake vendor, through real sockets.
 
 mod deletions;
-mod pace;
-mod repeats;
+mod failures;
+mod rate_limit;
 mod responses;
+mod retries;
 mod secrets;
-mod shared_pace;
+mod shared_rate_limit;
 mod shared_script;
 mod tokens;
-mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,9 @@ use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
 use samegate::domain::{Add, Added, RawSource, Search, TagLogic};
 use samegate::error::{Kind, Result};
-use samegate::library::{Library, Rest};
+use samegate::library::Library;
+use samegate::library::rest::RestBackend;
+use samegate::telemetry::Metrics;
 use tokio::time::Instant;
 
 use crate::support::images::{png, variant};
@@ -28,7 +30,7 @@ fn call() -> Call {
     call_within(Duration::from_secs(20))
 }
 
-fn call_within(budget: Duration) -> Call {
+fn call_within(timeout: Duration) -> Call {
     let tenant = Tenant {
         name: "test".to_owned(),
         libraries: Vec::new(),
@@ -37,27 +39,32 @@ fn call_within(budget: Duration) -> Call {
     Call {
         tenant: Arc::new(tenant),
         request_id: RequestId::default(),
-        deadline: Instant::now() + budget,
+        deadline: Instant::now() + timeout,
         stream_deadline: None,
-        timeout: budget,
+        timeout,
         bulk: false,
         stats: CallStats::default(),
     }
 }
 
-async fn add(library: &Rest, image: Bytes, brief: &str) -> Result<Added> {
+async fn add(library: &RestBackend, image: Bytes, brief: &str) -> Result<Added> {
     let request = Add::new(RawSource::Content(image), brief.to_owned(), &[]).unwrap();
     library.add(&call(), request).await
 }
 
-async fn search(library: &Rest, tags: &[u32], logic: TagLogic, least: f64) -> Result<Vec<f64>> {
-    let query = Search::new(RawSource::Content(png(1)), tags, logic, (0, 0), least).unwrap();
+async fn search(
+    library: &RestBackend,
+    tags: &[u32],
+    logic: TagLogic,
+    min: f64,
+) -> Result<Vec<f64>> {
+    let query = Query::new(RawSource::Content(png(1)), tags, logic, (0, 0), min).unwrap();
     let page = library.search(&call(), query).await?;
     Ok(page.matches.iter().map(|found| found.score).collect())
 }
 
-/// Moves the clock; sockets never wait on a paused one.
-async fn let_pass(time: Duration) {
+/// Advances the clock; sockets do not wait for a paused one.
+async fn advance(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
@@ -68,7 +75,7 @@ fn config(vendor: &Vendor) -> config::Rest {
         base_url: vendor.url().parse().unwrap(),
         service: Service::SameHq,
         credentials: vec![credential(API_KEY, SECRET_KEY)],
-        // Pace is the matter of tests of its own.
+        // Rate limits have tests of their own.
         qps: 1000,
         timeout: Duration::from_secs(30),
     }
@@ -81,8 +88,12 @@ fn credential(api_key: &str, secret_key: &str) -> Credential {
     }
 }
 
-fn library(vendor: &Vendor) -> Rest {
-    Rest::connect(&config(vendor)).unwrap()
+fn open(config: &config::Rest) -> RestBackend {
+    RestBackend::new(config, "", &Metrics::new(), None).unwrap()
+}
+
+fn library(vendor: &Vendor) -> RestBackend {
+    open(&config(vendor))
 }
 
 #[tokio::test]
@@ -90,7 +101,7 @@ async fn images_arrive_byte_for_byte() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     for length in [0, 1, 2, 3, 47, 48, 1000, 30_000, 2_700_000] {
-        // Readers stop at a PNG's end; what follows makes every escape occur.
+        // Readers stop at a PNG's end; the bytes behind it contain every escape.
         let mut image = png(1).to_vec();
         let end = image.len();
         image.resize(end + length, 0);
@@ -125,7 +136,7 @@ async fn an_image_too_long_when_encoded_is_rejected_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_url_is_handed_on_and_not_fetched() {
+async fn a_url_is_forwarded_and_not_fetched() {
     let vendor = Vendor::start().await;
     let url = "https://images.invalid/a b.jpg?x=1&y=2";
     vendor.publish("https://images.invalid/a%20b.jpg?x=1&y=2", png(1));
@@ -138,7 +149,7 @@ async fn a_url_is_handed_on_and_not_fetched() {
 }
 
 #[tokio::test]
-async fn the_form_of_a_search_says_window_tags_and_their_logic() {
+async fn the_form_of_a_search_holds_window_tags_and_their_logic() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     let query = |tags, logic, window| {
@@ -175,19 +186,19 @@ async fn the_form_of_a_search_says_window_tags_and_their_logic() {
 }
 
 #[tokio::test]
-async fn a_least_score_ends_the_pages_behind_it() {
+async fn a_min_score_ends_the_pages_behind_it() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     for number in 0..3 {
         add(&library, variant(1, number), "a").await.unwrap();
     }
-    let query = |least| {
-        Search::new(
+    let query = |min_score| {
+        Query::new(
             RawSource::Content(variant(1, 0)),
             &[],
             TagLogic::And,
             (0, 2),
-            least,
+            min_score,
         )
         .unwrap()
     };
@@ -214,7 +225,7 @@ async fn a_call_without_a_response_ends_at_its_deadline() {
         vendor
             .until("the call", || vendor.calls_of(Operation::Add).len() == 1)
             .await;
-        let_pass(Duration::from_secs(20)).await;
+        advance(Duration::from_secs(20)).await;
     };
     let (error, ()) = tokio::join!(add, wait);
     assert_eq!(error.kind(), Kind::DeadlineExceeded);
@@ -231,7 +242,7 @@ async fn a_call_without_a_response_ends_at_its_deadline() {
     assert_eq!(
         vendor.calls_of(Operation::Add).len(),
         sent,
-        "nothing is sent in vain"
+        "nothing is sent after the deadline"
     );
 }
 
@@ -240,7 +251,7 @@ async fn a_vendor_slower_than_configured_is_unavailable() {
     let vendor = Vendor::start().await;
     let mut config = config(&vendor);
     config.timeout = Duration::from_millis(200);
-    let library = Rest::connect(&config).unwrap();
+    let library = open(&config);
     vendor.always(Operation::Add, Fault::Head(Gate::closed()));
 
     let error = add(&library, png(1), "a").await.unwrap_err();
@@ -266,7 +277,7 @@ async fn a_dropped_call_aborts_its_upstream_request() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_is_not_there_is_unavailable() {
+async fn a_vendor_that_cannot_be_reached_is_unavailable() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     drop(vendor);

@@ -219,8 +219,8 @@ fn every_rule_about_quotas_is_enforced() {
             "`quota.store`: is redis; give `redis.url` or `redis.url_file`",
         ),
         (
-            "[pacing]\nstore = \"redis\"",
-            "`pacing.store`: is redis; give `redis.url` or `redis.url_file`",
+            "[rate_limit]\nstore = \"redis\"",
+            "`rate_limit.store`: is redis; give `redis.url` or `redis.url_file`",
         ),
         (
             "[quota]\non_failure = \"x\"",

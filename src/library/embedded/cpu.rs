@@ -1,8 +1,8 @@
-//! A bounded pool for work that keeps a core busy.
+//! A bounded pool for CPU-bound work.
 //!
 //! As many jobs run at once as there are cores; the others wait in order of
-//! arrival. A caller that goes away while its job waits frees its place at
-//! once; a job that has begun runs to its end, since nothing can stop it.
+//! arrival. A job whose caller goes away while it waits never runs; a job that
+//! has started runs to its end, since a blocking task cannot be cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,10 +15,10 @@ use crate::error::{Error, Kind, Result};
 use crate::library::CpuState;
 use crate::telemetry::{names::event, waited};
 
-/// See the module.
+/// Runs jobs on as many threads as there are cores; clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct CpuPool {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     size: usize,
     waiting: Arc<AtomicU64>,
 }
@@ -27,35 +27,34 @@ pub(super) struct CpuPool {
 struct Waiting<'a>(&'a AtomicU64);
 
 impl CpuPool {
-    /// A pool with a place for each core.
+    /// Creates a pool with one permit for each core.
     pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        CpuPool::of(cores)
+        CpuPool::with_size(cores)
     }
 
-    fn of(size: usize) -> Self {
+    fn with_size(size: usize) -> Self {
         CpuPool {
-            places: Arc::new(Semaphore::new(size)),
+            permits: Arc::new(Semaphore::new(size)),
             size,
             waiting: Arc::default(),
         }
     }
 
-    /// Jobs that run and jobs that wait.
+    /// Returns the numbers of running and waiting jobs.
     pub(super) fn state(&self) -> CpuState {
-        let running = self.size - self.places.available_permits();
         CpuState {
-            running: running as u64,
+            running: (self.size - self.permits.available_permits()) as u64,
             waiting: self.waiting.load(Relaxed),
         }
     }
 
-    /// Runs `job` once a place is free, and notes the wait in the stats of its
+    /// Runs `job` once a permit is free, and adds the wait to the stats of its
     /// call. Dropping the future before that drops the job.
     ///
     /// # Errors
     ///
-    /// `Internal` when the job panics; the place is freed all the same.
+    /// `Internal` when the job panics; its permit is freed.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         stats: &CallStats,
@@ -63,21 +62,20 @@ impl CpuPool {
     ) -> Result<T> {
         let waiting = Waiting::begin(&self.waiting);
         let begin = Instant::now();
-        let place = Arc::clone(&self.places).acquire_owned().await;
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         drop(waiting);
         stats.add_wait(begin.elapsed());
         waited(event::QUEUE_WAIT, begin.elapsed());
-        let place = place
+        let permit = permit
             .map_err(|closed| Error::new(Kind::Internal, "internal error").with_source(closed))?;
         let span = tracing::Span::current();
         #[expect(clippy::disallowed_methods, reason = "this is the pool that bounds it")]
-        let running = tokio::task::spawn_blocking(move || {
+        let job = tokio::task::spawn_blocking(move || {
             let result = span.in_scope(job);
-            drop(place);
+            drop(permit);
             result
         });
-        running
-            .await
+        job.await
             .map_err(|_| Error::new(Kind::Internal, "the job panicked"))
     }
 }
@@ -102,11 +100,11 @@ mod tests {
     use super::*;
 
     fn single() -> CpuPool {
-        CpuPool::of(1)
+        CpuPool::with_size(1)
     }
 
     #[tokio::test]
-    async fn a_job_whose_caller_has_gone_before_it_began_never_runs() {
+    async fn a_job_that_is_cancelled_before_it_starts_never_runs() {
         let pool = single();
         let (release, gate) = mpsc::channel::<()>();
         let running = tokio::spawn({
@@ -116,7 +114,7 @@ mod tests {
                     .await
             }
         });
-        while pool.places.available_permits() > 0 {
+        while pool.permits.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
 

@@ -1,11 +1,12 @@
-//! Fetches the image of a `url` source, and never from inside the network.
+//! Fetches the image of a `url` source, from public addresses only.
 //!
-//! A caller chooses the address, so the gateway must not become its way to
-//! services that only the gateway can reach (server-side request forgery,
-//! OWASP A10:2021). Addresses are judged where the connection is made: names
-//! are resolved by a resolver of our own that hands out public addresses only,
-//! so a name cannot change its mind between check and use, and addresses
-//! written as numbers are judged before each request, redirects included.
+//! The caller chooses the address, so the gateway must not give it access to
+//! services that only the gateway can reach (server-side request forgery, SSRF,
+//! OWASP A10:2021). Addresses are checked where the connection is made: names
+//! are resolved by a resolver of our own that returns public addresses only, so
+//! a name cannot resolve to another address between check and use (DNS
+//! rebinding), and numeric addresses are checked before each request, redirects
+//! included.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,28 +21,28 @@ use crate::call::Call;
 use crate::domain::{ImageFile, ImageUrl, MAX_IMAGE_BYTES};
 use crate::error::{Error, Kind, Result};
 
-/// Longest time for one image, redirects included.
+/// Timeout of one image, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Most redirects that are followed.
+/// Maximum number of redirects.
 const MAX_REDIRECTS: usize = 3;
 
 /// Fetches images; clones share connections.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
     client: reqwest::Client,
-    reach: Reach,
+    scope: AddressScope,
 }
 
-/// Which addresses may be fetched from.
+/// Which addresses images may be fetched from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum AddressScope {
     /// Public addresses only.
     Public,
     /// Any address: the operator trusts the callers.
     Any,
 }
 
-/// A name has no address that may be fetched from.
+/// The name or address is not in the [`AddressScope`].
 #[derive(Debug, thiserror::Error)]
 #[error("no public address")]
 struct NotPublic;
@@ -49,17 +50,17 @@ struct NotPublic;
 // === impl Fetcher ===
 
 impl Fetcher {
-    /// Makes the HTTP client.
+    /// Creates the HTTP client.
     ///
     /// # Errors
     ///
     /// `Internal` when the TLS library cannot be set up.
-    pub(super) fn new(reach: Reach) -> Result<Self> {
-        Fetcher::with_resolver(reach, Arc::new(Resolver(reach)))
+    pub(super) fn new(scope: AddressScope) -> Result<Self> {
+        Fetcher::with_resolver(scope, Arc::new(Resolver(scope)))
     }
 
-    fn with_resolver(reach: Reach, resolver: Arc<dyn Resolve>) -> Result<Self> {
-        let redirects = Policy::custom(move |attempt| redirect(attempt, reach));
+    fn with_resolver(scope: AddressScope, resolver: Arc<dyn Resolve>) -> Result<Self> {
+        let redirects = Policy::custom(move |attempt| redirect(attempt, scope));
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirects)
@@ -67,9 +68,9 @@ impl Fetcher {
             .timeout(TIMEOUT)
             .build()
             .map_err(|error| {
-                Error::new(Kind::Internal, "cannot make an HTTP client").with_source(error)
+                Error::new(Kind::Internal, "the HTTP client could not be set up").with_source(error)
             })?;
-        Ok(Fetcher { client, reach })
+        Ok(Fetcher { client, scope })
     }
 
     /// Fetches and checks an image within the call's deadline.
@@ -78,8 +79,8 @@ impl Fetcher {
     ///
     /// `UrlUnreachable` (rejected address, failed connection, status other
     /// than 200), `UrlTimeout`, and every violation of the image itself.
-    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
-        if !allowed(url.as_url(), self.reach) {
+    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<Image> {
+        if !allowed(url.as_url(), self.scope) {
             return Err(Error::new(
                 Kind::UrlUnreachable,
                 "the address is not public",
@@ -90,18 +91,20 @@ impl Fetcher {
             .get(url.as_url().clone())
             .timeout(call.remaining().min(TIMEOUT))
             .send()
-            .await;
-        let response = response.map_err(classify)?;
+            .await
+            .map_err(classify)?;
         if response.status() != reqwest::StatusCode::OK {
-            let message = format!("the image's host answered {}", response.status().as_u16());
+            let message = format!(
+                "the image's host returned HTTP status {}",
+                response.status().as_u16()
+            );
             return Err(Error::new(Kind::UrlUnreachable, message));
         }
-        let body = read_body(response).await?;
-        ImageFile::new(body).map_err(Error::from)
+        Image::new(read_body(response).await?).map_err(|violation| Error::invalid(vec![violation]))
     }
 }
 
-/// Reads at most one byte more than an image may have, enough to reject it.
+/// Reads the body, or just more than the maximum of an image, which rejects it.
 async fn read_body(mut response: reqwest::Response) -> Result<Bytes> {
     let mut body = BytesMut::new();
     while body.len() <= MAX_IMAGE_BYTES {
@@ -127,37 +130,37 @@ fn classify(error: reqwest::Error) -> Error {
     Error::new(kind, message).with_source(error.without_url())
 }
 
-fn redirect(attempt: Attempt<'_>, reach: Reach) -> reqwest::redirect::Action {
-    if attempt.previous().len() > MAX_REDIRECTS || !allowed(attempt.url(), reach) {
+fn redirect(attempt: Attempt<'_>, scope: AddressScope) -> reqwest::redirect::Action {
+    if attempt.previous().len() > MAX_REDIRECTS || !allowed(attempt.url(), scope) {
         return attempt.error(NotPublic);
     }
     attempt.follow()
 }
 
-/// Judges what can be judged before a name is resolved.
-fn allowed(url: &url::Url, reach: Reach) -> bool {
+/// Checks what can be checked before a name is resolved.
+fn allowed(url: &url::Url, scope: AddressScope) -> bool {
     match url.host() {
-        Some(Host::Ipv4(address)) => reach.includes(address.into()),
-        Some(Host::Ipv6(address)) => reach.includes(address.into()),
+        Some(Host::Ipv4(address)) => scope.includes(address.into()),
+        Some(Host::Ipv6(address)) => scope.includes(address.into()),
         Some(Host::Domain(_)) => matches!(url.scheme(), "http" | "https"),
         None => false,
     }
 }
 
-// === impl Reach ===
+// === impl AddressScope ===
 
-impl Reach {
+impl AddressScope {
     fn includes(self, address: IpAddr) -> bool {
         match (self, address) {
-            (Reach::Any, _) => true,
-            (Reach::Public, IpAddr::V4(address)) => is_public_v4(address),
-            (Reach::Public, IpAddr::V6(address)) => is_public_v6(address),
+            (AddressScope::Any, _) => true,
+            (AddressScope::Public, IpAddr::V4(address)) => is_public_v4(address),
+            (AddressScope::Public, IpAddr::V6(address)) => is_public_v6(address),
         }
     }
 }
 
-/// Whether an address is globally reachable, by the IANA IPv4 Special-Purpose
-/// Address Registry (RFC 6890 and later entries).
+/// Returns whether an address is globally reachable, by the IANA IPv4
+/// Special-Purpose Address Registry (RFC 6890 and later entries).
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = matches!(
@@ -165,7 +168,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         (0 | 10 | 127, _, _)
             | (100, 64..=127, _)
             | (169, 254, _)
-            // Azure's inner services at a public address: 168.63.129.16.
+            // Azure's internal services at a public address: 168.63.129.16.
             | (168, 63, 129)
             | (172, 16..=31, _)
             | (192, 0, 0 | 2)
@@ -180,7 +183,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 /// The same for IPv6. Only `2000::/3` is global unicast; within it, prefixes that
-/// embed an IPv4 address (6to4, Teredo) could name an inner one and are out.
+/// embed an IPv4 address (6to4, Teredo) could contain a private one and are
+/// rejected.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);
@@ -198,16 +202,16 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// Resolves names with the system's resolver, minus what is out of reach.
-struct Resolver(Reach);
+/// Resolves names with the system's resolver, to the addresses in the scope.
+struct Resolver(AddressScope);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let scope = self.0;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let addresses: Vec<SocketAddr> = found
-                .filter(|address| reach.includes(address.ip()))
+                .filter(|address| scope.includes(address.ip()))
                 .collect();
             if addresses.is_empty() {
                 return Err(NotPublic.into());

@@ -1,8 +1,8 @@
-//! One request to the vendor, as traces and metrics see it.
+//! Traces and metrics of one request to the vendor.
 //!
-//! Each has a client span, whose context travels with it, and counts by how it
-//! ended; a request whose caller goes away ends as cancelled. Nothing here
-//! knows what is sent.
+//! Each request has a client span, whose context is sent with it, and is counted
+//! by its outcome; a request whose caller goes away ends as cancelled. Nothing
+//! here knows what is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,15 +14,15 @@ use crate::call::CallStats;
 use crate::error::Result;
 use crate::telemetry::{self, Metrics, names::attribute};
 
-/// Outcome of a request that its caller did not wait for.
+/// Outcome of a request that its caller cancelled.
 const CANCELLED: &str = "CANCELLED";
 
-/// Watches the requests of one credential.
+/// Records the requests of one credential; clones share the counts.
 #[derive(Clone, Debug)]
-pub(super) struct Attempts(Arc<Inner>);
+pub(super) struct AttemptRecorder(Arc<Totals>);
 
 #[derive(Debug)]
-struct Inner {
+struct Totals {
     library: Arc<str>,
     metrics: Metrics,
     in_flight: AtomicU64,
@@ -30,17 +30,17 @@ struct Inner {
     failed: AtomicU64,
 }
 
-/// How many requests there were.
+/// Numbers of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct AttemptCounts {
     pub(super) in_flight: u64,
     pub(super) succeeded: u64,
     pub(super) failed: u64,
 }
 
-/// A request that is watched.
+/// A request that is being recorded.
 struct Attempt<'a> {
-    inner: &'a Inner,
+    totals: &'a Totals,
     stats: Option<&'a CallStats>,
     operation: &'static str,
     span: Span,
@@ -48,11 +48,12 @@ struct Attempt<'a> {
     outcome: &'static str,
 }
 
-// === impl Attempts ===
+// === impl AttemptRecorder ===
 
-impl Attempts {
+impl AttemptRecorder {
+    /// Creates the recorder of a credential of this library.
     pub(super) fn new(library: &str, metrics: Metrics) -> Self {
-        Attempts(Arc::new(Inner {
+        AttemptRecorder(Arc::new(Totals {
             library: library.into(),
             metrics,
             in_flight: AtomicU64::new(0),
@@ -61,9 +62,9 @@ impl Attempts {
         }))
     }
 
-    /// Watches the request of an operation, made for the call of `stats` if
-    /// for any.
-    pub(super) async fn watch<T>(
+    /// Records the request of an operation; `stats` are those of the call that it
+    /// is made for, if for any.
+    pub(super) async fn record<T>(
         &self,
         operation: &'static str,
         stats: Option<&CallStats>,
@@ -78,8 +79,9 @@ impl Attempts {
         result
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        Counts {
+    /// Returns the numbers so far.
+    pub(super) fn counts(&self) -> AttemptCounts {
+        AttemptCounts {
             in_flight: self.0.in_flight.load(Relaxed),
             succeeded: self.0.succeeded.load(Relaxed),
             failed: self.0.failed.load(Relaxed),
@@ -90,14 +92,14 @@ impl Attempts {
 // === impl Attempt ===
 
 impl<'a> Attempt<'a> {
-    fn begin(inner: &'a Inner, operation: &'static str, stats: Option<&'a CallStats>) -> Self {
+    fn begin(totals: &'a Totals, operation: &'static str, stats: Option<&'a CallStats>) -> Self {
         let span = tracing::info_span!("attempt", otel.kind = "client", operation);
         telemetry::name_span(&span, operation);
         telemetry::attribute(&span, attribute::HTTP_METHOD, "POST");
-        telemetry::attribute(&span, attribute::LIBRARY, inner.library.clone());
-        inner.in_flight.fetch_add(1, Relaxed);
+        telemetry::attribute(&span, attribute::LIBRARY, totals.library.clone());
+        totals.in_flight.fetch_add(1, Relaxed);
         Attempt {
-            inner,
+            totals,
             stats,
             operation,
             span,
@@ -110,29 +112,29 @@ impl<'a> Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let Attempt {
-            inner,
+            totals,
             stats,
             operation,
             span,
             begin,
             outcome,
         } = self;
-        let took = begin.elapsed();
-        inner.in_flight.fetch_sub(1, Relaxed);
+        let duration = begin.elapsed();
+        totals.in_flight.fetch_sub(1, Relaxed);
         let count = match *outcome {
-            "OK" => &inner.succeeded,
-            _ => &inner.failed,
+            "OK" => &totals.succeeded,
+            _ => &totals.failed,
         };
         count.fetch_add(1, Relaxed);
-        inner
+        totals
             .metrics
-            .attempted(&inner.library, operation, outcome, took);
+            .attempted(&totals.library, operation, outcome, duration);
         telemetry::attribute(span, attribute::OUTCOME, *outcome);
         if *outcome != "OK" {
             telemetry::failed(span, outcome);
         }
         if let Some(stats) = stats {
-            stats.add_attempt(took);
+            stats.add_attempt(duration);
         }
     }
 }

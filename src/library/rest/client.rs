@@ -1,9 +1,9 @@
 //! One HTTP client: a form goes out, status and bounded body come back.
 //!
-//! It knows the network's failures and classifies them; it does not know what
-//! is in the bodies. The permit of a call is stamped when its request is being
-//! written, on a connection that stands. The address of a call holds the
-//! access token, so no error of the HTTP library leaves here with it.
+//! It classifies failures of the network and knows nothing of the bodies. The
+//! permit of a call is marked as sent when its request is being written, on an
+//! established connection. The URL of a call holds the access token, so no error
+//! of the HTTP library leaves this file with its URL.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -19,31 +19,31 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::encode::{Form, Pieces};
-use super::shaper::Permit;
+use super::rate_limiter::Permit;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
 
-/// Longest answer that is read: the vendor's longest, 1000 matches with full
+/// Maximum size of a response; the vendor's largest, 1000 matches with full
 /// briefs, has under 0.5 MiB.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
-/// Longest wait for a connection; ours: 3 SYNs (RFC 6298: 1 s, then 2 s, 4 s).
+/// Connect timeout: 3 SYNs (RFC 6298: 1 s, then 2 s, 4 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Sends calls to one server.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
-    longest: Duration,
+    timeout: Duration,
 }
 
-/// A form on its way out.
-struct Sending {
+/// The body of a request.
+struct FormBody {
     pieces: Pieces,
-    left: usize,
+    remaining: usize,
     permit: Arc<Permit>,
 }
 
-/// What a server answered.
+/// A server's response.
 pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
@@ -52,18 +52,18 @@ pub(super) struct Response {
 // === impl Client ===
 
 impl Client {
-    /// Makes a client whose calls take `longest` at most.
+    /// Creates a client with this timeout of one call.
     ///
     /// # Errors
     ///
     /// `Internal` when TLS cannot be set up.
-    pub(super) fn new(longest: Duration) -> Result<Self> {
+    pub(super) fn new(timeout: Duration) -> Result<Self> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("samegate/", env!("CARGO_PKG_VERSION")))
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
-            // The token would travel with a redirect, and through a proxy that
-            // some variable of the environment names.
+            // A redirect, or a proxy that a variable of the environment names,
+            // would get the access token.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
@@ -71,16 +71,16 @@ impl Client {
                 Error::new(Kind::Internal, "the HTTP client could not be set up")
                     .with_source(error.without_url())
             })?;
-        Ok(Client { http, longest })
+        Ok(Client { http, timeout })
     }
 
     /// Posts a form; dropping the future aborts the request.
     ///
     /// # Errors
     ///
-    /// `DeadlineExceeded` when the deadline ends the call, `VendorUnavailable`
-    /// when the server cannot be reached, breaks off, or takes longer than
-    /// configured; `VendorProtocol` for a response past 4 MiB.
+    /// `DeadlineExceeded` at the deadline, `VendorUnavailable` when the server
+    /// cannot be reached, closes the connection, or does not respond within the
+    /// timeout; `VendorProtocol` for a response above 4 MiB.
     pub(super) async fn post(
         &self,
         url: Url,
@@ -92,28 +92,31 @@ impl Client {
         if deadline <= now {
             return Err(deadline_passed());
         }
-        let longest = now + self.longest;
-        let form = Sending {
+        let timeout = now + self.timeout;
+        let form = FormBody {
             pieces: form.pieces(),
-            left: form.length(),
+            remaining: form.length(),
             permit: permit.clone(),
         };
-        match timeout_at(deadline.min(longest), self.exchange(url, form)).await {
+        match timeout_at(deadline.min(timeout), self.exchange(url, form)).await {
             Ok(response) => response,
-            Err(_) if deadline <= longest => Err(deadline_passed()),
+            Err(_) if deadline <= timeout => Err(deadline_passed()),
             Err(_) => {
-                let message = format!("the vendor did not answer within {:?}", self.longest);
+                let message = format!("the vendor did not respond within {:?}", self.timeout);
                 Err(Error::new(Kind::VendorUnavailable, message))
             }
         }
     }
 
-    async fn exchange(&self, url: Url, form: Sending) -> Result<Response> {
+    async fn exchange(&self, url: Url, form: FormBody) -> Result<Response> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         let span = tracing::Span::current();
-        let request = self.http.post(url).headers(trace_headers(&span));
-        let request = request.header(CONTENT_TYPE, FORM);
-        let request = request.body(reqwest::Body::wrap(form));
+        let request = self
+            .http
+            .post(url)
+            .headers(trace_headers(&span))
+            .header(CONTENT_TYPE, FORM)
+            .body(reqwest::Body::wrap(form));
         let mut response = request.send().await.map_err(unavailable)?;
         let status = i64::from(response.status().as_u16());
         telemetry::attribute(&span, HTTP_STATUS, status);
@@ -133,20 +136,21 @@ impl Client {
     }
 }
 
-// === impl Sending ===
+// === impl FormBody ===
 
-impl Body for Sending {
+impl Body for FormBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    /// The HTTP library asks for the body once it has written the head.
+    /// Returns the next piece. The HTTP library polls the body once it has written
+    /// the head.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.permit.stamp();
+        self.permit.mark_sent();
         let piece = self.pieces.next();
-        self.left -= piece.as_ref().map_or(0, Bytes::len);
+        self.remaining -= piece.as_ref().map_or(0, Bytes::len);
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
@@ -155,11 +159,11 @@ impl Body for Sending {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left as u64)
+        SizeHint::with_exact(self.remaining as u64)
     }
 }
 
-/// Waits for something that is not a call, as long as the call may last.
+/// Waits for `work` until the deadline of the call that needs it.
 ///
 /// # Errors
 ///
@@ -168,21 +172,29 @@ pub(super) async fn within<T>(
     deadline: Instant,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let outcome = timeout_at(deadline, work).await;
-    outcome.unwrap_or_else(|_| Err(deadline_passed()))
+    timeout_at(deadline, work)
+        .await
+        .unwrap_or_else(|_| Err(deadline_passed()))
+}
+
+/// Returns the URL `path` below `base`.
+pub(super) fn endpoint(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 fn unavailable(error: reqwest::Error) -> Error {
     let message = if error.is_connect() {
         "the vendor could not be reached"
     } else {
-        "the connection to the vendor broke off"
+        "the connection to the vendor broke"
     };
     Error::new(Kind::VendorUnavailable, message).with_source(error.without_url())
 }
 
-/// The failure of a call whose time is over.
+/// Returns the error of a call whose deadline has passed.
 pub(super) fn deadline_passed() -> Error {
-    let message = "the deadline passed before the vendor answered";
+    let message = "the deadline passed before the vendor responded";
     Error::new(Kind::DeadlineExceeded, message)
 }

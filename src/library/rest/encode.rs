@@ -1,26 +1,26 @@
 //! The body of a call: an image as `image=<base64, escaped>`, then fields.
 //!
-//! Escaping, not base64, is what costs time, so both happen in one step: every
-//! 12 bits of the image choose an entry of a table that holds their two
-//! characters already escaped, and one 8-byte store writes it. The escapes are
-//! counted first (an order of magnitude faster than encoding), so that the
-//! length is known before a text is there, and one over the vendor's limit is
-//! rejected. The text comes piece by piece as it is sent: a call that waits for
-//! its turn or its response holds its image and nothing else. Nothing here
-//! knows HTTP.
+//! Escaping costs more time than base64, so both are one step: every 12 bits of
+//! the image select an entry of a table that holds their two characters already
+//! escaped, and one 8-byte store writes it. The escapes are counted first (an
+//! order of magnitude faster than encoding), so that the length is known before
+//! the text exists, and a text over the vendor's limit is rejected. The text is
+//! encoded piece by piece as it is sent: a call that waits for the rate limit or
+//! its response holds its image only. Nothing here knows HTTP.
 
 use bytes::Bytes;
 
+use crate::domain::ImageSource;
 use crate::error::{Error, Kind, Result};
 use crate::wire::MAX_ENCODED_BYTES;
 
 const PREFIX: &[u8] = b"image=";
-/// Bytes of the image that one turn of the loop encodes.
+/// Bytes of the image that one iteration encodes.
 const BLOCK: usize = 12;
-/// Bytes of the image in one piece, whole blocks: about 64 KiB of text, of
-/// which a cache of the second level holds several.
+/// Bytes of the image in one piece, whole blocks: about 64 KiB of text, so that
+/// several fit into a second-level cache.
 const PIECE: usize = 4096 * BLOCK;
-/// Greatest text of a block, and how far its stores reach: 8 entries of up to
+/// Maximum text of a block, and the reach of its stores: 8 entries of up to
 /// 6 characters, written 8 bytes at a time; a power of two for the compiler.
 const WINDOW: usize = 64;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -37,9 +37,9 @@ pub struct Form {
 
 /// The text of a form, piece by piece.
 pub struct Pieces {
-    /// What is left of the image.
+    /// The rest of the image.
     image: Bytes,
-    /// Whether `image=` is still to come.
+    /// Whether `image=` was not written yet.
     prefix: bool,
     /// With the `&` before them, once.
     fields: Bytes,
@@ -48,11 +48,11 @@ pub struct Pieces {
 // === impl Form ===
 
 impl Form {
-    /// Makes a form; its text is made when it is asked for.
+    /// Creates a form; [`Form::pieces`] encodes its text.
     ///
     /// # Errors
     ///
-    /// `ImageSize` when the encoded image is longer than the vendor takes.
+    /// `ImageSize` when the encoded image is longer than the vendor accepts.
     pub fn new(image: Option<Bytes>, fields: &[(&str, String)]) -> Result<Self> {
         let mut fields = urlencoded(fields);
         let Some(image) = image else {
@@ -65,8 +65,9 @@ impl Form {
         };
         let size = encoded_size(&image);
         if size > MAX_ENCODED_BYTES {
-            let message =
-                format!("the image has {size} bytes when encoded; at most {MAX_ENCODED_BYTES}");
+            let message = format!(
+                "the image has {size} bytes when encoded; the maximum is {MAX_ENCODED_BYTES}"
+            );
             return Err(Error::new(Kind::ImageSize, message));
         }
         if !fields.is_empty() {
@@ -80,15 +81,30 @@ impl Form {
         })
     }
 
-    /// Bytes of the text.
+    /// Creates a form of an image, by content or URL, and fields.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Form::new`].
+    pub(super) fn of(source: &ImageSource, mut fields: Vec<(&str, String)>) -> Result<Self> {
+        match source {
+            ImageSource::Content(image) => Form::new(Some(image.bytes().clone()), &fields),
+            ImageSource::Url(url) => {
+                fields.push(("url", url.as_url().as_str().to_owned()));
+                Form::new(None, &fields)
+            }
+        }
+    }
+
+    /// Returns the length of the text in bytes.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// The text.
+    /// Encodes the text, one piece in memory at a time.
     ///
     /// Time is linear; measured 0.9 GB/s of image bytes or more
-    /// (`cargo bench --bench encode`). Memory is a piece at a time.
+    /// (`cargo bench --bench encode`).
     pub fn pieces(&self) -> Pieces {
         Pieces {
             prefix: self.image.is_some(),
@@ -99,7 +115,7 @@ impl Form {
 }
 
 impl std::fmt::Debug for Form {
-    /// Tells the length alone: images and keys are in it.
+    /// Writes the length only: the form holds images and keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Form({} bytes)", self.length)
     }
@@ -108,7 +124,7 @@ impl std::fmt::Debug for Form {
 // === impl Pieces ===
 
 impl Pieces {
-    /// Whether nothing is left.
+    /// Returns whether all of the text was encoded.
     pub fn is_empty(&self) -> bool {
         !self.prefix && self.image.is_empty() && self.fields.is_empty()
     }
@@ -120,7 +136,7 @@ impl Pieces {
             &[]
         };
         let now = self.image.split_to(PIECE.min(self.image.len()));
-        // The last block's stores reach past its text.
+        // The last block's stores reach beyond its text.
         let mut text = vec![0; prefix.len() + encoded_size(&now) + WINDOW];
         text[..prefix.len()].copy_from_slice(prefix);
         let end = prefix.len() + encode(&now, &mut text[prefix.len()..]);
@@ -153,7 +169,7 @@ fn urlencoded(fields: &[(&str, String)]) -> String {
         .finish()
 }
 
-/// Length of the base64 text of an image, escaped as a form value.
+/// Returns the length of an image's base64 text, escaped as a form value.
 fn encoded_size(image: &[u8]) -> usize {
     let padding = (3 - image.len() % 3) % 3;
     image.len().div_ceil(3) * 4 + 2 * (padding + count_escapes(image))
@@ -164,8 +180,8 @@ fn encode(image: &[u8], out: &mut [u8]) -> usize {
     let (blocks, rest) = image.as_chunks::<BLOCK>();
     let mut end = 0;
     for block in blocks {
-        // The compiler proves every store of a block to lie in its window, so
-        // this is the only check of bounds.
+        // The compiler proves that every store of a block is in its window, so
+        // this is the only bounds check.
         let Some(window) = out[end..].first_chunk_mut::<WINDOW>() else {
             unreachable!("the buffer is a window longer than the counted text");
         };
@@ -200,7 +216,7 @@ fn encode_block(block: &[u8; BLOCK], window: &mut [u8; WINDOW]) -> usize {
     end
 }
 
-/// Encodes the last one, two or three bytes of a group.
+/// Encodes a group of one, two or three bytes.
 fn encode_group(group: &[u8], out: &mut [u8]) -> usize {
     let mut text = Vec::with_capacity(12);
     let bits = group_bits(group);
@@ -252,18 +268,18 @@ const fn append(text: u64, length: u32, character: u8) -> (u64, u32) {
     (text | escaped << (8 * length), length + added)
 }
 
-/// Bytes that are looked at together: three vectors of SSE2, 16 groups.
+/// Bytes that are processed together: three vectors of SSE2, 16 groups.
 const LANES: usize = 48;
 
-/// What to look for at a byte, by its place in its group of three.
+/// The bits to compare at a byte, by its position in its group of three.
 struct Pattern {
-    /// A sextet that begins in the byte before and ends in this one (or, at
-    /// the first place, begins here) is 62 or 63 when `own | this` and
+    /// A sextet that begins in the byte before and ends in this one (or, at the
+    /// first position, begins here) is 62 or 63 when `own | this` and
     /// `before | that` are both all ones.
     own: [u8; LANES],
     before: [u8; LANES],
-    /// The sextet that lies wholly in the third byte is 62 or 63 when
-    /// `own & mask == value`; elsewhere this never holds.
+    /// The sextet that is completely in the third byte is 62 or 63 when
+    /// `own & mask == value`; at other positions this is never true.
     mask: [u8; LANES],
     value: [u8; LANES],
 }
@@ -302,7 +318,7 @@ fn count_escapes(image: &[u8]) -> usize {
     let mut count = count_in_groups(first);
     let (own, tail) = rest.as_chunks::<LANES>();
     let (before, _) = image[2..].as_chunks::<LANES>();
-    // A lane gains at most 2 a round, so 120 rounds fit its byte.
+    // A lane grows by up to 2 per iteration, so 120 iterations fit its byte.
     for (own, before) in own.chunks(120).zip(before.chunks(120)) {
         let mut lanes = [0_u8; LANES];
         for (own, before) in own.iter().zip(before) {
@@ -336,7 +352,7 @@ mod tests {
 
     use super::*;
 
-    /// The whole text; its length must be what was counted.
+    /// Returns the whole text; its length must be the counted one.
     fn form(image: Option<&[u8]>, fields: &[(&str, String)]) -> Result<Vec<u8>> {
         let form = Form::new(image.map(Bytes::copy_from_slice), fields)?;
         let mut pieces = form.pieces();
@@ -398,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_the_greatest_length_is_taken_and_a_longer_one_is_not() {
+    fn a_text_of_the_maximum_length_is_accepted_and_a_longer_one_is_not() {
         // Zeros have no escapes: 4 characters for 3 bytes.
         let image = vec![0; MAX_ENCODED_BYTES / 4 * 3];
         let body = form(Some(&image), &[("brief", "b".repeat(256))]).unwrap();
@@ -409,7 +425,7 @@ mod tests {
 
         let image = vec![0; image.len() + 1];
         assert_eq!(form(Some(&image), &[]).unwrap_err().kind(), Kind::ImageSize);
-        // Fewer bytes, yet three characters for each of theirs.
+        // Fewer bytes, but three characters for each of base64's.
         let image = vec![0xff; MAX_ENCODED_BYTES / 12 * 3];
         form(Some(&image), &[]).unwrap();
         let image = vec![0xff; MAX_ENCODED_BYTES / 12 * 3 + 3];

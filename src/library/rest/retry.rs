@@ -1,64 +1,86 @@
-//! Whether and when a failed call is sent again.
+//! Whether and when a failed call is retried.
 //!
-//! Three questions, in order: may the operation be repeated after this failure
-//! ([`Safety`]), does the error table say that a repeat can help, and does the
-//! budget allow one. Waits grow exponentially with full jitter (AWS
-//! Architecture Blog, "Exponential Backoff And Jitter": a wait is drawn from
-//! zero to the cap of its round). The budget is Finagle's (`RetryBudget`:
-//! 20 % of the calls) kept as a bucket like gRFC A6's: calls put in, repeats
-//! take out, so a vendor that fails every time sees at most 1.2 x the calls.
-//! Repeats wait in the shaper like every call. Nothing here sends anything.
+//! Three checks, in order: the operation is idempotent or the failed attempt
+//! had no effect ([`Idempotency`]), the error table says that a retry can help,
+//! and the retry budget has a token. The wait is exponential backoff with full
+//! jitter (AWS Architecture Blog, "Exponential Backoff And Jitter": it is drawn
+//! from zero to the cap of its attempt). The retry budget follows Finagle's
+//! `RetryBudget` (20 % of the calls) and is a token bucket like that of gRFC A6:
+//! calls deposit tokens, retries withdraw them, so a vendor that fails every
+//! time receives up to 1.2 x the calls. Retries pass the rate limiter like every
+//! call. Nothing here sends a request.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::jitter;
 use crate::error::{Error, Kind, Retry};
+use crate::jitter;
+use crate::wire::Operation;
 
-/// Cap of the first wait; it doubles with each repeat.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// Calls that pay for one repeat: 20 %.
-const CALLS_PER_REPEAT: u32 = 5;
-/// Repeats that can be saved up, for failures that come together.
-const MAX_SAVED: u32 = 10;
-/// Drawn on top of the wait after code 18, so that callers who were rejected
-/// together do not come back together.
-const SPREAD: Duration = Duration::from_millis(250);
+/// Cap of the first backoff; it doubles with each retry.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
+/// Cap of every backoff.
+const MAX_BACKOFF: Duration = Duration::from_millis(800);
+/// Calls that pay for one retry: 20 %.
+const CALLS_PER_RETRY: u32 = 5;
+/// Retries that the bucket holds, for failures that come together.
+const MAX_RETRIES_IN_BUCKET: u32 = 10;
+/// Random wait on top of the window after code 18, so that callers who were
+/// rejected together do not retry together.
+const JITTER: Duration = Duration::from_millis(250);
 
-/// What a failed attempt may have done at the vendor.
+/// Effect of a failed attempt at the vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing: it was not written, or rejected before it was looked at.
+    /// No effect: it was not written, or rejected before it was processed.
     None,
-    /// Possibly what it asked for.
+    /// Unknown: the vendor may have done the operation.
     Unknown,
 }
 
-/// What a repeat does if the first attempt had its effect after all.
+/// Whether an operation may be sent again after it took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Safety {
-    /// The same again, or it tells that it was done already.
-    Harmless,
-    /// It would answer something else than the first attempt.
-    Harmful,
+pub(super) enum Idempotency {
+    /// A second attempt returns the same, or reports that it was done already.
+    Idempotent,
+    /// A second attempt returns another response than the first.
+    NotIdempotent,
 }
 
-/// The repeats that the calls of one library have paid for.
+/// The retry budget of one library: a token bucket that its calls fill.
+///
+/// Why not `tower::retry::budget::TpsBudget`: its reserve is a number of retries
+/// per second that comes back with every window, so retries of a library with
+/// little traffic are not bounded by 20 % of its calls, or, without a reserve,
+/// the first failed call cannot be retried. Its deposits have no cap either:
+/// after a minute of heavy traffic it would pay for thousands of retries at once.
 #[derive(Debug)]
-pub(super) struct Budget(Mutex<Purse>);
+pub(super) struct RetryBudget(Mutex<TokenBucket>);
 
-/// In calls: one repeat costs [`CALLS_PER_REPEAT`].
+/// Tokens of the budget: a call deposits one, a retry costs [`CALLS_PER_RETRY`].
 #[derive(Clone, Copy, Debug)]
-struct Purse {
-    saved: u32,
-    /// Calls that still pay for the repeat that was lent at the start.
-    lent: u32,
+struct TokenBucket {
+    tokens: u32,
+    /// Calls that still pay for the retry that the bucket holds initially.
+    initial: u32,
 }
 
-/// What the vendor's rejection says about the operation's effect, where the
-/// request was written.
+// === impl Idempotency ===
+
+impl Idempotency {
+    /// Classifies an operation. A second add returns the sign with code 216681;
+    /// a second deletion returns the same error as one of an unknown image.
+    pub(super) fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Add | Operation::Search | Operation::Update => Idempotency::Idempotent,
+            Operation::Delete => Idempotency::NotIdempotent,
+        }
+    }
+}
+
+/// Returns the effect of a request that was written and failed with `error`.
 pub(super) fn effect(error: &Error) -> Effect {
-    // The platform's own gateway rejects these before the service sees them;
+    // The vendor's API gateway rejects these before the service sees them;
     // HTTP 429, which has no code, is such a rejection as well.
     let rejected = matches!(
         error.kind(),
@@ -75,33 +97,34 @@ pub(super) fn effect(error: &Error) -> Effect {
     }
 }
 
-/// The wait before the repeat number `repeats` (0 is the first); `None` if
-/// there is to be none. The budget pays for it.
+/// Returns the wait before retry number `retries` (0 is the first), paid from
+/// the budget; `None` if the call must not be retried.
 pub(super) fn wait(
     error: &Error,
-    repeats: u32,
+    retries: u32,
     effect: Effect,
-    safety: Safety,
-    budget: &Budget,
+    idempotency: Idempotency,
+    budget: &RetryBudget,
 ) -> Option<Duration> {
-    if effect == Effect::Unknown && safety == Safety::Harmful {
+    if effect == Effect::Unknown && idempotency == Idempotency::NotIdempotent {
         return None;
     }
-    if repeats >= most_repeats(error.kind()) || !budget.withdraw() {
+    if retries >= max_retries(error.kind()) || !budget.withdraw() {
         return None;
     }
-    let cap = FIRST_WAIT * (1 << repeats);
     Some(match error.kind().retry() {
-        Retry::NextWindow => error.retry_after().unwrap_or_default() + jitter::up_to(SPREAD),
+        Retry::NextWindow => {
+            error.retry_after().unwrap_or_default() + JITTER.mul_f64(jitter::random(0.0..1.0))
+        }
         Retry::Never | Retry::Backoff | Retry::Few | Retry::Once | Retry::NewToken => {
-            jitter::up_to(cap)
+            jitter::backoff(INITIAL_BACKOFF, MAX_BACKOFF, retries, 0.0..1.0)
         }
     })
 }
 
-fn most_repeats(kind: Kind) -> u32 {
+fn max_retries(kind: Kind) -> u32 {
     match kind.retry() {
-        // A new token is another matter than a repeat (`call`).
+        // A token refresh is no retry (`upstream`).
         Retry::Never | Retry::NewToken => 0,
         Retry::Once => 1,
         Retry::Few => 2,
@@ -109,38 +132,38 @@ fn most_repeats(kind: Kind) -> u32 {
     }
 }
 
-// === impl Budget ===
+// === impl RetryBudget ===
 
-impl Budget {
-    /// Makes a purse with one repeat in it, lent until five calls have paid
-    /// for it: otherwise the first failure of all would reach its caller.
+impl RetryBudget {
+    /// Creates a bucket that holds one retry, which the next five calls pay
+    /// for: otherwise the first failure of a library could not be retried.
     pub(super) fn new() -> Self {
-        Budget(Mutex::new(Purse {
-            saved: CALLS_PER_REPEAT,
-            lent: CALLS_PER_REPEAT,
+        RetryBudget(Mutex::new(TokenBucket {
+            tokens: CALLS_PER_RETRY,
+            initial: CALLS_PER_RETRY,
         }))
     }
 
-    /// Puts in what one call pays.
+    /// Deposits the token of one call.
     pub(super) fn deposit(&self) {
-        let mut purse = self.lock();
-        if purse.lent > 0 {
-            purse.lent -= 1;
+        let mut bucket = self.lock();
+        if bucket.initial > 0 {
+            bucket.initial -= 1;
         } else {
-            purse.saved = (purse.saved + 1).min(MAX_SAVED * CALLS_PER_REPEAT);
+            bucket.tokens = (bucket.tokens + 1).min(MAX_RETRIES_IN_BUCKET * CALLS_PER_RETRY);
         }
     }
 
-    /// Takes out one repeat, if there is enough.
+    /// Withdraws the tokens of one retry, if there are enough.
     pub(super) fn withdraw(&self) -> bool {
-        let mut purse = self.lock();
-        let left = purse.saved.checked_sub(CALLS_PER_REPEAT);
-        purse.saved = left.unwrap_or(purse.saved);
-        left.is_some()
+        let mut bucket = self.lock();
+        let remaining = bucket.tokens.checked_sub(CALLS_PER_RETRY);
+        bucket.tokens = remaining.unwrap_or(bucket.tokens);
+        remaining.is_some()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Purse> {
-        // A purse is right after every single step.
+    fn lock(&self) -> MutexGuard<'_, TokenBucket> {
+        // Every single step leaves a consistent bucket.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,65 +174,76 @@ mod tests {
 
     use super::*;
 
-    fn again(kind: Kind, repeats: u32, effect: Effect, safety: Safety) -> Option<Duration> {
+    fn retry(
+        kind: Kind,
+        retries: u32,
+        effect: Effect,
+        idempotency: Idempotency,
+    ) -> Option<Duration> {
         wait(
             &Error::new(kind, "x"),
-            repeats,
+            retries,
             effect,
-            safety,
-            &Budget::new(),
+            idempotency,
+            &RetryBudget::new(),
         )
     }
 
     proptest! {
         #[test]
-        fn at_every_moment_repeats_are_at_most_a_fifth_of_the_calls_and_the_first_is_lent(
+        fn retries_never_exceed_a_fifth_of_the_calls_but_for_the_initial_one(
             calls in prop::collection::vec(0_u32..4, 1..400),
         ) {
-            let budget = Budget::new();
-            let mut repeats = 0;
-            for (number, wanted) in calls.into_iter().enumerate() {
+            let budget = RetryBudget::new();
+            let mut retries = 0;
+            for (number, requested) in calls.into_iter().enumerate() {
                 budget.deposit();
-                repeats += (0..wanted).filter(|_| budget.withdraw()).count();
+                retries += (0..requested).filter(|_| budget.withdraw()).count();
                 let calls = number + 1;
-                prop_assert!(repeats <= (calls / 5).max(1), "{repeats} of {calls}");
+                prop_assert!(retries <= (calls / 5).max(1), "{retries} of {calls}");
             }
         }
     }
 
     #[test]
-    fn a_good_day_pays_for_ten_repeats_and_no_more() {
-        let budget = Budget::new();
+    fn the_bucket_holds_ten_retries_however_many_calls_succeed() {
+        let budget = RetryBudget::new();
         (0..100_000).for_each(|_| budget.deposit());
 
         assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 10);
     }
 
     #[test]
-    fn waits_are_drawn_from_zero_to_a_cap_that_doubles() {
-        for repeats in 0..3 {
-            let cap = FIRST_WAIT * (1 << repeats);
-            let mut longest = Duration::ZERO;
+    fn backoff_has_full_jitter_and_a_cap_that_doubles() {
+        for retries in 0..3 {
+            let cap = INITIAL_BACKOFF * (1 << retries);
+            let mut max = Duration::ZERO;
             for _ in 0..500 {
                 let kind = Kind::VendorUnavailable;
-                let wait = again(kind, repeats, Effect::None, Safety::Harmful).unwrap();
+                let wait = retry(kind, retries, Effect::None, Idempotency::NotIdempotent).unwrap();
                 assert!(wait <= cap, "{wait:?}");
-                longest = longest.max(wait);
+                max = max.max(wait);
             }
-            assert!(longest > cap / 2, "the whole range is used: {longest:?}");
+            assert!(max > cap / 2, "the whole range is used: {max:?}");
         }
     }
 
     #[test]
-    fn a_rejection_for_pace_waits_for_the_next_second() {
-        let wait = again(Kind::RateLimited, 0, Effect::None, Safety::Harmful).unwrap();
+    fn a_rejection_by_the_rate_limit_waits_for_the_next_second() {
+        let wait = retry(
+            Kind::RateLimited,
+            0,
+            Effect::None,
+            Idempotency::NotIdempotent,
+        )
+        .unwrap();
 
-        assert!((Duration::from_secs(1)..=Duration::from_secs(1) + SPREAD).contains(&wait));
+        assert!((Duration::from_secs(1)..=Duration::from_secs(1) + JITTER).contains(&wait));
     }
 
     #[test]
-    fn the_error_table_bounds_the_repeats() {
-        for (kind, most) in [
+    fn the_error_table_bounds_the_retries() {
+        for (kind, max) in [
             (Kind::VendorUnavailable, 3),
             (Kind::VendorBusy, 3),
             (Kind::RateLimited, 3),
@@ -221,18 +255,18 @@ mod tests {
             (Kind::ImageFormat, 0),
             (Kind::DeadlineExceeded, 0),
         ] {
-            let repeats = (0..10).take_while(|repeats| {
-                again(kind, *repeats, Effect::None, Safety::Harmless).is_some()
+            let retries = (0..10).take_while(|retries| {
+                retry(kind, *retries, Effect::None, Idempotency::Idempotent).is_some()
             });
-            assert_eq!(repeats.count(), most, "{kind:?}");
+            assert_eq!(retries.count(), max, "{kind:?}");
         }
     }
 
     #[test]
-    fn what_may_have_been_done_is_repeated_only_where_that_is_harmless() {
+    fn an_attempt_of_unknown_effect_is_retried_only_if_idempotent() {
         let kind = Kind::VendorUnavailable;
-        assert!(again(kind, 0, Effect::Unknown, Safety::Harmful).is_none());
-        assert!(again(kind, 0, Effect::Unknown, Safety::Harmless).is_some());
-        assert!(again(kind, 0, Effect::None, Safety::Harmful).is_some());
+        assert!(retry(kind, 0, Effect::Unknown, Idempotency::NotIdempotent).is_none());
+        assert!(retry(kind, 0, Effect::Unknown, Idempotency::Idempotent).is_some());
+        assert!(retry(kind, 0, Effect::None, Idempotency::NotIdempotent).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! How the vendor's image search services differ: path, filter, brief.
+//! Differences between the vendor's image search services: path, filter, brief.
 
 use crate::config::Service;
 use crate::domain::TagLogic;
@@ -11,14 +11,14 @@ pub(super) type Field = (&'static str, String);
 /// One of the vendor's services.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dialect {
-    /// Path before the operation's name.
+    /// Prefix of the operations' paths.
     pub(super) path: &'static str,
     filter: Filter,
-    /// Whether an update must name a brief.
+    /// Whether an update requires a brief.
     pub(super) brief_on_update: bool,
 }
 
-/// How a service calls the numbers that searches filter by.
+/// The fields of the numbers that searches filter by.
 #[derive(Clone, Copy, Debug)]
 enum Filter {
     /// `tags`, and `tag_logic` to combine them.
@@ -34,7 +34,7 @@ enum Filter {
 // === impl Dialect ===
 
 impl Dialect {
-    /// Looks up a service (vendor's pages of each service).
+    /// Returns the dialect of a service (source: the vendor's page of each service).
     pub(super) fn of(service: Service) -> Self {
         let (path, filter, brief_on_update) = match service {
             Service::SameHq => (SAME_HQ_PATH, Filter::TagsWithLogic, false),
@@ -66,7 +66,7 @@ impl Dialect {
         }
     }
 
-    /// The fields that store tags with an image.
+    /// Returns the fields that store tags with an image.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl Dialect {
         }
     }
 
-    /// The fields that filter a search; none without tags.
+    /// Returns the fields that filter a search; none without tags.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn one_tag_needs_no_logic_and_an_update_can_take_all_tags_away() {
+    fn one_tag_needs_no_logic_and_an_update_can_remove_all_tags() {
         let product = Dialect::of(Service::Product);
         let filter = product.filter(&[5], TagLogic::Or);
         assert_eq!(shown(filter).as_deref(), Some("class_id1=5"));

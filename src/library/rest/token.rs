@@ -1,16 +1,34 @@
-//! The access token of a credential: fetched once, renewed ahead, never stale.
+//! The access token of a credential: one fetch for all callers, refreshed before
+//! it expires, never sent after.
 //!
-//! A slot in a moka cache holds what is known of a credential's token. Whoever
-//! needs a change of it asks for one in a task of its own, so that a caller
-//! that goes away takes nothing with it; moka runs the changes of a slot one
-//! after another, and each looks again whether it is still needed. In order:
-//! a caller takes the valid token; past 70-85 % of its life it also starts a
-//! renewal behind its back; without a valid one it waits for a fetch, or is
-//! rejected at once while the last failure is fresh. Nothing here knows HTTP.
+//! A moka cache holds the token for the rest of its ttl ([`RemainingTtl`]); its
+//! `entry` API is the single flight: changes of one key run one after another,
+//! and each checks first whether the one before has made it unnecessary. In
+//! order: a call takes the cached token; past 70-85 % of the ttl it also starts a
+//! token refresh in the background; without a token it waits for a fetch, or
+//! fails at once while the backoff of the last failure runs. Nothing here knows
+//! HTTP.
+//!
+//! Three things are beside moka, because moka does not do them (`token/tests/moka.rs`
+//! shows each):
+//!
+//! - Failures. The backoff must not replace the token that is still valid, so it
+//!   is no entry of the cache ([`RefreshState`]).
+//! - The task of a fetch. moka drops a fetch with the caller that started it, and
+//!   the next caller starts another one.
+//! - The expiry by tokio's clock. moka has a clock of its own, which tests cannot
+//!   pause, and a call can wait for the rate limit after it took its token.
+//!
+//! `try_get_with` is not used: it never replaces a token that is still valid, as
+//! a refresh does, and it is another single flight than `entry`, so the two would
+//! send two requests at once.
+
+mod cached;
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[cfg(interleavings)]
@@ -19,321 +37,303 @@ use loom::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicBool;
 
 use futures_util::future::{BoxFuture, FutureExt};
+use moka::Entry;
 use moka::future::Cache;
 use moka::ops::compute::Op;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::jitter;
-use crate::config::Credential;
+use self::cached::RemainingTtl;
+use crate::config;
 use crate::error::{Error, Kind, Result, Retry};
+use crate::jitter;
 use crate::wire::TokenGrant;
 
-/// Share of a token's life after which it is renewed: drawn from this range,
-/// so that replicas do not renew all at once.
-const RENEW_AFTER: std::ops::Range<f64> = 0.70..0.85;
-/// Least time between two renewals that the vendor's rejections force.
-const FORCED_INTERVAL: Duration = Duration::from_secs(1);
-/// Wait after the first failed fetch, and the least after any: the endpoint is
-/// asked at most once a second. It doubles with each further failure.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Longest wait after a failed fetch: nobody is rejected for longer once the
-/// endpoint is back.
-const MAX_WAIT: Duration = Duration::from_secs(8);
-/// Longest life that is believed; the vendor grants 30 days.
-const MAX_LIFE: Duration = Duration::from_secs(366 * 86_400);
+pub(super) use self::cached::CachedToken;
 
-/// Asks the token endpoint for a token.
+/// Share of the ttl after which a token is refreshed: drawn from this range, so
+/// that replicas do not refresh all at once.
+const REFRESH_AFTER: Range<f64> = 0.70..0.85;
+/// Minimum time between two refreshes that the vendor's rejections force.
+const FORCED_INTERVAL: Duration = Duration::from_secs(1);
+/// Backoff after the first failed fetch, and the minimum after any: the endpoint
+/// gets at most one request a second. It doubles with each further failure.
+const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
+/// Maximum backoff: calls are rejected for no longer once the endpoint is back.
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
+/// Random factor of the backoff.
+const JITTER: Range<f64> = 0.75..1.0;
+
+/// Requests a token from the token endpoint.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<TokenGrant>> + Send + Sync>;
 
-/// The tokens of one credential.
+/// The tokens of all credentials of a library; clones share them.
 #[derive(Clone)]
-pub(super) struct Tokens(Arc<Cell>);
-
-/// A granted token.
-pub(super) struct Token {
-    text: SecretString,
-    granted_at: Instant,
-    expires_at: Instant,
-    /// Whether the vendor took it once.
-    accepted: AtomicBool,
-}
-
-struct Cell {
-    key: Key,
-    slots: Cache<Key, Arc<Slot>>,
-    fetch: Fetch,
-    renewing: Arc<AtomicBool>,
-}
+pub(super) struct TokenCache(Cache<Key, Arc<CachedToken>>);
 
 /// Digest of API key and secret: a changed secret is another credential.
 type Key = blake3::Hash;
 
-/// What is known of a credential's token.
-#[derive(Clone, Default)]
-struct Slot {
-    token: Option<Arc<Token>>,
-    /// Before this moment the endpoint is not asked ahead of need, and not at
+/// The access token of one credential; clones share it.
+#[derive(Clone)]
+pub(super) struct AccessToken(Arc<Inner>);
+
+struct Inner {
+    key: Key,
+    cache: Cache<Key, Arc<CachedToken>>,
+    state: Mutex<RefreshState>,
+    fetch: Fetch,
+    refreshing: Arc<AtomicBool>,
+}
+
+/// When the endpoint may get a request, and how the last one failed.
+#[derive(Default)]
+struct RefreshState {
+    /// Before this moment the endpoint gets no request for a refresh, and none at
     /// all while `failure` is set.
     next_fetch: Option<Instant>,
-    /// The last fetch, where it failed.
+    /// The failure of the last fetch.
     failure: Option<Failure>,
     /// When the vendor's rejection of a token last forced a fetch.
     forced_at: Option<Instant>,
 }
 
-/// A failed fetch, told to everybody who comes while it is fresh.
+/// A failed fetch, which fails every call until its backoff is over.
 #[derive(Clone)]
 struct Failure {
     kind: Kind,
     message: String,
-    /// Failures in a row, this one included.
+    /// Consecutive failures, this one included.
     count: u32,
 }
 
-/// Why a slot is to be changed.
-enum Need {
+/// Why a token is fetched.
+enum RefreshReason {
     /// There is no valid token.
     Missing,
-    /// The token nears its end.
-    Ahead,
+    /// The token is near its expiry.
+    NearExpiry,
     /// The vendor rejected this token.
-    Rejected(Arc<Token>),
+    Rejected(Arc<CachedToken>),
 }
 
-// === impl Tokens ===
+/// The fetch failed; the failure is in the [`RefreshState`].
+struct FetchFailed;
 
-impl Tokens {
-    /// Makes the cell; the first token is fetched by the first caller.
-    pub(super) fn new(credential: &Credential, fetch: Fetch) -> Self {
-        Tokens(Arc::new(Cell {
+// === impl TokenCache ===
+
+impl TokenCache {
+    /// Creates the cache of a library. It is bounded by the number of credentials.
+    pub(super) fn new() -> Self {
+        TokenCache(Cache::builder().expire_after(RemainingTtl).build())
+    }
+}
+
+// === impl AccessToken ===
+
+impl AccessToken {
+    /// Creates the token of a credential; the first call fetches it.
+    pub(super) fn new(cache: &TokenCache, credential: &config::Credential, fetch: Fetch) -> Self {
+        AccessToken(Arc::new(Inner {
             key: key(credential),
-            slots: Cache::new(1),
+            cache: cache.0.clone(),
+            state: Mutex::default(),
             fetch,
-            renewing: Arc::default(),
+            refreshing: Arc::default(),
         }))
     }
 
-    /// A token that has not expired. Dropping the future ends nothing but the
-    /// wait.
+    /// Returns a token that has not expired. Dropping the future cancels the
+    /// wait, not the fetch.
     ///
     /// # Errors
     ///
-    /// Whatever the fetch failed with, at once while that is fresh.
-    pub(super) async fn usable(&self) -> Result<Arc<Token>> {
-        let now = Instant::now();
-        if let Some(slot) = self.0.slots.get(&self.0.key).await {
-            if let Some(token) = slot.valid(now) {
-                if slot.may_fetch(now) {
-                    self.renew_in_background();
-                }
-                return Ok(token);
+    /// The failure of the fetch, at once while its backoff runs.
+    pub(super) async fn get(&self) -> Result<Arc<CachedToken>> {
+        if let Some(token) = self.0.valid().await {
+            if self.0.state().may_fetch(Instant::now()) {
+                self.refresh_in_background();
             }
-            if let Some(error) = slot.fresh_failure(now) {
-                return Err(error);
-            }
+            return Ok(token);
         }
-        let slot = self.change(Need::Missing).await?;
-        let now = Instant::now();
-        match slot.valid(now) {
-            Some(token) => Ok(token),
-            None => Err(slot.error(now)),
+        if let Some(error) = self.0.state().recent_failure(Instant::now()) {
+            return Err(error);
         }
+        self.refresh(RefreshReason::Missing)
+            .await?
+            .ok_or_else(|| self.0.state().error(Instant::now()))
     }
 
-    /// Another token than the one that the vendor rejected; `None` where it may
-    /// not be asked for one again already.
+    /// Refreshes a token that the vendor rejected; `None` while the last forced
+    /// refresh is less than a second ago.
     ///
     /// # Errors
     ///
-    /// Whatever the fetch failed with.
-    pub(super) async fn renew(&self, rejected: Arc<Token>) -> Result<Option<Arc<Token>>> {
-        let slot = self.change(Need::Rejected(rejected.clone())).await?;
-        let now = Instant::now();
-        match slot.valid(now) {
+    /// The failure of the fetch.
+    pub(super) async fn refresh_rejected(
+        &self,
+        rejected: Arc<CachedToken>,
+    ) -> Result<Option<Arc<CachedToken>>> {
+        let token = self
+            .refresh(RefreshReason::Rejected(rejected.clone()))
+            .await?;
+        let state = self.0.state();
+        match token {
             Some(token) if !Arc::ptr_eq(&token, &rejected) => Ok(Some(token)),
-            Some(_) | None if slot.failure.is_some() => Err(slot.error(now)),
+            Some(_) | None if state.failure.is_some() => Err(state.error(Instant::now())),
             Some(_) | None => Ok(None),
         }
     }
 
-    /// Age and rest of the valid token's life.
-    pub(super) fn life(&self) -> Option<(Duration, Duration)> {
+    /// Returns age and remaining ttl of the valid token.
+    pub(super) fn age_and_ttl(&self) -> Option<(Duration, Duration)> {
+        // A read of the cache never waits.
+        let token = self.0.valid().now_or_never()??;
         let now = Instant::now();
-        // Looking into a cache never waits.
-        let slot = self.0.slots.get(&self.0.key).now_or_never()??;
-        let token = slot.valid(now)?;
-        Some((now - token.granted_at, token.expires_at - now))
+        Some((token.age(now), token.ttl(now)))
     }
 
-    fn renew_in_background(&self) {
-        let Some(renewal) = Renewal::begin(&self.0.renewing) else {
+    fn refresh_in_background(&self) {
+        let Some(refresh) = BackgroundRefresh::begin(&self.0.refreshing) else {
             return;
         };
-        let cell = self.0.clone();
+        let inner = self.0.clone();
         tokio::spawn(async move {
-            let _renewal = renewal;
-            let slot = cell.change(Need::Ahead).await;
-            if let Some(failure) = &slot.failure {
+            let _refresh = refresh;
+            if inner.refresh(RefreshReason::NearExpiry).await.is_err()
+                && let Some(failure) = inner.state().failure.clone()
+            {
                 tracing::warn!(
                     reason = failure.kind.reason(),
                     failures = failure.count,
-                    "the access token could not be renewed; the old one serves until it expires"
+                    "access token refresh failed, keeping the current token"
                 );
             }
         });
     }
 
-    /// Changes the slot in a task that outlives its caller.
-    async fn change(&self, need: Need) -> Result<Arc<Slot>> {
-        let cell = self.0.clone();
-        let task = tokio::spawn(async move { cell.change(need).await });
-        task.await.map_err(|error| {
-            Error::new(Kind::Internal, "the fetch of the access token broke off").with_source(error)
-        })
+    /// Refreshes in a task of its own, which a cancelled caller does not cancel.
+    async fn refresh(&self, reason: RefreshReason) -> Result<Option<Arc<CachedToken>>> {
+        let inner = self.0.clone();
+        let refresh = tokio::spawn(async move { inner.refresh(reason).await });
+        let refreshed = refresh.await.map_err(|error| {
+            let message = "the fetch of the access token broke off";
+            Error::new(Kind::Internal, message).with_source(error)
+        })?;
+        refreshed.map_err(|FetchFailed| self.0.state().error(Instant::now()))
     }
 }
 
-impl fmt::Debug for Tokens {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tokens(..)")
+        f.write_str("AccessToken(..)")
     }
 }
 
-/// A renewal behind the back of calls, of which there is one at a time; it ends
-/// when this is dropped, however that comes.
-struct Renewal(Arc<AtomicBool>);
+// === impl Inner ===
 
-impl Renewal {
-    fn begin(flag: &Arc<AtomicBool>) -> Option<Self> {
-        flag.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
-            .ok()?;
-        Some(Renewal(flag.clone()))
+impl Inner {
+    async fn valid(&self) -> Option<Arc<CachedToken>> {
+        let token = self.cache.get(&self.key).await?;
+        (!token.is_expired(Instant::now())).then_some(token)
     }
-}
 
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+    /// Fetches a token if one is still needed when it is this task's turn. A
+    /// failed fetch keeps the current token.
+    async fn refresh(
+        &self,
+        reason: RefreshReason,
+    ) -> Result<Option<Arc<CachedToken>>, FetchFailed> {
+        let outcome = self
+            .cache
+            .entry(self.key)
+            .and_try_compute_with(async |entry| {
+                let current = entry.map(Entry::into_value);
+                if !self.should_fetch(current.as_ref(), &reason) {
+                    return Ok(Op::Nop);
+                }
+                self.fetch(&reason).await.map(Op::Put)
+            })
+            .await?;
+        let token = outcome.into_entry().map(Entry::into_value);
+        Ok(token.filter(|token| !token.is_expired(Instant::now())))
     }
-}
 
-// === impl Cell ===
-
-impl Cell {
-    async fn change(&self, need: Need) -> Arc<Slot> {
-        let entry = self.slots.entry(self.key);
-        let outcome = entry.and_compute_with(async |current| {
-            let current = current.map_or_else(Arc::default, |entry| entry.into_value());
-            if !current.should_fetch(&need, Instant::now()) {
-                return Op::Nop;
+    fn should_fetch(&self, current: Option<&Arc<CachedToken>>, reason: &RefreshReason) -> bool {
+        let (state, now) = (self.state(), Instant::now());
+        match reason {
+            RefreshReason::Missing => {
+                current.is_none_or(|token| token.is_expired(now))
+                    && state.recent_failure(now).is_none()
             }
-            Op::Put(Arc::new(self.fetch(&current, &need).await))
-        });
-        match outcome.await.into_entry() {
-            Some(entry) => entry.into_value(),
-            // Only a slot that is there is ever left alone.
-            None => Arc::default(),
-        }
-    }
-
-    async fn fetch(&self, current: &Slot, need: &Need) -> Slot {
-        // Counted from before the request, so that it ends here first.
-        let asked_at = Instant::now();
-        let grant = (self.fetch)().await;
-        let forced_at = match need {
-            Need::Rejected(_) => Some(asked_at),
-            Need::Missing | Need::Ahead => current.forced_at,
-        };
-        match grant.and_then(|grant| Slot::granted(grant, asked_at)) {
-            Ok(slot) => Slot { forced_at, ..slot },
-            Err(error) => Slot {
-                forced_at,
-                ..current.failed(&error)
-            },
-        }
-    }
-}
-
-// === impl Slot ===
-
-impl Slot {
-    fn granted(grant: TokenGrant, asked_at: Instant) -> Result<Slot> {
-        if grant.access_token.is_empty() || grant.expires_in == 0 {
-            return Err(Error::new(
-                Kind::VendorProtocol,
-                "the token endpoint granted a token without text or life",
-            ));
-        }
-        let life = Duration::from_secs(grant.expires_in).min(MAX_LIFE);
-        let share = jitter::draw(RENEW_AFTER);
-        let token = Token {
-            text: grant.access_token.into(),
-            granted_at: asked_at,
-            expires_at: asked_at + life,
-            accepted: AtomicBool::new(false),
-        };
-        Ok(Slot {
-            token: Some(Arc::new(token)),
-            next_fetch: Some(asked_at + life.mul_f64(share)),
-            ..Slot::default()
-        })
-    }
-
-    /// The slot after a failed fetch: what token there was stays.
-    fn failed(&self, error: &Error) -> Slot {
-        let count = self.failure.as_ref().map_or(0, |failure| failure.count) + 1;
-        let wait = FIRST_WAIT.saturating_mul(1 << (count - 1).min(16));
-        let wait = wait.min(MAX_WAIT).mul_f64(jitter::draw(0.75..1.0));
-        let wait = wait.max(FIRST_WAIT);
-        Slot {
-            next_fetch: Some(Instant::now() + wait),
-            failure: Some(Failure {
-                kind: error.kind(),
-                message: error.message().to_owned(),
-                count,
-            }),
-            ..self.clone()
-        }
-    }
-
-    /// Whether the endpoint is to be asked, seen now that it is our turn.
-    fn should_fetch(&self, need: &Need, now: Instant) -> bool {
-        match need {
-            Need::Missing => self.valid(now).is_none() && self.fresh_failure(now).is_none(),
-            Need::Ahead => self.may_fetch(now),
-            Need::Rejected(rejected) => {
-                let still_there = self
-                    .token
-                    .as_ref()
-                    .is_none_or(|token| Arc::ptr_eq(token, rejected));
-                let rested = self
-                    .forced_at
-                    .is_none_or(|forced| now >= forced + FORCED_INTERVAL);
-                still_there && rested
+            RefreshReason::NearExpiry => state.may_fetch(now),
+            RefreshReason::Rejected(rejected) => {
+                current.is_none_or(|token| Arc::ptr_eq(token, rejected))
+                    && state
+                        .forced_at
+                        .is_none_or(|forced| now >= forced + FORCED_INTERVAL)
             }
         }
     }
 
-    fn valid(&self, now: Instant) -> Option<Arc<Token>> {
-        self.token.clone().filter(|token| !token.is_expired(now))
+    async fn fetch(&self, reason: &RefreshReason) -> Result<Arc<CachedToken>, FetchFailed> {
+        // The ttl counts from before the request, so that it ends here first.
+        let requested_at = Instant::now();
+        let token = (self.fetch)()
+            .await
+            .and_then(|grant| CachedToken::new(grant, requested_at));
+        let mut state = self.state();
+        if let RefreshReason::Rejected(_) = reason {
+            state.forced_at = Some(requested_at);
+        }
+        match token {
+            Ok(token) => {
+                let refresh_after = token
+                    .ttl(requested_at)
+                    .mul_f64(jitter::random(REFRESH_AFTER));
+                state.next_fetch = Some(requested_at + refresh_after);
+                state.failure = None;
+                Ok(Arc::new(token))
+            }
+            Err(error) => {
+                state.record_failure(&error);
+                Err(FetchFailed)
+            }
+        }
     }
 
+    fn state(&self) -> MutexGuard<'_, RefreshState> {
+        // Nothing in a change can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl RefreshState ===
+
+impl RefreshState {
     fn may_fetch(&self, now: Instant) -> bool {
         self.next_fetch.is_none_or(|next| now >= next)
     }
 
-    fn fresh_failure(&self, now: Instant) -> Option<Error> {
-        let fresh = self.failure.is_some() && !self.may_fetch(now);
-        fresh.then(|| self.error(now))
+    fn recent_failure(&self, now: Instant) -> Option<Error> {
+        (self.failure.is_some() && !self.may_fetch(now)).then(|| self.error(now))
+    }
+
+    fn record_failure(&mut self, error: &Error) {
+        let before = self.failure.as_ref().map_or(0, |failure| failure.count);
+        let backoff = jitter::backoff(INITIAL_BACKOFF, MAX_BACKOFF, before, JITTER);
+        self.next_fetch = Some(Instant::now() + backoff.max(INITIAL_BACKOFF));
+        self.failure = Some(Failure {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            count: before + 1,
+        });
     }
 
     fn error(&self, now: Instant) -> Error {
         let Some(failure) = &self.failure else {
-            return Error::new(
-                Kind::VendorToken,
-                "the access token expired while it was fetched",
-            );
+            let message = "the access token expired while it was fetched";
+            return Error::new(Kind::VendorToken, message);
         };
         let error = Error::new(failure.kind, failure.message.clone());
         match (failure.kind.retry(), self.next_fetch) {
@@ -343,47 +343,35 @@ impl Slot {
     }
 }
 
-// === impl Token ===
+/// A refresh in the background, of which there is one at a time; it ends when
+/// this is dropped, also by a panic.
+struct BackgroundRefresh(Arc<AtomicBool>);
 
-impl Token {
-    /// The text, for the query of a call and nothing else.
-    pub(super) fn expose(&self) -> &str {
-        self.text.expose_secret()
-    }
-
-    /// Whether its life is over.
-    pub(super) fn is_expired(&self, now: Instant) -> bool {
-        self.expires_at <= now
-    }
-
-    /// Notes that the vendor took it.
-    pub(super) fn accept(&self) {
-        self.accepted.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the vendor took it once: rejected later, it was revoked.
-    pub(super) fn was_accepted(&self) -> bool {
-        self.accepted.load(Ordering::Relaxed)
+impl BackgroundRefresh {
+    fn begin(flag: &Arc<AtomicBool>) -> Option<Self> {
+        flag.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        Some(BackgroundRefresh(flag.clone()))
     }
 }
 
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+impl Drop for BackgroundRefresh {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
-fn key(credential: &Credential) -> Key {
+fn key(credential: &config::Credential) -> Key {
     let mut hasher = blake3::Hasher::new();
-    // The length keeps two pairs from running into the same text.
+    // With the length no two pairs of keys give the same text.
     hasher.update(&(credential.api_key.len() as u64).to_le_bytes());
     hasher.update(credential.api_key.as_bytes());
     hasher.update(credential.secret_key.expose_secret().as_bytes());
     hasher.finalize()
 }
 
-/// All orders in which threads can meet (`make loom`). What changes a slot runs
-/// one after another, which is moka's part.
+/// All interleavings of threads (`make loom`). That changes of an entry run one
+/// after another is moka's part.
 #[cfg(all(test, interleavings))]
 mod interleavings {
     use loom::sync::atomic::AtomicUsize;
@@ -392,26 +380,29 @@ mod interleavings {
     use super::*;
 
     #[test]
-    fn no_order_of_calls_renews_twice_at_once_or_never_again() {
+    fn no_interleaving_refreshes_twice_at_once_or_never_again() {
         loom::model(|| {
             let flag = Arc::new(AtomicBool::new(false));
             let running = Arc::new(AtomicUsize::new(0));
             let call = || {
                 let (flag, running) = (flag.clone(), running.clone());
                 spawn(move || {
-                    let renewal = Renewal::begin(&flag);
-                    if renewal.is_some() {
+                    let refresh = BackgroundRefresh::begin(&flag);
+                    if refresh.is_some() {
                         assert_eq!(running.fetch_add(1, Ordering::Relaxed), 0);
                         running.fetch_sub(1, Ordering::Relaxed);
                     }
-                    renewal.is_some()
+                    refresh.is_some()
                 })
             };
 
             let [one, other] = [call(), call()].map(|call| call.join().unwrap());
 
-            assert!(one || other, "somebody renews");
-            assert!(Renewal::begin(&flag).is_some(), "and the next can");
+            assert!(one || other, "one of them refreshes");
+            assert!(
+                BackgroundRefresh::begin(&flag).is_some(),
+                "and the next can"
+            );
         });
     }
 }

@@ -142,7 +142,7 @@ impl Scene {
             ("stderr", REQUEST_ID),
             ("stderr", LIBRARY),
             ("stderr", "library call failed"),
-            ("stderr", "quotas are no longer counted together"),
+            ("stderr", "quota store unavailable, quotas fell back"),
             ("stderr", "DEBUG"),
             ("traces", LIBRARY),
             ("traces", REQUEST_ID),
@@ -182,7 +182,7 @@ fn config(vendor: &Vendor, collector: &Collector, issuer: &Issuer) -> String {
         // No server listens there: the store fails at every call.
         format!(
             "[redis]\nurl = \"redis://me:{}@127.0.0.1:1/0\"\n\
-             [quota]\nstore = \"redis\"\n[pacing]\nstore = \"redis\"\n",
+             [quota]\nstore = \"redis\"\n[rate_limit]\nstore = \"redis\"\n",
             of("redis")
         ),
         issuer.config("30s"),

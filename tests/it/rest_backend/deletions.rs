@@ -1,16 +1,16 @@
-//! Deletions: batches of 100, and the truth about each sign.
+//! Deletions: batches of 100, and the outcome of each sign.
 
 use samegate::domain::{Delete, Deleted, RawTarget};
 
 use super::*;
 use crate::support::vendor::BatchDelete;
 
-/// Adds so many images and tells their signs.
-async fn filled(library: &Rest, images: u8) -> Vec<String> {
+/// Adds this many images and returns their signs.
+async fn filled(library: &RestBackend, images: u8) -> Vec<String> {
     let mut signs = Vec::new();
     let file = png(1);
     for number in 0..images {
-        // Readers stop at a PNG's end, so this is another file and an image.
+        // Readers stop at a PNG's end, so this is another file with a valid image.
         let image = [&file[..], &[number]].concat();
         let added = add(library, image.into(), "a").await.unwrap();
         signs.push(added.cont_sign.to_string());
@@ -18,7 +18,7 @@ async fn filled(library: &Rest, images: u8) -> Vec<String> {
     signs
 }
 
-async fn delete(library: &Rest, signs: &[String]) -> Deleted {
+async fn delete(library: &RestBackend, signs: &[String]) -> Deleted {
     let request = Delete::new(RawTarget::Signs(signs.to_vec())).unwrap();
     library.delete(&call(), request).await.unwrap()
 }
@@ -47,7 +47,7 @@ async fn signs_are_deleted_a_hundred_a_call() {
 }
 
 #[tokio::test]
-async fn missing_signs_are_found_out_and_the_others_deleted() {
+async fn missing_signs_are_found_and_the_others_deleted() {
     let vendor = Vendor::start().await;
     vendor.set_batch_delete(BatchDelete::AllOrNothing);
     let library = library(&vendor);
@@ -64,11 +64,15 @@ async fn missing_signs_are_found_out_and_the_others_deleted() {
         assert_eq!(*outcome, expected, "sign {at}");
     }
     assert_eq!(outcomes.len(), 110);
-    assert_eq!(vendor.stored().len(), missing.len(), "those not named stay");
+    assert_eq!(
+        vendor.stored().len(),
+        missing.len(),
+        "the others are still stored"
+    );
 }
 
 #[tokio::test]
-async fn a_batch_that_fails_gives_its_error_to_its_signs_and_the_next_goes_on() {
+async fn a_failed_batch_fails_its_signs_and_the_next_is_sent() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     let signs = filled(&library, 120).await;
@@ -102,7 +106,7 @@ async fn a_used_up_quota_ends_the_deletion_with_its_first_call() {
 }
 
 #[tokio::test]
-async fn a_shown_image_that_is_missing_is_an_outcome_and_any_other_failure_an_error() {
+async fn an_image_that_is_missing_is_an_outcome_and_any_other_failure_an_error() {
     let vendor = Vendor::start().await;
     let library = library(&vendor);
     let request = || Delete::new(RawTarget::Source(RawSource::Content(png(1)))).unwrap();

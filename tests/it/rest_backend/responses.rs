@@ -1,10 +1,10 @@
-//! Answers: recorded samples, every code, and what no vendor should send.
+//! Responses: recorded samples, every code, and invalid ones.
 
 use samegate::domain::{RawTarget, Update};
 
 use super::*;
 
-/// A recorded answer, by its name in `tests/data/rest`.
+/// A recorded response, by its name in `tests/data/rest`.
 macro_rules! sample {
     ($name:literal) => {
         include_str!(concat!(
@@ -18,14 +18,14 @@ macro_rules! sample {
 
 const SIGN: &str = "4261577168,501945506";
 
-async fn vendor_answering(op: Operation, body: &str) -> (Vendor, Rest) {
+async fn vendor_returning(op: Operation, body: &str) -> (Vendor, RestBackend) {
     let vendor = Vendor::start().await;
     vendor.always(op, Fault::json(body));
     let library = library(&vendor);
     (vendor, library)
 }
 
-async fn update(library: &Rest) -> Result<u64> {
+async fn update(library: &RestBackend) -> Result<u64> {
     let target = RawTarget::Signs(vec![SIGN.to_owned()]);
     let request = Update::new(target, Some("new".to_owned()), None).unwrap();
     library
@@ -35,7 +35,7 @@ async fn update(library: &Rest) -> Result<u64> {
 }
 
 #[tokio::test]
-async fn a_recorded_token_is_taken() {
+async fn a_recorded_token_is_accepted() {
     let vendor = Vendor::start().await;
     vendor.script(Operation::Token, Fault::json(sample!("token")));
     vendor.script(Operation::Add, Fault::json(sample!("add")));
@@ -50,8 +50,8 @@ async fn a_recorded_token_is_taken() {
 }
 
 #[tokio::test]
-async fn recorded_rejections_of_a_token_are_a_matter_of_set_up() {
-    for body in [sample!("token_rejected"), sample!("token_rejected_secret")] {
+async fn recorded_rejections_of_a_token_are_set_up_errors() {
+    for body in [sample!("token_refused"), sample!("token_refused_secret")] {
         let vendor = Vendor::start().await;
         let rejection = Fault::Response {
             status: 401,
@@ -68,7 +68,7 @@ async fn recorded_rejections_of_a_token_are_a_matter_of_set_up() {
 
 #[tokio::test]
 async fn a_recorded_duplicate_is_no_error_and_carries_the_stored_sign() {
-    let (_vendor, library) = vendor_answering(Operation::Add, sample!("error_216681")).await;
+    let (_vendor, library) = vendor_returning(Operation::Add, sample!("error_216681")).await;
 
     let added = add(&library, png(1), "a").await.unwrap();
 
@@ -84,13 +84,13 @@ async fn recorded_searches_are_read_alike_with_numbers_and_booleans_as_texts() {
         (sample!("search_texts"), &[0.979_851_305_484_77, 1.0]),
         (sample!("search_empty"), &[]),
     ] {
-        let (_vendor, library) = vendor_answering(Operation::Search, body).await;
+        let (_vendor, library) = vendor_returning(Operation::Search, body).await;
         let found = search(&library, &[], TagLogic::And, 0.0).await.unwrap();
         assert_eq!(found, scores, "{body}");
     }
 
-    let (_vendor, library) = vendor_answering(Operation::Search, sample!("search_texts")).await;
-    let query = Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
+    let (_vendor, library) = vendor_returning(Operation::Search, sample!("search_texts")).await;
+    let query = Query::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
     let page = library.search(&call(), query).await.unwrap();
     assert_eq!(page.matches[0].cont_sign.as_str(), SIGN);
     assert_eq!(
@@ -101,7 +101,7 @@ async fn recorded_searches_are_read_alike_with_numbers_and_booleans_as_texts() {
 
 #[tokio::test]
 async fn a_recorded_update_is_read_and_so_are_recorded_errors() {
-    let (_vendor, library) = vendor_answering(Operation::Update, sample!("update")).await;
+    let (_vendor, library) = vendor_returning(Operation::Update, sample!("update")).await;
     assert_eq!(update(&library).await.unwrap(), 1_820_640_012_355_862_499);
 
     for (body, kind, log_id) in [
@@ -118,7 +118,7 @@ async fn a_recorded_update_is_read_and_so_are_recorded_errors() {
             Some(1_820_640_012_355_862_503),
         ),
     ] {
-        let (_vendor, library) = vendor_answering(Operation::Update, body).await;
+        let (_vendor, library) = vendor_returning(Operation::Update, body).await;
         let error = update(&library).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{body}");
         assert_eq!(error.vendor_code().unwrap().log_id, log_id);
@@ -171,7 +171,7 @@ async fn every_code_of_the_vendor_has_its_class() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_response_of_the_api_never_passes_for_a_success() {
+async fn a_body_that_is_no_response_of_the_api_is_never_a_success() {
     for body in [
         "",
         "null",
@@ -199,10 +199,10 @@ async fn what_is_not_a_response_of_the_api_never_passes_for_a_success() {
 }
 
 #[tokio::test]
-async fn unusable_signs_and_scores_are_a_breach_of_the_protocol() {
+async fn unusable_signs_and_scores_are_protocol_errors() {
     for sign in ["", "1,2;3,4", &"1".repeat(129)] {
         let body = format!("{{\"log_id\":1,\"cont_sign\":\"{sign}\"}}");
-        let (_vendor, library) = vendor_answering(Operation::Add, &body).await;
+        let (_vendor, library) = vendor_returning(Operation::Add, &body).await;
         let error = add(&library, png(1), "a").await.unwrap_err();
         assert_eq!(error.kind(), Kind::VendorProtocol, "{sign}");
     }
@@ -212,14 +212,14 @@ async fn unusable_signs_and_scores_are_a_breach_of_the_protocol() {
     ] {
         let body =
             format!("{{\"log_id\":1,\"result_num\":1,\"result\":[{{{hit},\"brief\":\"\"}}]}}");
-        let (_vendor, library) = vendor_answering(Operation::Search, &body).await;
+        let (_vendor, library) = vendor_returning(Operation::Search, &body).await;
         let error = search(&library, &[], TagLogic::And, 0.0).await.unwrap_err();
         assert_eq!(error.kind(), Kind::VendorProtocol, "{hit}");
     }
 }
 
 #[tokio::test]
-async fn broken_connections_and_foreign_statuses_are_told_apart() {
+async fn broken_connections_and_other_http_statuses_are_classified() {
     let vendor = Vendor::start().await;
     let named = sample!("error_216680");
     let failed = |body: &str| Fault::Response {

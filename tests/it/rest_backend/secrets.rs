@@ -1,4 +1,4 @@
-//! Nothing that a failure says holds a token, a key, an address or an image.
+//! No error contains a token, a key, an address or an image.
 
 use std::error::Error as _;
 
@@ -9,7 +9,7 @@ use super::*;
 const API_KEY_CANARY: &str = "canary-api-key";
 const SECRET_KEY_CANARY: &str = "canary-secret-key";
 
-/// Everything that can ever be printed of an error.
+/// Everything that can be printed of an error.
 fn shown(error: &Error) -> String {
     let mut text = format!("{error}\n{error:?}\n{error:#?}\n");
     let mut source = error.source();
@@ -21,7 +21,7 @@ fn shown(error: &Error) -> String {
 }
 
 #[tokio::test]
-async fn no_failure_shows_token_key_address_or_image() {
+async fn no_error_shows_token_key_address_or_image() {
     let vendor = Vendor::start().await;
     let mut with_canaries = config(&vendor);
     with_canaries.timeout = Duration::from_millis(500);
@@ -44,7 +44,7 @@ async fn no_failure_shows_token_key_address_or_image() {
         Fault::json("not json"),
         Fault::invalid_client(),
         Fault::json(&quoting),
-        // Last: it makes the library take another token than the quoted one.
+        // Last: after it the library uses another token than the quoted one.
         Fault::code(110),
     ] {
         vendor.script(Operation::Add, fault.clone());
@@ -54,7 +54,7 @@ async fn no_failure_shows_token_key_address_or_image() {
         }
         vendor.behave(Operation::Add);
 
-        let fresh = Rest::connect(&with_canaries).unwrap();
+        let fresh = open(&with_canaries);
         vendor.script(Operation::Token, fault);
         let error = add(&fresh, png(1), "a").await.unwrap_err();
         printed.push_str(&shown(&error));
@@ -67,6 +67,7 @@ async fn no_failure_shows_token_key_address_or_image() {
     for secret in [&token, "canary", "access_token=", "oauth", "same_hq/add"] {
         assert!(!printed.contains(secret), "`{secret}` in:\n{printed}");
     }
-    // A rejected connection may name the peer's socket, and nothing of the path.
+    // The error of a refused connection may contain the peer's socket address, but
+    // nothing of the path.
     assert!(!printed.contains(&format!("{port}/")), "{printed}");
 }

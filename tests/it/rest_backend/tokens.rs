@@ -1,4 +1,4 @@
-//! Tokens: fetched once, renewed in time, replaced when rejected.
+//! Access tokens: fetched once, refreshed in time, replaced when rejected.
 
 use futures_util::future::join_all;
 
@@ -17,7 +17,7 @@ async fn concurrent_cold_calls_make_one_token_request() {
 }
 
 #[tokio::test]
-async fn a_token_request_outlives_the_call_that_began_it() {
+async fn a_token_request_survives_the_call_that_started_it() {
     let vendor = Vendor::start().await;
     let library = Arc::new(library(&vendor));
     let first = library.clone();
@@ -33,66 +33,66 @@ async fn a_token_request_outlives_the_call_that_began_it() {
 }
 
 #[tokio::test]
-async fn an_old_token_is_renewed_behind_the_back_of_a_call() {
+async fn a_token_near_its_expiry_is_refreshed_in_the_background() {
     let vendor = Vendor::start().await;
-    vendor.set_token_life(1000);
+    vendor.set_token_ttl(1000);
     let library = library(&vendor);
     add(&library, png(1), "a").await.unwrap();
 
-    let_pass(Duration::from_secs(690)).await;
+    advance(Duration::from_secs(690)).await;
     add(&library, png(1), "a").await.unwrap();
     assert_eq!(vendor.token_requests(), 1);
 
-    let_pass(Duration::from_secs(165)).await;
+    advance(Duration::from_secs(165)).await;
     add(&library, png(1), "a").await.unwrap();
     vendor
-        .until("the renewal", || vendor.token_requests() == 2)
+        .until("the refresh", || vendor.token_requests() == 2)
         .await;
 
-    let_pass(Duration::from_secs(150)).await;
+    advance(Duration::from_secs(150)).await;
     add(&library, png(1), "a").await.unwrap();
     assert_eq!(
         vendor.token_requests(),
         2,
-        "the first token has expired, the second serves"
+        "the first token has expired, the second is used"
     );
 }
 
 #[tokio::test]
 async fn an_expired_token_is_never_sent() {
     let vendor = Vendor::start().await;
-    vendor.set_token_life(1000);
+    vendor.set_token_ttl(1000);
     let library = library(&vendor);
     add(&library, png(1), "a").await.unwrap();
     vendor.always(Operation::Token, Fault::html(500));
 
-    let_pass(Duration::from_secs(999)).await;
+    advance(Duration::from_secs(999)).await;
     add(&library, png(1), "a")
         .await
-        .expect("the old token serves to its end");
+        .expect("the old token is used until it expires");
     let sent = vendor.calls_of(Operation::Add).len();
 
-    let_pass(Duration::from_secs(20)).await;
+    advance(Duration::from_secs(20)).await;
     let error = add(&library, png(1), "a").await.unwrap_err();
     assert_eq!(error.kind(), Kind::VendorUnavailable);
     assert_eq!(vendor.calls_of(Operation::Add).len(), sent);
 
-    let asked = vendor.token_requests();
+    let requests = vendor.token_requests();
     let error = add(&library, png(1), "a").await.unwrap_err();
     assert_eq!(error.kind(), Kind::VendorUnavailable);
     assert_eq!(
         vendor.token_requests(),
-        asked,
-        "a fresh failure answers at once"
+        requests,
+        "calls fail at once during the backoff"
     );
 
     vendor.behave(Operation::Token);
-    let_pass(Duration::from_secs(10)).await;
+    advance(Duration::from_secs(10)).await;
     add(&library, png(1), "a").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_renewed_once_and_the_call_repeated_once() {
+async fn a_rejected_token_is_refreshed_once_and_the_call_sent_once_more() {
     for code in [13, 100, 110, 111] {
         let vendor = Vendor::start().await;
         let library = library(&vendor);
@@ -124,14 +124,14 @@ async fn a_vendor_that_rejects_every_token_is_not_flooded_with_requests() {
         assert_eq!(error.kind(), Kind::VendorToken);
     }
 
-    // The first token, one renewal, and one more for every second this took.
-    let renewals = usize::try_from(begin.elapsed().as_secs()).unwrap() + 1;
-    assert!(vendor.token_requests() <= 1 + renewals);
-    assert!(vendor.calls_of(Operation::Add).len() <= 10 + renewals);
+    // The first token, one refresh, and one more for every second of this test.
+    let refreshes = usize::try_from(begin.elapsed().as_secs()).unwrap() + 1;
+    assert!(vendor.token_requests() <= 1 + refreshes);
+    assert!(vendor.calls_of(Operation::Add).len() <= 10 + refreshes);
 }
 
 #[tokio::test]
-async fn a_wrong_pair_of_keys_names_the_setting_and_never_the_key() {
+async fn the_error_of_a_wrong_pair_of_keys_names_the_setting_and_never_the_key() {
     let vendor = Vendor::start().await;
     for (api_key, secret_key, setting) in [
         ("wrong-canary", "secret", "check `api_key` of"),
@@ -142,7 +142,7 @@ async fn a_wrong_pair_of_keys_names_the_setting_and_never_the_key() {
             api_key: api_key.to_owned(),
             secret_key: secret_key.to_owned().into(),
         }];
-        let library = Rest::connect(&config).unwrap();
+        let library = open(&config);
 
         let error = add(&library, png(1), "a").await.unwrap_err();
 
@@ -156,13 +156,13 @@ async fn a_wrong_pair_of_keys_names_the_setting_and_never_the_key() {
 #[tokio::test]
 async fn a_token_endpoint_that_fails_is_classified() {
     let code = r#"{"error_code":4,"error_msg":"busy"}"#;
-    let lifeless = r#"{"access_token":"t","expires_in":0}"#;
+    let without_ttl = r#"{"access_token":"t","expires_in":0}"#;
     for (fault, kind) in [
         (Fault::html(500), Kind::VendorUnavailable),
         (Fault::Reset, Kind::VendorUnavailable),
         (Fault::HalfBody, Kind::VendorUnavailable),
         (Fault::json("garbage"), Kind::VendorProtocol),
-        (Fault::json(lifeless), Kind::VendorProtocol),
+        (Fault::json(without_ttl), Kind::VendorProtocol),
         (Fault::json(code), Kind::VendorBusy),
     ] {
         let vendor = Vendor::start().await;
@@ -190,7 +190,7 @@ async fn a_slow_token_endpoint_costs_a_call_no_more_than_its_deadline() {
         vendor
             .until("the token request", || vendor.token_requests() == 1)
             .await;
-        let_pass(Duration::from_secs(20)).await;
+        advance(Duration::from_secs(20)).await;
     };
     let (error, ()) = tokio::join!(add, wait);
 

@@ -1,11 +1,12 @@
-//! The backends that the contract is held against.
+//! The backends that the tests of the contract run against.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use samegate::config;
-use samegate::library::embedded::Embedded;
-use samegate::library::rest::Rest;
+use samegate::library::embedded::EmbeddedBackend;
+use samegate::library::rest::RestBackend;
+use samegate::telemetry::Metrics;
 
 use super::gateway::Gateway;
 use super::vendor::Vendor;
@@ -19,7 +20,7 @@ pub async fn embedded() -> Fixture {
         capacity: 1000,
         allow_private_addresses: false,
     };
-    let library = Embedded::open(&config).unwrap();
+    let library = EmbeddedBackend::open(&config).unwrap();
     Fixture {
         library: Arc::new(library),
         _keep: Box::new(folder),
@@ -27,7 +28,7 @@ pub async fn embedded() -> Fixture {
 }
 
 /// The rest backend in front of a whole gateway's REST API.
-pub async fn rest_to_own_door() -> Fixture {
+pub async fn rest_to_own_rest_api() -> Fixture {
     let gateway = Gateway::start().await;
     let library = rest(&gateway.rest_url(), "local", "local");
     Fixture {
@@ -46,7 +47,7 @@ pub async fn rest_to_fake_vendor() -> Fixture {
     }
 }
 
-fn rest(base_url: &str, api_key: &str, secret_key: &str) -> Rest {
+fn rest(base_url: &str, api_key: &str, secret_key: &str) -> RestBackend {
     let credential = config::Credential {
         api_key: api_key.to_owned(),
         secret_key: secret_key.to_owned().into(),
@@ -55,9 +56,9 @@ fn rest(base_url: &str, api_key: &str, secret_key: &str) -> Rest {
         base_url: base_url.parse().unwrap(),
         service: config::Service::SameHq,
         credentials: vec![credential],
-        // Pace is the matter of tests of its own.
+        // Rate limits have tests of their own.
         qps: 1000,
         timeout: Duration::from_secs(30),
     };
-    Rest::connect(&config).unwrap()
+    RestBackend::new(&config, "", &Metrics::new(), None).unwrap()
 }

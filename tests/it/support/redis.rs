@@ -16,7 +16,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one that keeps nothing on disk.
+    /// Starts a server without persistence.
     pub async fn start() -> Self {
         for _ in 0..100 {
             let port = next_port();
@@ -32,12 +32,12 @@ impl Redis {
         panic!("redis-server does not start");
     }
 
-    /// Where it listens.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// A connection of one of this many replicas.
+    /// Connects as one of this many replicas.
     pub fn connection(&self, replicas: u32) -> replicas::Redis {
         let url = self.url().into();
         replicas::Redis::connect(&config::Redis { url, replicas }).unwrap()
@@ -54,43 +54,43 @@ impl Redis {
         self.process = process.expect("redis-server starts again on its port");
     }
 
-    /// Stops it, as a machine without a free core would: it answers nothing,
-    /// and does later what it was asked meanwhile.
+    /// Stops it, as a machine without a free core would: it does not respond, and
+    /// runs the commands later.
     pub async fn hang(&self) {
         self.signal("STOP").await;
     }
 
     /// Ends [`Redis::hang`].
-    pub async fn go_on(&self) {
+    pub async fn resume(&self) {
         self.signal("CONT").await;
     }
 
-    /// Places of the vendor's pace that are taken.
-    pub async fn taken_places(&self) -> usize {
-        self.places_after(0.0).await
+    /// Returns the number of used slots of the shared rate limit.
+    pub async fn used_slots(&self) -> usize {
+        self.slots_after(0.0).await
     }
 
-    /// Those of them whose calls were not written yet: a call that was holds
-    /// its place for 1.02 s.
-    pub async fn unsent_places(&self) -> usize {
-        self.places_after(1.02).await
+    /// Returns how many of them wait for their send: a sent call occupies its slot
+    /// for 1.02 s.
+    pub async fn unsent_slots(&self) -> usize {
+        self.slots_after(1.02).await
     }
 
-    async fn places_after(&self, seconds: f64) -> usize {
+    async fn slots_after(&self, seconds: f64) -> usize {
         let mut connection = self.client().await;
-        let keys = redis::cmd("KEYS").arg("samegate:*:places").clone();
+        let keys = redis::cmd("KEYS").arg("samegate:*:slots").clone();
         let keys: Vec<String> = keys.query_async(&mut connection).await.unwrap();
-        // Scores are seconds of a young epoch.
-        let least = self.time().await - 1_700_000_000.0 + seconds;
-        let mut places = 0;
+        // Scores are seconds since a recent epoch.
+        let min = self.time().await - 1_700_000_000.0 + seconds;
+        let mut slots = 0;
         for key in keys {
-            let count = redis::cmd("ZCOUNT").arg(key).arg(least).arg("+inf").clone();
-            places += count.query_async::<usize>(&mut connection).await.unwrap();
+            let count = redis::cmd("ZCOUNT").arg(key).arg(min).arg("+inf").clone();
+            slots += count.query_async::<usize>(&mut connection).await.unwrap();
         }
-        places
+        slots
     }
 
-    /// How often scripts ran, and the microseconds that they took.
+    /// Returns how often scripts ran, and for how many microseconds.
     pub async fn script_stats(&self) -> String {
         let mut connection = self.client().await;
         let info = redis::cmd("INFO").arg("commandstats").clone();
@@ -99,7 +99,7 @@ impl Redis {
         lines.collect()
     }
 
-    /// Seconds on its clock.
+    /// Returns the seconds of its clock.
     pub async fn time(&self) -> f64 {
         let mut connection = self.client().await;
         let time = redis::cmd("TIME").query_async(&mut connection).await;
@@ -122,12 +122,12 @@ impl Redis {
     }
 }
 
-/// A port that no other test of this process gets, below those that Linux
-/// gives to connections (from 32768): it stays free while Redis is down.
+/// Returns a port that no other test of this process gets, below the ephemeral
+/// ports of Linux (from 32768), so that it is still free after a restart of Redis.
 fn next_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    // Two runs at once begin far from each other.
+    // Two concurrent runs start far from each other.
     let port = 10_000 + (std::process::id().wrapping_mul(97) + number) % 22_000;
     u16::try_from(port).unwrap()
 }
@@ -145,7 +145,7 @@ async fn launch(port: u16, folder: &tempfile::TempDir) -> Option<Child> {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.contains("Ready to accept connections") {
-            // What it says later must not fill the pipe.
+            // Its later output must not fill the pipe.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             return Some(process);
         }

@@ -1,9 +1,9 @@
 //! A fake of the vendor, for the tests of the rest backend.
 //!
 //! It serves the token endpoint and the four operations from memory as the
-//! vendor's documentation says, fails on demand, remembers what it saw, and
-//! fails the test when a client breaks a rule of the format. It is a second,
-//! independent reading of that format: nothing of `src/` is used here.
+//! vendor's documentation says, fails on demand, records every call, and fails
+//! the test when a client violates the format. It is a second, independent
+//! implementation of that format: nothing of `src/` is used here.
 //!
 //! ```ignore
 //! let vendor = Vendor::start().await;
@@ -16,70 +16,47 @@
 //! assert_eq!(vendor.calls_of(Operation::Add).len(), 1);
 //! ```
 //!
-//! It waits for the test's gates and never for a timer, so it works on a
-//! paused clock as well.
+//! It waits for the test's gates and never for a timer, so it works on a paused
+//! clock as well.
 
-mod door;
 mod fault;
 mod form;
+mod gate;
 mod journal;
 mod library;
+mod ongoing;
+mod server;
+mod shared;
 mod tokens;
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::sync::{Arc, MutexGuard, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-pub use fault::{Fault, Gate};
+pub use fault::Fault;
+pub use gate::Gate;
 pub use journal::{Call, Operation, max_in_any, max_in_any_second};
 pub use library::{BatchDelete, Stored};
+pub use tokens::{API_KEY, SECRET_KEY};
 
-use fault::Scripts;
-use journal::Journal;
-use library::Library;
-use tokens::Tokens;
+use shared::{Shared, State};
 
-/// The API Key that the vendor knows.
-pub const API_KEY: &str = "key";
-/// The Secret Key that belongs to it.
-pub const SECRET_KEY: &str = "secret";
-/// Longest wait of [`Vendor::until`], by the wall clock.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of [`Vendor::until`], by the wall clock.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running vendor; it breaks every connection and stops when dropped, and
-/// fails the test then if a client broke a rule.
+/// A running vendor; when dropped it closes every connection and stops, and fails
+/// the test if a client violated the format.
 #[derive(Debug)]
 pub struct Vendor {
     address: SocketAddr,
     shared: Arc<Shared>,
     serving: JoinHandle<()>,
-}
-
-/// What the server's tasks and the test's handle both hold.
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: watch::Sender<()>,
-}
-
-/// Everything that the vendor remembers.
-#[derive(Debug, Default)]
-struct State {
-    tokens: Tokens,
-    library: Library,
-    scripts: Scripts,
-    journal: Journal,
-    /// What an account is answered, whatever is scripted.
-    rejections: HashMap<(String, Operation), Fault>,
-    /// Images that a `url` field can name.
-    web: HashMap<String, Bytes>,
 }
 
 // === impl Vendor ===
@@ -90,11 +67,8 @@ impl Vendor {
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            changed: watch::Sender::new(()),
-        });
-        let serving = tokio::spawn(door::serve(listener, shared.clone()));
+        let shared = Arc::new(Shared::new());
+        let serving = tokio::spawn(server::serve(listener, shared.clone()));
         Vendor {
             address,
             shared,
@@ -102,15 +76,15 @@ impl Vendor {
         }
     }
 
-    /// Scheme, host and port, without a slash at the end.
+    /// Returns scheme, host and port, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    // --- What it is told ---
+    // --- Settings ---
 
-    /// Queues a fault for one coming call of this operation; queued ones come
-    /// first, in order, and then whatever `always` says.
+    /// Queues a fault for one future call of this operation; queued faults come
+    /// first, in order, and then the one of `always`.
     pub fn script(&self, operation: Operation, fault: Fault) {
         self.state().scripts.queue(operation, fault);
     }
@@ -120,14 +94,14 @@ impl Vendor {
         self.state().scripts.always(operation, fault);
     }
 
-    /// Forgets the queued and the standing faults of this operation.
+    /// Removes the queued and the permanent faults of this operation.
     pub fn behave(&self, operation: Operation) {
         self.state().scripts.clear(operation);
     }
 
-    /// Sets the life of tokens granted from now on; default: 30 days.
-    pub fn set_token_life(&self, seconds: u64) {
-        self.state().tokens.life = Duration::from_secs(seconds);
+    /// Sets the ttl of tokens granted from now on; default: 30 days.
+    pub fn set_token_ttl(&self, seconds: u64) {
+        self.state().tokens.ttl = Duration::from_secs(seconds);
     }
 
     /// Opens another account; all of them share the library.
@@ -135,19 +109,20 @@ impl Vendor {
         self.state().tokens.open_account(api_key, secret_key);
     }
 
-    /// Sets the fault of every call of this operation with this account's
-    /// tokens; it comes before the scripted ones.
+    /// Sets the fault of every call of this operation with this account's tokens;
+    /// it comes before the scripted ones.
     pub fn reject_account(&self, api_key: &str, operation: Operation, fault: Fault) {
-        let whose = (api_key.to_owned(), operation);
-        self.state().rejections.insert(whose, fault);
+        self.state()
+            .account_faults
+            .insert((api_key.to_owned(), operation), fault);
     }
 
-    /// Makes every granted token unknown: calls with one get code 110.
+    /// Revokes every granted token: calls with one get code 110.
     pub fn revoke_tokens(&self) {
         self.state().tokens.revoke_all();
     }
 
-    /// Ends the life of every granted token: calls with one get code 111.
+    /// Expires every granted token: calls with one get code 111.
     pub fn expire_tokens(&self) {
         self.state().tokens.expire_all();
     }
@@ -158,68 +133,66 @@ impl Vendor {
         self.state().library.batch_delete = policy;
     }
 
-    /// Puts an image where a `url` field can name it; the vendor reaches
-    /// nothing else.
+    /// Publishes an image for `url` fields; the vendor can fetch no other.
     pub fn publish(&self, url: &str, image: Bytes) {
         self.state().web.insert(url.to_owned(), image);
     }
 
-    // --- What it saw ---
+    // --- Records ---
 
-    /// Every call whose request was read to its end, in that order.
+    /// Returns every call whose request was read to its end, in that order.
     pub fn calls(&self) -> Vec<Call> {
         self.state().journal.calls.clone()
     }
 
-    /// The calls of one operation.
+    /// Returns the calls of one operation.
     pub fn calls_of(&self, operation: Operation) -> Vec<Call> {
         let mut calls = self.calls();
         calls.retain(|call| call.operation == operation);
         calls
     }
 
-    /// Number of requests to the token endpoint.
+    /// Returns the number of requests to the token endpoint.
     pub fn token_requests(&self) -> usize {
         self.state().journal.token_requests.len()
     }
 
-    /// When each request to the token endpoint came in.
+    /// Returns the arrival of each request to the token endpoint.
     pub fn token_arrivals(&self) -> Vec<Instant> {
         self.state().journal.token_requests.clone()
     }
 
-    /// Most calls that were open at the same time; token requests do not
-    /// count.
+    /// Returns the maximum of concurrent calls, without token requests.
     pub fn max_concurrent(&self) -> usize {
         self.state().journal.max_open
     }
 
-    /// Requests, token ones too, that the client gave up: it closed the
-    /// connection before it had the whole answer.
+    /// Returns the number of requests, token requests included, that the client
+    /// aborted: it closed the connection before it had the whole response.
     pub fn aborted(&self) -> usize {
         self.state().journal.aborted
     }
 
-    /// Most calls that arrived within any second, wherever that second begins;
-    /// token requests do not count.
+    /// Returns the maximum of calls within any second, wherever it begins, without
+    /// token requests.
     pub fn max_in_any_second(&self) -> usize {
         max_in_any_second(self.state().journal.arrivals.clone())
     }
 
-    /// The library, in the order of adding.
+    /// Returns the stored images, in the order of adding.
     pub fn stored(&self) -> Vec<Stored> {
         self.state().library.images.clone()
     }
 
-    /// Waits until the condition holds, which is looked at after each event at
-    /// the vendor.
+    /// Waits until the condition holds, which is checked after each event at the
+    /// vendor.
     ///
     /// # Panics
     ///
-    /// When it does not hold after 10 s of the wall clock; a paused clock stays
-    /// where it is.
+    /// When it does not hold after 10 s of the wall clock; a paused clock does not
+    /// advance.
     pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {
-        let mut changed = self.shared.changed.subscribe();
+        let mut changed = self.shared.subscribe();
         let late = watchdog();
         let holds = async {
             while !condition() {
@@ -228,24 +201,24 @@ impl Vendor {
         };
         tokio::select! {
             () = holds => {}
-            _ = late.1 => panic!("not seen within {PATIENCE:?}: {what}"),
+            _ = late.1 => panic!("not seen within {TIMEOUT:?}: {what}"),
         }
     }
 
-    // --- Judgement ---
+    // --- Violations ---
 
-    /// Fails the test when a client broke a rule of the format.
+    /// Fails the test when a client violated the format.
     pub fn assert_clean(&self) {
-        let complaints = self.take_complaints();
+        let violations = self.take_violations();
         assert!(
-            complaints.is_empty(),
-            "the vendor complains: {complaints:#?}"
+            violations.is_empty(),
+            "violations of the format: {violations:#?}"
         );
     }
 
-    /// Takes the broken rules, for tests that break them on purpose.
-    pub fn take_complaints(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().journal.complaints)
+    /// Removes and returns the violations, for tests that cause them on purpose.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().journal.violations)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -263,34 +236,16 @@ impl Drop for Vendor {
     }
 }
 
-// === impl Shared ===
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A failed assertion elsewhere must not hide behind a poisoned lock.
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Changes the state and wakes whoever waits for it.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.state());
-        self.changed.send_replace(());
-        result
-    }
-}
-
-/// Rings after [`PATIENCE`] unless the first part is dropped before. A thread,
-/// because a timer of the runtime would move a paused clock.
+/// Sends after [`TIMEOUT`] unless the sender that it returns is dropped before. It
+/// is a thread, because a timer of the runtime would advance a paused clock.
 fn watchdog() -> (mpsc::Sender<()>, oneshot::Receiver<()>) {
-    let (leash, dropped) = mpsc::channel::<()>();
-    let (bark, late) = oneshot::channel();
+    let (keep, dropped) = mpsc::channel::<()>();
+    let (send_late, late) = oneshot::channel();
     std::thread::spawn(move || {
-        if dropped.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            // Nobody listens when the wait has just ended.
-            let _ = bark.send(());
+        if dropped.recv_timeout(TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // The wait may have ended just now.
+            let _ = send_late.send(());
         }
     });
-    (leash, late)
+    (keep, late)
 }

@@ -7,11 +7,11 @@ use super::*;
 use crate::call::{CallStats, RequestId, Tenant};
 
 fn public(address: &str) -> bool {
-    Reach::Public.includes(address.parse().unwrap())
+    AddressScope::Public.includes(address.parse().unwrap())
 }
 
 #[test]
-fn inner_addresses_are_out_of_reach_in_every_notation() {
+fn private_addresses_are_not_public_in_every_notation() {
     for address in [
         // this network, private, loopback
         "0.0.0.0",
@@ -80,7 +80,7 @@ fn inner_addresses_are_out_of_reach_in_every_notation() {
 }
 
 #[test]
-fn public_addresses_are_within_reach() {
+fn public_addresses_are_public() {
     for address in [
         "1.1.1.1",
         "9.255.255.255",
@@ -105,8 +105,8 @@ fn public_addresses_are_within_reach() {
     }
 }
 
-/// Addresses inside the network, as a caller might write them.
-const INNER: [&str; 14] = [
+/// Private addresses, as a caller might write them.
+const PRIVATE: [&str; 14] = [
     "http://127.0.0.1/a",
     "http://127.1/a",
     "http://2130706433/a",
@@ -124,20 +124,23 @@ const INNER: [&str; 14] = [
 ];
 
 #[test]
-fn addresses_written_as_numbers_are_judged_before_the_request() {
-    for url in INNER {
-        assert!(!allowed(&url.parse().unwrap(), Reach::Public), "{url}");
+fn numeric_addresses_are_checked_before_the_request() {
+    for url in PRIVATE {
+        assert!(
+            !allowed(&url.parse().unwrap(), AddressScope::Public),
+            "{url}"
+        );
     }
-    assert!(allowed(&INNER[0].parse().unwrap(), Reach::Any));
+    assert!(allowed(&PRIVATE[0].parse().unwrap(), AddressScope::Any));
     let name = "https://example.org/a".parse().unwrap();
-    assert!(allowed(&name, Reach::Public));
+    assert!(allowed(&name, AddressScope::Public));
 }
 
-/// A web server that stands for one in public: it redirects `/to`, knows
-/// nothing else, and notes each path that it is asked for.
+/// A web server in the role of a public one: it redirects `/to`, has no other
+/// page, and records the path of each request.
 struct Web {
     port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 /// Resolves `public.test` to loopback, where [`Web`] is, and every other name
@@ -147,7 +150,7 @@ struct TestResolver;
 impl Resolve for TestResolver {
     fn resolve(&self, name: Name) -> Resolving {
         if name.as_str() != "public.test" {
-            return Resolver(Reach::Public).resolve(name);
+            return Resolver(AddressScope::Public).resolve(name);
         }
         let addresses: Addrs = Box::new([SocketAddr::from(([127, 0, 0, 1], 0))].into_iter());
         Box::pin(std::future::ready(Ok(addresses)))
@@ -155,26 +158,26 @@ impl Resolve for TestResolver {
 }
 
 impl Web {
-    async fn that_redirects(to: impl FnOnce(u16) -> String) -> Self {
+    async fn redirecting_to(to: impl FnOnce(u16) -> String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked = Arc::default();
-        tokio::spawn(response(listener, to(port), Arc::clone(&asked)));
-        Web { port, asked }
+        let requests = Arc::default();
+        tokio::spawn(serve(listener, to(port), Arc::clone(&requests)));
+        Web { port, requests }
     }
 
     async fn fetch(&self) -> Error {
-        let fetcher = Fetcher::with_resolver(Reach::Public, Arc::new(TestResolver)).unwrap();
+        let fetcher = Fetcher::with_resolver(AddressScope::Public, Arc::new(TestResolver)).unwrap();
         let url = format!("http://public.test:{}/to", self.port);
         rejected(&fetcher, &url).await
     }
 
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
-async fn response(listener: TcpListener, to: String, asked: Arc<Mutex<Vec<String>>>) {
+async fn serve(listener: TcpListener, to: String, requests: Arc<Mutex<Vec<String>>>) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
@@ -187,7 +190,7 @@ async fn response(listener: TcpListener, to: String, asked: Arc<Mutex<Vec<String
             "/to" => "302 Found",
             _ => "404 Not Found",
         };
-        asked.lock().unwrap().push(path);
+        requests.lock().unwrap().push(path);
         let response = format!(
             "HTTP/1.1 {status}\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
@@ -196,7 +199,7 @@ async fn response(listener: TcpListener, to: String, asked: Arc<Mutex<Vec<String
 }
 
 async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
-    let budget = Duration::from_secs(30);
+    let timeout = Duration::from_secs(30);
     let call = Call {
         tenant: Arc::new(Tenant {
             name: "t".to_owned(),
@@ -204,9 +207,9 @@ async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
             weight: 1,
         }),
         request_id: RequestId::default(),
-        deadline: tokio::time::Instant::now() + budget,
+        deadline: tokio::time::Instant::now() + timeout,
         stream_deadline: None,
-        timeout: budget,
+        timeout,
         bulk: false,
         stats: CallStats::default(),
     };
@@ -215,11 +218,11 @@ async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_redirect_never_leads_inside() {
+async fn a_redirect_to_a_private_address_is_rejected() {
     // A header holds ASCII.
-    let inner = INNER.into_iter().filter(|url| url.is_ascii());
-    for target in inner {
-        let web = Web::that_redirects(|_| target.to_owned()).await;
+    let private = PRIVATE.into_iter().filter(|url| url.is_ascii());
+    for target in private {
+        let web = Web::redirecting_to(|_| target.to_owned()).await;
 
         let rejected = web.fetch().await;
 
@@ -228,55 +231,55 @@ async fn a_redirect_never_leads_inside() {
     }
     // Not followed by the client at all.
     for target in ["file:///etc/passwd", "ftp://public.test/a"] {
-        let web = Web::that_redirects(|_| target.to_owned()).await;
+        let web = Web::redirecting_to(|_| target.to_owned()).await;
 
         let rejected = web.fetch().await;
 
         assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{target}");
-        assert_eq!(web.asked(), ["/to"], "{target}");
+        assert_eq!(web.requests(), ["/to"], "{target}");
     }
 }
 
 #[tokio::test]
-async fn a_redirect_to_an_inner_name_or_address_is_not_even_asked() {
+async fn a_redirect_to_a_private_name_or_address_sends_no_request() {
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0"] {
-        let web = Web::that_redirects(|port| format!("http://{host}:{port}/inner")).await;
+        let web = Web::redirecting_to(|port| format!("http://{host}:{port}/private")).await;
 
         let rejected = web.fetch().await;
 
         assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{host}");
-        assert_eq!(web.asked(), ["/to"], "{host}");
+        assert_eq!(web.requests(), ["/to"], "{host}");
     }
 }
 
 #[tokio::test]
 async fn redirects_among_public_hosts_are_followed_three_times() {
-    let once = Web::that_redirects(|port| format!("http://public.test:{port}/there")).await;
-    let round = Web::that_redirects(|port| format!("http://public.test:{port}/to")).await;
+    let once = Web::redirecting_to(|port| format!("http://public.test:{port}/there")).await;
+    let looping = Web::redirecting_to(|port| format!("http://public.test:{port}/to")).await;
 
     let not_found = once.fetch().await;
-    let too_often = round.fetch().await;
+    let too_often = looping.fetch().await;
 
     assert!(not_found.message().contains("404"), "{not_found}");
-    assert_eq!(once.asked(), ["/to", "/there"]);
+    assert_eq!(once.requests(), ["/to", "/there"]);
     assert_eq!(too_often.kind(), Kind::UrlUnreachable);
-    assert_eq!(round.asked().len(), 1 + MAX_REDIRECTS);
+    assert_eq!(looping.requests().len(), 1 + MAX_REDIRECTS);
 }
 
 #[tokio::test]
-async fn a_name_that_resolves_to_an_inner_address_is_not_asked() {
-    let web = Web::that_redirects(|_| String::new()).await;
+async fn a_name_that_resolves_to_a_private_address_gets_no_request() {
+    let web = Web::redirecting_to(|_| String::new()).await;
     let port = web.port;
     for host in ["localhost", "LOCALHOST", "localhost."] {
-        let fetcher = Fetcher::new(Reach::Public).unwrap();
+        let fetcher = Fetcher::new(AddressScope::Public).unwrap();
 
         let rejected = rejected(&fetcher, &format!("http://{host}:{port}/to")).await;
 
         assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{host}");
     }
-    assert!(web.asked().is_empty());
+    assert!(web.requests().is_empty());
 
-    let trusting = Fetcher::new(Reach::Any).unwrap();
+    let trusting = Fetcher::new(AddressScope::Any).unwrap();
     rejected(&trusting, &format!("http://localhost:{port}/there")).await;
-    assert_eq!(web.asked(), ["/there"], "the name does lead there");
+    assert_eq!(web.requests(), ["/there"], "the name does resolve to it");
 }

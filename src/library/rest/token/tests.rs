@@ -1,4 +1,7 @@
-//! Behaviour of the token cell, on paused clocks.
+//! Behaviour of the access token, on paused clocks; `moka` shows why it does not
+//! rely on moka alone.
+
+mod moka;
 
 use std::sync::atomic::AtomicUsize;
 
@@ -9,23 +12,23 @@ use tokio::time::{advance, sleep};
 
 use super::*;
 
-const LIFE: Duration = Duration::from_secs(1000);
+const TTL: Duration = Duration::from_secs(1000);
 
-/// A token endpoint that numbers its grants and takes 1 s for each.
+/// A token endpoint that numbers its grants and needs 1 s for each.
 #[derive(Default)]
 struct Endpoint {
     calls: AtomicUsize,
     down: AtomicBool,
 }
 
-fn credential(secret: &str) -> Credential {
-    Credential {
+fn credential(secret: &str) -> config::Credential {
+    config::Credential {
         api_key: "the-api-key".to_owned(),
         secret_key: secret.to_owned().into(),
     }
 }
 
-fn cell(endpoint: &Arc<Endpoint>) -> Tokens {
+fn access_token(endpoint: &Arc<Endpoint>) -> AccessToken {
     let endpoint = endpoint.clone();
     let fetch = move || {
         let endpoint = endpoint.clone();
@@ -35,18 +38,15 @@ fn cell(endpoint: &Arc<Endpoint>) -> Tokens {
             if endpoint.down.load(Ordering::SeqCst) {
                 return Err(Error::new(Kind::VendorUnavailable, "down"));
             }
-            Ok(TokenGrant {
-                access_token: format!("token-{number}"),
-                expires_in: LIFE.as_secs(),
-                refresh_token: String::new(),
-                scope: String::new(),
-                session_key: String::new(),
-                session_secret: String::new(),
-            })
+            Ok(grant(&format!("token-{number}"), TTL))
         }
         .boxed()
     };
-    Tokens::new(&credential("the-secret"), Box::new(fetch))
+    AccessToken::new(
+        &TokenCache::new(),
+        &credential("the-secret"),
+        Box::new(fetch),
+    )
 }
 
 impl Endpoint {
@@ -59,14 +59,25 @@ impl Endpoint {
     }
 }
 
-async fn text(tokens: &Tokens) -> String {
-    tokens.usable().await.unwrap().expose().to_owned()
+fn grant(text: &str, ttl: Duration) -> TokenGrant {
+    TokenGrant {
+        access_token: text.to_owned(),
+        expires_in: ttl.as_secs(),
+        refresh_token: String::new(),
+        scope: String::new(),
+        session_key: String::new(),
+        session_secret: String::new(),
+    }
+}
+
+async fn text(tokens: &AccessToken) -> String {
+    tokens.get().await.unwrap().expose().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_cold_callers_share_one_fetch() {
     let endpoint = Arc::default();
-    let tokens = cell(&endpoint);
+    let tokens = access_token(&endpoint);
 
     let texts = join_all((0..1000).map(|_| text(&tokens))).await;
 
@@ -75,33 +86,33 @@ async fn a_thousand_cold_callers_share_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_survives_the_caller_that_began_it() {
+async fn a_fetch_survives_the_caller_that_started_it() {
     let endpoint = Arc::default();
-    let tokens = cell(&endpoint);
-    let first = tokio::time::timeout(Duration::from_millis(10), tokens.usable());
-    assert!(first.await.is_err(), "the first caller gives up");
+    let tokens = access_token(&endpoint);
+    let first = tokio::time::timeout(Duration::from_millis(10), tokens.get());
+    assert!(first.await.is_err(), "the first caller is cancelled");
 
     assert_eq!(text(&tokens).await, "token-1");
     assert_eq!(endpoint.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_renewed_in_the_background_at_70_to_85_percent_of_its_life() {
+async fn a_token_is_refreshed_in_the_background_at_70_to_85_percent_of_its_ttl() {
     for _ in 0..50 {
         let endpoint = Arc::default();
-        let tokens = cell(&endpoint);
+        let tokens = access_token(&endpoint);
         let begin = Instant::now();
         text(&tokens).await;
 
-        advance(begin + LIFE.mul_f64(0.70) - Instant::now() - Duration::from_millis(1)).await;
+        advance(begin + TTL.mul_f64(0.70) - Instant::now() - Duration::from_millis(1)).await;
         assert_eq!(text(&tokens).await, "token-1");
         yield_now().await;
         assert_eq!(endpoint.calls(), 1, "too early");
 
-        advance(begin + LIFE.mul_f64(0.85) - Instant::now()).await;
-        let asked = Instant::now();
+        advance(begin + TTL.mul_f64(0.85) - Instant::now()).await;
+        let begin = Instant::now();
         assert_eq!(text(&tokens).await, "token-1");
-        assert_eq!(asked, Instant::now(), "the caller does not wait");
+        assert_eq!(begin, Instant::now(), "the caller does not wait");
 
         sleep(Duration::from_secs(2)).await;
         assert_eq!(text(&tokens).await, "token-2");
@@ -110,66 +121,62 @@ async fn a_token_is_renewed_in_the_background_at_70_to_85_percent_of_its_life() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_endpoint_down_the_old_token_serves_until_it_expires_and_not_longer() {
+async fn with_the_endpoint_down_the_token_is_used_until_it_expires_and_no_longer() {
     let endpoint: Arc<Endpoint> = Arc::default();
-    let tokens = cell(&endpoint);
+    let tokens = access_token(&endpoint);
     let begin = Instant::now();
     text(&tokens).await;
     endpoint.set_down(true);
 
-    while Instant::now() < begin + LIFE - Duration::from_secs(3) {
+    while Instant::now() < begin + TTL - Duration::from_secs(3) {
         assert_eq!(text(&tokens).await, "token-1");
         advance(Duration::from_secs(1)).await;
     }
-    // 150-300 s of calls every second, with waits of 6-8 s and 1 s per fetch.
+    // 150-300 s of calls every second, with a backoff of 6-8 s and 1 s per fetch.
     let failed = endpoint.calls() - 1;
     assert!((10..70).contains(&failed), "{failed} attempts");
 
     sleep(Duration::from_secs(4)).await;
-    let error = tokens.usable().await.unwrap_err();
+    let error = tokens.get().await.unwrap_err();
     assert_eq!(error.kind(), Kind::VendorUnavailable);
 
     let (calls, now) = (endpoint.calls(), Instant::now());
     for _ in 0..100 {
-        let error = tokens.usable().await.unwrap_err();
+        let error = tokens.get().await.unwrap_err();
         assert_eq!(error.kind(), Kind::VendorUnavailable);
     }
-    assert_eq!(
-        endpoint.calls(),
-        calls,
-        "a fresh failure is not asked for again"
-    );
-    assert_eq!(Instant::now(), now, "and answers at once");
+    assert_eq!(endpoint.calls(), calls, "no request during the backoff");
+    assert_eq!(Instant::now(), now, "and the error comes at once");
 
     endpoint.set_down(false);
-    sleep(MAX_WAIT).await;
+    sleep(MAX_BACKOFF).await;
     assert_ne!(text(&tokens).await, "token-1");
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_whose_token_was_rejected_share_one_renewal() {
+async fn callers_whose_token_was_rejected_share_one_refresh() {
     let endpoint = Arc::default();
-    let tokens = cell(&endpoint);
-    let rejected = tokens.usable().await.unwrap();
+    let tokens = access_token(&endpoint);
+    let rejected = tokens.get().await.unwrap();
 
-    let renewed = join_all((0..100).map(|_| tokens.renew(rejected.clone()))).await;
+    let refreshed = join_all((0..100).map(|_| tokens.refresh_rejected(rejected.clone()))).await;
 
-    for token in renewed {
+    for token in refreshed {
         assert_eq!(token.unwrap().unwrap().expose(), "token-2");
     }
     assert_eq!(endpoint.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejections_force_at_most_one_renewal_a_second() {
+async fn rejections_force_one_refresh_a_second_at_most() {
     let endpoint = Arc::default();
-    let tokens = cell(&endpoint);
-    let mut token = tokens.usable().await.unwrap();
+    let tokens = access_token(&endpoint);
+    let mut token = tokens.get().await.unwrap();
     let begin = Instant::now();
 
     while begin.elapsed() < Duration::from_secs(60) {
-        if let Some(renewed) = tokens.renew(token.clone()).await.unwrap() {
-            token = renewed;
+        if let Some(refreshed) = tokens.refresh_rejected(token.clone()).await.unwrap() {
+            token = refreshed;
         }
         advance(Duration::from_millis(50)).await;
     }
@@ -182,13 +189,13 @@ async fn rejections_force_at_most_one_renewal_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_fails_leaves_the_token_to_others_and_says_why() {
+async fn a_failed_refresh_returns_the_reason_and_keeps_the_token_for_other_calls() {
     let endpoint: Arc<Endpoint> = Arc::default();
-    let tokens = cell(&endpoint);
-    let token = tokens.usable().await.unwrap();
+    let tokens = access_token(&endpoint);
+    let token = tokens.get().await.unwrap();
     endpoint.set_down(true);
 
-    let error = tokens.renew(token).await.unwrap_err();
+    let error = tokens.refresh_rejected(token).await.unwrap_err();
 
     assert_eq!(error.kind(), Kind::VendorUnavailable);
     assert_eq!(text(&tokens).await, "token-1");
@@ -203,10 +210,10 @@ fn a_changed_secret_is_another_credential() {
 #[tokio::test(start_paused = true)]
 async fn debug_output_holds_neither_token_nor_secret() {
     let endpoint = Arc::default();
-    let tokens = cell(&endpoint);
-    let token = tokens.usable().await.unwrap();
+    let tokens = access_token(&endpoint);
+    let token = tokens.get().await.unwrap();
 
     let shown = format!("{tokens:?} {token:?}");
 
-    assert_eq!(shown, "Tokens(..) Token(..)");
+    assert_eq!(shown, "AccessToken(..) CachedToken(..)");
 }

@@ -1,4 +1,4 @@
-//! Decodes the form of a call and complains about what no client may send.
+//! Decodes the form of a call and records violations of the format.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::journal::Operation;
 
-/// Most bytes of the base64 text, escaped as it is sent.
+/// Maximum length of the base64 text, escaped as it is sent.
 const MAX_ENCODED: usize = 4 * 1024 * 1024;
 
 /// A decoded form.
@@ -18,8 +18,8 @@ pub(super) struct Form {
     pub(super) fields: BTreeMap<String, String>,
     /// The `image` field.
     pub(super) image: Image,
-    /// Broken rules of the format.
-    pub(super) complaints: Vec<String>,
+    /// Violations of the format.
+    pub(super) violations: Vec<String>,
 }
 
 /// The `image` field.
@@ -27,7 +27,7 @@ pub(super) struct Form {
 pub(super) enum Image {
     #[default]
     Absent,
-    /// Longer than the vendor takes.
+    /// Longer than the vendor accepts.
     TooLong,
     /// Not base64.
     Undecodable,
@@ -51,46 +51,46 @@ impl Form {
     fn check_content_type(&mut self, content_type: &str) {
         let media_type = content_type.split(';').next().unwrap_or_default();
         if media_type.trim() != "application/x-www-form-urlencoded" {
-            self.complain(format!("the content type is `{content_type}`"));
+            self.add_violation(format!("the content type is `{content_type}`"));
         }
     }
 
-    /// Reads one `name=value`; split by hand because the limit of the image
-    /// is on the escaped text.
+    /// Reads one `name=value`; the body is split by hand because the limit of the
+    /// image applies to the escaped text.
     fn read_pair(&mut self, operation: Operation, pair: &[u8]) {
         let Some((name, value)) = form_urlencoded::parse(pair).next() else {
             return;
         };
         if !allowed(operation).contains(&name.as_ref()) {
-            self.complain(format!("unknown form field `{name}`"));
+            self.add_violation(format!("unknown form field `{name}`"));
         }
         if name == "image" {
             if self.image != Image::Absent {
-                self.complain("two `image` fields".to_owned());
+                self.add_violation("two `image` fields".to_owned());
             }
             self.image = self.read_image(&value, pair.len() - "image=".len());
             return;
         }
         let (name, value) = (name.into_owned(), value.into_owned());
         if self.fields.insert(name.clone(), value).is_some() {
-            self.complain(format!("two `{name}` fields"));
+            self.add_violation(format!("two `{name}` fields"));
         }
     }
 
     fn read_image(&mut self, text: &str, encoded_bytes: usize) -> Image {
         if encoded_bytes > MAX_ENCODED {
-            self.complain(format!("`image` takes {encoded_bytes} bytes"));
+            self.add_violation(format!("`image` has {encoded_bytes} bytes"));
             return Image::TooLong;
         }
         let Ok(image) = STANDARD.decode(text) else {
-            self.complain("`image` is not base64".to_owned());
+            self.add_violation("`image` is not base64".to_owned());
             return Image::Undecodable;
         };
         Image::Bytes(image.into())
     }
 
-    fn complain(&mut self, what: String) {
-        self.complaints.push(what);
+    fn add_violation(&mut self, what: String) {
+        self.violations.push(what);
     }
 
     pub(super) fn field(&self, name: &str) -> Option<&str> {

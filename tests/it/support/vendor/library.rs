@@ -1,9 +1,9 @@
-//! The fake vendor's images and what the four operations do to them.
+//! The images of the fake vendor, and the four operations.
 //!
-//! Content decides identity: a sign comes from the bytes of the file. Two
-//! files show the same when they have the same size and their reductions to
-//! 64 × 64 pixels differ by at most 12 of 255 on average, which the images
-//! that tests draw meet when only their encoding differs.
+//! Content decides identity: a sign is a hash of the bytes of the file. Two files
+//! are the same image when they have the same size and their reductions to 64 × 64
+//! pixels differ by up to 12 of 255 on average, which is true for the generated
+//! test images when only their encoding differs.
 
 use std::io::Cursor;
 
@@ -28,17 +28,17 @@ pub struct Stored {
     sketch: Sketch,
 }
 
-/// What a batch deletion with unknown signs does. The documentation does not
-/// say, so a client has to live with each.
+/// What a batch deletion with unknown signs does. The documentation does not say,
+/// so a client has to support each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchDelete {
     /// Deletes the known ones; 216680 when there is none.
     #[default]
     WhatExists,
-    /// Deletes nothing and answers 216680 when any is unknown.
+    /// Deletes nothing and returns 216680 when any is unknown.
     AllOrNothing,
     /// Deletes the known ones and always succeeds.
-    NeverComplains,
+    AlwaysSucceeds,
 }
 
 /// All images in the order of adding.
@@ -54,11 +54,11 @@ pub(super) struct Rejection {
     pub(super) code: i64,
     pub(super) message: &'static str,
     pub(super) cont_sign: Option<String>,
-    /// Set when no client may cause this.
-    pub(super) complaint: Option<String>,
+    /// Set if it is a violation of the format.
+    pub(super) violation: Option<String>,
 }
 
-/// An image reduced to what comparison needs.
+/// An image reduced for comparison.
 #[derive(Clone, Debug, PartialEq)]
 struct Sketch {
     size: (u32, u32),
@@ -66,20 +66,20 @@ struct Sketch {
 }
 
 /// A checked image of a request.
-struct Shown {
+struct RequestImage {
     image: Bytes,
     sketch: Sketch,
 }
 
 type Response<T = Value> = Result<T, Rejection>;
 
-/// Shortest and longest side of an image in pixels.
+/// Minimum and maximum side of an image in pixels.
 const SIDES: (u32, u32) = (50, 4096);
 /// Width and height of a [`Sketch`].
 const REDUCED: u32 = 64;
-/// Most difference of the same image, on average per channel.
+/// Maximum difference of the same image, on average per channel.
 const MAX_DIFFERENCE: u64 = 12;
-/// Matches past this one are never returned.
+/// Maximum number of matches.
 const MAX_MATCHES: usize = 1000;
 const MAX_SIGNS: usize = 100;
 const MAX_BRIEF: usize = 256;
@@ -88,25 +88,25 @@ const MAX_URL: usize = 1024;
 // === impl Library ===
 
 impl Library {
-    /// Does what a call asks for; `fetch` reads the image behind a `url`.
+    /// Performs the operation of a call; `fetch` reads the image of a `url`.
     pub(super) fn serve(
         &mut self,
         operation: Operation,
         form: &Form,
         fetch: impl Fn(&str) -> Option<Bytes>,
     ) -> Response {
-        let shown = image(form, fetch)?.map(look).transpose()?;
+        let query_image = image(form, fetch)?.map(check).transpose()?;
         match operation {
-            Operation::Add => self.add(shown, form),
-            Operation::Search => self.search(shown, form),
-            Operation::Update => self.update(shown, form),
-            Operation::Delete => self.delete(shown, form),
+            Operation::Add => self.add(query_image, form),
+            Operation::Search => self.search(query_image, form),
+            Operation::Update => self.update(query_image, form),
+            Operation::Delete => self.delete(query_image, form),
             Operation::Token => Err(reject(3, "Unsupported openapi method")),
         }
     }
 
-    fn add(&mut self, shown: Option<Shown>, form: &Form) -> Response {
-        let Shown { image, sketch } = shown.ok_or_else(not_enough)?;
+    fn add(&mut self, query_image: Option<RequestImage>, form: &Form) -> Response {
+        let RequestImage { image, sketch } = query_image.ok_or_else(not_enough)?;
         let brief = brief(form)?.ok_or_else(|| reject(216_101, "param brief not exist"))?;
         let tags = tags(form)?.unwrap_or_default();
         let cont_sign = sign(&image);
@@ -128,9 +128,9 @@ impl Library {
         Ok(response)
     }
 
-    fn search(&self, shown: Option<Shown>, form: &Form) -> Response {
-        let shown = shown.ok_or_else(not_enough)?;
-        let wanted = tags(form)?.unwrap_or_default();
+    fn search(&self, query_image: Option<RequestImage>, form: &Form) -> Response {
+        let query_image = query_image.ok_or_else(not_enough)?;
+        let required = tags(form)?.unwrap_or_default();
         let any = match form.field("tag_logic") {
             None | Some("0") => false,
             Some("1") => true,
@@ -140,8 +140,8 @@ impl Library {
         let count = number(form, "rn", 300, 1..=1000)?;
 
         let carries = |stored: &Stored| {
-            let mut hits = wanted.iter().map(|tag| stored.tags.contains(tag));
-            wanted.is_empty()
+            let mut hits = required.iter().map(|tag| stored.tags.contains(tag));
+            required.is_empty()
                 || if any {
                     hits.any(|hit| hit)
                 } else {
@@ -151,10 +151,10 @@ impl Library {
         let mut matches: Vec<_> = self
             .images
             .iter()
-            .filter(|stored| carries(stored) && stored.sketch.same(&shown.sketch))
+            .filter(|stored| carries(stored) && stored.sketch.same(&query_image.sketch))
             .map(|stored| {
                 (
-                    if stored.image == shown.image {
+                    if stored.image == query_image.image {
                         1.0
                     } else {
                         0.99
@@ -175,9 +175,9 @@ impl Library {
         Ok(json!({ "result_num": result.len(), "result": result, "has_more": end < matches.len() }))
     }
 
-    fn update(&mut self, shown: Option<Shown>, form: &Form) -> Response {
-        let sign = match (shown, form.field("cont_sign")) {
-            (Some(shown), _) => sign(&shown.image),
+    fn update(&mut self, query_image: Option<RequestImage>, form: &Form) -> Response {
+        let sign = match (query_image, form.field("cont_sign")) {
+            (Some(query_image), _) => sign(&query_image.image),
             (None, Some(sign)) if sign.contains(';') => {
                 return Err(reject(216_100, "invalid param"));
             }
@@ -196,9 +196,9 @@ impl Library {
         Ok(json!({}))
     }
 
-    fn delete(&mut self, shown: Option<Shown>, form: &Form) -> Response {
-        let signs: Vec<String> = match (shown, form.field("cont_sign")) {
-            (Some(shown), _) => vec![sign(&shown.image)],
+    fn delete(&mut self, query_image: Option<RequestImage>, form: &Form) -> Response {
+        let signs: Vec<String> = match (query_image, form.field("cont_sign")) {
+            (Some(query_image), _) => vec![sign(&query_image.image)],
             (None, Some(text)) => text.split(';').map(|sign| sign.trim().to_owned()).collect(),
             (None, None) => return Err(not_enough()),
         };
@@ -212,7 +212,7 @@ impl Library {
         let rejected = match self.batch_delete {
             BatchDelete::WhatExists => known == 0,
             BatchDelete::AllOrNothing => known < signs.len(),
-            BatchDelete::NeverComplains => false,
+            BatchDelete::AlwaysSucceeds => false,
         };
         if rejected {
             return Err(not_exist());
@@ -239,7 +239,7 @@ impl Sketch {
     }
 }
 
-/// Picks the image of a request: `image` wins over `url`.
+/// Returns the image of a request: `image` has priority over `url`.
 fn image(form: &Form, fetch: impl Fn(&str) -> Option<Bytes>) -> Response<Option<Bytes>> {
     match (&form.image, form.field("url")) {
         (Image::Bytes(image), _) => Ok(Some(image.clone())),
@@ -264,7 +264,7 @@ fn image(form: &Form, fetch: impl Fn(&str) -> Option<Bytes>) -> Response<Option<
 }
 
 /// Checks and reduces an image.
-fn look(image: Bytes) -> Response<Shown> {
+fn check(image: Bytes) -> Response<RequestImage> {
     if image.is_empty() {
         return Err(reject(216_200, "empty image"));
     }
@@ -281,14 +281,14 @@ fn look(image: Bytes) -> Response<Shown> {
     let size = reader.into_dimensions().map_err(broken)?;
     if size.0.min(size.1) < SIDES.0 || size.0.max(size.1) > SIDES.1 {
         let mut rejection = reject(216_202, "image size error");
-        rejection.complaint = Some(format!("an image of {} x {} pixels", size.0, size.1));
+        rejection.violation = Some(format!("an image of {} x {} pixels", size.0, size.1));
         return Err(rejection);
     }
     let reader = open().expect("reading from memory works");
     let canvas = reader.decode().map_err(broken)?.into_rgb8();
     let pixels = imageops::thumbnail(&canvas, REDUCED, REDUCED).into_raw();
     let sketch = Sketch { size, pixels };
-    Ok(Shown { image, sketch })
+    Ok(RequestImage { image, sketch })
 }
 
 fn brief(form: &Form) -> Response<Option<String>> {
@@ -299,8 +299,8 @@ fn brief(form: &Form) -> Response<Option<String>> {
     Ok(brief.map(str::to_owned))
 }
 
-/// Reads up to two tags of 1 to 65535; equal ones are legal, an empty field
-/// means none.
+/// Reads up to two tags of 1 to 65535; equal ones are valid, an empty field means
+/// none.
 fn tags(form: &Form) -> Response<Option<Vec<u16>>> {
     let Some(text) = form.field("tags") else {
         return Ok(None);
@@ -329,7 +329,7 @@ fn number(
     number.ok_or_else(|| reject(216_100, "invalid param"))
 }
 
-/// Two numbers from the content, joined by a comma.
+/// Returns two numbers from a hash of the content, joined by a comma.
 fn sign(image: &[u8]) -> String {
     let hash = blake3::hash(image);
     let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
@@ -353,6 +353,6 @@ pub(super) fn reject(code: i64, message: &'static str) -> Rejection {
         code,
         message,
         cont_sign: None,
-        complaint: None,
+        violation: None,
     }
 }

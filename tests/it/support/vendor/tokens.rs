@@ -6,12 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{API_KEY, SECRET_KEY};
+/// The API Key that the vendor knows.
+pub const API_KEY: &str = "key";
+/// The Secret Key that belongs to it.
+pub const SECRET_KEY: &str = "secret";
 
 /// Granted tokens.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    pub(super) life: Duration,
+    pub(super) ttl: Duration,
     /// Secret Key by API Key.
     accounts: HashMap<String, String>,
     granted: HashMap<String, Grant>,
@@ -21,11 +24,11 @@ pub(super) struct Tokens {
 #[derive(Debug)]
 struct Grant {
     account: String,
-    end: Instant,
+    expires_at: Instant,
 }
 
-/// Why a token is of no use, as the API codes it.
-pub(super) enum Rejected {
+/// Why a token is invalid, by the codes of the API.
+pub(super) enum InvalidToken {
     Missing,
     Unknown,
     Expired,
@@ -36,7 +39,7 @@ pub(super) enum Rejected {
 impl Default for Tokens {
     fn default() -> Self {
         Tokens {
-            life: Duration::from_hours(720),
+            ttl: Duration::from_hours(720),
             accounts: HashMap::from([(API_KEY.to_owned(), SECRET_KEY.to_owned())]),
             granted: HashMap::new(),
             count: 0,
@@ -45,8 +48,8 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    /// Answers a token request: HTTP status and body. Earlier tokens stay
-    /// good.
+    /// Responds to a token request with HTTP status and body. Earlier tokens are
+    /// still valid.
     pub(super) fn grant(&mut self, client_id: &str, client_secret: &str) -> (u16, Value) {
         let Some(secret) = self.accounts.get(client_id) else {
             return rejection("unknown client id");
@@ -55,20 +58,20 @@ impl Tokens {
             return rejection("Client authentication failed");
         }
         self.count += 1;
-        let (life, now) = (self.life.as_secs(), SystemTime::now());
-        let unix = now
+        let ttl = self.ttl.as_secs();
+        let unix = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("it is after 1970")
             .as_secs();
-        let token = format!("24.{:032x}.{life}.{}.282335-1", self.count, unix + life);
+        let token = format!("24.{:032x}.{ttl}.{}.282335-1", self.count, unix + ttl);
         let grant = Grant {
             account: client_id.to_owned(),
-            end: Instant::now() + self.life,
+            expires_at: Instant::now() + self.ttl,
         };
         self.granted.insert(token.clone(), grant);
         let body = json!({
             "access_token": token,
-            "expires_in": life,
+            "expires_in": ttl,
             "refresh_token": format!("25.{:032x}.315360000.{}.282335-1", self.count, unix + 315_360_000),
             "scope": "public brain_all_scope",
             "session_key": "c2Vzc2lvbg==",
@@ -77,13 +80,13 @@ impl Tokens {
         (200, body)
     }
 
-    pub(super) fn check(&self, token: &str) -> Result<(), Rejected> {
+    pub(super) fn check(&self, token: &str) -> Result<(), InvalidToken> {
         if token.is_empty() {
-            return Err(Rejected::Missing);
+            return Err(InvalidToken::Missing);
         }
         match self.granted.get(token) {
-            None => Err(Rejected::Unknown),
-            Some(grant) if grant.end <= Instant::now() => Err(Rejected::Expired),
+            None => Err(InvalidToken::Unknown),
+            Some(grant) if grant.expires_at <= Instant::now() => Err(InvalidToken::Expired),
             Some(_) => Ok(()),
         }
     }
@@ -95,7 +98,7 @@ impl Tokens {
     pub(super) fn expire_all(&mut self) {
         let now = Instant::now();
         for grant in self.granted.values_mut() {
-            grant.end = now;
+            grant.expires_at = now;
         }
     }
 
@@ -104,7 +107,7 @@ impl Tokens {
             .insert(api_key.to_owned(), secret_key.to_owned());
     }
 
-    /// API Key of the account that a token was granted to.
+    /// Returns the API Key of the account that a token was granted to.
     pub(super) fn account_of(&self, token: &str) -> Option<&str> {
         self.granted.get(token).map(|grant| grant.account.as_str())
     }

@@ -1,28 +1,29 @@
-//! A vendor that does not answer, and accounts that are used up.
+//! The circuit breaker and cool-downs: a vendor that does not respond, and accounts
+//! whose quota is used up.
 
 use samegate::library::BreakerState;
 
-use super::pace::{numbered, paced, vendor_without_images};
+use super::rate_limit::{limited, numbered, vendor_without_images};
 use super::*;
 use crate::support::clock::Clock;
 
-/// Failures in a row that open a breaker.
+/// Consecutive failures that open a circuit breaker.
 const FAILURES: usize = 7;
 
-fn state(library: &Rest) -> BreakerState {
+fn state(library: &RestBackend) -> BreakerState {
     library.state().credentials[0].breaker.unwrap()
 }
 
-async fn search_once(library: &Rest) -> Result<()> {
+async fn search_once(library: &RestBackend) -> Result<()> {
     library.search(&call(), numbered(1)).await.map(drop)
 }
 
 /// A library with two accounts, `key` and `second`.
-fn with_two_accounts(vendor: &Vendor) -> Rest {
+fn with_two_accounts(vendor: &Vendor) -> RestBackend {
     vendor.open_account("second", "secret");
     let mut config = config(vendor);
     config.credentials.push(credential("second", "secret"));
-    Rest::connect(&config).unwrap()
+    open(&config)
 }
 
 fn sent_by(vendor: &Vendor, operation: Operation, account: &str) -> usize {
@@ -32,10 +33,10 @@ fn sent_by(vendor: &Vendor, operation: Operation, account: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_vendor_that_breaks_is_left_alone_and_probed_with_one_call() {
+async fn failures_open_the_circuit_breaker_which_probes_with_one_call() {
     for fault in [Fault::html(503), Fault::Reset] {
         let vendor = vendor_without_images().await;
-        let library = paced(&vendor, 100);
+        let library = limited(&vendor, 100);
         let clock = Clock::stop();
         clock.drive(search_once(&library)).await.unwrap();
         vendor.always(Operation::Search, fault);
@@ -70,16 +71,16 @@ async fn a_vendor_that_breaks_is_left_alone_and_probed_with_one_call() {
             other
         });
         assert_eq!(other.unwrap_err().kind(), Kind::VendorUnavailable);
-        // Served after all, from a library without images.
+        // The response of a library without images.
         probe.unwrap();
         assert_eq!(state(&library), BreakerState::Closed);
     }
 }
 
 #[tokio::test]
-async fn a_silent_vendor_opens_the_breaker() {
+async fn a_vendor_that_hangs_opens_the_circuit_breaker() {
     let vendor = vendor_without_images().await;
-    let library = paced(&vendor, 100);
+    let library = limited(&vendor, 100);
     let clock = Clock::stop();
     let gate = Gate::closed();
     vendor.always(Operation::Search, Fault::Head(gate.clone()));
@@ -95,19 +96,19 @@ async fn a_silent_vendor_opens_the_breaker() {
 }
 
 #[tokio::test]
-async fn rejections_for_pace_and_quota_leave_the_breaker_closed() {
+async fn rejections_by_rate_limit_and_quota_keep_the_circuit_breaker_closed() {
     for code in [4, 17, 18, 19] {
         let vendor = vendor_without_images().await;
         vendor.always(Operation::Search, Fault::code(code));
         let clock = Clock::stop();
 
         for _ in 0..FAILURES * 2 {
-            // Without the rest of an account that is used up.
-            let library = paced(&vendor, 100);
+            // Without the cool-down of an account whose quota is used up.
+            let library = limited(&vendor, 100);
             clock.drive(search_once(&library)).await.unwrap_err();
             assert_eq!(state(&library), BreakerState::Closed, "{code}");
         }
-        let library = paced(&vendor, 100);
+        let library = limited(&vendor, 100);
         for _ in 0..FAILURES * 2 {
             clock.drive(search_once(&library)).await.unwrap_err();
         }
@@ -116,7 +117,7 @@ async fn rejections_for_pace_and_quota_leave_the_breaker_closed() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_used_up_hands_its_calls_to_the_next() {
+async fn calls_use_the_next_account_when_a_quota_is_used_up() {
     let vendor = vendor_without_images().await;
     let library = with_two_accounts(&vendor);
     vendor.reject_account(API_KEY, Operation::Search, Fault::code(17));
@@ -126,7 +127,11 @@ async fn an_account_that_is_used_up_hands_its_calls_to_the_next() {
     }
     add(&library, png(1), "a").await.unwrap();
 
-    assert_eq!(sent_by(&vendor, Operation::Search, API_KEY), 1, "it rests");
+    assert_eq!(
+        sent_by(&vendor, Operation::Search, API_KEY),
+        1,
+        "it is in cool-down"
+    );
     assert_eq!(sent_by(&vendor, Operation::Search, "second"), 20);
     assert_eq!(
         sent_by(&vendor, Operation::Add, API_KEY),
@@ -135,13 +140,16 @@ async fn an_account_that_is_used_up_hands_its_calls_to_the_next() {
     );
     let states = library.state().credentials;
     assert_eq!(
-        states.iter().map(|state| state.cooling).collect::<Vec<_>>(),
+        states
+            .iter()
+            .map(|state| state.in_cooldown)
+            .collect::<Vec<_>>(),
         [true, false]
     );
 }
 
 #[tokio::test]
-async fn an_account_with_wrong_keys_is_passed_over() {
+async fn an_account_with_wrong_keys_is_excluded() {
     let vendor = vendor_without_images().await;
     vendor.open_account("second", "secret");
     let mut config = config(&vendor);
@@ -149,7 +157,7 @@ async fn an_account_with_wrong_keys_is_passed_over() {
         credential("wrong", "secret"),
         credential("second", "secret"),
     ];
-    let library = Rest::connect(&config).unwrap();
+    let library = open(&config);
 
     for _ in 0..5 {
         search_once(&library).await.unwrap();
@@ -159,7 +167,7 @@ async fn an_account_with_wrong_keys_is_passed_over() {
 }
 
 #[tokio::test]
-async fn with_every_account_used_up_the_vendors_own_response_comes_at_once() {
+async fn with_every_quota_used_up_the_vendors_own_error_comes_at_once() {
     let vendor = vendor_without_images().await;
     let library = with_two_accounts(&vendor);
     vendor.always(Operation::Search, Fault::code(17));
@@ -170,5 +178,5 @@ async fn with_every_account_used_up_the_vendors_own_response_comes_at_once() {
         assert_eq!(error.vendor_code().unwrap().code, 17);
     }
 
-    assert_eq!(vendor.calls().len(), 2, "each account was asked once");
+    assert_eq!(vendor.calls().len(), 2, "one call to each account");
 }

@@ -1,8 +1,8 @@
-//! A span around every call of a library: which, what, how it ended.
+//! A span around every call of a library, with its operation and outcome.
 //!
 //! It wraps any backend, and sees neither images nor secrets: the span holds
 //! names, the reason of a failure and milliseconds. A call that is dropped
-//! before its end says so.
+//! before its end has the outcome `CANCELLED`.
 
 use std::sync::Arc;
 
@@ -20,28 +20,28 @@ use crate::error::{Error, Origin, Result, chain};
 use crate::library::{Library, State};
 use crate::telemetry::{self, names::attribute};
 
-/// Outcome of a call that its caller did not wait for.
+/// Outcome of a call that its caller cancelled.
 const CANCELLED: &str = "CANCELLED";
 
-/// A library whose calls are traced.
+/// A library whose calls are traced and logged.
 #[derive(Debug)]
-pub struct Observed {
+pub struct InstrumentedLibrary {
     name: Arc<str>,
     inner: Box<dyn Library>,
 }
 
-// === impl Observed ===
+// === impl InstrumentedLibrary ===
 
-impl Observed {
+impl InstrumentedLibrary {
     /// Traces the calls of `inner` under the library's configured name.
     pub fn new(name: impl Into<Arc<str>>, inner: impl Library + 'static) -> Self {
-        Observed {
+        InstrumentedLibrary {
             name: name.into(),
             inner: Box::new(inner),
         }
     }
 
-    async fn observe<T>(
+    async fn instrument<T>(
         &self,
         call: &Call,
         operation: &'static str,
@@ -59,61 +59,61 @@ impl Observed {
         telemetry::name_span(&span, operation);
         telemetry::attribute(&span, attribute::LIBRARY, self.name.clone());
         telemetry::attribute(&span, attribute::OPERATION, operation);
-        let mut ending = Ending {
+        let mut recorder = OutcomeRecorder {
             span: span.clone(),
             begin: Instant::now(),
             outcome: CANCELLED,
         };
         let result = work.instrument(span).await;
-        ending.outcome = match &result {
+        recorder.outcome = match &result {
             Ok(_) => "OK",
             Err(error) => error.kind().reason(),
         };
         if let Err(error) = &result {
-            report(&ending.span, error);
+            log_failure(&recorder.span, error);
         }
         result
     }
 }
 
 #[async_trait]
-impl Library for Observed {
+impl Library for InstrumentedLibrary {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
-        self.observe(call, "add", self.inner.add(call, request))
+        self.instrument(call, "add", self.inner.add(call, request))
             .await
     }
 
-    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
-        self.observe(call, "search", self.inner.search(call, query))
+    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+        self.instrument(call, "search", self.inner.search(call, query))
             .await
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
-        self.observe(call, "update", self.inner.update(call, request))
+        self.instrument(call, "update", self.inner.update(call, request))
             .await
     }
 
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
-        self.observe(call, "delete", self.inner.delete(call, request))
+        self.instrument(call, "delete", self.inner.delete(call, request))
             .await
     }
 
-    async fn stats(&self, call: &Call) -> Result<LibraryStats> {
-        self.observe(call, "stats", self.inner.stats(call)).await
+    async fn stats(&self, call: &Call) -> Result<Stats> {
+        self.instrument(call, "stats", self.inner.stats(call)).await
     }
 
     async fn list(&self, call: &Call, request: List) -> Result<Listing> {
-        self.observe(call, "list", self.inner.list(call, request))
+        self.instrument(call, "list", self.inner.list(call, request))
             .await
     }
 
     async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
-        self.observe(call, "get", self.inner.get(call, cont_sign))
+        self.instrument(call, "get", self.inner.get(call, cont_sign))
             .await
     }
 
-    async fn prepare(&self) -> Result<()> {
-        self.inner.prepare().await
+    async fn warm_up(&self) -> Result<()> {
+        self.inner.warm_up().await
     }
 
     fn state(&self) -> State {
@@ -121,23 +121,23 @@ impl Library for Observed {
     }
 }
 
-/// Logs a failure that somebody other than the caller has to look at; the
-/// caller is told the message, and only the log the causes.
-fn report(span: &Span, error: &Error) {
+/// Logs a failure that the operator has to look at, with its causes; the caller
+/// gets the message alone.
+fn log_failure(span: &Span, error: &Error) {
     if matches!(error.kind().origin(), Origin::Gateway | Origin::Vendor) {
         let reason = error.kind().reason();
         span.in_scope(|| tracing::warn!(error = chain(error), reason, "library call failed"));
     }
 }
 
-/// Writes into the span how the call ended, also when it is dropped.
-struct Ending {
+/// Records the outcome in the span, also of a call that is dropped.
+struct OutcomeRecorder {
     span: Span,
     begin: Instant,
     outcome: &'static str,
 }
 
-impl Drop for Ending {
+impl Drop for OutcomeRecorder {
     fn drop(&mut self) {
         self.span.record("outcome", self.outcome);
         self.span

@@ -3,21 +3,21 @@
 -- of local.rs, the rates are GCRA (gcra.rs).
 --
 -- KEYS[1]  hash of the tenant: tat (requests), btat (bytes), day, used
--- KEYS[2]  sorted set of its running calls: name -> second at which it expires
+-- KEYS[2]  sorted set of its concurrent calls: name -> second at which it expires
 -- ARGV     1 requests a second, 2 burst, 3 bytes a second, 4 requests a day,
 --          5 concurrent (0: no such limit), 6 bytes of the call,
---          7 name of the call, 8 seconds that it may run; empty name: charge
+--          7 name of the call, 8 maximum seconds of a call; empty name: charge
 --          the bytes without a decision
--- Answers  { limit, microseconds to wait }; limit is 0 for an admitted call,
+-- Returns  { limit, microseconds to wait }; limit is 0 for an admitted call,
 --          1 rate, 2 bytes, 3 concurrency, 4 day
 local time = redis.call('TIME')
 local unix = tonumber(time[1])
--- Seconds of a young epoch keep more digits after the point.
+-- Seconds since a recent epoch keep more digits after the point.
 local now = unix - 1700000000 + tonumber(time[2]) / 1000000
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local byte_rate, per_day = tonumber(ARGV[3]), tonumber(ARGV[4])
 local concurrent, bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
-local name, life = ARGV[7], tonumber(ARGV[8])
+local name, max_call_time = ARGV[7], tonumber(ARGV[8])
 local slack = 0.000001
 
 local held = redis.call('HMGET', KEYS[1], 'tat', 'btat', 'day', 'used')
@@ -55,8 +55,8 @@ if name ~= '' then
     if redis.call('ZCARD', KEYS[2]) >= concurrent then
       return reject(3, 1)
     end
-    redis.call('ZADD', KEYS[2], string.format('%.6f', now + life), name)
-    redis.call('EXPIRE', KEYS[2], math.ceil(life) + 1)
+    redis.call('ZADD', KEYS[2], string.format('%.6f', now + max_call_time), name)
+    redis.call('EXPIRE', KEYS[2], math.ceil(max_call_time) + 1)
   end
   used = used + 1
 end
@@ -68,7 +68,7 @@ redis.call('HSET', KEYS[1],
   'tat', string.format('%.9f', tat),
   'btat', string.format('%.9f', btat),
   'day', today, 'used', used)
--- Kept to the end of the day, and longer where a debt lasts longer.
+-- Kept until the end of the day, or longer if a debt lasts longer.
 local debt = math.ceil(math.max(tat, btat) - now)
 redis.call('EXPIRE', KEYS[1], math.max(86400 - unix % 86400, debt) + 1)
 return { 0, 0 }

@@ -1,29 +1,29 @@
-//! Repeats: what is sent again, when, and how often at most.
+//! Retries: which calls are retried, when, and how often.
 
 use samegate::domain::{Delete, RawTarget, Update};
 
-use super::pace::{numbered, paced, serving_vendor, vendor_without_images};
+use super::rate_limit::{limited, numbered, serving_vendor, vendor_without_images};
 use super::*;
 use crate::support::clock::Clock;
 
-/// Saves up repeats by calls that succeed.
-async fn save_up(library: &Rest, calls: u32) {
+/// Fills the retry budget by calls that succeed.
+async fn fill_retry_budget(library: &RestBackend, calls: u32) {
     for _ in 0..calls {
         library.search(&call(), numbered(1)).await.unwrap();
     }
 }
 
-async fn search_briefly(library: &Rest, seconds: u64) -> Result<()> {
+async fn search_briefly(library: &RestBackend, seconds: u64) -> Result<()> {
     let call = call_within(Duration::from_secs(seconds));
     library.search(&call, numbered(1)).await.map(drop)
 }
 
 #[tokio::test]
-async fn a_vendor_that_fails_every_time_sees_a_fifth_more_calls_and_no_more() {
+async fn a_vendor_that_fails_every_time_gets_a_fifth_more_calls_and_no_more() {
     for code in [2, 4, 18, 282_000] {
         let vendor = vendor_without_images().await;
         vendor.always(Operation::Search, Fault::code(code));
-        let library = paced(&vendor, 1000);
+        let library = limited(&vendor, 1000);
         let clock = Clock::stop();
 
         for _ in 0..100 {
@@ -37,10 +37,10 @@ async fn a_vendor_that_fails_every_time_sees_a_fifth_more_calls_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_rejection_for_pace_is_repeated_after_its_second() {
+async fn a_rejection_by_the_rate_limit_is_retried_after_its_second() {
     let vendor = vendor_without_images().await;
     vendor.script(Operation::Search, Fault::code(18));
-    let library = paced(&vendor, 10);
+    let library = limited(&vendor, 10);
     let clock = Clock::stop();
 
     clock.drive(search_briefly(&library, 20)).await.unwrap();
@@ -52,10 +52,10 @@ async fn a_rejection_for_pace_is_repeated_after_its_second() {
 }
 
 #[tokio::test]
-async fn a_repeat_that_the_deadline_does_not_allow_is_left_to_the_caller_at_once() {
+async fn a_retry_that_the_deadline_does_not_allow_fails_at_once() {
     let vendor = vendor_without_images().await;
     vendor.script(Operation::Search, Fault::code(18));
-    let library = paced(&vendor, 10);
+    let library = limited(&vendor, 10);
     let clock = Clock::stop();
     let begin = Instant::now();
 
@@ -68,7 +68,7 @@ async fn a_repeat_that_the_deadline_does_not_allow_is_left_to_the_caller_at_once
 }
 
 #[tokio::test]
-async fn an_add_whose_response_was_lost_is_repeated_and_says_what_it_did() {
+async fn an_add_whose_response_was_lost_is_retried_and_returns_whether_it_existed() {
     for (before, existed) in [(None, false), (Some("other"), true)] {
         let vendor = serving_vendor().await;
         let library = library(&vendor);
@@ -76,7 +76,7 @@ async fn an_add_whose_response_was_lost_is_repeated_and_says_what_it_did() {
         if let Some(brief) = before {
             clock.drive(add(&library, png(1), brief)).await.unwrap();
         }
-        clock.drive(save_up(&library, 15)).await;
+        clock.drive(fill_retry_budget(&library, 15)).await;
         vendor.script(Operation::Add, Fault::LostResponse);
 
         let added = clock.drive(add(&library, png(1), "mine")).await.unwrap();
@@ -89,13 +89,13 @@ async fn an_add_whose_response_was_lost_is_repeated_and_says_what_it_did() {
 }
 
 #[tokio::test]
-async fn an_update_is_repeated_and_a_deletion_only_where_nothing_was_done() {
+async fn an_update_is_retried_and_a_deletion_only_if_it_had_no_effect() {
     let vendor = serving_vendor().await;
     let library = library(&vendor);
     let clock = Clock::stop();
     let sign = clock.drive(add(&library, png(1), "a")).await.unwrap();
     let sign = vec![sign.cont_sign.to_string()];
-    clock.drive(save_up(&library, 20)).await;
+    clock.drive(fill_retry_budget(&library, 20)).await;
     let update = || Update::new(RawTarget::Signs(sign.clone()), Some("b".to_owned()), None);
     let delete = || Delete::new(RawTarget::Signs(sign.clone())).unwrap();
 
@@ -114,13 +114,16 @@ async fn an_update_is_repeated_and_a_deletion_only_where_nothing_was_done() {
     let error = deleted.outcomes.remove(0).unwrap_err();
     assert_eq!(error.kind(), Kind::VendorUnavailable);
     assert_eq!(vendor.calls_of(Operation::Delete).len(), 2);
-    assert!(vendor.stored().is_empty(), "it was done, and nobody knew");
+    assert!(
+        vendor.stored().is_empty(),
+        "it was done, and its response was lost"
+    );
 }
 
 #[tokio::test]
-async fn tokens_that_are_revoked_again_and_again_cost_no_call_and_a_renewal_each() {
+async fn tokens_that_are_revoked_again_and_again_fail_no_call_and_cost_a_refresh_each() {
     let vendor = serving_vendor().await;
-    let library = paced(&vendor, 10);
+    let library = limited(&vendor, 10);
     let clock = Clock::stop();
 
     for number in 0..60 {

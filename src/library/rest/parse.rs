@@ -1,24 +1,24 @@
-//! What the vendor's responses mean.
+//! Parses the vendor's responses.
 //!
-//! Its own answers have HTTP status 200 also when they reject; any other
-//! status speaks for whatever stands before it, unless the body names one of
-//! the vendor's errors. What may quote a secret is withheld here.
+//! Responses of the API have HTTP status 200, also its rejections. Any other
+//! status comes from a proxy in front of it, unless the body is one of the
+//! vendor's errors. Messages that may quote a secret are withheld here.
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::client::Response;
-use super::token::Token;
+use super::token::CachedToken;
 use crate::error::{Error, Kind, Result};
 use crate::wire::{ApiError, TokenGrant, TokenRejection, read_response};
 
-/// Reads the response of an operation.
+/// Parses the response of an operation.
 ///
 /// # Errors
 ///
-/// The vendor's rejection, or what the status says, or `VendorProtocol`.
+/// The vendor's rejection, or the class of the status, or `VendorProtocol`.
 pub(super) fn response<T: DeserializeOwned>(response: &Response) -> Result<T> {
-    if response.status == StatusCode::OK || names_error(response) {
+    if response.status == StatusCode::OK || is_api_error(response) {
         return read_response(&response.body);
     }
     let kind = match response.status {
@@ -27,31 +27,31 @@ pub(super) fn response<T: DeserializeOwned>(response: &Response) -> Result<T> {
         _ => Kind::VendorProtocol,
     };
     let message = format!(
-        "the vendor answered with HTTP status {}",
+        "the vendor returned HTTP status {}",
         response.status.as_u16()
     );
     Err(Error::new(kind, message))
 }
 
-/// Whether the body is one of the vendor's errors.
-pub(super) fn names_error(response: &Response) -> bool {
+/// Returns whether the body is one of the vendor's errors.
+pub(super) fn is_api_error(response: &Response) -> bool {
     serde_json::from_slice::<ApiError>(&response.body).is_ok()
 }
 
-/// Reads the response of the token endpoint.
+/// Parses the response of the token endpoint.
 ///
 /// # Errors
 ///
 /// `VendorSetup` naming the setting for keys that the vendor does not know;
-/// otherwise like [`answer`].
-pub(super) fn grant(given: &Response) -> Result<TokenGrant> {
-    if given.status == StatusCode::OK
-        && let Ok(grant) = serde_json::from_slice(&given.body)
+/// otherwise like [`response`].
+pub(super) fn token_grant(received: &Response) -> Result<TokenGrant> {
+    if received.status == StatusCode::OK
+        && let Ok(grant) = serde_json::from_slice(&received.body)
     {
         return Ok(grant);
     }
-    let Ok(rejection) = serde_json::from_slice::<TokenRejection>(&given.body) else {
-        return response(given).map_err(without_words);
+    let Ok(rejection) = serde_json::from_slice::<TokenRejection>(&received.body) else {
+        return response(received).map_err(without_message);
     };
     if rejection.error != "invalid_client" {
         return Err(Error::new(
@@ -69,16 +69,16 @@ pub(super) fn grant(given: &Response) -> Result<TokenGrant> {
     Err(Error::new(Kind::VendorSetup, message))
 }
 
-/// Withholds words of the vendor that quote the token.
-pub(super) fn without_token(error: Error, token: &Token) -> Error {
+/// Withholds the vendor's message if it quotes the token.
+pub(super) fn without_token(error: Error, token: &CachedToken) -> Error {
     match error.message().contains(token.expose()) {
-        true => without_words(error),
+        true => without_message(error),
         false => error,
     }
 }
 
-/// Withholds the vendor's words; at the token endpoint they may quote keys.
-fn without_words(error: Error) -> Error {
+/// Withholds the vendor's message; at the token endpoint it may quote keys.
+fn without_message(error: Error) -> Error {
     match error.vendor_code() {
         Some(vendor) => Error::vendor(vendor.code, "(withheld: may hold secrets)", vendor.log_id),
         None => error,

@@ -1,4 +1,4 @@
-//! Pace: what reaches the vendor of many calls, by its own count.
+//! The rate limit: how many calls reach the vendor, by its own count.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,56 +7,55 @@ use super::*;
 use crate::support::clock::{Clock, STEP};
 use crate::support::vendor::max_in_any_second;
 
-/// How the calls of one load ended.
+/// Outcomes of the calls of one load.
 #[derive(Default)]
-struct Tally {
+struct Outcomes {
     offered: Cell<usize>,
-    answered: Cell<usize>,
+    succeeded: Cell<usize>,
     rejected: Cell<usize>,
-    /// Those that were rejected after they had waited, because others came in
-    /// between.
+    /// Those that were rejected after a wait, because others came in between.
     late: Cell<usize>,
 }
 
-/// What is offered all the time.
+/// Calls that are offered in every step.
 struct Load<'a> {
-    library: &'a Arc<Rest>,
-    tally: Rc<Tally>,
+    library: &'a Arc<RestBackend>,
+    outcomes: Rc<Outcomes>,
 }
 
 fn increment(cell: &Cell<usize>) {
     cell.set(cell.get() + 1);
 }
 
-/// A search that tells its number by its tag.
-pub(super) fn numbered(number: u32) -> Search {
-    let url = RawSource::Url(SHOWN.to_owned());
-    Search::new(url, &[number], TagLogic::And, (0, 0), 0.0).unwrap()
+/// A search with its number as its tag.
+pub(super) fn numbered(number: u32) -> Query {
+    let url = RawSource::Url(IMAGE_URL.to_owned());
+    Query::new(url, &[number], TagLogic::And, (0, 0), 0.0).unwrap()
 }
 
-/// A vendor that can reach what [`numbered`] shows.
+/// A vendor that can fetch the image of [`numbered`].
 pub(super) async fn serving_vendor() -> Vendor {
     let vendor = Vendor::start().await;
-    vendor.publish(SHOWN, png(1));
+    vendor.publish(IMAGE_URL, png(1));
     vendor
 }
 
-/// A vendor whose searches find nothing, which costs it nothing.
+/// A vendor whose searches find nothing, which costs no time.
 pub(super) async fn vendor_without_images() -> Vendor {
     let vendor = serving_vendor().await;
-    vendor.always(Operation::Search, Fault::json(FOUND_NOTHING));
+    vendor.always(Operation::Search, Fault::json(NO_MATCHES));
     vendor
 }
 
-const SHOWN: &str = "https://images.invalid/a.png";
-const FOUND_NOTHING: &str = r#"{"log_id":1,"result_num":0,"result":[],"has_more":false}"#;
+const IMAGE_URL: &str = "https://images.invalid/a.png";
+const NO_MATCHES: &str = r#"{"log_id":1,"result_num":0,"result":[],"has_more":false}"#;
 
-pub(super) fn paced(vendor: &Vendor, qps: u32) -> Arc<Rest> {
+pub(super) fn limited(vendor: &Vendor, qps: u32) -> Arc<RestBackend> {
     let config = config::Rest {
         qps,
         ..config(vendor)
     };
-    Arc::new(Rest::connect(&config).unwrap())
+    Arc::new(open(&config))
 }
 
 fn call_of(tenant: &str, weight: u32, bulk: bool, seconds: u64) -> Call {
@@ -73,7 +72,7 @@ fn call_of(tenant: &str, weight: u32, bulk: bool, seconds: u64) -> Call {
     }
 }
 
-fn queued(library: &Rest) -> usize {
+fn queued(library: &RestBackend) -> usize {
     let queues = library.state().credentials.into_iter();
     queues
         .map(|state| usize::try_from(state.queue.unwrap()).unwrap())
@@ -83,24 +82,24 @@ fn queued(library: &Rest) -> usize {
 // === impl Load ===
 
 impl<'a> Load<'a> {
-    fn on(library: &'a Arc<Rest>) -> Self {
-        let tally = Rc::default();
-        Load { library, tally }
+    fn on(library: &'a Arc<RestBackend>) -> Self {
+        let outcomes = Rc::default();
+        Load { library, outcomes }
     }
 
     fn offer(&self, call: Call, number: u32) {
-        increment(&self.tally.offered);
-        let (library, tally) = (self.library.clone(), self.tally.clone());
+        increment(&self.outcomes.offered);
+        let (library, outcomes) = (self.library.clone(), self.outcomes.clone());
         tokio::task::spawn_local(async move {
             let begin = Instant::now();
             let outcome = library.search(&call, numbered(number)).await;
             match outcome {
-                Ok(_) => increment(&tally.answered),
+                Ok(_) => increment(&outcomes.succeeded),
                 Err(error) => {
-                    assert_eq!(error.kind(), Kind::PacingRejected, "{error}");
-                    increment(&tally.rejected);
+                    assert_eq!(error.kind(), Kind::RateLimitDeadline, "{error}");
+                    increment(&outcomes.rejected);
                     if !begin.elapsed().is_zero() {
-                        increment(&tally.late);
+                        increment(&outcomes.late);
                     } else {
                         assert!(error.retry_after().unwrap() > call.timeout / 2);
                     }
@@ -110,34 +109,34 @@ impl<'a> Load<'a> {
         });
     }
 
-    /// Offers calls in every step, and lets each step end when every call that
-    /// is not waiting for its turn has its response.
+    /// Offers calls in every step; a step ends when every call is either queued
+    /// or done.
     async fn run(&self, clock: &Clock, time: Duration, mut step: impl FnMut(&Self)) {
         let begin = Instant::now();
         while begin.elapsed() < time {
             step(self);
             clock.pass(STEP).await;
-            let mut looks = 0;
+            let mut polls = 0;
             while self.open() > queued(self.library) {
                 clock.settle().await;
-                looks += 1;
-                assert!(looks < 2000, "calls that are neither queued nor answered");
+                polls += 1;
+                assert!(polls < 2000, "calls that are neither queued nor done");
             }
         }
     }
 
     fn open(&self) -> usize {
-        let tally = &self.tally;
-        tally.offered.get() - tally.answered.get() - tally.rejected.get()
+        let outcomes = &self.outcomes;
+        outcomes.offered.get() - outcomes.succeeded.get() - outcomes.rejected.get()
     }
 }
 
 #[tokio::test(flavor = "local")]
 async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_rejected_at_once() {
     let vendor = vendor_without_images().await;
-    // Renewals take their turn as well.
-    vendor.set_token_life(15);
-    let library = paced(&vendor, 10);
+    // Token requests count as well.
+    vendor.set_token_ttl(15);
+    let library = limited(&vendor, 10);
     let clock = Clock::stop();
 
     let load = Load::on(&library);
@@ -153,12 +152,12 @@ async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_rejected_at_o
     assert!(sent >= 570, "95 % of 10/s in a minute: {sent}");
     assert!(max_in_any_second(arrivals) <= 10);
     assert!(vendor.token_requests() >= 4, "{}", vendor.token_requests());
-    let (offered, rejected) = (load.tally.offered.get(), load.tally.rejected.get());
+    let (offered, rejected) = (load.outcomes.offered.get(), load.outcomes.rejected.get());
     assert_eq!(offered, 12_000);
     assert!(rejected > 11_000, "{rejected}");
-    // Token requests come in between, and this clock's steps add up to more
-    // than was projected.
-    let late = load.tally.late.get();
+    // Token requests come in between, and the steps of this clock add up to
+    // more than was projected.
+    let late = load.outcomes.late.get();
     assert!(late <= rejected / 50, "{late} of {rejected} rejected late");
     assert!(queued(&library) <= 50, "{}", queued(&library));
 }
@@ -166,7 +165,7 @@ async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_rejected_at_o
 #[tokio::test(flavor = "local")]
 async fn tenants_share_by_weight_and_bulk_keeps_a_tenth() {
     let vendor = vendor_without_images().await;
-    let library = paced(&vendor, 10);
+    let library = limited(&vendor, 10);
     let clock = Clock::stop();
 
     let load = Load::on(&library);
@@ -195,9 +194,9 @@ async fn tenants_share_by_weight_and_bulk_keeps_a_tenth() {
 #[tokio::test(flavor = "local")]
 async fn a_call_that_is_cancelled_in_the_queue_is_never_sent() {
     let vendor = vendor_without_images().await;
-    let library = paced(&vendor, 2);
+    let library = limited(&vendor, 2);
     let clock = Clock::stop();
-    // With the token request, all that one second holds.
+    // With the token request, the whole rate of one second.
     clock
         .drive(library.search(&call(), numbered(1)))
         .await
@@ -215,7 +214,7 @@ async fn a_call_that_is_cancelled_in_the_queue_is_never_sent() {
     waiting[1].abort();
     clock.settle().await;
 
-    assert_eq!(queued(&library), 1, "without any time");
+    assert_eq!(queued(&library), 1, "at once");
     clock.pass(Duration::from_secs(5)).await;
     let sent = vendor
         .calls()
@@ -225,14 +224,14 @@ async fn a_call_that_is_cancelled_in_the_queue_is_never_sent() {
 }
 
 #[tokio::test(flavor = "local")]
-async fn two_accounts_carry_twice_the_rate_and_each_keeps_its_own() {
+async fn two_accounts_send_twice_the_rate_and_each_keeps_its_own() {
     let vendor = vendor_without_images().await;
     vendor.open_account("second", "secret");
     let library = {
         let mut config = config(&vendor);
         config.qps = 10;
         config.credentials.push(credential("second", "secret"));
-        Arc::new(Rest::connect(&config).unwrap())
+        Arc::new(open(&config))
     };
     let clock = Clock::stop();
 

@@ -1,36 +1,35 @@
-//! Pace that replicas keep together through a real Redis, by the vendor's count.
+//! The rate limit that replicas share through a real Redis, by the vendor's count.
 //!
-//! Redis has its own clock, so nothing is paused here.
+//! Redis has its own clock, so no clock is paused here.
 
-use samegate::telemetry::Metrics;
 use tokio::task::JoinSet;
 
-use super::pace::{numbered, vendor_without_images};
+use super::rate_limit::{numbered, vendor_without_images};
 use super::*;
 use crate::support::redis::Redis;
 use crate::support::vendor::max_in_any;
 
 const QPS: u32 = 20;
 const REPLICAS: u32 = 3;
-/// The vendor counts whole seconds. A machine with much else to do notes one
-/// arrival later than the next, so this looks at somewhat less than a second;
-/// replicas that did not know of each other would send thrice the rate.
-const LOOK: Duration = Duration::from_millis(800);
+/// The vendor counts whole seconds. A busy machine records one arrival later than
+/// the next, so this period is a little less than a second; replicas that did not
+/// share the rate limit would send three times the rate.
+const COUNTED_PERIOD: Duration = Duration::from_millis(800);
 
-/// More than any machine needs for one of these tests.
+/// Timeout, above the time that any machine needs for one of these tests.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn replica(vendor: &Vendor, redis: &Redis, qps: u32) -> Arc<Rest> {
+fn replica(vendor: &Vendor, redis: &Redis, qps: u32) -> Arc<RestBackend> {
     let config = config::Rest {
         qps,
         ..config(vendor)
     };
     let connection = redis.connection(REPLICAS);
-    Arc::new(Rest::observed(&config, "", &Metrics::new(), Some(&connection)).unwrap())
+    Arc::new(RestBackend::new(&config, "", &Metrics::new(), Some(&connection)).unwrap())
 }
 
-/// Calls without a pause, many times what the vendor allows. Ends when dropped.
-fn offer(replicas: &[Arc<Rest>]) -> JoinSet<()> {
+/// Calls without a pause, many times the rate. Ends when dropped.
+fn offer(replicas: &[Arc<RestBackend>]) -> JoinSet<()> {
     let mut callers = JoinSet::new();
     for (number, replica) in (1..).zip(replicas) {
         for _ in 0..QPS {
@@ -39,7 +38,7 @@ fn offer(replicas: &[Arc<Rest>]) -> JoinSet<()> {
                 loop {
                     let call = call_within(Duration::from_secs(5));
                     if let Err(error) = replica.search(&call, numbered(number)).await {
-                        assert_eq!(error.kind(), Kind::PacingRejected, "{error}");
+                        assert_eq!(error.kind(), Kind::RateLimitDeadline, "{error}");
                         tokio::task::yield_now().await;
                     }
                 }
@@ -49,20 +48,22 @@ fn offer(replicas: &[Arc<Rest>]) -> JoinSet<()> {
     callers
 }
 
-fn seen(vendor: &Vendor) -> usize {
+fn received(vendor: &Vendor) -> usize {
     vendor.calls().len()
 }
 
-/// Waits until the vendor has seen this many seconds' calls more.
-async fn let_send(vendor: &Vendor, seconds: usize) {
+/// Waits until the vendor has received the calls of this many more seconds.
+async fn wait_for_seconds(vendor: &Vendor, seconds: usize) {
     for _ in 0..seconds {
-        let wanted = seen(vendor) + QPS as usize;
-        vendor.until("more calls", || seen(vendor) >= wanted).await;
+        let expected = received(vendor) + QPS as usize;
+        vendor
+            .until("more calls", || received(vendor) >= expected)
+            .await;
     }
 }
 
-/// Sends this many calls as fast as the pace allows.
-async fn send_at_once(replica: Arc<Rest>, calls: u32) {
+/// Sends this many calls as fast as the rate limit allows.
+async fn send_at_once(replica: Arc<RestBackend>, calls: u32) {
     let mut sending = JoinSet::new();
     for _ in 0..calls {
         let replica = replica.clone();
@@ -73,7 +74,7 @@ async fn send_at_once(replica: Arc<Rest>, calls: u32) {
     }
 }
 
-/// Looks until a condition holds, as often as Redis answers.
+/// Polls until a condition holds, as often as Redis responds.
 async fn until(redis: &Redis, condition: impl AsyncFn() -> bool) {
     let holds = async {
         while !condition().await {
@@ -83,27 +84,27 @@ async fn until(redis: &Redis, condition: impl AsyncFn() -> bool) {
     tokio::time::timeout(LIMIT, holds).await.unwrap();
 }
 
-fn is_together(replica: &Rest) -> bool {
-    replica.state().credentials[0].paced_together.unwrap()
+fn is_shared(replica: &RestBackend) -> bool {
+    replica.state().credentials[0].rate_limit_shared.unwrap()
 }
 
-fn assert_kept(vendor: &Vendor) {
+fn assert_rate_limit(vendor: &Vendor) {
     let arrivals = vendor.calls().into_iter().map(|call| call.arrival);
     let arrivals: Vec<_> = arrivals.chain(vendor.token_arrivals()).collect();
-    let most = max_in_any(LOOK, arrivals);
-    assert!(most <= QPS as usize, "{most} of {QPS}");
+    let max = max_in_any(COUNTED_PERIOD, arrivals);
+    assert!(max <= QPS as usize, "{max} of {QPS}");
 }
 
 #[tokio::test]
-async fn three_replicas_together_send_what_the_vendor_allows_and_share_it() {
+async fn three_replicas_share_the_rate_limit_and_use_it_fully() {
     let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
 
     let callers = offer(&replicas);
-    let_send(&vendor, 6).await;
+    wait_for_seconds(&vendor, 6).await;
     drop(callers);
 
-    assert_kept(&vendor);
+    assert_rate_limit(&vendor);
     let mut sent = [0; 3];
     for call in vendor.calls() {
         let number: usize = call.fields["tags"].parse().unwrap();
@@ -113,58 +114,58 @@ async fn three_replicas_together_send_what_the_vendor_allows_and_share_it() {
 }
 
 #[tokio::test]
-async fn a_replica_alone_has_the_whole_rate_of_all() {
+async fn a_replica_alone_gets_the_whole_rate() {
     let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     let callers = offer(&replicas);
-    let_send(&vendor, 2).await;
+    wait_for_seconds(&vendor, 2).await;
 
     drop(callers);
     let callers = offer(&replicas[..1]);
-    let_send(&vendor, 2).await;
+    wait_for_seconds(&vendor, 2).await;
     let begin = Instant::now();
-    let_send(&vendor, 4).await;
+    wait_for_seconds(&vendor, 4).await;
     let rate = f64::from(4 * QPS) / begin.elapsed().as_secs_f64();
     drop(callers);
 
-    assert_kept(&vendor);
-    // A part of a third, left by the two that went, would be below 7.
+    assert_rate_limit(&vendor);
+    // A third, as while the other two had calls, would be below 7.
     assert!(rate > 8.0, "{rate}");
 }
 
 #[tokio::test]
-async fn without_redis_each_goes_on_with_its_share_and_nobody_sees_an_error() {
+async fn without_redis_each_falls_back_to_its_share_and_no_call_fails() {
     let (vendor, mut redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     let callers = offer(&replicas);
-    let_send(&vendor, 2).await;
-    assert!(replicas.iter().all(|replica| is_together(replica)));
+    wait_for_seconds(&vendor, 2).await;
+    assert!(replicas.iter().all(|replica| is_shared(replica)));
 
     redis.kill().await;
     vendor
-        .until("all are alone", || {
-            replicas.iter().all(|replica| !is_together(replica))
+        .until("all are in fallback", || {
+            replicas.iter().all(|replica| !is_shared(replica))
         })
         .await;
-    let_send(&vendor, 2).await;
+    wait_for_seconds(&vendor, 2).await;
 
-    // It comes back empty: it knows nothing of the last second.
+    // It comes back empty, without the sends of the last second.
     redis.restart().await;
     vendor
-        .until("all are together", || {
-            replicas.iter().all(|replica| is_together(replica))
+        .until("all share again", || {
+            replicas.iter().all(|replica| is_shared(replica))
         })
         .await;
-    let_send(&vendor, 4).await;
+    wait_for_seconds(&vendor, 4).await;
     let mut callers = callers;
-    assert!(callers.try_join_next().is_none(), "a caller saw an error");
+    assert!(callers.try_join_next().is_none(), "a call failed");
     drop(callers);
 
-    assert_kept(&vendor);
+    assert_rate_limit(&vendor);
 }
 
 #[tokio::test]
-async fn a_redis_that_lost_its_memory_between_two_calls_lets_nobody_send_twice() {
+async fn a_redis_that_lost_its_data_between_two_calls_grants_no_slot_twice() {
     let (vendor, mut redis) = (vendor_without_images().await, Redis::start().await);
     let [one, two, _] = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     // Both have a token then.
@@ -173,68 +174,70 @@ async fn a_redis_that_lost_its_memory_between_two_calls_lets_nobody_send_twice()
     }
     send_at_once(one, QPS - 4).await;
 
-    // Nobody asks meanwhile, so nobody sees it go.
+    // No replica uses it meanwhile, so none notices.
     redis.kill().await;
     redis.restart().await;
     send_at_once(two, QPS).await;
 
-    assert_kept(&vendor);
+    assert_rate_limit(&vendor);
 }
 
 #[tokio::test]
-async fn a_redis_that_hung_holds_no_places_for_a_response_that_came_too_late() {
+async fn a_redis_that_hung_keeps_no_slots_for_a_response_that_came_too_late() {
     let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replica = replica(&vendor, &redis, QPS);
-    // Until this Redis is not new any more, and gives the whole rate.
+    // Until this Redis is no longer new, and grants the whole rate.
     for _ in 0..3 {
         send_at_once(replica.clone(), QPS).await;
     }
-    until(&redis, async || redis.taken_places().await == 0).await;
+    until(&redis, async || redis.used_slots().await == 0).await;
 
     redis.hang().await;
     let calls = tokio::spawn(send_at_once(replica.clone(), 2 * QPS));
-    vendor.until("it is alone", || !is_together(&replica)).await;
-    // Redis does now what it was asked, and nobody hears the response.
-    redis.go_on().await;
-    until(&redis, async || is_together(&replica)).await;
+    vendor
+        .until("it is in fallback", || !is_shared(&replica))
+        .await;
+    // Redis now runs the script, and the response is lost.
+    redis.resume().await;
+    until(&redis, async || is_shared(&replica)).await;
 
-    // Its share may be on the way; the lost answer held all there is.
-    let unsent = redis.unsent_places().await;
+    // Its share may be on the way; the lost response held every slot.
+    let unsent = redis.unsent_slots().await;
     assert!(unsent <= (QPS / REPLICAS) as usize, "{unsent}");
     calls.await.unwrap();
-    assert_kept(&vendor);
+    assert_rate_limit(&vendor);
 }
 
 #[tokio::test]
-async fn calls_that_give_up_while_they_wait_leave_no_place_taken() {
+async fn calls_that_are_cancelled_while_they_wait_leave_no_slot_used() {
     let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, QPS));
     let callers = offer(&replicas);
-    let_send(&vendor, 2).await;
+    wait_for_seconds(&vendor, 2).await;
     let begin = redis.time().await;
 
     drop(callers);
-    until(&redis, async || redis.taken_places().await == 0).await;
+    until(&redis, async || redis.used_slots().await == 0).await;
 
-    // Those that were sent free after a second, one that was forgotten after 10.
+    // Slots of sent calls expire after a second, a leaked one after 10.
     let seconds = redis.time().await - begin;
     assert!(seconds < 9.0, "{seconds}");
 }
 
 #[tokio::test]
-async fn calls_that_were_never_written_leave_no_place_taken() {
+async fn calls_that_were_never_written_leave_no_slot_used() {
     let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let unreachable = {
         let mut config = config(&vendor);
         config.qps = 1;
-        // Nobody listens there.
+        // No server listens there.
         config.base_url = "http://127.0.0.1:1".parse().unwrap();
         let connection = redis.connection(REPLICAS);
-        Rest::observed(&config, "", &Metrics::new(), Some(&connection)).unwrap()
+        RestBackend::new(&config, "", &Metrics::new(), Some(&connection)).unwrap()
     };
 
-    // Each of these takes the only place; one that stayed would be held for
-    // longer than the call may take.
+    // Each of these uses the only slot; a leaked one would be held for longer
+    // than the timeout of the call.
     for number in 1..4 {
         let call = call_within(Duration::from_secs(8));
         let error = unreachable
@@ -246,22 +249,22 @@ async fn calls_that_were_never_written_leave_no_place_taken() {
 }
 
 /// Figures of docs/benchmarks.md:
-/// `cargo test --release --workspace --test it -- --ignored --nocapture measure_shared_pace`.
+/// `cargo test --release --workspace --test it -- --ignored --nocapture measure_shared_rate_limit`.
 #[tokio::test]
 #[ignore = "a measurement"]
 #[expect(clippy::print_stdout, reason = "its purpose")]
-async fn measure_shared_pace() {
+async fn measure_shared_rate_limit() {
     let (vendor, redis) = (vendor_without_images().await, Redis::start().await);
     let replicas = [(); 3].map(|()| replica(&vendor, &redis, 10));
     let callers = offer(&replicas);
-    let_send(&vendor, 1).await;
-    let (begin, before) = (Instant::now(), seen(&vendor));
-    let_send(&vendor, 15).await;
-    let rate = (seen(&vendor) - before) as f64 / begin.elapsed().as_secs_f64();
+    wait_for_seconds(&vendor, 1).await;
+    let (begin, before) = (Instant::now(), received(&vendor));
+    wait_for_seconds(&vendor, 15).await;
+    let rate = (received(&vendor) - before) as f64 / begin.elapsed().as_secs_f64();
     drop(callers);
 
     let arrivals = vendor.calls().into_iter().map(|call| call.arrival);
-    let most = max_in_any(Duration::from_secs(1), arrivals.collect());
-    println!("{rate:.2} calls/s, at most {most} in any second");
-    println!("{} sent; {}", seen(&vendor), redis.script_stats().await);
+    let max = max_in_any(Duration::from_secs(1), arrivals.collect());
+    println!("{rate:.2} calls/s, maximum of any second {max}");
+    println!("{} sent; {}", received(&vendor), redis.script_stats().await);
 }

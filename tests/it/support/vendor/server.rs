@@ -1,9 +1,9 @@
-//! The fake vendor's HTTP side: reads requests, notes them, plays the scripted
-//! fault, answers.
+//! The HTTP server of the fake vendor: reads and records requests, plays the
+//! scripted fault, responds.
 //!
-//! Order of a call: arrival noted, body read, form decoded and noted, fault
-//! taken, (held,) token checked, served, (held,) answered. Accepts connections
-//! itself because axum's own loop cannot break one on purpose.
+//! Order of a call: arrival recorded, body read, form decoded and recorded, fault
+//! chosen, (held,) token checked, served, (held,) response sent. It accepts
+//! connections itself because axum's accept loop cannot close one on purpose.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -27,19 +27,21 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::Shared;
 use super::fault::Fault;
 use super::form::{Form, Image};
-use super::journal::{Call, Ongoing, Operation};
+use super::gate::Gate;
+use super::journal::{Call, Operation};
 use super::library::{Rejection, reject};
-use super::tokens::Rejected;
+use super::ongoing::Ongoing;
+use super::shared::Shared;
+use super::tokens::InvalidToken;
 
-/// Marks a response that must not be sent: the connection breaks instead.
+/// Marks a response that must not be sent: the connection is closed instead.
 #[derive(Clone)]
-struct Break;
+struct CloseConnection;
 
-/// A request that was noted.
-struct Noted {
+/// A request that was read.
+struct Received {
     vendor: Arc<Shared>,
     operation: Operation,
     form: Form,
@@ -48,38 +50,38 @@ struct Noted {
     ongoing: Ongoing,
 }
 
-/// Far more than any legal request has.
+/// Far above the size of any valid request.
 const MAX_BODY: usize = 64 << 20;
 
-/// Serves until dropped, and then breaks every connection.
+/// Serves until dropped, and then closes every connection.
 pub(super) async fn serve(listener: TcpListener, vendor: Arc<Shared>) {
     let router = Router::new()
         .route("/oauth/2.0/token", any(token))
         .route("/rest/2.0/realtime_search/same_hq/{operation}", post(call))
-        .fallback(strange)
+        .fallback(unknown_path)
         .with_state(vendor);
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let router = router.clone();
-        let service = service_fn(move |request| response_or_break(router.clone(), request));
+        let service = service_fn(move |request| respond_or_close(router.clone(), request));
         let http = hyper::server::conn::http1::Builder::new();
         connections.spawn(http.serve_connection(TokioIo::new(stream), service));
     }
 }
 
-async fn response_or_break(
+async fn respond_or_close(
     router: Router,
     request: Request<hyper::body::Incoming>,
 ) -> io::Result<Response> {
     let response: Result<_, Infallible> = router.oneshot(request).await;
     let Ok(response) = response;
-    match response.extensions().get::<Break>() {
-        Some(Break) => Err(broken()),
+    match response.extensions().get::<CloseConnection>() {
+        Some(CloseConnection) => Err(broken()),
         None => Ok(response),
     }
 }
 
-/// Takes all three styles of the SDKs: GET or POST with a query, POST with a
+/// Accepts all three styles of the SDKs: GET or POST with a query, POST with a
 /// form.
 async fn token(
     State(vendor): State<Arc<Shared>>,
@@ -88,14 +90,14 @@ async fn token(
 ) -> Response {
     let ongoing = Ongoing::begin(&vendor, Operation::Token, Instant::now());
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return interrupted();
+        return close_connection();
     };
     let mut fields = pairs(query.unwrap_or_default().as_bytes());
     fields.append(&mut pairs(&body));
     let fault = vendor.change(|state| {
         if fields.get("grant_type").map(String::as_str) != Some("client_credentials") {
             let what = "`grant_type` is not `client_credentials`";
-            state.journal.complain(Operation::Token, what);
+            state.journal.add_violation(Operation::Token, what);
         }
         state.scripts.next(Operation::Token)
     });
@@ -124,11 +126,11 @@ async fn call(
         "search" => Operation::Search,
         "update" => Operation::Update,
         "delete" => Operation::Delete,
-        _ => return strange(State(vendor)).await,
+        _ => return unknown_path(State(vendor)).await,
     };
     let ongoing = Ongoing::begin(&vendor, operation, arrival);
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return interrupted();
+        return close_connection();
     };
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -136,7 +138,7 @@ async fn call(
     let form = Form::read(operation, content_type, &body);
     let mut query = pairs(query.unwrap_or_default().as_bytes());
     let token = query.remove("access_token").unwrap_or_default();
-    let noted = Noted {
+    let received = Received {
         vendor: vendor.clone(),
         operation,
         form,
@@ -147,32 +149,32 @@ async fn call(
         }),
         ongoing,
     };
-    let fault = noted.enter(arrival);
-    let Noted {
+    let fault = received.record(arrival);
+    let Received {
         form,
         token,
         ongoing,
         ..
-    } = noted;
+    } = received;
     let shared = vendor.clone();
     let serve = move || (200, serve_call(&shared, operation, &token, &form));
     play(&vendor, fault, ongoing, serve).await
 }
 
-async fn strange(State(vendor): State<Arc<Shared>>) -> Response {
+async fn unknown_path(State(vendor): State<Arc<Shared>>) -> Response {
     vendor.change(|state| {
         let what = "a request for a path or method that does not exist".to_owned();
-        state.journal.complaints.push(what);
+        state.journal.violations.push(what);
     });
     let body = json!({ "error_code": 3, "error_msg": "Unsupported openapi method" });
     whole(200, "application/json", body.to_string())
 }
 
-// === impl Noted ===
+// === impl Received ===
 
-impl Noted {
-    /// Writes the call into the journal and takes its fault.
-    fn enter(&self, arrival: Instant) -> Option<Fault> {
+impl Received {
+    /// Records the call in the journal and returns its fault.
+    fn record(&self, arrival: Instant) -> Option<Fault> {
         let image = match &self.form.image {
             Image::Bytes(image) => Some(image.clone()),
             Image::Absent | Image::TooLong | Image::Undecodable => None,
@@ -180,10 +182,10 @@ impl Noted {
         self.vendor.change(|state| {
             if self.token.is_empty() {
                 let what = "no `access_token` in the query";
-                state.journal.complain(self.operation, what);
+                state.journal.add_violation(self.operation, what);
             }
-            for what in &self.form.complaints {
-                state.journal.complain(self.operation, what);
+            for what in &self.form.violations {
+                state.journal.add_violation(self.operation, what);
             }
             let account = state.tokens.account_of(&self.token).map(str::to_owned);
             state.journal.calls.push(Call {
@@ -195,14 +197,14 @@ impl Noted {
                 trace: self.trace.clone(),
                 arrival,
             });
-            let whose = (account.unwrap_or_default(), self.operation);
-            let rejection = state.rejections.get(&whose).cloned();
-            rejection.or_else(|| state.scripts.next(self.operation))
+            let key = (account.unwrap_or_default(), self.operation);
+            let of_account = state.account_faults.get(&key).cloned();
+            of_account.or_else(|| state.scripts.next(self.operation))
         })
     }
 }
 
-/// Plays a fault around `serve`, which gives HTTP status and body.
+/// Plays a fault around `serve`, which returns HTTP status and body.
 async fn play(
     vendor: &Arc<Shared>,
     mut fault: Option<Fault>,
@@ -220,10 +222,10 @@ async fn play(
         }
         Some(Fault::Reset) => {
             ongoing.finish();
-            return interrupted();
+            return close_connection();
         }
         Some(Fault::Head(gate)) => {
-            gate.hold(vendor).await;
+            hold(&gate, vendor).await;
             fault = None;
         }
         _ => {}
@@ -235,7 +237,7 @@ async fn play(
     send(vendor, fault, ongoing, status, body.to_string()).await
 }
 
-/// Sends the response of a request that took effect.
+/// Sends the response of a request that had its effect.
 async fn send(
     vendor: &Arc<Shared>,
     fault: Option<Fault>,
@@ -243,30 +245,30 @@ async fn send(
     status: u16,
     body: String,
 ) -> Response {
-    let (start, rest) = halves(&body);
+    let (start, end) = halves(&body);
     match fault {
-        Some(Fault::LateHead(gate)) => gate.hold(vendor).await,
+        Some(Fault::LateHead(gate)) => hold(&gate, vendor).await,
         Some(Fault::SlowBody(gate)) => {
             let vendor = vendor.clone();
-            let rest = async move {
-                gate.hold(&vendor).await;
+            let end = async move {
+                hold(&gate, &vendor).await;
                 ongoing.finish();
-                Ok(rest)
+                Ok(end)
             };
-            return in_two(status, body.len(), start, rest);
+            return in_two(status, body.len(), start, end);
         }
         Some(Fault::HalfBody) => {
-            let rest = async move {
+            let end = async move {
                 // Pending once, so that the first half leaves before the end.
                 tokio::task::yield_now().await;
                 ongoing.finish();
                 Err(broken())
             };
-            return in_two(status, body.len(), start, rest);
+            return in_two(status, body.len(), start, end);
         }
         Some(Fault::LostResponse) => {
             ongoing.finish();
-            return interrupted();
+            return close_connection();
         }
         _ => {}
     }
@@ -274,17 +276,14 @@ async fn send(
     whole(status, "application/json", body)
 }
 
-/// Checks the token, then lets the library answer.
+/// Checks the token, then performs the operation.
 fn serve_call(vendor: &Shared, operation: Operation, token: &str, form: &Form) -> Value {
     vendor.change(|state| {
-        let token = state
-            .tokens
-            .check(token)
-            .map_err(|rejected| match rejected {
-                Rejected::Missing => reject(100, "Invalid parameter"),
-                Rejected::Unknown => reject(110, "Access token invalid or no longer valid"),
-                Rejected::Expired => reject(111, "Access token expired"),
-            });
+        let token = state.tokens.check(token).map_err(|invalid| match invalid {
+            InvalidToken::Missing => reject(100, "Invalid parameter"),
+            InvalidToken::Unknown => reject(110, "Access token invalid or no longer valid"),
+            InvalidToken::Expired => reject(111, "Access token expired"),
+        });
         let web = &state.web;
         let library = &mut state.library;
         let served =
@@ -296,8 +295,8 @@ fn serve_call(vendor: &Shared, operation: Operation, token: &str, form: &Form) -
                 response
             }
             Err(rejection) => {
-                if let Some(what) = &rejection.complaint {
-                    state.journal.complain(operation, what);
+                if let Some(what) = &rejection.violation {
+                    state.journal.add_violation(operation, what);
                 }
                 rejection_body(rejection, log_id)
             }
@@ -305,7 +304,7 @@ fn serve_call(vendor: &Shared, operation: Operation, token: &str, form: &Form) -
     })
 }
 
-/// The platform's own gateway (three-digit codes) gives no log id.
+/// The vendor's API gateway (three-digit codes) returns no log id.
 fn rejection_body(rejection: Rejection, log_id: u64) -> Value {
     let mut body = json!({ "error_code": rejection.code, "error_msg": rejection.message });
     if rejection.code >= 1000 {
@@ -326,14 +325,19 @@ fn quote_scalars(value: &mut Value) {
     }
 }
 
+/// Holds a request at a gate, and wakes the waiting test on each change.
+async fn hold(gate: &Gate, vendor: &Shared) {
+    gate.hold(|| vendor.change(|_| ())).await;
+}
+
 fn pairs(text: &[u8]) -> BTreeMap<String, String> {
     form_urlencoded::parse(text).into_owned().collect()
 }
 
 fn halves(body: &str) -> (Bytes, Bytes) {
     let mut start = Bytes::copy_from_slice(body.as_bytes());
-    let rest = start.split_off(start.len() / 2);
-    (start, rest)
+    let end = start.split_off(start.len() / 2);
+    (start, end)
 }
 
 fn whole(status: u16, content_type: &str, body: String) -> Response {
@@ -343,14 +347,14 @@ fn whole(status: u16, content_type: &str, body: String) -> Response {
     response.body(body.into()).expect("the parts are valid")
 }
 
-/// Promises the whole length, sends `start`, then what `rest` comes to.
+/// Announces the whole length, sends `start`, then `end` once it is ready.
 fn in_two(
     status: u16,
     length: usize,
     start: Bytes,
-    rest: impl Future<Output = io::Result<Bytes>> + Send + 'static,
+    end: impl Future<Output = io::Result<Bytes>> + Send + 'static,
 ) -> Response {
-    let body = stream::iter([Ok(start)]).chain(stream::once(rest));
+    let body = stream::iter([Ok(start)]).chain(stream::once(end));
     let response = Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")
@@ -359,9 +363,9 @@ fn in_two(
     response.body(body).expect("the parts are valid")
 }
 
-fn interrupted() -> Response {
+fn close_connection() -> Response {
     let mut response = Response::default();
-    response.extensions_mut().insert(Break);
+    response.extensions_mut().insert(CloseConnection);
     response
 }
 

@@ -1,0 +1,80 @@
+//! The vendor's responses as results of the library.
+
+use crate::domain::{Added, ContSign, Match, Page};
+use crate::error::{Error, Kind, Result};
+use crate::wire::{AddResponse, SearchHit, SearchResponse};
+
+/// Converts the response to an add; code 216681 is a success, too.
+///
+/// # Errors
+///
+/// Any other error of `response`, `VendorProtocol` for an unusable sign.
+pub(super) fn added(response: Result<AddResponse>) -> Result<Added> {
+    match response {
+        Ok(response) => Ok(Added {
+            cont_sign: sign(&response.cont_sign)?,
+            existed: false,
+            log_id: response.log_id,
+        }),
+        Err(error) if error.kind() == Kind::ImageAlreadyExists => existed(error),
+        Err(error) => Err(error),
+    }
+}
+
+/// Converts the response to a search, without the matches below `min_score`.
+///
+/// # Errors
+///
+/// `VendorProtocol` for an unusable sign or score.
+pub(super) fn page(response: SearchResponse, min_score: f64) -> Result<Page> {
+    let received = response.result.len();
+    let mut matches = Vec::with_capacity(received);
+    for hit in response.result {
+        if hit.score.is_nan() {
+            return Err(unusable("score"));
+        }
+        if hit.score >= min_score {
+            matches.push(found(hit)?);
+        }
+    }
+    // Scores fall, so behind a match below `min_score` no other is above it.
+    let has_more = response.has_more && matches.len() == received;
+    Ok(Page {
+        matches,
+        has_more,
+        log_id: response.log_id,
+    })
+}
+
+fn existed(error: Error) -> Result<Added> {
+    let Some(text) = error.cont_sign() else {
+        return Err(error);
+    };
+    Ok(Added {
+        cont_sign: sign(text)?,
+        existed: true,
+        log_id: error
+            .vendor_code()
+            .and_then(|code| code.log_id)
+            .unwrap_or(0),
+    })
+}
+
+fn found(hit: SearchHit) -> Result<Match> {
+    Ok(Match {
+        cont_sign: sign(&hit.cont_sign)?,
+        score: hit.score.clamp(0.0, 1.0),
+        brief: hit.brief,
+        tags: Vec::new(),
+        geometry: None,
+    })
+}
+
+fn sign(text: &str) -> Result<ContSign> {
+    ContSign::new(text).map_err(|_| unusable("cont_sign"))
+}
+
+fn unusable(field: &str) -> Error {
+    let message = format!("the vendor's response holds an unusable `{field}`");
+    Error::new(Kind::VendorProtocol, message)
+}
