@@ -172,7 +172,7 @@ impl Library for Embedded {
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
         let target = self.target(call, request.target).await?;
-        let change = engine::Change {
+        let change = engine::RecordUpdate {
             brief: request.brief.map(crate::domain::Brief::into_string),
             tags: request.tags.map(|tags| tags.as_slice().to_vec()),
         };
@@ -271,7 +271,7 @@ impl fmt::Debug for Embedded {
 /// What an add comes to before anything is written.
 enum Prepared {
     Stored(engine::Sign),
-    New(Box<engine::Prepared>),
+    New(Box<engine::PreparedImage>),
 }
 
 fn prepare(engine: &engine::Engine, image: &Image) -> Result<Prepared> {

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::catalog::ImageId;
+use crate::identity::ImageId;
 use crate::index::Segment;
 
 const ENDING: &str = "segment";
