@@ -224,9 +224,9 @@ impl Engine {
     /// A duplicate (same bytes) is no error: the stored record is unchanged and [`Added::existed`] is
     /// true. Never blocks. The queue uses about 20 kB per image and has no limit, so callers must bound
     /// the adds that they have in flight. `done` is called exactly once, usually on the writer thread:
-    /// it must be quick and must not panic. Its error is
-    /// [`WriteError::Full`], [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`],
-    /// [`WriteError::Storage`] or [`WriteError::Closed`].
+    /// it must be quick and must not panic. Its error is [`WriteError::Full`],
+    /// [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
+    /// [`WriteError::Closed`].
     pub fn add(
         &self,
         image: PreparedImage,
@@ -309,7 +309,7 @@ impl Engine {
     /// Lists up to `limit` stored images after a cursor, oldest first; from the start with `None`.
     ///
     /// A page can be shorter than `limit` without being the last one: check [`Page::next`]. Cost: one
-    /// record read per listed image; for a filter that excludes most images, 5 bytes per excluded
+    /// record read per listed image; for a filter that admits few images, 5 bytes per excluded
     /// image.
     ///
     /// # Errors

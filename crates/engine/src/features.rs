@@ -45,9 +45,9 @@ pub enum ExtractionProfile {
 /// The features of a query image.
 #[derive(Clone, Debug)]
 pub struct QueryFeatures {
-    /// Width of the image in pixels, at least 1.
+    /// Width of the image in pixels, 1 or more.
     pub width: u32,
-    /// Height of the image in pixels, at least 1.
+    /// Height of the image in pixels, 1 or more.
     pub height: u32,
     /// The features, the strongest first.
     pub features: Vec<DescribedFeature>,

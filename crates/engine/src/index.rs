@@ -7,7 +7,7 @@
 //! index is a cache: it stores ids, no records, and a delete does not change it. The caller's filter
 //! excludes deleted images.
 //!
-//! Concurrency: a search copies the list of components. Then it holds at most one lock at a time,
+//! Concurrency: a search copies the list of components. Then it holds only one lock at a time,
 //! inside the memtable, while it reads one posting list. Searches, adds and merges therefore delay
 //! each other by microseconds, however long each of them runs.
 

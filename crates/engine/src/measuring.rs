@@ -36,13 +36,13 @@ pub fn index_bytes(engine: &Engine) -> u64 {
     engine.search_state().index().file_bytes()
 }
 
-/// Says whether a merge is due or running.
+/// Returns whether a merge is due or running.
 #[must_use]
 pub fn is_merging(engine: &Engine) -> bool {
     engine.search_state().is_memtable_full()
 }
 
-/// A catalog that holds nothing but PDQ hashes.
+/// A catalog with only PDQ hashes.
 #[derive(Debug)]
 pub struct HashCatalog(Catalog);
 

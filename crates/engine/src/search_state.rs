@@ -124,7 +124,7 @@ impl SearchState {
         self.unindexed
     }
 
-    /// Says whether the memtable has reached the size of a segment.
+    /// Returns whether the memtable has reached the size of a segment.
     pub(crate) fn is_memtable_full(&self) -> bool {
         self.index.unsealed() >= self.segment_images
     }
@@ -178,7 +178,7 @@ impl SearchState {
         Ok(())
     }
 
-    /// Says whether the index still needs an image. An id above all ids of the catalog is a new
+    /// Returns whether the index still needs an image. An id above all ids of the catalog is a new
     /// image: its catalog entry is added after its features.
     fn needs(&self, id: u64) -> bool {
         let catalog = self.catalog();

@@ -54,7 +54,7 @@ const BINS: usize = 36;
 /// section 5).
 const SECOND_PEAK: f32 = 0.8;
 /// Maximum number of orientations per keypoint (engine design, section 2).
-const MAX_PER_KEYPOINT: usize = 2;
+const MAX_ORIENTATIONS: usize = 2;
 
 static CELL_WEIGHTS: LazyLock<[[f32; CELLS]; WINDOW]> = LazyLock::new(cell_weights);
 /// The first of the two columns of cells to which a sample contributes.
@@ -64,7 +64,8 @@ static FIRST_CELL: LazyLock<[usize; WINDOW]> = LazyLock::new(|| {
         first.map_or(0, |first| first.min(CELLS - 2))
     })
 });
-static ORIENTATION_WEIGHTS: LazyLock<[f32; ORIENTATION_WINDOW]> = LazyLock::new(upright_weights);
+static ORIENTATION_WEIGHTS: LazyLock<[f32; ORIENTATION_WINDOW]> =
+    LazyLock::new(orientation_weights);
 
 /// Returns the dominant gradient orientations in radians, the strongest first; `image` is the
 /// keypoint's layer.
@@ -264,7 +265,7 @@ fn smoothed(histogram: &[f32; BINS]) -> [f32; BINS] {
 }
 
 /// Finds the highest local maxima and interpolates each with a parabola (Lowe 2004, section 5).
-fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_PER_KEYPOINT] {
+fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_ORIENTATIONS] {
     let highest = histogram.iter().copied().fold(0.0, f32::max);
     let mut found: Vec<(f32, f32)> = Vec::new();
     for bin in 0..BINS {
@@ -294,7 +295,7 @@ fn cell_weights() -> [[f32; CELLS]; WINDOW] {
     })
 }
 
-fn upright_weights() -> [f32; ORIENTATION_WINDOW] {
+fn orientation_weights() -> [f32; ORIENTATION_WINDOW] {
     std::array::from_fn(|sample| {
         let spacing = 2.0 * ORIENTATION_REACH / ORIENTATION_WINDOW as f32;
         let at =

@@ -7,7 +7,7 @@
 //! bits  0–9   x, 10 bits: round(x · 1023)
 //! bits 10–19  y, 10 bits
 //! bits 20–24  scale, 5 bits: quarter octaves above 1/1024 of the longer side
-//! bits 25–31  angle, 7 bits: 128 parts of a full turn
+//! bits 25–31  angle, 7 bits: 128 steps of a full turn
 //! ```
 
 use std::f32::consts::TAU;
@@ -33,7 +33,7 @@ pub struct PackedKeypoint(pub u32);
 const COORDINATE_STEPS: f32 = 1023.0;
 /// Scale steps per octave.
 const SCALE_STEPS: f32 = 4.0;
-/// The scale of step 0 is 2^-10 of the longer side: half a pixel of the largest working size.
+/// The scale of step 0 is 2^-10 of the longer side: half a pixel at the maximum working size.
 const MIN_SCALE_LOG2: f32 = -10.0;
 /// Steps of a full turn.
 const ANGLE_STEPS: f32 = 128.0;

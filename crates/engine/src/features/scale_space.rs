@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_image_is_enlarged_at_most_twice_and_a_large_one_reduced() {
+    fn a_small_image_is_enlarged_up_to_twice_and_a_large_one_reduced() {
         let small = vec![7; 60 * 50];
         let large = vec![7; 2000 * 100];
 

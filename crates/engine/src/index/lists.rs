@@ -13,7 +13,7 @@ use super::posting_lists::PostingLists;
 /// 0.6 %).
 const CELLS_PER_FEATURE: usize = 8;
 /// Maximum number of features that are looked up with inverted colours, the strongest first.
-/// Colours are inverted over a whole image, and most queries that get here have no match, so a
+/// Colours are inverted over a whole image, and few queries that get here have a match, so a
 /// third of the cost is enough (measured: `make eval`, inverted copies 100 % as with all features).
 const MAX_INVERTED_FEATURES: usize = 400;
 

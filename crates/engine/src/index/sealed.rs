@@ -30,7 +30,7 @@ impl Sealed {
         }
     }
 
-    /// Says whether both are the same component, not only equal.
+    /// Returns whether both are the same component, not only equal.
     pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Memtable(a), Self::Memtable(b)) => Arc::ptr_eq(a, b),

@@ -1,4 +1,4 @@
-//! The first half of a search: from query features to the images worth verifying.
+//! The first half of a search: from query features to the images to verify.
 //!
 //! The posting lists of its words (`lists`) → the postings with a near signature → images with enough
 //! of them → the sum of votes per image and mirroring → the best that the filter admits. Source:
@@ -36,7 +36,7 @@ const PREFETCH_LISTS: usize = 16;
 
 /// Bounds the work of one search.
 pub(crate) struct Limits {
-    /// Maximum number of postings read; the longest lists are skipped.
+    /// Maximum number of postings read; the lists above it are skipped.
     pub(crate) max_postings: usize,
     /// Maximum number of matches kept, 24 bytes each; reading stops at it.
     pub(crate) max_matches: usize,
@@ -71,7 +71,7 @@ pub(crate) struct VotedImage<'a> {
     votes: f32,
 }
 
-/// Returns the matches of a query with every image that has at least [`MIN_INLIERS`] of them,
+/// Returns the matches of a query with every image that has [`MIN_INLIERS`] of them or more,
 /// sorted by image and mirroring.
 pub(crate) fn matches(
     components: &[&dyn PostingLists],

@@ -112,7 +112,7 @@ pub enum WriteError {
         bytes: usize,
     },
     /// There are more tags than an image carries, or one of them is 0.
-    #[error("an image carries at most {MAX_TAGS} tags from 1 to 65535")]
+    #[error("an image has up to {MAX_TAGS} tags from 1 to 65535")]
     InvalidTags,
     /// The database failed. The disk may have the write nevertheless. Retrying it is safe: the same
     /// bytes are never stored twice.

@@ -25,7 +25,7 @@ struct DiskState {
 }
 
 #[derive(Debug)]
-struct FaultyFile {
+struct FailingFile {
     file: FileBackend,
     state: Arc<DiskState>,
 }
@@ -55,7 +55,7 @@ impl Disk {
                 .create(true)
                 .truncate(false)
                 .open(&file)?;
-            let file = FaultyFile {
+            let file = FailingFile {
                 file: FileBackend::new(file)?,
                 state: Arc::clone(&state),
             };
@@ -83,9 +83,9 @@ impl Disk {
     }
 }
 
-// === impl FaultyFile ===
+// === impl FailingFile ===
 
-impl FaultyFile {
+impl FailingFile {
     fn spend(&self) -> io::Result<()> {
         let spent =
             self.state
@@ -106,7 +106,7 @@ impl FaultyFile {
     }
 }
 
-impl StorageBackend for FaultyFile {
+impl StorageBackend for FailingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
