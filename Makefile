@@ -87,14 +87,14 @@ bench: ## Benchmarks of the engine and of the gateway end to end
 	$(CARGO) bench --workspace
 
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
-	$(CARGO) test --release -p same-image --lib -- --ignored --nocapture measure_libraries
+	$(CARGO) run --release -p same-image --example measure_libraries
 
 eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
 	$(CARGO) build --release
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
 
-gallery: ## The images of docs/engine.md, and its table on standard output
+gallery: ## Draws the images of docs/engine.md and prints its table
 	$(CARGO) test -p same-image --test gallery -- --ignored --nocapture
 
 soak: ## 24 clients against a gateway with the embedded engine: [SOAK_SECONDS=600]
@@ -103,10 +103,10 @@ soak: ## 24 clients against a gateway with the embedded engine: [SOAK_SECONDS=60
 loom: ## All orders in which threads can meet at budget, permits and token
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
-# The pinned compiler is told to allow the sanitizer, so that no second toolchain is needed. Inputs
-# that were worth keeping stay in crates/engine/fuzz/corpus, and what failed in .../artifacts.
-fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine, one after the other: [FUZZ_SECONDS=60] each
-	cd crates/engine && for target in picture record features segment; do \
+# RUSTC_BOOTSTRAP allows the sanitizer in the pinned compiler, so that no second toolchain is needed.
+# Interesting inputs are kept in crates/engine/fuzz/corpus, failing ones in .../artifacts.
+fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine in sequence: [FUZZ_SECONDS=60] each
+	cd crates/engine && for target in decode record features segment; do \
 		mkdir -p fuzz/corpus/$$target; \
 		RUSTC_BOOTSTRAP=1 ../../.tools/bin/cargo-fuzz run $$target fuzz/corpus/$$target tests/data -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1; \

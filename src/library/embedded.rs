@@ -173,7 +173,7 @@ impl Library for EmbeddedBackend {
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
         let target = self.target(call, request.target).await?;
-        let change = engine::Change {
+        let change = engine::RecordUpdate {
             brief: request.brief.map(crate::domain::Brief::into_string),
             tags: request.tags.map(|tags| tags.as_slice().to_vec()),
         };
@@ -272,7 +272,7 @@ impl fmt::Debug for EmbeddedBackend {
 /// Result of an add before anything is written.
 enum LookUp {
     Stored(engine::Sign),
-    New(Box<engine::Prepared>),
+    New(Box<engine::PreparedImage>),
 }
 
 fn look_up(engine: &engine::Engine, image: &Image) -> Result<LookUp> {

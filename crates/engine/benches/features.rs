@@ -1,8 +1,8 @@
-//! Extraction and search, with synthetic images.
+//! Benchmarks of extraction and search, with synthetic images.
 //!
-//! `cargo bench -p same-image --bench features`. Drawn images of a fixed seed; the library is
+//! `cargo bench -p same-image --bench features`. The images are drawn from a fixed seed; the library is
 //! synthetic (see `examples/evaluate/distractors.rs`). For a library of real images and 500,000
-//! distractors run the example `evaluate`.
+//! distractors run the example `evaluate`, for whole libraries on disk `make measure`.
 
 #![allow(
     missing_docs,
@@ -23,12 +23,14 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use image::{DynamicImage, GrayImage};
 use same_image::features::{self, Feature, Features, GreyView, Word};
 use same_image::index::{Index, SearchOptions};
+use same_image::measuring::HashCatalog;
 
 use distractors::{Distractors, Donor};
 
 const DONORS: u64 = 60;
 const DISTRACTORS: u64 = 20_000;
 const WITH_LOGO: u64 = 100_000;
+const HASHES: u64 = 500_000;
 const LOGO_FEATURES: usize = 50;
 const SEED: u64 = 7;
 const WIDTH: u32 = 640;
@@ -67,7 +69,18 @@ fn search(criterion: &mut Criterion) {
     });
 }
 
-/// The worst case: every image shares features with the query, so that no distance test helps.
+/// The scan of all PDQ hashes, which every search does.
+fn hashes(criterion: &mut Criterion) {
+    let mut chance = draw::Chance::new(4);
+    let mut hash = || [0; 4].map(|_: u8| chance.next());
+    let catalog = HashCatalog::new((0..HASHES).map(|_| hash()));
+    let query = [0; 8].map(|_: u8| hash());
+    criterion.bench_function("scan 500,000 hashes", |b| {
+        b.iter(|| catalog.scan(black_box(query)));
+    });
+}
+
+/// The worst case: every image shares features with the query, so the distance test excludes nothing.
 fn same_logo(criterion: &mut Criterion) {
     let image = drawn(SEED);
     let features = features::extract(&view(&image)).features;
@@ -100,6 +113,6 @@ fn same_logo(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = extraction, search, same_logo
+    targets = extraction, search, hashes, same_logo
 }
 criterion_main!(benches);

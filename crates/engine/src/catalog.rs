@@ -1,46 +1,28 @@
-//! What a search needs of every image, in memory: its number, PDQ hash and tags.
+//! The catalog: number, PDQ hash and tags of every image, in memory.
 //!
-//! A copy of what the store holds, rebuilt from it at open and changed only after a commit, so it
-//! never shows an image that a crash could take back. Images stand in the order of their
-//! numbers, which is the order of adding. Words of the hashes lie in columns: the scan reads two of
-//! the four for nearly all images. Memory: 41 bytes an image.
+//! It is loaded from the store at open and changed only after a commit, so it never contains an image
+//! that a crash could undo. Images are sorted by number, which is the order of adding. The words of
+//! the hashes are stored in columns: a scan reads only two of the four for nearly all images. Memory:
+//! 41 bytes per image.
 
 use multiversion::multiversion;
 
-use crate::pdq::{self, Hash};
+use crate::identity::ImageId;
+use crate::pdq::{self, PdqHash};
+use crate::store::{ImageChange, ImageSummary};
 use crate::tags::{TagFilter, Tags};
 
-/// The number of an image inside one library; never used again after a delete.
-pub(crate) type ImageId = u32;
+/// Number of images compared at a time, so that their distances fit into the first-level cache.
+const SCAN_BLOCK: usize = 256;
 
-/// How many images are compared at a time, so that their distances stay in the first-level cache.
-const BLOCK: usize = 256;
+/// Minimum number of deleted rows at which moving the other rows is worth the cost.
+const MIN_DELETED_ROWS: usize = 1024;
 
-/// Below this many dead rows compaction is not worth moving the rest.
-const MIN_DEAD: usize = 1024;
-
-/// One image as the catalog knows it.
+/// An image whose hash is near the query's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct HashMatch {
     pub(crate) id: ImageId,
-    pub(crate) hash: Hash,
-    pub(crate) quality: u8,
-    pub(crate) tags: Tags,
-}
-
-/// A committed change to carry over.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Change {
-    Add(Entry),
-    Tag(ImageId, Tags),
-    Remove(ImageId),
-}
-
-/// An image that looks like the query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Near {
-    pub(crate) id: ImageId,
-    /// Differing bits to the nearest of the query's eight hashes, at most [`pdq::MAX_DISTANCE`].
+    /// Hamming distance to the nearest of the query's eight hashes, 0 to [`pdq::MAX_DISTANCE`].
     pub(crate) distance: u32,
 }
 
@@ -51,35 +33,35 @@ pub(crate) struct Catalog {
     ids: Vec<ImageId>,
     words: [Vec<u64>; 4],
     tags: Vec<Tags>,
-    states: Vec<State>,
-    dead: usize,
+    states: Vec<RowState>,
+    deleted: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Dead,
-    /// Live, but its hash says nothing: found by its exact bytes only.
-    Plain,
+enum RowState {
+    Deleted,
+    /// Live, but the quality of its hash is too low to compare it.
+    Uncomparable,
     Live,
 }
 
 // === impl Catalog ===
 
 impl Catalog {
-    pub(crate) fn apply(&mut self, change: Change) {
+    pub(crate) fn apply(&mut self, change: ImageChange) {
         match change {
-            Change::Add(entry) => self.add(entry),
-            Change::Tag(id, tags) => {
+            ImageChange::Added(image) => self.add(image),
+            ImageChange::Retagged(id, tags) => {
                 if let Some(row) = self.row(id) {
                     self.tags[row] = tags;
                 }
             }
-            Change::Remove(id) => {
+            ImageChange::Deleted(id) => {
                 if let Some(row) = self.row(id) {
-                    self.states[row] = State::Dead;
-                    self.dead += 1;
+                    self.states[row] = RowState::Deleted;
+                    self.deleted += 1;
                 }
-                if self.dead > MIN_DEAD && self.dead > self.ids.len() / 2 {
+                if self.deleted > MIN_DELETED_ROWS && self.deleted > self.ids.len() / 2 {
                     self.compact();
                 }
             }
@@ -93,13 +75,13 @@ impl Catalog {
 
     /// Finds all images within [`pdq::MAX_DISTANCE`] of any of the query's hashes, by number.
     ///
-    /// Cost: 16 words an image; 500,000 images take 10 to 14 ms on one core (measured:
-    /// `cargo test -p same-image --lib -- --ignored --nocapture measure`).
-    pub(crate) fn near(&self, query: &[Hash; 8], filter: &TagFilter) -> Vec<Near> {
+    /// Cost: 16 words per image, 10 to 14 ms on one core for 500,000 images (measured:
+    /// `cargo bench -p same-image -- hashes`).
+    pub(crate) fn hash_matches(&self, query: &[PdqHash; 8], filter: &TagFilter) -> Vec<HashMatch> {
         let mut found = Vec::new();
-        let mut halves = [0; BLOCK];
-        for start in (0..self.ids.len()).step_by(BLOCK) {
-            let rows = start..self.ids.len().min(start + BLOCK);
+        let mut halves = [0; SCAN_BLOCK];
+        for start in (0..self.ids.len()).step_by(SCAN_BLOCK) {
+            let rows = start..self.ids.len().min(start + SCAN_BLOCK);
             let halves = &mut halves[..rows.len()];
             nearest_halves(
                 query,
@@ -112,9 +94,9 @@ impl Catalog {
                     continue;
                 }
                 let distance = self.distance(query, row);
-                let passes = self.states[row] == State::Live && filter.admits(self.tags[row]);
+                let passes = self.states[row] == RowState::Live && filter.admits(self.tags[row]);
                 if distance <= pdq::MAX_DISTANCE && passes {
-                    found.push(Near {
+                    found.push(HashMatch {
                         id: self.ids[row],
                         distance,
                     });
@@ -124,7 +106,7 @@ impl Catalog {
         found
     }
 
-    /// Lists up to `limit` numbers above `after`, ascending.
+    /// Returns up to `limit` numbers above `after`, ascending.
     pub(crate) fn page(
         &self,
         after: Option<ImageId>,
@@ -133,56 +115,58 @@ impl Catalog {
     ) -> Vec<ImageId> {
         let start = after.map_or(0, |after| self.ids.partition_point(|id| *id <= after));
         (start..self.ids.len())
-            .filter(|row| self.states[*row] != State::Dead && filter.admits(self.tags[*row]))
+            .filter(|row| self.states[*row] != RowState::Deleted && filter.admits(self.tags[*row]))
             .map(|row| self.ids[row])
             .take(limit)
             .collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ids.len() - self.dead
+        self.ids.len() - self.deleted
     }
 
-    /// Returns a number that no image here is above and every image added later is; `None` when
-    /// there are no rows.
+    /// Returns the highest number ever added, which may be deleted; `None` when there are no rows.
+    /// Images added later have higher numbers.
     pub(crate) fn last(&self) -> Option<ImageId> {
         self.ids.last().copied()
     }
 
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, image: ImageSummary) {
         debug_assert!(
-            self.ids.last().is_none_or(|last| *last < entry.id),
-            "numbers only rise"
+            self.ids.last().is_none_or(|last| *last < image.id),
+            "numbers are added in ascending order"
         );
-        self.ids.push(entry.id);
-        for (column, word) in self.words.iter_mut().zip(entry.hash.0) {
+        self.ids.push(image.id);
+        for (column, word) in self.words.iter_mut().zip(image.pdq.0) {
             column.push(word);
         }
-        self.tags.push(entry.tags);
-        let telling = entry.quality >= pdq::MIN_QUALITY;
-        self.states
-            .push(if telling { State::Live } else { State::Plain });
+        self.tags.push(image.tags);
+        self.states.push(if image.pdq_quality >= pdq::MIN_QUALITY {
+            RowState::Live
+        } else {
+            RowState::Uncomparable
+        });
     }
 
     fn row(&self, id: ImageId) -> Option<usize> {
         let row = self.ids.binary_search(&id).ok()?;
-        (self.states[row] != State::Dead).then_some(row)
+        (self.states[row] != RowState::Deleted).then_some(row)
     }
 
-    fn distance(&self, query: &[Hash; 8], row: usize) -> u32 {
-        let stored = Hash([0, 1, 2, 3].map(|word: usize| self.words[word][row]));
+    fn distance(&self, query: &[PdqHash; 8], row: usize) -> u32 {
+        let stored = PdqHash([0, 1, 2, 3].map(|word: usize| self.words[word][row]));
         query
             .iter()
             .map(|hash| hash.distance(&stored))
             .fold(pdq::BITS, u32::min)
     }
 
-    /// Drops the dead rows of every column, keeping the order.
+    /// Removes the deleted rows of every column; keeps the order.
     fn compact(&mut self) {
         let live: Vec<bool> = self
             .states
             .iter()
-            .map(|state| *state != State::Dead)
+            .map(|state| *state != RowState::Deleted)
             .collect();
         retain(&mut self.ids, &live);
         for column in &mut self.words {
@@ -190,15 +174,15 @@ impl Catalog {
         }
         retain(&mut self.tags, &live);
         retain(&mut self.states, &live);
-        self.dead = 0;
+        self.deleted = 0;
     }
 }
 
-/// Gives each image the least distance over the query's hashes, counting only the first half of
-/// the bits: a lower bound that rejects nearly all. Plain loops over columns, so that the compiler
-/// counts several images at once.
+/// Computes for each image the minimum distance to the query's hashes over the first half of the
+/// bits: a lower bound that excludes nearly all images. Plain loops over columns, so that the
+/// compiler vectorizes over images.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
-fn nearest_halves(query: &[Hash; 8], first: &[u64], second: &[u64], halves: &mut [u32]) {
+fn nearest_halves(query: &[PdqHash; 8], first: &[u64], second: &[u64], halves: &mut [u32]) {
     halves.fill(pdq::BITS);
     for hash in query {
         for ((half, a), b) in halves.iter_mut().zip(first).zip(second) {

@@ -1,10 +1,13 @@
-//! The public face: one library of images, opened from a directory.
+//! The public API: one library of images, opened from a directory.
 //!
-//! Order of events for an add: [`Engine::prepare`] on the caller's thread → [`Engine::add`] queues →
-//! commit → `done`. For a search: [`Engine::prepare_query`] → [`Engine::search`]. Nothing here knows
-//! of networks, tenants or configuration files.
+//! Order of events for an add: [`Engine::prepare`] on the caller's thread → [`Engine::add`] queues the
+//! write (`writer`) → commit → `done`. For a search: [`Engine::prepare_query`] → [`Engine::search`].
+//! Compaction of the index runs in the background (`merger`). This module does not depend on networks,
+//! tenants or configuration files.
 
+mod merger;
 mod search;
+mod writer;
 
 use std::fmt;
 use std::path::Path;
@@ -13,37 +16,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
-use crate::catalog::ImageId;
-use crate::identity::{ContentHash, Sign};
-use crate::memory::{Memory, Merger};
-use crate::picture::DecodeError;
-use crate::prepare::{Prepared, PreparedQuery};
+use crate::decode::DecodeError;
+use crate::identity::{ContentHash, ImageId, Sign};
+use crate::prepare::{PreparedImage, PreparedQuery};
+use crate::search_state::SearchState;
 use crate::store::{
-    Added, Change, NewRecord, OpenError, Store, StoreError, StoredRecord, Target, WriteError,
-    Writer,
+    Added, NewRecord, OpenError, RecordUpdate, Store, StoreError, StoredRecord, Target, WriteError,
 };
 use crate::tags::TagFilter;
 
-/// How a library is opened.
+use merger::Merger;
+use writer::Writer;
+
+/// The options of opening a library.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The most images the library may hold; a library that holds more already stays readable.
+    /// Maximum number of images in the library; a library that already has more remains readable.
     /// Default 500,000.
     pub capacity: u64,
-    /// Memory for pages of the database file, in bytes. Default 256 MiB.
+    /// Size of the cache of database pages in bytes. Default 256 MiB.
     pub cache_bytes: usize,
-    /// How many of the newest images stay in memory before they are written to a segment of the
-    /// index, 24 to 32 bytes a feature; as many deleted ones are worth a clean-up. Small numbers make
-    /// many small files. Default 8192: about 80 MB.
+    /// Number of images in the memtable of the index at which it is written to a segment; each feature
+    /// uses 24 to 32 bytes of memory. The same number of deleted images triggers a full merge. Small
+    /// numbers cause many small files. Default 8192: about 80 MB.
     pub segment_images: u64,
 }
 
 /// One open library.
 ///
 /// All methods take `&self` and may be called from any thread; share it in an `Arc`. Reads and
-/// searches never wait for writes to reach the disk. Writes are done in the order they are queued,
-/// in groups, by one thread of the engine; an answered write survives the death of the process and,
-/// as far as the disk keeps its promises, of the machine.
+/// searches never wait for a disk sync of a write. One thread of the engine does the writes in groups,
+/// in the order of the queue. A write that returned success survives a crash of the process and, if
+/// the disk honours syncs, of the machine.
 ///
 /// ```
 /// use same_image::{Engine, NewRecord, Options, Query};
@@ -57,9 +61,9 @@ pub struct Options {
 ///
 /// let image = engine.prepare(&bytes)?;
 /// let record = NewRecord { brief: "poster 7".to_owned(), tags: vec![3] };
-/// let (done, answer) = mpsc::channel();
+/// let (done, result) = mpsc::channel();
 /// engine.add(image, record, move |added| done.send(added).unwrap());
-/// let sign = answer.recv()??.sign;
+/// let sign = result.recv()??.sign;
 ///
 /// let query = engine.prepare_query(&bytes)?;
 /// let found = engine.search(&query, &Query::default())?;
@@ -70,55 +74,55 @@ pub struct Options {
 /// ```
 pub struct Engine {
     store: Arc<Store>,
-    memory: Arc<Memory>,
+    state: Arc<SearchState>,
     writer: Writer,
     merger: Mutex<Option<Merger>>,
     capacity: u64,
 }
 
-/// What the library knows of one stored image.
+/// The record of one stored image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The image's name.
+    /// The public sign of the image.
     pub sign: Sign,
-    /// The hash of its file bytes.
+    /// The hash of the file bytes.
     pub content: ContentHash,
-    /// The text given by the caller.
+    /// The text that the caller added.
     pub brief: String,
     /// Up to [`crate::MAX_TAGS`] tags, in the caller's order.
     pub tags: Vec<u16>,
-    /// Size of the file in bytes; the file itself is not kept.
+    /// Size of the file in bytes; the file itself is not stored.
     pub size_bytes: u64,
     /// Width of the upright image in pixels.
     pub width: u32,
     /// Height of the upright image in pixels.
     pub height: u32,
-    /// When it was added, milliseconds since 1970-01-01 UTC.
+    /// Time of the add, milliseconds since 1970-01-01 UTC.
     pub added_at_ms: u64,
 }
 
-/// A record with its small image.
+/// A record with its thumbnail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredImage {
     /// The record.
     pub record: Record,
-    /// JPEG, longest side at most 256 pixels, upright.
+    /// Upright JPEG, longer side up to 256 pixels.
     pub thumbnail: Vec<u8>,
 }
 
-/// A part of the library, in the order of adding.
+/// One page of a listing, in the order of adding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Records, oldest first.
     pub records: Vec<Record>,
-    /// Where the next page starts; `None` when this is the last one.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
-/// A place in a listing. It stays valid while images come and go, also over a restart: no image
-/// that stays is listed twice or left out.
+/// A position in a listing. It remains valid while images are added and deleted, also over a restart:
+/// no remaining image is listed twice or skipped.
 ///
-/// Its text form (`Display`, `FromStr`) is for page tokens and promises nothing else.
+/// Its text form (`Display`, `FromStr`) is for page tokens and has no other guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(ImageId);
 
@@ -127,30 +131,30 @@ pub struct Cursor(ImageId);
 pub struct Stats {
     /// Images stored.
     pub images: u64,
-    /// The most images it may hold.
+    /// Maximum number of images.
     pub capacity: u64,
     /// Size of the library's files in bytes.
     pub disk_bytes: u64,
-    /// Images that had no usable local features when the library was opened, because another
-    /// version of the engine added them: whole copies of them are found, parts are not. Add them
-    /// again (delete, then add) to find parts too.
+    /// Images that had no usable local features when the library was opened, because another version
+    /// of the engine added them. Searches find whole copies of them, but no parts; delete and add them
+    /// again to find parts too.
     pub unindexed: u64,
 }
 
 // === impl Engine ===
 
 impl Engine {
-    /// Opens the library in a directory; makes an empty one if there is none.
+    /// Opens the library in a directory; creates an empty one if there is none.
     ///
-    /// Cost: reads a record of 150 bytes an image and every segment file of the index once (about a
-    /// second a gigabyte), and indexes the newest images from the library file. Segments that are
-    /// missing, damaged or of another version are made again from it, with a line in the log: about
-    /// a second of one core for 10,000 images.
+    /// Cost: reads a record of 150 bytes per image and every segment file of the index once (about one
+    /// second per gigabyte), and indexes the newest images from the library file. Segments that are
+    /// missing, damaged or of another version are rebuilt from it and logged: about one second of one
+    /// core for 10,000 images.
     ///
     /// # Errors
     ///
-    /// [`OpenError::InUse`] when another process has it open, [`OpenError::Format`] when another
-    /// version of the engine wrote it, [`OpenError::Storage`] when the disk or the file fails.
+    /// [`OpenError::InUse`] when another process has the library open, [`OpenError::Format`] when
+    /// another version of the engine wrote it, [`OpenError::Storage`] when the disk or the file fails.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let Options {
             capacity,
@@ -162,34 +166,34 @@ impl Engine {
             source,
         };
         let store = Arc::new(Store::open(dir, cache_bytes)?);
-        let memory = Arc::new(Memory::load(&store, dir, segment_images).map_err(storage)?);
+        let state = Arc::new(SearchState::load(&store, dir, segment_images).map_err(storage)?);
         let (merger, wake) =
-            Merger::start(Arc::clone(&memory)).map_err(|error| storage(error.into()))?;
-        let writer = Writer::start(Arc::clone(&store), Arc::clone(&memory), wake, capacity)
+            Merger::start(Arc::clone(&state)).map_err(|error| storage(error.into()))?;
+        let writer = Writer::start(Arc::clone(&store), Arc::clone(&state), wake, capacity)
             .map_err(storage)?;
         Ok(Self {
             store,
-            memory,
+            state,
             writer,
             merger: Mutex::new(Some(merger)),
             capacity,
         })
     }
 
-    /// Decodes an image and computes all that the library keeps of it.
+    /// Decodes an image and extracts what the library stores.
     ///
-    /// Cost: 40–90 ms of one core for a megapixel. Takes no lock.
+    /// Cost: 40–90 ms of one core for a megapixel. Needs no lock.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] when the bytes are not an image within the limits.
-    pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared, DecodeError> {
-        Prepared::new(bytes)
+    pub fn prepare(&self, bytes: &[u8]) -> Result<PreparedImage, DecodeError> {
+        PreparedImage::new(bytes)
     }
 
-    /// Decodes an image and computes what a search compares.
+    /// Decodes an image and extracts what a search compares.
     ///
-    /// Cost: 60–120 ms of one core for a megapixel. Takes no lock.
+    /// Cost: 60–120 ms of one core for a megapixel. Needs no lock.
     ///
     /// # Errors
     ///
@@ -200,7 +204,7 @@ impl Engine {
 
     /// Returns the sign of the stored image with exactly these bytes, without decoding them.
     ///
-    /// Lets a caller answer a duplicate for the price of a hash.
+    /// With it a caller can detect a duplicate for the cost of one hash.
     ///
     /// # Errors
     ///
@@ -215,17 +219,17 @@ impl Engine {
         })
     }
 
-    /// Queues an image to be stored; `done` hears once it is durable and searchable, or has failed.
+    /// Queues an add; calls `done` when the image is durable and searchable, or when the add failed.
     ///
-    /// A duplicate (same bytes) is no error: the stored record stays as it is and
-    /// [`Added::existed`] says so. Never blocks; the queue holds about 20 kB an image and has no
-    /// limit of its own, so callers bound the adds they have in flight. `done` is called exactly
-    /// once, on the writer thread as a rule: it must be quick and must not panic. It gets
-    /// [`WriteError::Full`], [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`],
-    /// [`WriteError::Storage`] or [`WriteError::Closed`].
+    /// A duplicate (same bytes) is no error: the stored record is unchanged and [`Added::existed`] is
+    /// true. Never blocks. The queue uses about 20 kB per image and has no limit, so callers must bound
+    /// the adds that they have in flight. `done` is called exactly once, usually on the writer thread:
+    /// it must be quick and must not panic. Its error is [`WriteError::Full`],
+    /// [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
+    /// [`WriteError::Closed`].
     pub fn add(
         &self,
-        image: Prepared,
+        image: PreparedImage,
         record: NewRecord,
         done: impl FnOnce(Result<Added, WriteError>) + Send + 'static,
     ) {
@@ -233,23 +237,23 @@ impl Engine {
             .queue(move |batch| batch.add(&image, &record), done);
     }
 
-    /// Queues a change of brief or tags; `done` hears the image's sign once it is durable.
+    /// Queues a change of brief or tags; calls `done` with the image's sign when it is durable.
     ///
-    /// The rules of [`Engine::add`] hold for `done`; it also gets [`WriteError::NotFound`].
+    /// The rules of [`Engine::add`] apply to `done`; its error may also be [`WriteError::NotFound`].
     pub fn update(
         &self,
         target: Target,
-        change: Change,
+        update: RecordUpdate,
         done: impl FnOnce(Result<Sign, WriteError>) + Send + 'static,
     ) {
         self.writer
-            .queue(move |batch| batch.update(&target, &change), done);
+            .queue(move |batch| batch.update(&target, &update), done);
     }
 
-    /// Queues deletes, done together; `done` hears per target the sign of what was deleted.
+    /// Queues deletes in one transaction; calls `done` with the sign of the deleted image per target.
     ///
-    /// `None` stands for a target that meant no stored image. The rules of [`Engine::add`] hold
-    /// for `done`.
+    /// It is `None` for a target that matches no stored image. The rules of [`Engine::add`] apply to
+    /// `done`.
     pub fn delete(
         &self,
         targets: Vec<Target>,
@@ -263,11 +267,11 @@ impl Engine {
 
     /// Finds stored images that are the same as the query, best first.
     ///
-    /// Images whose add was answered before the call are found, deleted ones are not. Compares the
-    /// 200 likeliest images closely, or 1000 when the page ends at the 200th match or later. Cost:
-    /// 20–50 ms of one core for some hundred thousand features, at most about half a second more for
-    /// crowded libraries, and one record read a match returned. Searches, writes and the merging of
-    /// segments do not wait for each other.
+    /// Finds every image whose add completed before the call, and no deleted image. Verifies the
+    /// geometry of the 200 best candidates, or of 1000 when the page ends at the 200th match or later.
+    /// Cost: 20–50 ms of one core for some hundred thousand features, up to about half a second more
+    /// when many images share features, and one record read per returned match. Searches, writes and
+    /// merges do not wait for each other.
     ///
     /// # Errors
     ///
@@ -277,11 +281,11 @@ impl Engine {
         search::check(query)?;
         let response = self
             .store
-            .read(|snapshot| search::run(snapshot, &self.memory, image, query))?;
+            .read(|snapshot| search::run(snapshot, &self.state, image, query))?;
         Ok(response)
     }
 
-    /// Returns one stored image, `None` when there is none of that sign.
+    /// Returns one stored image; `None` when no image has that sign.
     ///
     /// # Errors
     ///
@@ -302,10 +306,11 @@ impl Engine {
         })
     }
 
-    /// Lists up to `limit` stored images after a place, oldest first; from the start with `None`.
+    /// Lists up to `limit` stored images after a cursor, oldest first; from the start with `None`.
     ///
-    /// A page may be shorter than `limit` and still not the last: look at [`Page::next`]. Cost: one
-    /// record read an image listed; a filter that few pass scans 5 bytes an image of the rest.
+    /// A page can be shorter than `limit` without being the last one: check [`Page::next`]. Cost: one
+    /// record read per listed image; for a filter that admits few images, 5 bytes per excluded
+    /// image.
     ///
     /// # Errors
     ///
@@ -316,11 +321,11 @@ impl Engine {
         limit: usize,
         filter: &TagFilter,
     ) -> Result<Page, StoreError> {
-        // The catalog before the snapshot: what the catalog shows is then in the snapshot, unless it
-        // has been deleted, and the cursor passes over nothing.
+        // The catalog is read before the snapshot, so that each of its images is in the snapshot
+        // unless it was deleted, and the cursor skips none.
         let after = after.map(|cursor| cursor.0);
         let mut ids = self
-            .memory
+            .state
             .catalog()
             .page(after, limit.saturating_add(1), filter);
         let more = ids.len() > limit;
@@ -343,16 +348,16 @@ impl Engine {
     /// [`StoreError`] when the size of the file cannot be read.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         Ok(Stats {
-            images: self.memory.catalog().len() as u64,
+            images: self.state.catalog().len() as u64,
             capacity: self.capacity,
-            disk_bytes: self.store.size_bytes()? + self.memory.index().file_bytes(),
-            unindexed: self.memory.unindexed(),
+            disk_bytes: self.store.size_bytes()? + self.state.index().file_bytes(),
+            unindexed: self.state.unindexed(),
         })
     }
 
-    /// Does the writes that are queued, and closes the library.
+    /// Does the queued writes and closes the library.
     ///
-    /// Blocks until they are durable. Later calls get `Closed` errors; closing again does nothing.
+    /// Blocks until they are durable. Later calls return `Closed` errors; a second close does nothing.
     /// Dropping the engine closes it.
     pub fn close(&self) {
         self.writer.close();
@@ -361,6 +366,10 @@ impl Engine {
             merger.close();
         }
         self.store.close();
+    }
+
+    pub(crate) fn search_state(&self) -> &SearchState {
+        &self.state
     }
 }
 
@@ -430,6 +439,3 @@ impl FromStr for Cursor {
         text.parse().map(Self)
     }
 }
-
-#[cfg(test)]
-mod measure;

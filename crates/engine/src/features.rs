@@ -1,11 +1,11 @@
-//! The local-feature pipeline: from a grey image to words with places.
+//! The local-feature pipeline: computes visual words with keypoints from a grey image.
 //!
-//! Order: `scale` (working size, scale space) → `detect` (extrema) → `describe` (directions,
-//! descriptors) → `quantise` (words of the `codebook`). An image of the library keeps only words
-//! ([`Features`], stored as `record` says); a query keeps its descriptors ([`QueryFeatures`]),
-//! because it looks into several cells and in mirrored and inverted form. Nothing here knows of
-//! files, decoding, the index or the store. Cost: 30–60 ms for a library image, twice that for a
-//! query, on one core.
+//! Order: `scale_space` (working size, scale space) → `detect` (extrema) → `describe` (orientations,
+//! descriptors) → `quantise` (visual words of the `codebook`). A library image has only words
+//! ([`Features`], stored in the format of `encoding`). A query keeps its descriptors
+//! ([`QueryFeatures`]), because it is compared with several cells and in mirrored and inverted form.
+//! This module does not depend on files, decoding, the index or the store. Cost on one core: 30–60 ms
+//! for a library image, twice that for a query.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -15,82 +15,62 @@
 pub mod codebook;
 mod describe;
 mod detect;
+mod encoding;
+mod keypoint;
 mod permute;
-mod place;
 mod plane;
 pub mod quantise;
-mod record;
-mod scale;
+mod scale_space;
 
 pub use describe::{DESCRIPTOR, Descriptor};
+pub use encoding::{Feature, Features, FeaturesError};
+pub use keypoint::{Keypoint, PackedKeypoint};
 pub use permute::{inverted, mirrored};
-pub use place::{PackedPlace, Place};
 pub use plane::GreyView;
 pub use quantise::Word;
-pub use record::RecordError;
 
 use codebook::Codebook;
-use detect::Keypoint;
-use scale::Octave;
+use detect::Extremum;
+use scale_space::Octave;
 
-/// Says how much of an image is looked at.
+/// The working size and the number of features of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
-    /// 640 pixels, 400 features: what the library keeps.
+pub enum ExtractionProfile {
+    /// 640 pixels, 400 features: for images of the library.
     Library,
-    /// 960 pixels, 1,200 features: a query may hold its match small or in pieces.
+    /// 960 pixels, 1,200 features: a query may contain its match small or in pieces.
     Query,
 }
 
-/// Holds the features of a library image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Features {
-    /// Width of the image in pixels, at least 1.
-    pub width: u16,
-    /// Height of the image in pixels, at least 1.
-    pub height: u16,
-    /// The features, the strongest first.
-    pub features: Vec<Feature>,
-}
-
-/// Holds a feature of a library image: 16 bytes when stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Feature {
-    /// What the feature looks like.
-    pub word: Word,
-    /// Where it is.
-    pub place: PackedPlace,
-}
-
-/// Holds the features of a query image.
+/// The features of a query image.
 #[derive(Clone, Debug)]
 pub struct QueryFeatures {
-    /// Width of the image in pixels, at least 1.
+    /// Width of the image in pixels, 1 or more.
     pub width: u32,
-    /// Height of the image in pixels, at least 1.
+    /// Height of the image in pixels, 1 or more.
     pub height: u32,
     /// The features, the strongest first.
-    pub features: Vec<Described>,
+    pub features: Vec<DescribedFeature>,
 }
 
-/// Holds a feature of a query image.
+/// A feature with its descriptor.
 #[derive(Clone, Copy, Debug)]
-pub struct Described {
-    /// Where it is.
-    pub place: Place,
-    /// What it looks like.
+pub struct DescribedFeature {
+    /// Position, scale and orientation.
+    pub keypoint: Keypoint,
+    /// Appearance.
     pub descriptor: Descriptor,
 }
 
-/// Extracts what the library keeps of an image; a side above 65,535 pixels counts as that.
+/// Extracts the features of a library image; a side above 65,535 pixels counts as 65,535.
 pub fn extract(image: &GreyView<'_>) -> Features {
     let codebook = Codebook::embedded();
     let side = |pixels: u32| u16::try_from(pixels).unwrap_or(u16::MAX);
-    let features = described(image, Budget::Library)
+    let features = extract_descriptors(image, ExtractionProfile::Library)
         .into_iter()
         .map(|feature| Feature {
             word: quantise::nearest_word(codebook, &feature.descriptor),
-            place: feature.place.pack(),
+            keypoint: feature.keypoint.pack(),
         });
     Features {
         width: side(image.width()),
@@ -99,68 +79,71 @@ pub fn extract(image: &GreyView<'_>) -> Features {
     }
 }
 
-/// Extracts what a search needs of an image.
+/// Extracts the features of a query image.
 pub fn extract_query(image: &GreyView<'_>) -> QueryFeatures {
     QueryFeatures {
         width: image.width(),
         height: image.height(),
-        features: described(image, Budget::Query),
+        features: extract_descriptors(image, ExtractionProfile::Query),
     }
 }
 
 /// Finds and describes the strongest features of an image.
-pub fn described(image: &GreyView<'_>, budget: Budget) -> Vec<Described> {
-    let (plane, factor) = scale::working_size(image, budget.longest_side());
-    let longest = plane.width.max(plane.height) as f32;
-    let octaves = scale::octaves(&plane, factor);
-    let mut keypoints = detect::keypoints(&octaves);
-    keypoints.sort_by(|a, b| b.response.total_cmp(&a.response));
-    let mut features = Vec::with_capacity(budget.features());
-    for keypoint in &keypoints {
-        features.extend(describe_keypoint(&octaves, keypoint, longest));
-        if features.len() >= budget.features() {
+pub fn extract_descriptors(
+    image: &GreyView<'_>,
+    profile: ExtractionProfile,
+) -> Vec<DescribedFeature> {
+    let (plane, factor) = scale_space::working_size(image, profile.working_side());
+    let side = plane.width.max(plane.height) as f32;
+    let octaves = scale_space::octaves(&plane, factor);
+    let mut extrema = detect::extrema(&octaves);
+    extrema.sort_by(|a, b| b.response.total_cmp(&a.response));
+    let mut features = Vec::with_capacity(profile.max_features());
+    for extremum in &extrema {
+        features.extend(describe_extremum(&octaves, extremum, side));
+        if features.len() >= profile.max_features() {
             break;
         }
     }
-    features.truncate(budget.features());
+    features.truncate(profile.max_features());
     features
 }
 
-/// Describes a keypoint once per direction.
-fn describe_keypoint(
+/// Describes an extremum once per orientation.
+fn describe_extremum(
     octaves: &[Octave],
-    keypoint: &Keypoint,
-    longest: f32,
-) -> impl Iterator<Item = Described> {
-    let image = &octaves[keypoint.octave].blurred[keypoint.layer];
-    // Pixel centres are whole numbers; half a pixel of the first octave moves them from the corner.
-    let unit = (keypoint.octave as f32).exp2() / longest;
-    let half = 0.5 / longest;
-    describe::directions(image, keypoint).map(move |angle| Described {
-        place: Place {
-            x: keypoint.x * unit + half,
-            y: keypoint.y * unit + half,
-            sigma: keypoint.sigma * unit,
+    extremum: &Extremum,
+    side: f32,
+) -> impl Iterator<Item = DescribedFeature> {
+    let image = &octaves[extremum.octave].blurred[extremum.layer];
+    // Pixel centres are integers; half a pixel of the first octave is the offset from the corner.
+    let unit = (extremum.octave as f32).exp2() / side;
+    let half = 0.5 / side;
+    describe::orientations(image, extremum).map(move |angle| DescribedFeature {
+        keypoint: Keypoint {
+            x: extremum.x * unit + half,
+            y: extremum.y * unit + half,
+            sigma: extremum.sigma * unit,
             angle,
         },
-        descriptor: describe::descriptor(image, keypoint, angle),
+        descriptor: describe::descriptor(image, extremum, angle),
     })
 }
 
-// === impl Budget ===
+// === impl ExtractionProfile ===
 
-impl Budget {
-    /// Returns the longest side of the working size in pixels (engine design, section 2).
-    pub fn longest_side(self) -> u32 {
+impl ExtractionProfile {
+    /// Returns the longer side of the working size in pixels (engine design, section 2).
+    pub fn working_side(self) -> u32 {
         match self {
             Self::Library => 640,
             Self::Query => 960,
         }
     }
 
-    /// Returns the most features kept (engine design, section 3: more in the library buys nothing
-    /// measurable).
-    pub fn features(self) -> usize {
+    /// Returns the maximum number of features (engine design, section 3: more in the library have no
+    /// measurable effect).
+    pub fn max_features(self) -> usize {
         match self {
             Self::Library => 400,
             Self::Query => 1200,

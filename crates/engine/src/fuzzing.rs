@@ -1,22 +1,23 @@
-//! Doors for the fuzz targets (`crates/engine/fuzz`) to what is private; compiled for them alone.
+//! Entry points for the fuzz targets (`crates/engine/fuzz`) into private parts; compiled only for
+//! them.
 
-use crate::picture::DecodeError;
-use crate::prepare::{Prepared, PreparedQuery};
+use crate::decode::DecodeError;
+use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::store::StoredRecord;
 
-/// Computes all that an add and all that a search needs of a file; returns how each ended.
+/// Prepares a file for an add and for a search; returns both results.
 pub fn prepare(bytes: &[u8]) -> (Result<(), DecodeError>, Result<(), DecodeError>) {
     (
-        Prepared::new(bytes).map(drop),
+        PreparedImage::new(bytes).map(drop),
         PreparedQuery::new(bytes).map(drop),
     )
 }
 
-/// Reads a stored record.
+/// Decodes a stored record.
 ///
 /// # Panics
 ///
-/// When a record that can be read does not read the same once written again.
+/// When a decoded record is different after it is encoded and decoded again.
 pub fn read_record(bytes: &[u8]) {
     if let Ok(record) = StoredRecord::decode(bytes) {
         let again = StoredRecord::decode(&record.encode()).ok();

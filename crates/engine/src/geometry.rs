@@ -1,27 +1,27 @@
-//! Where in two images the same content lies.
+//! The position of the shared content in two images.
 
 use crate::verify::Overlap;
 
-/// The part that a query and a stored image share, as one quadrilateral in each.
+/// The part that a query and a stored image share, as one quadrilateral in each image.
 ///
 /// Coordinates are relative to the upright image (EXIF orientation applied): x from 0 at the left
-/// edge to 1 at the right, y from 0 at the top to 1 at the bottom; corners in the query lie a little
-/// outside when the images are turned against each other. Corners stand in the order top
-/// left, top right, bottom right, bottom left *of the stored image's part*, so that corner `i` of
-/// one lies on corner `i` of the other and a turned or mirrored copy shows as a turned or mirrored
-/// order in `query`.
+/// edge to 1 at the right, y from 0 at the top to 1 at the bottom; corners in the query can be
+/// slightly outside when one image is rotated. The order of the corners is top left, top right, bottom
+/// right, bottom left *of the stored image's part*. Corner `i` in one image corresponds to corner `i`
+/// in the other, so the corners of a rotated or mirrored copy have a rotated or mirrored order in
+/// `query`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Geometry {
     /// The shared part in the query image.
     pub query: [[f32; 2]; 4],
     /// The shared part in the stored image.
     pub stored: [[f32; 2]; 4],
-    /// The share of the stored image's area that the query shows, in [0, 1].
+    /// Fraction of the stored image's area that the query shows, in [0, 1].
     pub overlap: f32,
 }
 
 impl Geometry {
-    /// The geometry of two images that are the same from edge to edge.
+    /// The geometry of two images that are the same as a whole.
     pub const WHOLE: Self = Self {
         query: FULL,
         stored: FULL,

@@ -1,29 +1,32 @@
-//! Who an image is: its content hash and the sign by which callers name it.
+//! The identity of an image: its content hash, its public sign and its internal number.
 //!
 //! The full BLAKE3 hash of the file bytes decides whether two files are the same image file; the
 //! sign is its first 64 bits in the form the same_hq service uses, two decimals joined by a comma.
-//! This module knows nothing of the store: which sign is already taken is decided there, by
-//! stepping with [`Sign::next`].
+//! This module does not depend on the store, which resolves collisions of signs with
+//! [`Sign::next`].
 
 use std::fmt;
 
+/// The internal number of an image inside one library; never reused after a delete.
+pub(crate) type ImageId = u32;
+
 /// The BLAKE3 hash of an image file's bytes.
 ///
-/// Two files are duplicates exactly when their hashes are equal; re-encoding changes it.
+/// Two files are duplicates if and only if their hashes are equal; re-encoding changes the hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash([u8; 32]);
 
 /// The short public name of a stored image, shown as two decimals `u32,u32`.
 ///
-/// It is derived from the content: adding the same bytes again gives the same sign as long as the
-/// image stays stored. Two files that share their first 64 hash bits get neighbouring signs.
+/// It is derived from the content: adding the same bytes again returns the same sign while the
+/// image is stored. Two files that share their first 64 hash bits get neighbouring signs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sign(u64);
 
 // === impl ContentHash ===
 
 impl ContentHash {
-    /// Hashes the bytes of a file. Takes about 1 ms per 3 MB on one core.
+    /// Hashes the bytes of a file. Cost: about 1 ms per 3 MB on one core.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
@@ -37,7 +40,7 @@ impl ContentHash {
         &self.0
     }
 
-    /// Returns the sign this content has unless another file owns it already.
+    /// Returns the sign of this content if no other file has it.
     pub(crate) fn first_sign(&self) -> Sign {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         Sign(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
@@ -57,10 +60,10 @@ impl fmt::Debug for ContentHash {
 // === impl Sign ===
 
 impl Sign {
-    /// Reads a sign from its text, ignoring spaces around it and around its two numbers.
+    /// Parses a sign; ignores spaces around it and around its two numbers.
     ///
-    /// Returns `None` for any other text. Callers treat that as "no such image": signs of other
-    /// services are opaque and may look different.
+    /// Returns `None` for any other text. Callers handle that as "no such image": signs of other
+    /// services are opaque and may have another form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (high, low) = text.split_once(',')?;
@@ -95,7 +98,7 @@ impl fmt::Debug for Sign {
     }
 }
 
-/// Reads one decimal; stricter than `u32::from_str`, which also takes a plus sign.
+/// Parses one decimal; stricter than `u32::from_str`, which accepts a plus sign.
 fn parse_half(text: &str) -> Option<u32> {
     let digits = text.trim();
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -3,30 +3,30 @@
 //! Finds stored images that are the same as a query image. No network, no async runtime, no
 //! configuration files: bytes go in, matches come out.
 //!
-//! Reading order, which is the way of an image: [`Engine`] is the public face; `prepare` turns
-//! file bytes into what the library keeps (`picture` decodes, `identity` names, `pdq` digests the
-//! whole, [`features`] its parts); `store` makes it durable; `memory` holds what a search compares:
-//! the `catalog` of whole images and the [`index`] of parts, whose matches [`verify`] lays over
-//! the query.
+//! Reading order, which is the order in which an image is processed: [`Engine`] is the public API;
+//! `prepare` computes what the library stores of a file (`decode` decodes it, `identity` identifies
+//! it, `pdq` hashes the whole image, [`features`] describes its parts); `store` makes it durable;
+//! `search_state` has what a search reads: the `catalog` of whole images and the [`index`] of parts,
+//! whose matches [`verify`] aligns with the query.
 //!
 //! **Invariant:** the catalog, the index and every other structure in memory can be rebuilt from the
-//! store; an answered write is in the store.
+//! store; a write that returned success is in the store.
 //!
-//! [`features`], [`index`] and [`verify`] are public for measuring them alone; users need [`Engine`].
+//! [`features`], [`index`] and [`verify`] are public only to measure them; users need [`Engine`].
 
 #![deny(unsafe_code)]
 
 mod engine;
 mod prepare;
 
+mod decode;
 mod geometry;
 mod identity;
 mod pdq;
-mod picture;
 mod tags;
 
 mod catalog;
-mod memory;
+mod search_state;
 mod store;
 
 pub mod features;
@@ -35,24 +35,22 @@ pub mod verify;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[doc(hidden)]
+pub mod measuring;
 
+pub use decode::{DecodeError, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 pub use engine::{
     Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,
     StoredImage,
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, Sign};
-pub use picture::{DecodeError, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
-pub use prepare::{Prepared, PreparedQuery};
+pub use prepare::{PreparedImage, PreparedQuery};
 pub use store::{
-    Added, Change, MAX_BRIEF_BYTES, NewRecord, OpenError, StoreError, Target, WriteError,
+    Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,
 };
 pub use tags::{MAX_TAGS, TagFilter, TagLogic};
 
 #[cfg(test)]
 #[path = "../tests/support/draw.rs"]
 mod draw;
-
-// So that code shared with examples and tests finds the crate under its name.
-#[cfg(test)]
-extern crate self as same_image;

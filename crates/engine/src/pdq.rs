@@ -1,10 +1,10 @@
-//! PDQ, a perceptual hash of the whole image that survives re-encoding, scaling and recolouring.
+//! PDQ, a perceptual hash of the whole image, robust to re-encoding, scaling and recolouring.
 //!
 //! Source: Meta, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (2019)
 //! and its reference implementation, `facebook/ThreatExchange: pdq/cpp`. Order of events: a tent
 //! filter and 64 × 64 samples → quality from their gradients → 16 × 16 low frequencies of the cosine
-//! transform → one bit for each that lies above the median. The eight turned and mirrored hashes
-//! come from the same coefficients. Deviation: luminance is rounded to a byte before filtering,
+//! transform → one bit for each that is above the median. The eight rotated and mirrored hashes
+//! are computed from the same coefficients. Deviation: luminance is rounded to a byte before filtering,
 //! which moves a few bits.
 
 mod filter;
@@ -12,42 +12,36 @@ mod transform;
 
 use image::GrayImage;
 
+use filter::Samples;
+use transform::Coefficients;
+
 /// Bits in a hash.
 pub(crate) const BITS: u32 = 256;
 
-/// The largest distance, in differing bits, at which two hashes mean the same image.
+/// Maximum Hamming distance of two hashes of the same image, in bits.
 ///
 /// Meta's recommended threshold; the nearest pair among 579 photographs × 1002 other images was
 /// 76 bits apart (measured, see docs/engine.md).
 pub(crate) const MAX_DISTANCE: u32 = 31;
 
-/// The lowest quality, of 100, at which a hash says anything (Meta's recommendation): featureless
-/// images all hash alike.
+/// Minimum quality, of 100, at which hashes are compared (Meta's recommendation): featureless images
+/// have similar hashes.
 pub(crate) const MIN_QUALITY: u8 = 50;
-
-/// The side of the sampled image (paper, section 3.2).
-const SAMPLES: usize = 64;
-
-/// The side of the block of kept frequencies (paper, section 3.2).
-const FREQUENCIES: usize = 16;
-
-type Samples = [[f32; SAMPLES]; SAMPLES];
-type Coefficients = [[f32; FREQUENCIES]; FREQUENCIES];
 
 /// A 256-bit hash; bit `16 i + j` belongs to vertical frequency `i` and horizontal frequency `j`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hash(pub(crate) [u64; 4]);
+pub(crate) struct PdqHash(pub(crate) [u64; 4]);
 
-/// What PDQ keeps of an image before the median is taken.
-pub(crate) struct Digest {
+/// The coefficients and the quality of an image, before the threshold.
+pub(crate) struct PdqDigest {
     coefficients: Coefficients,
     quality: u8,
 }
 
-// === impl Digest ===
+// === impl PdqDigest ===
 
-impl Digest {
-    /// Digests a grey image. Takes about 1 ms a megapixel.
+impl PdqDigest {
+    /// Computes the coefficients of a grey image. Cost: about 1 ms per megapixel.
     pub(crate) fn of(grey: &GrayImage) -> Self {
         let samples = filter::sample(grey);
         Self {
@@ -56,25 +50,25 @@ impl Digest {
         }
     }
 
-    /// Returns how much the hash can be trusted, 0 to 100.
+    /// Returns the quality of the hash, 0 to 100.
     pub(crate) fn quality(&self) -> u8 {
         self.quality
     }
 
-    /// Returns the hash of the image as it stands.
-    pub(crate) fn hash(&self) -> Hash {
+    /// Returns the hash of the image without rotation.
+    pub(crate) fn hash(&self) -> PdqHash {
         threshold(&self.coefficients)
     }
 
-    /// Returns the hashes of the image and of its seven turns and mirror images.
-    pub(crate) fn dihedral(&self) -> [Hash; 8] {
+    /// Returns the hashes of the image and of its seven rotated and mirrored forms.
+    pub(crate) fn dihedral(&self) -> [PdqHash; 8] {
         transform::DIHEDRAL.map(|symmetry| threshold(&symmetry.apply(&self.coefficients)))
     }
 }
 
-// === impl Hash ===
+// === impl PdqHash ===
 
-impl Hash {
+impl PdqHash {
     /// Counts the bits in which two hashes differ, 0 to 256.
     pub(crate) fn distance(&self, other: &Self) -> u32 {
         self.0
@@ -93,7 +87,7 @@ impl Hash {
         bytes
     }
 
-    /// Reads what [`Hash::to_bytes`] wrote.
+    /// Decodes the bytes of [`PdqHash::to_bytes`].
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         let mut words = [0; 4];
         for (word, chunk) in words.iter_mut().zip(bytes.as_chunks().0) {
@@ -103,8 +97,8 @@ impl Hash {
     }
 }
 
-impl std::fmt::Debug for Hash {
-    /// Shows the hash as the reference does: hexadecimal, the highest bit first.
+impl std::fmt::Debug for PdqHash {
+    /// Formats the hash as the reference does: hexadecimal, the highest bit first.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for word in self.0.iter().rev() {
             write!(f, "{word:016x}")?;
@@ -114,7 +108,7 @@ impl std::fmt::Debug for Hash {
 }
 
 /// Sets a bit for each coefficient above the lower median, as the reference's `torben` does.
-fn threshold(coefficients: &Coefficients) -> Hash {
+fn threshold(coefficients: &Coefficients) -> PdqHash {
     let mut sorted: Vec<f32> = coefficients.iter().flatten().copied().collect();
     let middle = sorted.len() / 2 - 1;
     let (_, &mut median, _) = sorted.select_nth_unstable_by(middle, f32::total_cmp);
@@ -125,7 +119,7 @@ fn threshold(coefficients: &Coefficients) -> Hash {
             words[bit / 64] |= 1 << (bit % 64);
         }
     }
-    Hash(words)
+    PdqHash(words)
 }
 
 /// Sums the significant gradients between neighbouring samples: the reference's heuristic, with

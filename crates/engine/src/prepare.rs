@@ -1,45 +1,45 @@
-//! Everything computed from an image's bytes before the library is asked: the expensive part.
+//! Prepares an image for an add or a search: everything that is computed from its bytes alone.
 //!
-//! Adding and searching prepare differently, so they have a type each. Nothing here locks, waits
-//! or touches the disk; callers run it on as many threads as they like.
+//! This is the expensive part. An add and a search need different data, so each has a type. Nothing
+//! here locks, waits or accesses the disk; callers may run it on any number of threads.
 
 use std::fmt;
 
+use crate::decode::{DecodeError, DecodedImage};
 use crate::features::{self, QueryFeatures};
 use crate::identity::ContentHash;
-use crate::pdq::{Digest, Hash};
-use crate::picture::{DecodeError, Image};
+use crate::pdq::{PdqDigest, PdqHash};
 
-/// An image ready to be added: its facts, hashes and thumbnail, without the file itself.
+/// An image prepared for an add: its data, hashes and thumbnail, without the file itself.
 #[derive(Clone)]
-pub struct Prepared {
+pub struct PreparedImage {
     pub(crate) content: ContentHash,
     pub(crate) size_bytes: u64,
     pub(crate) width: u32,
     pub(crate) height: u32,
-    pub(crate) pdq: Hash,
+    pub(crate) pdq: PdqHash,
     pub(crate) pdq_quality: u8,
-    /// As `features::record` writes them.
+    /// Encoded by `features::encoding`.
     pub(crate) features: Vec<u8>,
     pub(crate) thumbnail: Vec<u8>,
 }
 
-/// An image ready to be searched for.
+/// An image prepared for a search.
 #[derive(Clone)]
 pub struct PreparedQuery {
     pub(crate) content: ContentHash,
-    pub(crate) pdq: [Hash; 8],
+    pub(crate) pdq: [PdqHash; 8],
     pub(crate) pdq_quality: u8,
     pub(crate) features: QueryFeatures,
 }
 
-// === impl Prepared ===
+// === impl PreparedImage ===
 
-impl Prepared {
-    /// Decodes and digests an image for the library.
+impl PreparedImage {
+    /// Decodes an image and extracts what the library stores.
     pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let image = Image::decode(bytes)?;
-        let digest = Digest::of(image.grey());
+        let image = DecodedImage::decode(bytes)?;
+        let digest = PdqDigest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),
             size_bytes: bytes.len() as u64,
@@ -52,17 +52,17 @@ impl Prepared {
         })
     }
 
-    /// Returns the hash that decides whether this is a duplicate.
+    /// Returns the hash by which duplicates are detected.
     #[must_use]
     pub fn content(&self) -> ContentHash {
         self.content
     }
 }
 
-impl fmt::Debug for Prepared {
-    /// Leaves out the thumbnail and the features: images do not belong into logs.
+impl fmt::Debug for PreparedImage {
+    /// Omits the thumbnail and the features: logs must not contain images.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared")
+        f.debug_struct("PreparedImage")
             .field("content", &self.content)
             .field("size_bytes", &self.size_bytes)
             .field("width", &self.width)
@@ -74,10 +74,10 @@ impl fmt::Debug for Prepared {
 // === impl PreparedQuery ===
 
 impl PreparedQuery {
-    /// Decodes and digests an image for one search.
+    /// Decodes an image and extracts what a search compares.
     pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let image = Image::decode(bytes)?;
-        let digest = Digest::of(image.grey());
+        let image = DecodedImage::decode(bytes)?;
+        let digest = PdqDigest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),
             pdq: digest.dihedral(),

@@ -1,65 +1,62 @@
-//! The library on disk: one redb file, the only truth of the engine.
+//! The library on disk: one redb file, the source of truth of the engine.
 //!
-//! Every write is one durable transaction over all tables (`store::batch`), made by the one writer
-//! thread (`store::writer`); reads see the last commit and never wait for a write. After a failed
-//! disk operation redb rejects everything until the file is opened again, so the store drops it
-//! and opens it anew: one failed write never stops the next. This module knows nothing of searching.
+//! A write is one durable transaction over all tables (`store::batch`) and returns what it changed
+//! (`store::changes`). Reads see the last commit and never wait for a write. After a failed disk
+//! operation redb rejects every call until the file is opened again, so the store reopens the file: a
+//! failed write does not make the next one fail. This module does not depend on searching.
 //!
 //! Tables of format 1, file `library.redb`:
 //!
 //! | table | key | value |
 //! |---|---|---|
 //! | `meta` | `"format"` | 1 |
-//! | `meta` | `"library"` | a random number that tells this library's segment files from others |
-//! | `meta` | `"next_id"` | number of the next image; numbers are never used twice |
+//! | `meta` | `"library"` | a random number that identifies the segment files of this library |
+//! | `meta` | `"next_id"` | number of the next image; a number is never reused |
 //! | `hashes` | BLAKE3 of the file, 32 bytes | number (u32) |
 //! | `signs` | sign (u64) | number (u32) |
 //! | `records` | number (u32) | record, see `store::record` |
-//! | `features` | number (u32) | local features, see `features::record`; opaque here |
+//! | `features` | number (u32) | local features, see `features::encoding`; opaque here |
 //! | `thumbnails` | number (u32) | JPEG |
 //!
-//! Features and thumbnails stand apart so that listing reads 150 bytes an image and not 20 kB, and
-//! opening 7 kB.
+//! Features and thumbnails have tables of their own, so that a listing reads 150 bytes per image
+//! instead of 20 kB, and an open 7 kB.
 
 mod batch;
+mod changes;
 mod error;
+#[cfg(test)]
+pub(crate) mod failing_disk;
 mod record;
+mod requests;
 mod snapshot;
-mod writer;
+mod tables;
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase};
 
 pub(crate) use batch::Batch;
-pub use batch::{Added, Change, MAX_BRIEF_BYTES, NewRecord, Target};
+pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
 pub(crate) use record::StoredRecord;
+pub use requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
 pub(crate) use snapshot::Snapshot;
-pub(crate) use writer::Writer;
 
-use crate::memory::Changes;
+use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 
 const FILE_NAME: &str = "library.redb";
 
-/// The one format this version reads and writes.
+/// The only format that this version reads and writes.
 const FORMAT: u64 = 1;
-
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const HASHES: TableDefinition<[u8; 32], u32> = TableDefinition::new("hashes");
-const SIGNS: TableDefinition<u64, u32> = TableDefinition::new("signs");
-const RECORDS: TableDefinition<u32, &[u8]> = TableDefinition::new("records");
-const FEATURES: TableDefinition<u32, &[u8]> = TableDefinition::new("features");
-const THUMBNAILS: TableDefinition<u32, &[u8]> = TableDefinition::new("thumbnails");
 
 /// Why a library could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process, or another engine of this one, has the library open.
+    /// Another process, or another engine in this process, has the library open.
     #[error("the library in `{}` is in use by another process", dir.display())]
     InUse {
         /// The library's directory.
@@ -74,7 +71,7 @@ pub enum OpenError {
     Format {
         /// The library's directory.
         dir: PathBuf,
-        /// The format found there.
+        /// The format of the library.
         found: u64,
     },
     /// The directory or the database file cannot be used.
@@ -82,7 +79,7 @@ pub enum OpenError {
     Storage {
         /// The library's directory.
         dir: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: StoreError,
     },
 }
@@ -94,18 +91,18 @@ type Opener = Box<dyn Fn() -> Result<Database, redb::DatabaseError> + Send + Syn
 pub(crate) struct Store {
     path: PathBuf,
     opener: Opener,
-    state: RwLock<State>,
+    state: RwLock<FileState>,
 }
 
-struct State {
+struct FileState {
     database: Handle,
-    /// Counts openings, so that of several callers that saw one failure only the first reopens.
+    /// Number of reopens. When several callers see one failure, only the first of them reopens.
     opening: u64,
 }
 
 enum Handle {
     Open(Database),
-    /// Dropped after a failure; the next call opens the file again.
+    /// Dropped after a failure; the next call reopens the file.
     Lost,
     Closed,
 }
@@ -113,7 +110,7 @@ enum Handle {
 // === impl Store ===
 
 impl Store {
-    /// Opens the library in a directory, making both if they do not exist.
+    /// Opens the library in a directory; creates both if they do not exist.
     pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<Self, OpenError> {
         let storage = |source: StoreError| OpenError::Storage {
             dir: dir.to_owned(),
@@ -129,14 +126,14 @@ impl Store {
                 .create(&file)
         };
         let store = Self::with_opener(dir, path, Box::new(opener))?;
-        // The file's name must survive a power cut as well as its content.
+        // The directory entry must survive a power cut too, not only the file's content.
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(|error| storage(error.into()))?;
         Ok(store)
     }
 
-    /// Opens a library through any way to a database; tests pass one with an invalid disk.
+    /// Opens a library with any way to open its database; tests pass one with a failing disk.
     fn with_opener(dir: &Path, path: PathBuf, opener: Opener) -> Result<Self, OpenError> {
         let dir = dir.to_owned();
         let database = match opener() {
@@ -149,12 +146,12 @@ impl Store {
                 });
             }
         };
-        match prepare_tables(&database) {
+        match format_of(&database) {
             Ok(FORMAT) => {}
             Ok(found) => return Err(OpenError::Format { dir, found }),
             Err(source) => return Err(OpenError::Storage { dir, source }),
         }
-        let state = RwLock::new(State {
+        let state = RwLock::new(FileState {
             database: Handle::Open(database),
             opening: 0,
         });
@@ -180,9 +177,10 @@ impl Store {
         result
     }
 
-    /// Runs writes as one transaction and makes them durable; on an error none of them happened.
+    /// Runs writes as one durable transaction and returns what changed; on an error none of them
+    /// was done.
     ///
-    /// Returns what changed. Cost: two disk syncs, unless nothing changed.
+    /// Cost: two disk syncs, unless nothing changed.
     pub(crate) fn write(
         &self,
         capacity: u64,
@@ -202,7 +200,7 @@ impl Store {
         Ok(fs::metadata(&self.path)?.len())
     }
 
-    /// Closes the file; all later calls get [`StoreError::Closed`].
+    /// Closes the file; all later calls return [`StoreError::Closed`].
     pub(crate) fn close(&self) {
         self.state
             .write()
@@ -210,8 +208,8 @@ impl Store {
             .database = Handle::Closed;
     }
 
-    /// Waits until the file is open and nobody is reopening it.
-    fn opened(&self) -> Result<RwLockReadGuard<'_, State>, StoreError> {
+    /// Waits until no other thread reopens the file, and reopens it after a failure.
+    fn opened(&self) -> Result<RwLockReadGuard<'_, FileState>, StoreError> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if !matches!(state.database, Handle::Lost) {
             return Ok(state);
@@ -222,10 +220,10 @@ impl Store {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Opens the file anew after a failed disk operation, which redb does not forgive by itself.
+    /// Reopens the file after a failed disk operation, from which redb does not recover.
     fn recover_from<T>(&self, result: &Result<T, StoreError>, opening: u64) {
         if let Err(StoreError::DiskFull | StoreError::Io { .. }) = result {
-            // If this fails too, the handle stays lost and the next call reports its own attempt.
+            // If this fails too, the handle stays lost, and the next call returns its own error.
             let _ = self.reopen(opening);
         }
     }
@@ -235,7 +233,7 @@ impl Store {
         if state.opening != opening || matches!(state.database, Handle::Closed) {
             return Ok(());
         }
-        // The old handle holds the file's lock: it has to go first.
+        // The old handle holds the lock of the file, so it is dropped first.
         state.database = Handle::Lost;
         state.database = Handle::Open((self.opener)()?);
         state.opening += 1;
@@ -243,7 +241,7 @@ impl Store {
     }
 }
 
-fn database<'a>(state: &'a RwLockReadGuard<'_, State>) -> Result<&'a Database, StoreError> {
+fn database<'a>(state: &'a RwLockReadGuard<'_, FileState>) -> Result<&'a Database, StoreError> {
     match &state.database {
         Handle::Open(database) => Ok(database),
         Handle::Lost => Err(StoreError::Io {
@@ -259,13 +257,13 @@ fn commit(
     write: impl FnOnce(&mut Batch<'_>) -> Result<(), StoreError>,
 ) -> Result<Changes, StoreError> {
     let mut transaction = database.begin_write()?;
-    // Costs a second sync a group, and saves reading the whole file (20 kB an image) at each open
-    // after a crash or a failed write; on a full disk every rejected write ends in such an open.
+    // Costs a second sync per group. It avoids reading the whole file (20 kB per image) at each open
+    // after a crash or a failed write; on a full disk every failed write causes such an open.
     transaction.set_quick_repair(true);
     let mut batch = Batch::open(&transaction, capacity)?;
     write(&mut batch)?;
     let changes = batch.finish();
-    if changes.catalog.is_empty() {
+    if changes.images.is_empty() {
         transaction.abort()?;
     } else {
         transaction.commit()?;
@@ -273,8 +271,8 @@ fn commit(
     Ok(changes)
 }
 
-/// Makes all tables in a new file, and returns the format of any file.
-fn prepare_tables(database: &Database) -> Result<u64, StoreError> {
+/// Returns the format of a file; creates all tables in a new one.
+fn format_of(database: &Database) -> Result<u64, StoreError> {
     let read = database.begin_read()?;
     let mut tables = read.list_tables()?.peekable();
     if tables.peek().is_some() {
@@ -298,7 +296,7 @@ fn prepare_tables(database: &Database) -> Result<u64, StoreError> {
     Ok(FORMAT)
 }
 
-/// Draws a number from the system: the keys of the standard library's hasher are random.
+/// Returns a random number: the keys of the standard library's hasher are random.
 fn random() -> u64 {
     RandomState::new().hash_one(())
 }

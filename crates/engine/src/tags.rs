@@ -1,35 +1,35 @@
-//! Tags: the numbers by which a caller divides one library, and filters over them.
+//! Tags: numbers by which a caller partitions a library, and filters over them.
 
-/// The most tags an image carries (same_hq documentation, parameter `tags`).
+/// Maximum number of tags of an image (same_hq documentation, parameter `tags`).
 pub const MAX_TAGS: usize = 2;
 
 /// How the tags of a filter combine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TagLogic {
-    /// An image must carry every tag of the filter. The default.
+    /// An image must have every tag of the filter. The default.
     #[default]
     And,
-    /// An image must carry at least one tag of the filter.
+    /// An image must have one or more tags of the filter.
     Or,
 }
 
-/// A condition on the tags of an image; the default one lets every image pass.
+/// A condition on the tags of an image; the default filter admits every image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagFilter {
-    /// Tags to look for, 1 to 65535 each; none means no condition.
+    /// Tags from 1 to 65535; empty means no condition.
     pub tags: Vec<u16>,
-    /// How they combine.
+    /// How the tags combine.
     pub logic: TagLogic,
 }
 
-/// The tags of one image in a fixed place; 0 marks an unused one.
+/// The tags of one image in an array of fixed size; 0 marks an unused slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tags([u16; MAX_TAGS]);
 
 // === impl TagFilter ===
 
 impl TagFilter {
-    /// Tells whether an image with these tags passes.
+    /// Returns whether an image with these tags passes.
     pub(crate) fn admits(&self, tags: Tags) -> bool {
         if self.tags.is_empty() {
             return true;
@@ -45,7 +45,7 @@ impl TagFilter {
 // === impl Tags ===
 
 impl Tags {
-    /// Takes 0 to [`MAX_TAGS`] tags of 1 to 65535; `None` when there are more, or a zero.
+    /// Makes 0 to [`MAX_TAGS`] tags of 1 to 65535; `None` when there are more, or a zero.
     pub(crate) fn new(tags: &[u16]) -> Option<Self> {
         if tags.contains(&0) {
             return None;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_in_a_filter_never_matches_an_unused_place() {
+    fn a_zero_in_a_filter_never_matches_an_unused_slot() {
         assert!(!filter(&[0], TagLogic::Or).admits(Tags::new(&[5]).unwrap()));
     }
 

@@ -96,7 +96,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 
 #[derive(Clone, Debug)]
 enum Damage {
-    Change(Vec<(prop::sample::Index, u8)>),
+    RecordUpdate(Vec<(prop::sample::Index, u8)>),
     Cut(prop::sample::Index),
     Lengthen(Vec<u8>),
     Fill(u8),
@@ -107,7 +107,7 @@ enum Damage {
 fn damage() -> impl Strategy<Value = Damage> {
     let change = (any::<prop::sample::Index>(), any::<u8>());
     prop_oneof![
-        4 => prop::collection::vec(change, 1..40).prop_map(Damage::Change),
+        4 => prop::collection::vec(change, 1..40).prop_map(Damage::RecordUpdate),
         1 => any::<prop::sample::Index>().prop_map(Damage::Cut),
         1 => prop::collection::vec(any::<u8>(), 1..100).prop_map(Damage::Lengthen),
         1 => any::<u8>().prop_map(Damage::Fill),
@@ -118,7 +118,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 fn apply(file: &Path, damage: Damage, all: &[PathBuf]) {
     let mut bytes = fs::read(file).unwrap();
     match damage {
-        Damage::Change(changes) => {
+        Damage::RecordUpdate(changes) => {
             for (place, value) in changes {
                 let place = place.index(bytes.len());
                 bytes[place] = value;

@@ -30,7 +30,7 @@ use std::thread;
 
 use draw::Chance;
 use same_image::{
-    Change, ContentHash, Engine, NewRecord, Options, Query, TagFilter, Target, WriteError,
+    ContentHash, Engine, NewRecord, Options, Query, RecordUpdate, TagFilter, Target, WriteError,
 };
 
 /// How often a child is killed.
@@ -321,7 +321,7 @@ fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<Str
             });
         }
         Op::Update(image, brief) => {
-            let change = Change {
+            let change = RecordUpdate {
                 brief: Some(brief),
                 tags: None,
             };

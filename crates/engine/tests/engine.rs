@@ -7,7 +7,7 @@ mod library;
 
 use library::Library;
 use same_image::{
-    Change, ContentHash, DecodeError, Geometry, MAX_RESULTS, NewRecord, OpenError, Query,
+    ContentHash, DecodeError, Geometry, MAX_RESULTS, NewRecord, OpenError, Query, RecordUpdate,
     SearchError, Sign, StoreError, TagFilter, TagLogic, Target, WriteError,
 };
 
@@ -88,7 +88,7 @@ fn an_update_shows_at_once_and_leaves_absent_fields() {
     let bytes = draw::png(&draw::image(6, 90, 90));
     let sign = library.add(&bytes, "old", &[1, 2]).unwrap().sign;
 
-    let by_sign = Change {
+    let by_sign = RecordUpdate {
         brief: Some("new".to_owned()),
         tags: None,
     };
@@ -99,7 +99,7 @@ fn an_update_shows_at_once_and_leaves_absent_fields() {
         ("new", &[1, 2][..])
     );
 
-    let by_bytes = Change {
+    let by_bytes = RecordUpdate {
         brief: None,
         tags: Some(vec![9]),
     };
@@ -117,7 +117,7 @@ fn an_update_of_an_unknown_image_is_not_found() {
     let library = Library::new();
     let unknown = Target::Sign(Sign::parse("1,2").unwrap());
 
-    let result = library.update(unknown, Change::default());
+    let result = library.update(unknown, RecordUpdate::default());
 
     assert!(matches!(result, Err(WriteError::NotFound)));
 }

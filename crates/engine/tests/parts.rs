@@ -10,7 +10,7 @@ mod library;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use library::Library;
-use same_image::{Change, Geometry, Sign, TagLogic, Target};
+use same_image::{Geometry, RecordUpdate, Sign, TagLogic, Target};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
@@ -166,7 +166,7 @@ fn a_part_follows_deletes_updates_tags_and_reopening() {
     assert_eq!(library.signs_with(&part, &[1], TagLogic::And), [sign]);
     assert!(library.signs_with(&part, &[2], TagLogic::And).is_empty());
 
-    let change = Change {
+    let change = RecordUpdate {
         brief: Some("renamed".to_owned()),
         tags: Some(vec![2]),
     };

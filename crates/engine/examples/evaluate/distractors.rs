@@ -1,20 +1,22 @@
-//! Synthetic images that make a library large without having its images.
+//! Synthetic images (distractors) for libraries of any size.
 //!
 //! A distractor has half the features of each of two donor images, each in one of its six nearest
-//! cells and with a quarter of its signature's bits flipped: as many near misses as real images
-//! have, but no copies of anything.
+//! cells and with a quarter of its signature's bits flipped. It has as many false feature matches as a
+//! real image, but is no copy of any image.
 
 use same_image::features::codebook::Codebook;
 use same_image::features::quantise::nearest_words;
-use same_image::features::{Budget, Feature, Features, GreyView, PackedPlace, Word, described};
+use same_image::features::{
+    ExtractionProfile, Feature, Features, GreyView, PackedKeypoint, Word, extract_descriptors,
+};
 
-/// Cells among which a feature moves.
-const JITTER: usize = 6;
+/// Number of nearest cells from which a feature's cell is drawn.
+const NEAREST_CELLS: usize = 6;
 
-/// What distractors are made of: the words and places of an image's features.
-pub struct Donor(Vec<([Word; JITTER], PackedPlace)>);
+/// The words and keypoints of an image's features, from which distractors are made.
+pub struct Donor(Vec<([Word; NEAREST_CELLS], PackedKeypoint)>);
 
-/// Makes distractors, the same ones for the same seed and donors.
+/// Makes distractors; deterministic for a seed and donors.
 pub struct Distractors {
     donors: Vec<Donor>,
     state: u64,
@@ -22,12 +24,12 @@ pub struct Distractors {
 
 impl Donor {
     pub fn new(image: &GreyView<'_>) -> Self {
-        let words = |descriptor| nearest_words::<JITTER>(Codebook::embedded(), descriptor);
-        let features = described(image, Budget::Library);
+        let words = |descriptor| nearest_words::<NEAREST_CELLS>(Codebook::embedded(), descriptor);
+        let features = extract_descriptors(image, ExtractionProfile::Library);
         Self(
             features
                 .iter()
-                .map(|feature| (words(&feature.descriptor), feature.place.pack()))
+                .map(|feature| (words(&feature.descriptor), feature.keypoint.pack()))
                 .collect(),
         )
     }
@@ -52,12 +54,12 @@ impl Distractors {
                     continue;
                 }
                 let flips = self.random() & self.random();
-                let (words, place) = &self.donors[donor].0[at];
-                let mut word = words[(bits >> 1) as usize % JITTER];
+                let (words, keypoint) = &self.donors[donor].0[at];
+                let mut word = words[(bits >> 1) as usize % NEAREST_CELLS];
                 word.signature ^= flips;
                 features.push(Feature {
                     word,
-                    place: *place,
+                    keypoint: *keypoint,
                 });
             }
         }

@@ -1,4 +1,4 @@
-//! Measures recall and false matches of the local features alone, without a gateway.
+//! Measures recall and false matches of the local features, without a gateway.
 //!
 //! ```text
 //! evaluate --library DIR --attacks MANIFEST [--negative DIR] [--only ATTACK] [--missed yes]
@@ -7,10 +7,10 @@
 //!
 //! Adds every image of the library to an index in memory, searches with every copy of the
 //! manifest that `attacks.py` wrote and with every negative, and prints what `recall.py` prints. A
-//! hit: the best answer is the copy's source. A false match: any other image. The whole-image
-//! fallback (PDQ) is not in it. Distractors are added to the library as synthetic images in
-//! segment files (3.5 GB for 500,000), which a later run with `--segments` alone opens again. Times
-//! are CPU time of the thread, which other programs on the machine hardly change.
+//! hit: the best match is the copy's source. A false match: any other image. Whole-image hashes (PDQ)
+//! are not used. Distractors are added to the library as synthetic images in segment files (3.5 GB for
+//! 500,000), which a later run with only `--segments` opens again. Times are CPU times of the thread,
+//! which other programs on the machine hardly affect.
 
 #![allow(
     missing_docs,
@@ -28,7 +28,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use same_image::features::{self, GreyView};
-use same_image::index::{Candidate, Extent, Index, SearchOptions, Segment, Terms};
+use same_image::index::{Index, MergeOptions, MergeScope, SearchOptions, Segment, VerifiedMatch};
 
 use distractors::{Distractors, Donor};
 
@@ -36,7 +36,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const FIRST_DISTRACTOR: u64 = 1 << 32;
 const SEGMENT: u64 = 50_000;
-/// Number of the library that is made here.
+/// Number of the library.
 const LIBRARY: u64 = 1;
 
 /// A copy made by an attack.
@@ -54,13 +54,13 @@ struct Spent {
     search: Duration,
 }
 
-/// What the searches said.
+/// The results of all searches.
 #[derive(Default)]
 struct Results<'a> {
     spent: Spent,
     /// Hits and copies tried, per attack.
     tally: BTreeMap<&'a str, (usize, usize)>,
-    false_matches: Vec<(Candidate, &'a Path)>,
+    false_matches: Vec<(VerifiedMatch, &'a Path)>,
 }
 
 fn main() -> Result<()> {
@@ -111,7 +111,7 @@ fn main() -> Result<()> {
 
 impl<'a> Results<'a> {
     /// Counts the search with a copy; returns whether it was a hit.
-    fn record(&mut self, copy: &'a Copy, source: u64, mut found: Vec<Candidate>) -> bool {
+    fn record(&mut self, copy: &'a Copy, source: u64, mut found: Vec<VerifiedMatch>) -> bool {
         let hit = found.first().is_some_and(|best| best.id == source);
         let entry = self.tally.entry(&copy.attack).or_default();
         entry.0 += usize::from(hit);
@@ -121,7 +121,7 @@ impl<'a> Results<'a> {
         hit
     }
 
-    fn false_matches(&mut self, query: &'a Path, found: Vec<Candidate>) {
+    fn false_matches(&mut self, query: &'a Path, found: Vec<VerifiedMatch>) {
         self.false_matches
             .extend(found.into_iter().map(|other| (other, query)));
     }
@@ -223,8 +223,8 @@ fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Adds synthetic images with ids from [`FIRST_DISTRACTOR`], a segment for every [`SEGMENT`] of
-/// them, merged as usual.
+/// Adds synthetic images with ids from [`FIRST_DISTRACTOR`], and merges after every [`SEGMENT`] of
+/// them.
 fn add_distractors(index: &Index, count: u64, donors: &[PathBuf], folder: &Path) -> Result<()> {
     let donors = donors
         .iter()
@@ -236,14 +236,14 @@ fn add_distractors(index: &Index, count: u64, donors: &[PathBuf], folder: &Path)
         if (number + 1) % SEGMENT != 0 && number + 1 != count {
             continue;
         }
-        if let Some(merge) = index.plan_merge(Extent::Grown) {
+        if let Some(merge) = index.plan_merge(MergeScope::Tiered) {
             let started = cpu_time();
-            let terms = Terms {
+            let options = MergeOptions {
                 library: LIBRARY,
                 keep: &|_| true,
                 stop: &AtomicBool::new(false),
             };
-            let segment = merge.write(&folder.join(format!("{number}.segment")), terms)?;
+            let segment = merge.write(&folder.join(format!("{number}.segment")), options)?;
             println!(
                 "{segment:?} written and opened in {:.1} s",
                 (cpu_time() - started).as_secs_f64()
@@ -270,8 +270,7 @@ fn open_segments(index: &Index, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns the time that this thread has had a CPU (`/proc/thread-self/schedstat`, first number,
-/// nanoseconds).
+/// Returns the CPU time of this thread (`/proc/thread-self/schedstat`, first number, nanoseconds).
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = text
@@ -281,7 +280,7 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
-fn search(index: &Index, path: &Path, spent: &mut Spent) -> Result<Vec<Candidate>> {
+fn search(index: &Index, path: &Path, spent: &mut Spent) -> Result<Vec<VerifiedMatch>> {
     let grey = grey(path)?;
     let started = cpu_time();
     let query = features::extract_query(&view(&grey)?);
@@ -293,7 +292,7 @@ fn search(index: &Index, path: &Path, spent: &mut Spent) -> Result<Vec<Candidate
     Ok(found)
 }
 
-/// Decodes an image, turned as its EXIF orientation says.
+/// Decodes an image and applies its EXIF orientation.
 fn grey(path: &Path) -> Result<image::GrayImage> {
     use image::ImageDecoder as _;
     let mut decoder = image::ImageReader::open(path)?

@@ -2,9 +2,10 @@
 //!
 //! usage: `cargo run --release -p same-image --example train_codebook -- IMAGES OUT`
 //!
-//! Order: describe every image as a query would, also mirrored → principal components, dealt
-//! alternately to two halves, each rotated at random → 1024 centroids per half → medians of the
-//! residuals → share of features per centroid. The same images give the same file, byte by byte.
+//! Order: extract the descriptors of every image with the profile of a query, also mirrored → principal
+//! components, distributed alternately to two halves, each rotated at random → 1024 centroids per half
+//! → medians of the residuals → fraction of features per centroid. The same images give the same file,
+//! byte by byte.
 //! 180 images take about three minutes on one core.
 
 #![allow(
@@ -24,7 +25,9 @@ use std::path::PathBuf;
 use same_image::features::codebook::{
     CELL_COUNT, CENTROIDS, Codebook, HALF, HalfCodebook, PROJECTED,
 };
-use same_image::features::{Budget, DESCRIPTOR, Descriptor, GreyView, described, mirrored};
+use same_image::features::{
+    DESCRIPTOR, Descriptor, ExtractionProfile, GreyView, extract_descriptors, mirrored,
+};
 
 use random::Random;
 
@@ -55,7 +58,7 @@ fn descriptors(folder: &str) -> Result<Vec<Descriptor>> {
         let grey = image::open(&path)?.into_luma8();
         let view =
             GreyView::new(grey.as_raw(), grey.width(), grey.height()).ok_or("an empty image")?;
-        for feature in described(&view, Budget::Query) {
+        for feature in extract_descriptors(&view, ExtractionProfile::Query) {
             descriptors.push(feature.descriptor);
             descriptors.push(mirrored(&feature.descriptor));
         }
@@ -77,7 +80,7 @@ fn train(descriptors: &[Descriptor]) -> Codebook {
     Codebook::new(offset, projection, halves)
 }
 
-/// Finds the principal components, deals them alternately to two halves and rotates each half.
+/// Computes the principal components, distributes them alternately to two halves and rotates each half.
 fn projection(
     descriptors: &[Descriptor],
     random: &mut Random,

@@ -1,4 +1,4 @@
-//! Any bytes as a stored record: read or rejected; what is read is written back as it was.
+//! Decodes any bytes as a stored record: rejected, or equal after encoding and decoding again.
 
 #![no_main]
 

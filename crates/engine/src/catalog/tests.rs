@@ -4,12 +4,12 @@ use super::*;
 use crate::draw::Chance;
 use crate::tags::TagLogic;
 
-fn random_hash(chance: &mut Chance) -> Hash {
-    Hash([0; 4].map(|_: u64| chance.next()))
+fn random_hash(chance: &mut Chance) -> PdqHash {
+    PdqHash([0; 4].map(|_: u64| chance.next()))
 }
 
 /// Flips exactly `bits` different bits.
-fn flip(hash: Hash, bits: u32, chance: &mut Chance) -> Hash {
+fn flip(hash: PdqHash, bits: u32, chance: &mut Chance) -> PdqHash {
     let mut flipped = hash;
     while flipped.distance(&hash) < bits {
         let bit = chance.below(256) as usize;
@@ -21,11 +21,11 @@ fn flip(hash: Hash, bits: u32, chance: &mut Chance) -> Hash {
     flipped
 }
 
-fn entry(id: ImageId, hash: Hash) -> Entry {
-    Entry {
+fn image(id: ImageId, pdq: PdqHash) -> ImageSummary {
+    ImageSummary {
         id,
-        hash,
-        quality: 100,
+        pdq,
+        pdq_quality: 100,
         tags: Tags::default(),
     }
 }
@@ -41,13 +41,13 @@ fn a_hash_is_near_up_to_31_bits_of_any_of_the_eight() {
     let mut catalog = Catalog::default();
     for bits in 0..40 {
         let stored = flip(query[bits as usize % 8], bits, &mut chance);
-        catalog.apply(Change::Add(entry(bits, stored)));
+        catalog.apply(ImageChange::Added(image(bits, stored)));
     }
 
-    let near = catalog.near(&query, &everything());
+    let near = catalog.hash_matches(&query, &everything());
 
-    let expected: Vec<Near> = (0..=31)
-        .map(|bits| Near {
+    let expected: Vec<HashMatch> = (0..=31)
+        .map(|bits| HashMatch {
             id: bits,
             distance: bits,
         })
@@ -56,45 +56,48 @@ fn a_hash_is_near_up_to_31_bits_of_any_of_the_eight() {
 }
 
 #[test]
-fn an_image_of_low_quality_is_listed_but_never_near() {
+fn an_image_of_low_quality_is_listed_but_never_matched() {
     let hash = random_hash(&mut Chance::new(2));
     let mut catalog = Catalog::default();
-    catalog.apply(Change::Add(Entry {
-        quality: 49,
-        ..entry(0, hash)
+    catalog.apply(ImageChange::Added(ImageSummary {
+        pdq_quality: 49,
+        ..image(0, hash)
     }));
-    catalog.apply(Change::Add(Entry {
-        quality: 50,
-        ..entry(1, hash)
+    catalog.apply(ImageChange::Added(ImageSummary {
+        pdq_quality: 50,
+        ..image(1, hash)
     }));
 
     assert_eq!(
-        catalog.near(&[hash; 8], &everything()),
-        [Near { id: 1, distance: 0 }]
+        catalog.hash_matches(&[hash; 8], &everything()),
+        [HashMatch { id: 1, distance: 0 }]
     );
     assert_eq!(catalog.page(None, 9, &everything()), [0, 1]);
 }
 
 #[test]
-fn removed_images_stay_gone_through_compaction() {
+fn deleted_images_are_not_found_after_the_columns_are_compacted() {
     let mut chance = Chance::new(3);
-    let hashes: Vec<Hash> = (0..4000).map(|_| random_hash(&mut chance)).collect();
+    let hashes: Vec<PdqHash> = (0..4000).map(|_| random_hash(&mut chance)).collect();
     let mut catalog = Catalog::default();
     for (id, hash) in (0..).zip(&hashes) {
-        catalog.apply(Change::Add(entry(id, *hash)));
+        catalog.apply(ImageChange::Added(image(id, *hash)));
     }
     for id in (0..4000).filter(|id| id % 5 != 0) {
-        catalog.apply(Change::Remove(id));
-        catalog.apply(Change::Remove(id));
+        catalog.apply(ImageChange::Deleted(id));
+        catalog.apply(ImageChange::Deleted(id));
     }
 
     assert_eq!(catalog.len(), 800);
-    assert!(catalog.ids.len() < 4000, "the dead rows are still there");
+    assert!(
+        catalog.ids.len() < 4000,
+        "the deleted rows are still in memory"
+    );
     for (id, hash) in (0..).zip(&hashes) {
         let found: Vec<_> = catalog
-            .near(&[*hash; 8], &everything())
+            .hash_matches(&[*hash; 8], &everything())
             .iter()
-            .map(|near| near.id)
+            .map(|found| found.id)
             .collect();
         assert_eq!(found, if id % 5 == 0 { vec![id] } else { vec![] });
         assert_eq!(catalog.tags(id).is_some(), id % 5 == 0);
@@ -123,7 +126,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_catalog_answers_as_a_plain_list_does(
+    fn the_catalog_returns_the_same_as_a_plain_list(
         steps in prop::collection::vec(any_step(), 1..200),
         wanted in prop::collection::vec(1..4_u16, 0..=2),
         any_tag: bool,
@@ -138,17 +141,17 @@ proptest! {
                 Step::Add(tags, bits) => {
                     let tags = Tags::new(&tags).unwrap();
                     let hash = flip(query, bits, &mut chance);
-                    catalog.apply(Change::Add(Entry { tags, ..entry(id, hash) }));
+                    catalog.apply(ImageChange::Added(ImageSummary { tags, ..image(id, hash) }));
                     list.push((id, tags, bits));
                 }
                 Step::Tag(index, tags) if !list.is_empty() => {
                     let row = index.index(list.len());
                     list[row].1 = Tags::new(&tags).unwrap();
-                    catalog.apply(Change::Tag(list[row].0, list[row].1));
+                    catalog.apply(ImageChange::Retagged(list[row].0, list[row].1));
                 }
                 Step::Remove(index) if !list.is_empty() => {
                     let (id, ..) = list.remove(index.index(list.len()));
-                    catalog.apply(Change::Remove(id));
+                    catalog.apply(ImageChange::Deleted(id));
                 }
                 Step::Tag(..) | Step::Remove(_) => {}
             }
@@ -160,37 +163,10 @@ proptest! {
         let near: Vec<_> = list
             .iter()
             .filter(|(.., bits)| *bits <= pdq::MAX_DISTANCE)
-            .map(|(id, _, bits)| Near { id: *id, distance: *bits })
+            .map(|(id, _, bits)| HashMatch { id: *id, distance: *bits })
             .collect();
-        prop_assert_eq!(catalog.near(&[query; 8], &filter), near);
+        prop_assert_eq!(catalog.hash_matches(&[query; 8], &filter), near);
         let ids: Vec<_> = list.iter().map(|(id, ..)| *id).collect();
         prop_assert_eq!(catalog.page(None, usize::MAX, &filter), ids);
     }
-}
-
-/// Prints what one search costs; run it with
-/// `cargo test --release -p same-image --lib -- --ignored --nocapture measure_scan`.
-#[expect(clippy::print_stdout, reason = "its purpose")]
-#[test]
-#[ignore = "a measurement"]
-fn measure_scan_of_half_a_million_images() {
-    const IMAGES: u32 = 500_000;
-    const SEARCHES: u32 = 20;
-    let mut chance = Chance::new(4);
-    let mut catalog = Catalog::default();
-    for id in 0..IMAGES {
-        catalog.apply(Change::Add(entry(id, random_hash(&mut chance))));
-    }
-
-    let searches = (0..SEARCHES).map(|_| {
-        let query = [0; 8].map(|_: u8| random_hash(&mut chance));
-        let start = std::time::Instant::now();
-        assert!(catalog.near(&query, &everything()).is_empty());
-        start.elapsed()
-    });
-
-    println!(
-        "{IMAGES} images: the fastest of {SEARCHES} scans took {:?}",
-        searches.min().unwrap()
-    );
 }

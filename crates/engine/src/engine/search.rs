@@ -1,41 +1,39 @@
-//! One search: who is a candidate, how good it is, and which part of the order is asked for.
+//! One search: collects matches, ranks them and returns one page.
 //!
-//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the best
-//! evidence an image → sorted → cut to the page → records read. Only the page's records are read
-//! from the store.
+//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the highest
+//! score of each image → sort → cut to the page → read the records of the page from the store.
 
 use std::collections::HashMap;
 
-use crate::catalog::ImageId;
 use crate::geometry::Geometry;
-use crate::identity::Sign;
+use crate::identity::{ImageId, Sign};
 use crate::index::SearchOptions;
-use crate::memory::Memory;
 use crate::pdq;
 use crate::prepare::PreparedQuery;
+use crate::search_state::SearchState;
 use crate::store::{Snapshot, StoreError};
 use crate::tags::TagFilter;
 
-/// Results beyond this many are cut off (same_hq documentation, parameters `pn` and `rn`).
+/// Maximum number of results of a search (same_hq documentation, parameters `pn` and `rn`).
 pub const MAX_RESULTS: usize = 1000;
 
-/// What is asked of a search besides the image.
+/// The parameters of a search, besides the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// Which images may be found. Default: all.
+    /// The images that may be found. Default: all.
     pub filter: TagFilter,
-    /// How many of the best matches to skip, 0 to 999. Default 0.
+    /// Number of best matches to skip, 0 to 999. Default 0.
     pub offset: usize,
-    /// How many matches to return at most, 1 to 1000. Default 300.
+    /// Maximum number of matches to return, 1 to 1000. Default 300.
     pub limit: usize,
-    /// The least score of a match, 0 to 1 inclusive. Default 0.
+    /// Minimum score of a match, 0 to 1 inclusive. Default 0.
     pub min_score: f32,
 }
 
 /// The matches of one search.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Response {
-    /// Matches by falling score; equal ones in the order of adding.
+    /// Matches by descending score; equal scores in the order of adding.
     pub matches: Vec<Hit>,
     /// Whether more matches follow within the first [`MAX_RESULTS`].
     pub has_more: bool,
@@ -44,21 +42,21 @@ pub struct Response {
 /// One stored image that is the same as the query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
-    /// The image's name.
+    /// The public sign of the image.
     pub sign: Sign,
-    /// How sure it is, in [0, 1], the largest of: 1 for the same bytes; 1 − d/124 for a whole copy at
+    /// The confidence in [0, 1], the maximum of: 1 for the same bytes; 1 − d/124 for a whole copy at
     /// PDQ distance d (0.75 to 1); e/(e + 4) for a shared part with evidence e, a sum over its
     /// matching features (0.5 to below 1).
     pub score: f32,
-    /// The text given by whoever added it.
+    /// The text that was added with it.
     pub brief: String,
-    /// Its tags.
+    /// The tags of the image.
     pub tags: Vec<u16>,
-    /// Where the shared part lies; `None` when only the PDQ hashes tell that it is a copy.
+    /// The position of the shared part; `None` when only the PDQ hashes match.
     pub geometry: Option<Geometry>,
 }
 
-/// Why a search gave no response.
+/// Why a search failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
@@ -73,9 +71,9 @@ pub enum SearchError {
     Storage(#[from] StoreError),
 }
 
-/// A match before its record is read.
+/// A match whose record was not read yet.
 #[derive(Clone, Copy, Debug)]
-struct Candidate {
+struct RankedImage {
     id: ImageId,
     score: f32,
     geometry: Option<Geometry>,
@@ -108,71 +106,75 @@ pub(super) fn check(query: &Query) -> Result<(), SearchError> {
     Ok(())
 }
 
-/// Answers a checked query. The snapshot must be older than this call, so that whatever the catalog
-/// shows and the snapshot does not was added meanwhile.
+/// Runs a checked query. The snapshot must be older than this call, so that an image that only the
+/// catalog has was added meanwhile.
 pub(super) fn run(
     snapshot: &Snapshot,
-    memory: &Memory,
+    state: &SearchState,
     image: &PreparedQuery,
     query: &Query,
 ) -> Result<Response, StoreError> {
     let exact = snapshot.by_content(&image.content)?;
-    let mut candidates = candidates(memory, exact, image, query);
-    candidates.retain(|candidate| candidate.score >= query.min_score);
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-    candidates.truncate(MAX_RESULTS);
+    let mut ranking = find_all(state, exact, image, query);
+    ranking.retain(|found| found.score >= query.min_score);
+    ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    ranking.truncate(MAX_RESULTS);
 
-    let end = candidates.len().min(query.offset + query.limit);
-    let has_more = end < candidates.len();
-    let page = candidates.get(query.offset..end).unwrap_or_default();
+    let end = ranking.len().min(query.offset + query.limit);
+    let page = ranking.get(query.offset..end).unwrap_or_default();
     Ok(Response {
         matches: hits(snapshot, page)?,
-        has_more,
+        has_more: end < ranking.len(),
     })
 }
 
-/// Collects every image that any of the three ways finds, once.
-fn candidates(
-    memory: &Memory,
+/// Collects the images that any of the three methods finds, each once.
+fn find_all(
+    state: &SearchState,
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> Vec<Candidate> {
-    let mut found: HashMap<ImageId, Candidate> = HashMap::new();
+) -> Vec<RankedImage> {
+    let mut found: HashMap<ImageId, RankedImage> = HashMap::new();
     let mut add = |id, score, geometry: Option<Geometry>| {
-        let unknown = Candidate {
+        let new = RankedImage {
             id,
             score,
             geometry,
         };
-        let known = found.entry(id).or_insert(unknown);
+        let known = found.entry(id).or_insert(new);
         known.score = known.score.max(score);
         known.geometry = geometry.or(known.geometry);
     };
     if image.pdq_quality >= pdq::MIN_QUALITY {
-        for near in memory.catalog().near(&image.pdq, &query.filter) {
-            add(near.id, score(near.distance), None);
+        for copy in state.catalog().hash_matches(&image.pdq, &query.filter) {
+            add(copy.id, hash_score(copy.distance), None);
         }
     }
-    for (id, score, geometry) in parts(memory, image, query) {
+    for (id, score, geometry) in find_parts(state, image, query) {
         add(id, score, Some(geometry));
     }
-    if let Some(id) = exact.filter(|id| admitted(memory, *id, &query.filter)) {
+    if let Some(id) = exact.filter(|id| is_admitted(state, *id, &query.filter)) {
         add(id, 1.0, Some(Geometry::WHOLE));
     }
     found.into_values().collect()
 }
 
 /// Finds the images that share a part with the query.
-fn parts(memory: &Memory, image: &PreparedQuery, query: &Query) -> Vec<(ImageId, f32, Geometry)> {
+fn find_parts(
+    state: &SearchState,
+    image: &PreparedQuery,
+    query: &Query,
+) -> Vec<(ImageId, f32, Geometry)> {
     let options = SearchOptions {
-        candidates: depth(query),
+        candidates: candidates(query),
     };
-    // The index knows numbers as u64; those of this library are u32.
+    // Ids of the index are u64, image numbers are u32.
     let number = |id: u64| ImageId::try_from(id).ok();
-    // The catalog is locked for each question anew: a search may take long, and writers wait for it.
-    let passes = |id| number(id).is_some_and(|id| admitted(memory, id, &query.filter));
-    memory
+    // The catalog is locked for each image separately: a search can be long, and writers wait for the
+    // lock.
+    let passes = |id| number(id).is_some_and(|id| is_admitted(state, id, &query.filter));
+    state
         .index()
         .search(&image.features, &options, &passes)
         .iter()
@@ -183,13 +185,13 @@ fn parts(memory: &Memory, image: &PreparedQuery, query: &Query) -> Vec<(ImageId,
         .collect()
 }
 
-fn admitted(memory: &Memory, id: ImageId, filter: &TagFilter) -> bool {
-    let tags = memory.catalog().tags(id);
+fn is_admitted(state: &SearchState, id: ImageId, filter: &TagFilter) -> bool {
+    let tags = state.catalog().tags(id);
     tags.is_some_and(|tags| filter.admits(tags))
 }
 
-/// Says how many images to compare closely: enough to fill the page and to know of more.
-fn depth(query: &Query) -> usize {
+/// Returns how many images to verify: enough to fill the page and to detect further matches.
+fn candidates(query: &Query) -> usize {
     let shallow = SearchOptions::default().candidates;
     if query.offset + query.limit < shallow {
         shallow
@@ -199,23 +201,23 @@ fn depth(query: &Query) -> usize {
 }
 
 /// Maps a PDQ distance to a score: 124 is near the mean distance (128) of unrelated images.
-fn score(distance: u32) -> f32 {
+fn hash_score(distance: u32) -> f32 {
     1.0 - distance as f32 / 124.0
 }
 
-fn hits(snapshot: &Snapshot, page: &[Candidate]) -> Result<Vec<Hit>, StoreError> {
+fn hits(snapshot: &Snapshot, page: &[RankedImage]) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::with_capacity(page.len());
-    for candidate in page {
-        // Deleted or added while this search ran: not part of its response.
-        let Some(record) = snapshot.record(candidate.id)? else {
+    for found in page {
+        // The image was deleted or added during this search: it is not part of the result.
+        let Some(record) = snapshot.record(found.id)? else {
             continue;
         };
         hits.push(Hit {
             sign: record.sign,
-            score: candidate.score,
+            score: found.score,
             tags: record.tags.to_vec(),
             brief: record.brief,
-            geometry: candidate.geometry,
+            geometry: found.geometry,
         });
     }
     Ok(hits)

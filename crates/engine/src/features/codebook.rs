@@ -1,19 +1,19 @@
-//! The trained numbers: projection, centroids, medians and frozen idf.
+//! The codebook: trained projection, centroids, medians and fixed idf.
 //!
-//! The file is compiled in. It is made by `cargo run --release -p same-image --example
-//! train_codebook`; a new one makes all stored features unreadable ([`Codebook::id`] is part of
-//! every record and segment), so that nothing old is mixed with it.
+//! The file is compiled in. It is the output of `cargo run --release -p same-image --example
+//! train_codebook`. A new codebook makes all stored features unreadable ([`Codebook::id`] is part of
+//! stored features and segments), so that words of two codebooks are never mixed.
 //!
 //! ```text
 //! offset   bytes    content (little endian, f32 unless said otherwise)
 //! 0        8        "SAMECB01"
 //! 8        16       first half of the BLAKE3 of the rest; its first 4 bytes are the id
-//! 24       256      offset[64]: what the projection of the mean descriptor takes away
-//! 280      32768    projection[128][64]: principal components, dealt and rotated
+//! 24       256      offset[64]: projection of the mean descriptor, which is subtracted
+//! 280      32768    projection[128][64]: principal components, distributed and rotated
 //! 33048    2 × …    per half:
 //!          131072     centroids[1024][32]
 //!          128        medians[32] of the residuals
-//!          4096       idf[1024]: −ln(part of the training features here) / ln 2^20
+//!          4096       idf[1024]: −ln(fraction of the training features here) / ln 2^20
 //! 303640   end
 //! ```
 
@@ -27,7 +27,7 @@ pub const CENTROIDS: usize = 1024;
 pub const HALF: usize = 32;
 /// Dimensions after the projection.
 pub const PROJECTED: usize = 2 * HALF;
-/// Centroids measured together: their numbers lie side by side in a [`Block`].
+/// Centroids compared together: their numbers are adjacent in a [`Block`].
 pub(crate) const LANES: usize = 16;
 /// Number of cells.
 pub const CELL_COUNT: usize = CENTROIDS * CENTROIDS;
@@ -43,7 +43,7 @@ static EMBEDDED: LazyLock<Codebook> = LazyLock::new(|| {
         .expect("a test parses the compiled-in file, which never changes")
 });
 
-/// Holds everything that turns descriptors into words.
+/// The data that quantises descriptors to visual words.
 #[derive(Clone, PartialEq)]
 pub struct Codebook {
     id: u32,
@@ -55,7 +55,7 @@ pub struct Codebook {
     pub halves: [HalfCodebook; 2],
 }
 
-/// Holds one of the two codebooks.
+/// One of the two halves of a codebook.
 #[derive(Clone, PartialEq)]
 pub struct HalfCodebook {
     centroids: Vec<[f32; HALF]>,
@@ -64,11 +64,10 @@ pub struct HalfCodebook {
     blocks: Vec<Block>,
 }
 
-/// Holds [`LANES`] centroids as the search reads them: one after the other from memory, a few at
-/// once.
+/// [`LANES`] centroids in the order in which the search reads them from memory.
 ///
-/// Dimension by dimension over all centroids would put the same lanes of all dimensions 4 kB apart,
-/// into the same few places of the first cache (measured: twice as slow).
+/// In an array by dimension over all centroids, the same lanes of all dimensions would be 4 kB apart
+/// and would use the same few sets of the first-level cache (measured: twice as slow).
 #[derive(Clone, PartialEq)]
 pub(crate) struct Block {
     /// Half the squared length of each centroid.
@@ -77,14 +76,14 @@ pub(crate) struct Block {
     pub(crate) dimensions: [[f32; LANES]; HALF],
 }
 
-/// Says why bytes are not a codebook.
+/// Why bytes are not a codebook.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CodebookError {
-    /// The length or the first bytes are those of something else.
+    /// The length or the first bytes are not those of a codebook.
     #[error("not a codebook of this version")]
     Foreign,
-    /// The checksum does not agree.
+    /// The checksum does not match.
     #[error("the codebook is damaged")]
     Damaged,
 }
@@ -97,7 +96,7 @@ impl Codebook {
         &EMBEDDED
     }
 
-    /// Puts a trained codebook together.
+    /// Makes a codebook from trained numbers.
     pub fn new(
         offset: [f32; PROJECTED],
         projection: Vec<[f32; PROJECTED]>,
@@ -113,7 +112,7 @@ impl Codebook {
         codebook
     }
 
-    /// Names the codebook: words of different codebooks must never meet.
+    /// Identifies the codebook: words of different codebooks must never be compared.
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -124,11 +123,11 @@ impl Codebook {
             + self.halves[1].idf[cell as usize % CENTROIDS]
     }
 
-    /// Reads the bytes that [`Codebook::to_bytes`] wrote.
+    /// Parses the bytes of [`Codebook::to_bytes`].
     ///
     /// # Errors
     ///
-    /// `Foreign` for another format or length, `Damaged` when the checksum does not agree.
+    /// `Foreign` for another format or length, `Damaged` when the checksum does not match.
     pub fn parse(bytes: &[u8]) -> Result<Self, CodebookError> {
         let (header, body) = bytes
             .split_at_checked(HEADER)
@@ -158,7 +157,7 @@ impl Codebook {
         })
     }
 
-    /// Writes the format of the module header.
+    /// Encodes the codebook in the format of the module header.
     pub fn to_bytes(&self) -> Vec<u8> {
         let body = self.body();
         [&MAGIC[..], &checksum(&body), &body].concat()
@@ -188,9 +187,9 @@ impl std::fmt::Debug for Codebook {
 // === impl HalfCodebook ===
 
 impl HalfCodebook {
-    /// Puts a half together from [`CENTROIDS`] centroids, the median residual per dimension and the
-    /// half's part of the inverse document frequency per centroid (both parts of a common cell sum
-    /// up to about 1).
+    /// Makes a half from [`CENTROIDS`] centroids, the median residual per dimension and the
+    /// half's part of the inverse document frequency per centroid (the sum of both parts is about 1 for a
+    /// common cell).
     pub fn new(centroids: Vec<[f32; HALF]>, medians: [f32; HALF], idf: Vec<f32>) -> Self {
         let blocks = centroids.chunks_exact(LANES).map(Block::new).collect();
         Self {
@@ -206,7 +205,7 @@ impl HalfCodebook {
         &self.blocks
     }
 
-    /// Returns one bit per dimension: is the point's residual above its median?
+    /// Returns one bit per dimension, set when the point's residual is above its median.
     pub(crate) fn signature(&self, point: &[f32], centroid: usize) -> u32 {
         let centres = self.centroids[centroid].iter().zip(&self.medians);
         let above = point
@@ -243,12 +242,12 @@ impl std::fmt::Debug for HalfCodebook {
     }
 }
 
-/// Reads numbers one after the other from bytes whose length was checked.
+/// Reads numbers in sequence from bytes whose length was checked.
 struct Numbers<'a>(&'a [u8]);
 
 impl Numbers<'_> {
-    // Loops over slices, here and where arrays are long: `array::from_fn` is unrolled completely,
-    // which takes the compiler minutes.
+    // A loop over a slice, here and for other long arrays: `array::from_fn` is unrolled completely,
+    // which costs minutes of compile time.
     fn fill(&mut self, numbers: &mut [f32]) {
         let (these, rest) = self.0.split_at(4 * numbers.len());
         self.0 = rest;
@@ -278,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compiled_in_file_is_whole_and_written_as_it_was_read() {
+    fn the_compiled_in_file_is_valid_and_encodes_to_the_same_bytes() {
         let file = include_bytes!("codebook.bin");
 
         let codebook = Codebook::parse(file).unwrap();

@@ -1,11 +1,11 @@
-//! Step 3: gives keypoints their directions and describes what surrounds them.
+//! Step 3: assigns orientations to keypoints and computes their descriptors.
 //!
-//! Per keypoint: sample an upright square patch → histogram of gradient directions → up to two
-//! directions → per direction sample a rotated 26 × 26 patch → 4 × 4 cells of 8 directions with
+//! Per keypoint: sample an upright square patch → histogram of gradient orientations → up to two
+//! orientations → per orientation sample a rotated 26 × 26 patch → 4 × 4 cells of 8 orientations with
 //! constant weights → RootSIFT. Sources: Lowe 2004, sections 5 and 6.1; Arandjelović & Zisserman
 //! 2012, section 2. Deviation: both windows are sampled on a fixed grid in the keypoint's own frame
-//! instead of looping over the image's pixels, so that all weights are constants (5 times faster
-//! at equal recall, measured by the prototype). Cost: about 1,000 bilinear samples and as many arc
+//! instead of a loop over the image's pixels, so that all weights are constants (5 times faster
+//! at equal recall, measured with the prototype). Cost: about 1,000 bilinear samples and as many arc
 //! tangents per feature.
 
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
@@ -13,67 +13,70 @@ use std::sync::LazyLock;
 
 use multiversion::multiversion;
 
-use super::detect::Keypoint;
+use super::detect::Extremum;
 use super::plane::Plane;
 
-/// Numbers in a descriptor: 4 rows × 4 columns × 8 directions, in this order.
-pub const DESCRIPTOR: usize = CELLS * CELLS * DIRECTIONS;
+/// Numbers in a descriptor: 4 rows × 4 columns × 8 orientations, in this order.
+pub const DESCRIPTOR: usize = CELLS * CELLS * ORIENTATIONS;
 
-/// Describes the surroundings of a feature; its Euclidean length is 1, no number is negative.
+/// A RootSIFT descriptor; its Euclidean length is 1, no number is negative.
 pub type Descriptor = [f32; DESCRIPTOR];
 
 /// Cells along a side of the window (Lowe 2004, section 6.2).
 pub(crate) const CELLS: usize = 4;
-/// Directions told apart in a cell (Lowe 2004, section 6.2).
-pub(crate) const DIRECTIONS: usize = 8;
+/// Orientation bins of a cell (Lowe 2004, section 6.2).
+pub(crate) const ORIENTATIONS: usize = 8;
 /// Gradients along a side of the descriptor's window.
 const WINDOW: usize = 24;
-/// Samples along a side of the patch: the window and one more on each side for the differences.
+/// Samples along a side of the patch: the window and one more sample on each side for the
+/// differences.
 const PATCH: usize = WINDOW + 2;
 /// Width of a cell in units of the keypoint's sigma (OpenCV `SIFT_DESCR_SCL_FCTR`).
 const CELL_WIDTH: f32 = 3.0;
 /// Distance of samples in sigmas: the window spans the cells and half a cell on each side.
 const SPACING: f32 = CELL_WIDTH * (CELLS as f32 + 1.0) / WINDOW as f32;
-/// Part of the length that a single number may have before the second normalisation (Lowe 2004,
-/// section 6.1).
+/// Maximum of a single number, as a fraction of the length, before the second normalisation (Lowe
+/// 2004, section 6.1).
 const CLIP: f32 = 0.2;
 
-/// Gradients along a side of the direction window.
-const UPRIGHT_WINDOW: usize = 16;
-/// Samples along a side of the direction window's patch.
-const UPRIGHT_PATCH: usize = UPRIGHT_WINDOW + 2;
-/// Reach of the direction window in sigmas: 3 × 1.5 (Lowe 2004, section 5; OpenCV
+/// Gradients along a side of the orientation window.
+const ORIENTATION_WINDOW: usize = 16;
+/// Samples along a side of the orientation window's patch.
+const ORIENTATION_PATCH: usize = ORIENTATION_WINDOW + 2;
+/// Half width of the orientation window in sigmas: 3 × 1.5 (Lowe 2004, section 5; OpenCV
 /// `SIFT_ORI_RADIUS`).
-const UPRIGHT_REACH: f32 = 4.5;
-/// Blur of the direction window in sigmas (Lowe 2004, section 5).
-const UPRIGHT_BLUR: f32 = 1.5;
-/// Bins of the direction histogram (Lowe 2004, section 5).
+const ORIENTATION_REACH: f32 = 4.5;
+/// Sigma of the orientation window's Gaussian weights, in sigmas of the keypoint (Lowe 2004, section 5).
+const ORIENTATION_BLUR: f32 = 1.5;
+/// Bins of the orientation histogram (Lowe 2004, section 5).
 const BINS: usize = 36;
-/// A second direction needs this part of the strongest (Lowe 2004, section 5).
+/// Minimum height of a second orientation's peak, as a fraction of the highest (Lowe 2004,
+/// section 5).
 const SECOND_PEAK: f32 = 0.8;
-/// Directions kept per keypoint (engine design, section 2).
-const MAX_DIRECTIONS: usize = 2;
+/// Maximum number of orientations per keypoint (engine design, section 2).
+const MAX_ORIENTATIONS: usize = 2;
 
 static CELL_WEIGHTS: LazyLock<[[f32; CELLS]; WINDOW]> = LazyLock::new(cell_weights);
-/// The first of the two columns of cells that a sample counts for.
+/// The first of the two columns of cells to which a sample contributes.
 static FIRST_CELL: LazyLock<[usize; WINDOW]> = LazyLock::new(|| {
     cell_weights().map(|weights| {
         let first = weights.iter().position(|weight| *weight > 0.0);
         first.map_or(0, |first| first.min(CELLS - 2))
     })
 });
-static UPRIGHT_WEIGHTS: LazyLock<[f32; UPRIGHT_WINDOW]> = LazyLock::new(upright_weights);
+static ORIENTATION_WEIGHTS: LazyLock<[f32; ORIENTATION_WINDOW]> =
+    LazyLock::new(orientation_weights);
 
-/// Returns the dominant gradient directions in radians, the strongest first; `image` is the
+/// Returns the dominant gradient orientations in radians, the strongest first; `image` is the
 /// keypoint's layer.
-pub(crate) fn directions(image: &Plane, keypoint: &Keypoint) -> impl Iterator<Item = f32> {
-    let spacing = 2.0 * UPRIGHT_REACH / UPRIGHT_WINDOW as f32;
-    let grid = Grid::new(image, keypoint, 0.0, spacing);
-    let gradients = gradients::<UPRIGHT_WINDOW, UPRIGHT_PATCH>(&grid, BINS as f32);
+pub(crate) fn orientations(image: &Plane, extremum: &Extremum) -> impl Iterator<Item = f32> {
+    let spacing = 2.0 * ORIENTATION_REACH / ORIENTATION_WINDOW as f32;
+    let grid = Grid::new(image, extremum, 0.0, spacing);
+    let gradients = gradients::<ORIENTATION_WINDOW, ORIENTATION_PATCH>(&grid, BINS as f32);
     let mut histogram = [0.0; BINS];
     for (y, (lengths, bins)) in gradients.lengths.iter().zip(&gradients.bins).enumerate() {
         for (x, (length, bin)) in lengths.iter().zip(bins).enumerate() {
-            let weight = length * UPRIGHT_WEIGHTS[x] * UPRIGHT_WEIGHTS[y];
+            let weight = length * ORIENTATION_WEIGHTS[x] * ORIENTATION_WEIGHTS[y];
             let lower = *bin as usize;
             let share = bin - lower as f32;
             histogram[lower % BINS] += weight * (1.0 - share);
@@ -83,12 +86,12 @@ pub(crate) fn directions(image: &Plane, keypoint: &Keypoint) -> impl Iterator<It
     peaks(&smoothed(&histogram)).into_iter().flatten()
 }
 
-/// Describes the window around a keypoint, turned by `direction`.
-pub(crate) fn descriptor(image: &Plane, keypoint: &Keypoint, direction: f32) -> Descriptor {
-    let grid = Grid::new(image, keypoint, direction, SPACING);
-    let gradients = gradients::<WINDOW, PATCH>(&grid, DIRECTIONS as f32);
+/// Describes the window around a keypoint, rotated by `orientation`.
+pub(crate) fn descriptor(image: &Plane, extremum: &Extremum, orientation: f32) -> Descriptor {
+    let grid = Grid::new(image, extremum, orientation, SPACING);
+    let gradients = gradients::<WINDOW, PATCH>(&grid, ORIENTATIONS as f32);
     let weights = &*CELL_WEIGHTS;
-    let mut cells = [[[0.0; DIRECTIONS]; CELLS]; CELLS];
+    let mut cells = [[[0.0; ORIENTATIONS]; CELLS]; CELLS];
     for (y, (lengths, bins)) in gradients.lengths.iter().zip(&gradients.bins).enumerate() {
         let row = row_histograms(lengths, bins, weights);
         for (cell_row, weight) in cells.iter_mut().zip(weights[y]) {
@@ -102,27 +105,28 @@ pub(crate) fn descriptor(image: &Plane, keypoint: &Keypoint, direction: f32) -> 
     root_sift(cells.as_flattened().as_flattened())
 }
 
-/// Sums one row of gradients into its four columns of cells.
+/// Adds one row of gradients to its four columns of cells.
 fn row_histograms(
     lengths: &[f32; WINDOW],
     bins: &[f32; WINDOW],
     weights: &[[f32; CELLS]; WINDOW],
-) -> [[f32; DIRECTIONS]; CELLS] {
-    let mut row = [[0.0; DIRECTIONS]; CELLS];
+) -> [[f32; ORIENTATIONS]; CELLS] {
+    let mut row = [[0.0; ORIENTATIONS]; CELLS];
     for (x, (length, bin)) in lengths.iter().zip(bins).enumerate() {
         let lower = *bin as usize;
         let share = (bin - lower as f32) * length;
         let rest = length - share;
         let first = FIRST_CELL[x];
         for (cell, weight) in row[first..first + 2].iter_mut().zip(&weights[x][first..]) {
-            cell[lower % DIRECTIONS] += weight * rest;
-            cell[(lower + 1) % DIRECTIONS] += weight * share;
+            cell[lower % ORIENTATIONS] += weight * rest;
+            cell[(lower + 1) % ORIENTATIONS] += weight * share;
         }
     }
     row
 }
 
-/// Normalises as SIFT does (length 1, clip, length 1), then takes the roots of the shares.
+/// Normalises as SIFT does (length 1, clip, length 1), then returns the square roots of the L1-
+/// normalised numbers.
 fn root_sift(raw: &[f32]) -> Descriptor {
     let limit = CLIP * raw.iter().map(|value| value * value).sum::<f32>().sqrt();
     let mut descriptor = [0.0; DESCRIPTOR];
@@ -136,15 +140,15 @@ fn root_sift(raw: &[f32]) -> Descriptor {
     descriptor
 }
 
-/// Lengths and directions of the gradients of a sampled window; directions in bins, in [0, bins].
+/// Lengths and orientations of the gradients of a sampled window; orientations in bins, [0, bins].
 struct Gradients<const N: usize> {
     lengths: [[f32; N]; N],
     bins: [[f32; N]; N],
 }
 
-/// Samples a window around a keypoint and measures its gradients.
+/// Samples a window around a keypoint and computes its gradients.
 ///
-/// `SIDE` is `N` + 2: central differences need one sample more on every side.
+/// `SIDE` is `N` + 2: central differences need one more sample on every side.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn gradients<const N: usize, const SIDE: usize>(grid: &Grid<'_>, bins: f32) -> Gradients<N> {
     let rows: [[f32; SIDE]; SIDE] = grid.sample();
@@ -158,13 +162,13 @@ fn gradients<const N: usize, const SIDE: usize>(grid: &Grid<'_>, bins: f32) -> G
             let across = here[x + 2] - here[x];
             let down = below[x + 1] - above[x + 1];
             gradients.lengths[y][x] = (across * across + down * down).sqrt();
-            gradients.bins[y][x] = turn(down, across) * bins;
+            gradients.bins[y][x] = angle_fraction(down, across) * bins;
         }
     }
     gradients
 }
 
-/// A square grid of sample points, turned and scaled, around a point of an image.
+/// A square grid of sample points, rotated and scaled, around a point of an image.
 struct Grid<'a> {
     image: &'a Plane,
     x: f32,
@@ -174,21 +178,20 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// Lays a grid over a keypoint, its points `spacing` sigmas apart.
-    fn new(image: &'a Plane, keypoint: &Keypoint, direction: f32, spacing: f32) -> Self {
-        let (sine, cosine) = direction.sin_cos();
-        let step = spacing * keypoint.sigma;
+    /// Centres a grid on a keypoint, its points `spacing` sigmas apart.
+    fn new(image: &'a Plane, extremum: &Extremum, orientation: f32, spacing: f32) -> Self {
+        let (sine, cosine) = orientation.sin_cos();
+        let step = spacing * extremum.sigma;
         Self {
             image,
-            x: keypoint.x,
-            y: keypoint.y,
+            x: extremum.x,
+            y: extremum.y,
             cosine: cosine * step,
             sine: sine * step,
         }
     }
 
-    /// Samples the points, each between the four pixels around it; outside the image its border is
-    /// repeated.
+    /// Samples the points by bilinear interpolation; outside the image the border pixels are used.
     #[inline(always)]
     fn sample<const SIDE: usize>(&self) -> [[f32; SIDE]; SIDE] {
         let half = (SIDE as f32 - 1.0) / 2.0;
@@ -199,7 +202,7 @@ impl<'a> Grid<'a> {
         rows
     }
 
-    /// In three loops, because the first and the last compute several points at once.
+    /// Samples one row in three loops, because the compiler vectorizes the first and the last.
     #[inline(always)]
     fn sample_row<const SIDE: usize>(&self, half: f32, v: f32, row: &mut [f32; SIDE]) {
         let width = self.image.width;
@@ -231,11 +234,11 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Returns the direction of a vector as a part of a full turn in [0, 1], to 10⁻⁴ radians.
+/// Returns the angle of a vector as a fraction of a full turn in [0, 1], exact to 10⁻⁴ radians.
 ///
-/// Branch-free, so that whole rows are computed at once. Polynomial: Abramowitz & Stegun 1964,
+/// Branch-free, so that the compiler vectorizes loops over it. Polynomial: Abramowitz & Stegun 1964,
 /// formula 4.4.49 shortened.
-fn turn(y: f32, x: f32) -> f32 {
+fn angle_fraction(y: f32, x: f32) -> f32 {
     let (longer, shorter) = (x.abs().max(y.abs()), x.abs().min(y.abs()));
     let ratio = shorter / (longer + 1e-20);
     let square = ratio * ratio;
@@ -261,9 +264,9 @@ fn smoothed(histogram: &[f32; BINS]) -> [f32; BINS] {
     })
 }
 
-/// Finds the strongest local maxima and refines each with a parabola (Lowe 2004, section 5).
-fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_DIRECTIONS] {
-    let strongest = histogram.iter().copied().fold(0.0, f32::max);
+/// Finds the highest local maxima and interpolates each with a parabola (Lowe 2004, section 5).
+fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_ORIENTATIONS] {
+    let highest = histogram.iter().copied().fold(0.0, f32::max);
     let mut found: Vec<(f32, f32)> = Vec::new();
     for bin in 0..BINS {
         let (before, here, after) = (
@@ -271,7 +274,7 @@ fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_DIRECTIONS] {
             histogram[bin],
             histogram[(bin + 1) % BINS],
         );
-        if here > before && here > after && here >= SECOND_PEAK * strongest {
+        if here > before && here > after && here >= SECOND_PEAK * highest {
             let offset = 0.5 * (before - after) / (before - 2.0 * here + after);
             let part = (bin as f32 + offset) / BINS as f32;
             found.push((here, (part * TAU).rem_euclid(TAU)));
@@ -281,8 +284,8 @@ fn peaks(histogram: &[f32; BINS]) -> [Option<f32>; MAX_DIRECTIONS] {
     std::array::from_fn(|rank| found.get(rank).map(|peak| peak.1))
 }
 
-/// Returns how much a sample in a given row (or column) counts for each row (or column) of cells:
-/// the bilinear share times a Gaussian of half the window (Lowe 2004, section 6.1).
+/// Returns the weight of a sample in a given row (or column) for each row (or column) of cells: the
+/// bilinear weight times a Gaussian of half the window (Lowe 2004, section 6.1).
 fn cell_weights() -> [[f32; CELLS]; WINDOW] {
     std::array::from_fn(|sample| {
         let middle = (CELLS as f32 - 1.0) / 2.0;
@@ -292,10 +295,11 @@ fn cell_weights() -> [[f32; CELLS]; WINDOW] {
     })
 }
 
-fn upright_weights() -> [f32; UPRIGHT_WINDOW] {
+fn orientation_weights() -> [f32; ORIENTATION_WINDOW] {
     std::array::from_fn(|sample| {
-        let spacing = 2.0 * UPRIGHT_REACH / UPRIGHT_WINDOW as f32;
-        let at = (sample as f32 - (UPRIGHT_WINDOW as f32 - 1.0) / 2.0) * spacing / UPRIGHT_BLUR;
+        let spacing = 2.0 * ORIENTATION_REACH / ORIENTATION_WINDOW as f32;
+        let at =
+            (sample as f32 - (ORIENTATION_WINDOW as f32 - 1.0) / 2.0) * spacing / ORIENTATION_BLUR;
         (-0.5 * at * at).exp()
     })
 }

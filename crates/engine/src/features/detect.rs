@@ -1,36 +1,36 @@
 //! Step 2: finds scale-space extrema of the difference of Gaussians.
 //!
-//! Per octave: subtract neighbouring blurs, where a pixel is looked at and not before (planes of
-//! differences would cost more in memory than they save) → compare each pixel with its 26 neighbours
-//! → fit a parabola through the neighbourhood, moving to the next pixel when the top lies there → drop weak
-//! contrast and edges. Source: Lowe 2004, sections 3.1, 4 and 4.1. Knows nothing of orientations
-//! and descriptors. Cost: one comparison per pixel and layer, the fit only for the few extrema.
+//! Per octave: subtract neighbouring blurs, pixel by pixel on demand (planes of differences would
+//! cost more memory bandwidth than they save) → compare each pixel with its 26 neighbours → fit a
+//! parabola to the neighbourhood, and move to the next pixel when its top is there → drop low contrast
+//! and edges. Source: Lowe 2004, sections 3.1, 4 and 4.1. Orientations and descriptors are computed
+//! elsewhere. Cost: one comparison per pixel and layer; the fit only for the few extrema.
 
 use multiversion::multiversion;
 
 use super::plane::Plane;
-use super::scale::{LAYERS, Octave, layer_sigma};
+use super::scale_space::{LAYERS, Octave, layer_sigma};
 
-/// Least contrast of an extremum times [`LAYERS`]; low, because the strongest are chosen later
+/// Minimum contrast of an extremum times [`LAYERS`]; low, because the strongest are selected later
 /// (engine design, section 2).
-const CONTRAST: f32 = 0.012;
-/// Largest ratio of the principal curvatures (Lowe 2004, section 4.1, has 10; engine design: 12).
-const EDGE_RATIO: f32 = 12.0;
-/// Pixels at the border without extrema.
+const MIN_CONTRAST: f32 = 0.012;
+/// Maximum ratio of the principal curvatures (Lowe 2004, section 4.1, has 10; engine design: 12).
+const MAX_EDGE_RATIO: f32 = 12.0;
+/// Width in pixels of the border without extrema.
 const BORDER: usize = 4;
-/// Marks of pixels that are looked at together.
+/// Marks that are checked together.
 const GROUP: usize = 16;
-/// Moves before an extremum that never settles is dropped.
-const MOVES: usize = 5;
+/// Maximum number of moves; an extremum that does not converge is dropped.
+const MAX_MOVES: usize = 5;
 
-/// Describes a place of the scale space where the difference of Gaussians is extreme.
+/// A scale-space extremum: a point where the difference of Gaussians is extreme.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Keypoint {
+pub(crate) struct Extremum {
     /// Octave; its pixels are 2^octave pixels of the image.
     pub(crate) octave: usize,
     /// The blurred image nearest in scale, 1 to [`LAYERS`].
     pub(crate) layer: usize,
-    /// Position in pixels of the octave; pixel centres are whole numbers.
+    /// Position in pixels of the octave; pixel centres are integers.
     pub(crate) x: f32,
     pub(crate) y: f32,
     /// Scale in pixels of the octave.
@@ -40,7 +40,7 @@ pub(crate) struct Keypoint {
 }
 
 /// Finds all extrema of all octaves, in the order of octaves, layers and rows.
-pub(crate) fn keypoints(octaves: &[Octave]) -> Vec<Keypoint> {
+pub(crate) fn extrema(octaves: &[Octave]) -> Vec<Extremum> {
     let mut found = Vec::new();
     for (octave, images) in octaves.iter().enumerate() {
         let space = Differences(&images.blurred);
@@ -66,7 +66,7 @@ struct Derivatives {
 }
 
 impl Differences<'_> {
-    fn scan(&self, octave: usize, layer: usize, found: &mut Vec<Keypoint>) {
+    fn scan(&self, octave: usize, layer: usize, found: &mut Vec<Extremum>) {
         let (width, height) = (self.width(), self.height());
         let mut peaks = vec![0; width.next_multiple_of(GROUP)];
         for y in BORDER..height.saturating_sub(BORDER) {
@@ -98,12 +98,12 @@ impl Differences<'_> {
         for layer in [layer, layer - 1, layer + 1] {
             for middle in [at, at - self.width(), at + self.width()] {
                 let row = [middle - 1, middle, middle + 1].map(|at| self.at(layer, at));
-                let beaten = if value > 0.0 {
+                let exceeded = if value > 0.0 {
                     row[0] > value || row[1] > value || row[2] > value
                 } else {
                     row[0] < value || row[1] < value || row[2] < value
                 };
-                if beaten {
+                if exceeded {
                     return false;
                 }
             }
@@ -111,13 +111,13 @@ impl Differences<'_> {
         true
     }
 
-    fn refine(&self, octave: usize, layer: usize, x: usize, y: usize) -> Option<Keypoint> {
+    fn refine(&self, octave: usize, layer: usize, x: usize, y: usize) -> Option<Extremum> {
         let (mut layer, mut x, mut y) = (layer, x, y);
-        for _ in 0..MOVES {
+        for _ in 0..MAX_MOVES {
             let slopes = self.derivatives(layer, x, y);
             let offset = slopes.extremum()?;
             if offset.iter().all(|part| part.abs() < 0.5) {
-                return self.keypoint(octave, [layer, x, y], &slopes, offset);
+                return self.extremum_at(octave, [layer, x, y], &slopes, offset);
             }
             if offset.iter().any(|part| part.abs() > 1e6) {
                 return None;
@@ -129,13 +129,13 @@ impl Differences<'_> {
         None
     }
 
-    fn keypoint(
+    fn extremum_at(
         &self,
         octave: usize,
         at: [usize; 3],
         slopes: &Derivatives,
         offset: [f32; 3],
-    ) -> Option<Keypoint> {
+    ) -> Option<Extremum> {
         let [layer, x, y] = at;
         let rise: f32 = slopes
             .first
@@ -144,11 +144,11 @@ impl Differences<'_> {
             .map(|(slope, part)| slope * part)
             .sum();
         let response = (self.at(layer, y * self.width() + x) + 0.5 * rise).abs();
-        if response * (LAYERS as f32) < CONTRAST || slopes.is_edge() {
+        if response * (LAYERS as f32) < MIN_CONTRAST || slopes.is_edge() {
             return None;
         }
         let fractional = layer as f32 + offset[2];
-        Some(Keypoint {
+        Some(Extremum {
             octave,
             layer,
             x: x as f32 + offset[0],
@@ -182,11 +182,12 @@ impl Differences<'_> {
     }
 }
 
-/// Marks the pixels of a row, without its borders, that have contrast and beat their four
-/// neighbours; branch-free, several at once. `blurred` are the two planes whose difference counts.
+/// Marks the pixels of a row, without its borders, that have contrast and are extreme among their four
+/// neighbours. Branch-free, so that the compiler vectorizes it. `blurred` are the two planes whose
+/// difference is compared.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn mark_row_peaks(blurred: [&Plane; 2], y: usize, peaks: &mut [u8]) {
-    let threshold = 0.5 * CONTRAST / LAYERS as f32;
+    let threshold = 0.5 * MIN_CONTRAST / LAYERS as f32;
     let (width, inner) = (blurred[0].width, peaks.len());
     let at = y * width + BORDER;
     let span = |start: usize| blurred.map(|plane| &plane.data[start..start + inner]);
@@ -205,7 +206,7 @@ fn mark_row_peaks(blurred: [&Plane; 2], y: usize, peaks: &mut [u8]) {
     }
 }
 
-/// Yields where the marks are. Most groups hold none; one look at all of a group says so.
+/// Yields the positions of the marks. Nearly all groups have none, which one check per group shows.
 fn marked(peaks: &[u8]) -> impl Iterator<Item = usize> {
     let groups = peaks.as_chunks::<GROUP>().0.iter().enumerate();
     let marked = groups.filter(|(_, group)| group.iter().fold(0, |any, peak| any | peak) != 0);
@@ -236,15 +237,16 @@ impl Derivatives {
         ])
     }
 
-    /// Tells whether one principal curvature is far larger than the other (Lowe 2004, section 4.1).
+    /// Returns whether one principal curvature is far larger than the other (Lowe 2004, section 4.1).
     fn is_edge(&self) -> bool {
         let trace = self.xx + self.yy;
         let determinant = self.xx * self.yy - self.xy * self.xy;
-        determinant <= 0.0 || trace * trace * EDGE_RATIO >= (EDGE_RATIO + 1.0).powi(2) * determinant
+        determinant <= 0.0
+            || trace * trace * MAX_EDGE_RATIO >= (MAX_EDGE_RATIO + 1.0).powi(2) * determinant
     }
 }
 
-/// Moves a whole coordinate by a rounded offset; `None` when it leaves `first..=last`.
+/// Moves an integer coordinate by a rounded offset; `None` when the result is outside `first..=last`.
 fn moved(from: usize, offset: f32, first: usize, last: usize) -> Option<usize> {
     let target = from as i64 + offset.round() as i64;
     usize::try_from(target)
@@ -254,7 +256,7 @@ fn moved(from: usize, offset: f32, first: usize, last: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scale;
+    use super::super::scale_space;
     use super::*;
 
     #[test]
@@ -268,7 +270,7 @@ mod tests {
             }
         }
 
-        let found = keypoints(&scale::octaves(&image, 1.0));
+        let found = extrema(&scale_space::octaves(&image, 1.0));
 
         let best = found
             .iter()
@@ -292,7 +294,7 @@ mod tests {
             }
         }
 
-        let inner = keypoints(&scale::octaves(&image, 1.0))
+        let inner = extrema(&scale_space::octaves(&image, 1.0))
             .into_iter()
             .filter(|k| k.octave == 0 && (20.0..76.0).contains(&k.y))
             .count();

@@ -1,27 +1,27 @@
-//! Descriptors of images that were never looked at: mirrored and colour-inverted.
+//! Descriptors of the mirrored and the colour-inverted image, without a second extraction.
 //!
-//! Mirroring an image turns the keypoint's frame upside down: the rows of cells and the sense of
-//! all directions are exchanged. Inverting the colours turns every gradient round, so the frame
-//! turns by 180° and rows and columns are exchanged, while directions relative to the frame stay.
-//! Both only move numbers, so a search need not extract again.
+//! Mirroring an image flips the keypoint's frame: the order of the rows of cells and the sense of all
+//! orientations are reversed. Inverting the colours reverses every gradient, so the frame rotates by
+//! 180° and rows and columns are reversed, while orientations relative to the frame are unchanged. Both
+//! are permutations of the descriptor.
 
-use super::describe::{CELLS, DESCRIPTOR, DIRECTIONS, Descriptor};
+use super::describe::{CELLS, DESCRIPTOR, Descriptor, ORIENTATIONS};
 
 /// Returns the descriptor of the same feature in the mirrored image.
 pub fn mirrored(descriptor: &Descriptor) -> Descriptor {
-    permuted(descriptor, |row, column, direction| {
+    permuted(descriptor, |row, column, orientation| {
         (
             CELLS - 1 - row,
             column,
-            (DIRECTIONS - direction) % DIRECTIONS,
+            (ORIENTATIONS - orientation) % ORIENTATIONS,
         )
     })
 }
 
 /// Returns the descriptor of the same feature in the colour-inverted image.
 pub fn inverted(descriptor: &Descriptor) -> Descriptor {
-    permuted(descriptor, |row, column, direction| {
-        (CELLS - 1 - row, CELLS - 1 - column, direction)
+    permuted(descriptor, |row, column, orientation| {
+        (CELLS - 1 - row, CELLS - 1 - column, orientation)
     })
 }
 
@@ -31,16 +31,16 @@ fn permuted(
 ) -> Descriptor {
     let mut target = [0.0; DESCRIPTOR];
     for (at, value) in target.iter_mut().enumerate() {
-        let (row, column) = (at / DIRECTIONS / CELLS, at / DIRECTIONS % CELLS);
-        let (row, column, direction) = source(row, column, at % DIRECTIONS);
-        *value = descriptor[(row * CELLS + column) * DIRECTIONS + direction];
+        let (row, column) = (at / ORIENTATIONS / CELLS, at / ORIENTATIONS % CELLS);
+        let (row, column, orientation) = source(row, column, at % ORIENTATIONS);
+        *value = descriptor[(row * CELLS + column) * ORIENTATIONS + orientation];
     }
     target
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Budget, Described, GreyView, described};
+    use super::super::{DescribedFeature, ExtractionProfile, GreyView, extract_descriptors};
     use super::*;
 
     const WIDTH: u32 = 320;
@@ -71,17 +71,17 @@ mod tests {
         all.map(|(x, y)| value(x, y)).collect()
     }
 
-    fn features(pixels: &[u8]) -> Vec<Described> {
-        described(
+    fn features(pixels: &[u8]) -> Vec<DescribedFeature> {
+        extract_descriptors(
             &GreyView::new(pixels, WIDTH, HEIGHT).unwrap(),
-            Budget::Library,
+            ExtractionProfile::Library,
         )
     }
 
-    /// Returns the part of the features that have a feature of nearly the same descriptor among the
+    /// Returns the fraction of the features that have a feature of nearly the same descriptor among the
     /// others.
-    fn found_again(features: &[Described], others: &[Described]) -> f32 {
-        let near = |feature: &Described| {
+    fn found_again(features: &[DescribedFeature], others: &[DescribedFeature]) -> f32 {
+        let near = |feature: &DescribedFeature| {
             others.iter().any(|other| {
                 let pairs = feature.descriptor.iter().zip(&other.descriptor);
                 pairs.map(|(a, b)| (a - b).powi(2)).sum::<f32>() < 0.02
@@ -102,14 +102,14 @@ mod tests {
     #[test]
     fn mirrored_descriptors_are_those_of_the_mirrored_image() {
         let pixels = drawn();
-        let turned: Vec<u8> = pixels
+        let flipped: Vec<u8> = pixels
             .chunks(WIDTH as usize)
             .flat_map(|row| row.iter().rev().copied())
             .collect();
-        let (plain, seen) = (features(&pixels), features(&turned));
-        let expected: Vec<Described> = plain
+        let (plain, seen) = (features(&pixels), features(&flipped));
+        let expected: Vec<DescribedFeature> = plain
             .iter()
-            .map(|feature| Described {
+            .map(|feature| DescribedFeature {
                 descriptor: mirrored(&feature.descriptor),
                 ..*feature
             })
@@ -125,9 +125,9 @@ mod tests {
         let pixels = drawn();
         let negative: Vec<u8> = pixels.iter().map(|value| 255 - value).collect();
         let (plain, seen) = (features(&pixels), features(&negative));
-        let expected: Vec<Described> = plain
+        let expected: Vec<DescribedFeature> = plain
             .iter()
-            .map(|feature| Described {
+            .map(|feature| DescribedFeature {
                 descriptor: inverted(&feature.descriptor),
                 ..*feature
             })

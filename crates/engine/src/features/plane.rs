@@ -1,10 +1,9 @@
 //! The two image types of the feature pipeline.
 //!
-//! [`GreyView`] is what the decoder hands in: borrowed 8-bit luminance. [`Plane`] is what the
-//! pipeline works on: owned floating-point luminance in [0, 1], row by row without padding. Neither
-//! knows where the pixels came from.
+//! [`GreyView`] is the input: borrowed 8-bit luminance. [`Plane`] is the working type: owned
+//! floating-point luminance in [0, 1], row by row without padding.
 
-/// Borrows an 8-bit grey image, row by row without padding, already oriented.
+/// A borrowed 8-bit grey image, row by row without padding, already oriented.
 #[derive(Clone, Copy)]
 pub struct GreyView<'a> {
     pixels: &'a [u8],
@@ -12,7 +11,7 @@ pub struct GreyView<'a> {
     height: u32,
 }
 
-/// Owns a grey image with values in [0, 1].
+/// A grey image with values in [0, 1].
 #[derive(Clone)]
 pub(crate) struct Plane {
     pub(crate) width: usize,
@@ -23,7 +22,7 @@ pub(crate) struct Plane {
 // === impl GreyView ===
 
 impl<'a> GreyView<'a> {
-    /// Wraps `width × height` luminance bytes; `None` when the length does not fit or a side is 0.
+    /// Wraps `width × height` luminance bytes; `None` when the length does not match or a side is 0.
     pub fn new(pixels: &'a [u8], width: u32, height: u32) -> Option<Self> {
         let fits = pixels.len() as u64 == u64::from(width) * u64::from(height);
         (fits && !pixels.is_empty()).then_some(Self {
@@ -38,12 +37,12 @@ impl<'a> GreyView<'a> {
         self.pixels
     }
 
-    /// Returns the width in pixels, at least 1.
+    /// Returns the width in pixels, 1 or more.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Returns the height in pixels, at least 1.
+    /// Returns the height in pixels, 1 or more.
     pub fn height(&self) -> u32 {
         self.height
     }
@@ -72,7 +71,7 @@ impl Plane {
         &self.data[y * self.width..(y + 1) * self.width]
     }
 
-    /// Takes every second pixel of every second row.
+    /// Returns every second pixel of every second row.
     pub(crate) fn halved(&self) -> Self {
         let mut half = Self::new(self.width / 2, self.height / 2);
         for (y, row) in half.data.chunks_exact_mut(self.width / 2).enumerate() {

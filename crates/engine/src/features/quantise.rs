@@ -1,10 +1,10 @@
-//! Step 4: turns a descriptor into words: a cell of the inverted multi-index and a signature inside
-//! the cell.
+//! Step 4: quantises a descriptor to visual words: a cell of the inverted multi-index and a binary
+//! signature inside the cell.
 //!
-//! Project to two halves of 32 dimensions → measure all 1024 centroids of each half → combine the
-//! nearest pairs → take the signs of the residual against its median. Sources: Babenko & Lempitsky
+//! Project to two halves of 32 dimensions → compute the distances to all 1024 centroids of each half →
+//! combine the nearest pairs → compare the residual with its median, one bit per dimension. Sources: Babenko & Lempitsky
 //! 2012, sections 3 and 3.2 (the pairs are found by sorting the few that can be among the nearest,
-//! not by a heap); Jégou, Douze & Schmid 2008, section 3 (signature). Cost: 8,192 multiplications
+//! without a heap); Jégou, Douze & Schmid 2008, section 3 (signature). Cost: 8,192 multiplications
 //! for the projection, 65,536 for the centroids.
 
 use multiversion::multiversion;
@@ -12,19 +12,19 @@ use multiversion::multiversion;
 use super::codebook::{Block, CENTROIDS, Codebook, HALF, HalfCodebook, LANES, PROJECTED};
 use super::describe::Descriptor;
 
-/// Names a visual word: which cell, and where in the cell.
+/// A visual word: a cell and a signature inside the cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
     /// Number of the cell, below 2^20.
     pub cell: u32,
-    /// One bit per dimension: is the residual above its median?
+    /// One bit per dimension, set when the residual is above its median.
     pub signature: u64,
 }
 
 /// A descriptor after the projection.
 pub type Projected = [f32; PROJECTED];
 
-/// Projects a descriptor onto the principal components, dealt to two rotated halves.
+/// Projects a descriptor onto the principal components, which are distributed to two rotated halves.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 pub fn project(codebook: &Codebook, descriptor: &Descriptor) -> Projected {
     let mut projected = [0.0; PROJECTED];
@@ -51,8 +51,7 @@ pub fn nearest_words<const T: usize>(codebook: &Codebook, descriptor: &Descripto
     words
 }
 
-/// Does as [`nearest_words`] for several descriptors at once, which share the reading of the
-/// codebook.
+/// Returns the [`nearest_words`] of several descriptors; reads the codebook once for all of them.
 pub(crate) fn nearest_words_of_each<const T: usize, const N: usize>(
     codebook: &Codebook,
     descriptors: [&Descriptor; N],
@@ -66,9 +65,12 @@ pub(crate) fn nearest_words_of_each<const T: usize, const N: usize>(
     std::array::from_fn(|at| nearest_pairs(&lefts[at], &rights[at]))
 }
 
-fn nearest_pairs<const T: usize>(lefts: &[Near; T], rights: &[Near; T]) -> [Word; T] {
-    // A pair of ranks (i, j), counted from 1, has i·j pairs that are at least as near: more than T
-    // cannot be among T.
+fn nearest_pairs<const T: usize>(
+    lefts: &[NearCentroid; T],
+    rights: &[NearCentroid; T],
+) -> [Word; T] {
+    // For a pair of ranks (i, j), counted from 1, i·j pairs are as near or nearer: a pair with i·j > T
+    // is not among the nearest T.
     let mut pairs: Vec<(f32, usize, usize)> = Vec::with_capacity(T * 3);
     for (i, left) in lefts.iter().enumerate() {
         for (j, right) in rights.iter().enumerate().take(T / (i + 1)) {
@@ -87,7 +89,7 @@ fn nearest_pairs<const T: usize>(lefts: &[Near; T], rights: &[Near; T]) -> [Word
 
 /// One of the nearest centroids of a half.
 #[derive(Clone, Copy)]
-struct Near {
+struct NearCentroid {
     distance: f32,
     centroid: usize,
     signature: u32,
@@ -97,7 +99,7 @@ struct Near {
 fn nearest_centroids<const T: usize, const N: usize>(
     half: &HalfCodebook,
     points: [[f32; HALF]; N],
-) -> [[Near; T]; N] {
+) -> [[NearCentroid; T]; N] {
     let mut nearest = [[(f32::INFINITY, 0); T]; N];
     for (number, block) in half.blocks().iter().enumerate() {
         let distances = distances(block, &points);
@@ -106,7 +108,7 @@ fn nearest_centroids<const T: usize, const N: usize>(
         }
     }
     std::array::from_fn(|at| {
-        nearest[at].map(|(distance, centroid)| Near {
+        nearest[at].map(|(distance, centroid)| NearCentroid {
             distance,
             centroid,
             signature: half.signature(&points[at], centroid),
@@ -114,10 +116,10 @@ fn nearest_centroids<const T: usize, const N: usize>(
     })
 }
 
-/// Puts the centroids of a block, numbered from `first`, into the sorted list of the nearest.
+/// Inserts the centroids of a block, numbered from `first`, into the sorted list of the nearest.
 #[inline(always)]
 fn insert_block(nearest: &mut [(f32, usize)], distances: &[f32; LANES], first: usize) {
-    // Most blocks hold nothing near; one comparison of all lanes says so.
+    // Nearly all blocks have no near centroid, which one comparison of all lanes shows.
     let worst = nearest[nearest.len() - 1].0;
     if distances
         .iter()
@@ -129,7 +131,7 @@ fn insert_block(nearest: &mut [(f32, usize)], distances: &[f32; LANES], first: u
     }
 }
 
-/// Puts a centroid into the sorted list of the nearest when it belongs there.
+/// Inserts a centroid into the sorted list of the nearest if it is near enough.
 fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
     let mut rank = nearest.len();
     while rank > 0 && distance < nearest[rank - 1].0 {
@@ -141,8 +143,8 @@ fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
     }
 }
 
-/// Measures half the squared distance of each point to each centroid, less half the squared length of
-/// the point itself.
+/// Computes half the squared distance of each point to each centroid, minus half the squared length of
+/// the point.
 #[inline(always)]
 fn distances<const N: usize>(block: &Block, points: &[[f32; HALF]; N]) -> [[f32; LANES]; N] {
     let mut sums = [block.half_norms; N];

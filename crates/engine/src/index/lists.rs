@@ -1,22 +1,23 @@
-//! Which lists a search reads, for which features, and in what order.
+//! Selects the posting lists that a search reads, the features they are read for, and the order.
 //!
-//! Words of every feature, plain and mirrored → by cell → the parts' lists of these cells → as many
-//! as may be read, the shortest first. Source: Babenko & Lempitsky 2012 (several cells).
+//! The visual words of every feature, plain and mirrored → grouped by cell → the lists of these cells
+//! in each component → the shortest first, up to the limit of postings. Source: Babenko & Lempitsky
+//! 2012 (several cells per feature).
 
 use crate::features::codebook::Codebook;
 use crate::features::{QueryFeatures, Word, inverted, mirrored, quantise};
 
-use super::Part;
+use super::posting_lists::PostingLists;
 
-/// Nearest cells into which each feature looks (engine design, section 3: 1 loses 3 %, 16 wins 0.6
-/// %).
+/// Nearest cells that are read for each feature (engine design, section 3: 1 loses 3 %, 16 gains
+/// 0.6 %).
 const CELLS_PER_FEATURE: usize = 8;
-/// Features of a query that are looked up with inverted colours, the strongest. Whoever inverts a
-/// image does it to the whole of it, and most queries that come so far are in no library: a third of
-/// the cost is enough for them (measured: `make eval`, inverted copies 100 % as with all features).
-const INVERTED_FEATURES: usize = 400;
+/// Maximum number of features that are looked up with inverted colours, the strongest first.
+/// Colours are inverted over a whole image, and few queries that get here have a match, so a
+/// third of the cost is enough (measured: `make eval`, inverted copies 100 % as with all features).
+const MAX_INVERTED_FEATURES: usize = 400;
 
-/// One query feature looking into one cell.
+/// The lookup of one query feature in one cell.
 #[derive(Clone, Copy)]
 pub(super) struct Lookup {
     pub(super) word: Word,
@@ -24,22 +25,22 @@ pub(super) struct Lookup {
     pub(super) mirrored: bool,
 }
 
-/// A list that is to be read, and for which features.
+/// A posting list to read, and the lookups that it is read for.
 pub(super) struct List<'a> {
-    pub(super) part: usize,
+    pub(super) component: usize,
     pub(super) cell: u32,
     pub(super) lookups: &'a [Lookup],
     length: usize,
 }
 
-/// Returns what a query looks up, sorted by cell.
+/// Returns the lookups of a query, sorted by cell.
 pub(super) fn lookups(query: &QueryFeatures, inversion: bool) -> Vec<Lookup> {
-    let most = if inversion {
-        INVERTED_FEATURES
+    let max_features = if inversion {
+        MAX_INVERTED_FEATURES
     } else {
         usize::from(u16::MAX)
     };
-    let features = query.features.len().min(most);
+    let features = query.features.len().min(max_features);
     let mut lookups = Vec::with_capacity(features * 2 * CELLS_PER_FEATURE);
     for (feature, described) in (0..).zip(&query.features[..features]) {
         let plain = if inversion {
@@ -62,21 +63,21 @@ pub(super) fn lookups(query: &QueryFeatures, inversion: bool) -> Vec<Lookup> {
     lookups
 }
 
-/// Pairs lookups with the parts' lists until `most` postings are to be read: the shortest first by
-/// powers of two, and among those as they lie in memory, which the memory rewards.
-pub(super) fn affordable<'a>(
-    parts: &[Part<'_>],
+/// Selects the lists to read, up to `max_postings` postings: the shortest first, by powers of two,
+/// and within one power of two in the order of memory, which is faster to read.
+pub(super) fn select<'a>(
+    components: &[&dyn PostingLists],
     lookups: &'a [Lookup],
-    most: usize,
+    max_postings: usize,
 ) -> Vec<List<'a>> {
     let mut lists = Vec::new();
-    for (number, part) in parts.iter().enumerate() {
+    for (number, component) in components.iter().enumerate() {
         for lookups in lookups.chunk_by(|a, b| a.word.cell == b.word.cell) {
             let cell = lookups[0].word.cell;
-            let length = part.length(cell);
+            let length = component.length(cell);
             if length > 0 {
                 lists.push(List {
-                    part: number,
+                    component: number,
                     cell,
                     lookups,
                     length,
@@ -85,12 +86,12 @@ pub(super) fn affordable<'a>(
         }
     }
     lists.sort_by_key(|list| list.length.ilog2());
-    let mut read = 0;
-    let affordable = lists.iter().take_while(|list| {
-        read += list.length * list.lookups.len();
-        read <= most
+    let mut postings = 0;
+    let selected = lists.iter().take_while(|list| {
+        postings += list.length * list.lookups.len();
+        postings <= max_postings
     });
-    let count = affordable.count();
+    let count = selected.count();
     lists.truncate(count);
     lists
 }

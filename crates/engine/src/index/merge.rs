@@ -1,10 +1,9 @@
-//! Turns parts of the index into one new segment file.
+//! Compaction: merges components of the index into one new segment file.
 //!
-//! Order: decide which images stay → count their postings per cell → write header, images,
-//! starts and postings to a file beside the target → sync → rename → sync the folder → open it as
-//! any other segment, checksum and all. Needs no lock: the parts are immutable, and searches go on
-//! reading them. Cost: reads every posting of the parts twice, writes it once; memory: 8 MB and 24
-//! bytes per image.
+//! Order: select the images to keep → count their postings per cell → write header, images, offsets
+//! and postings to a temporary file → sync → rename → sync the folder → open the segment and verify
+//! its checksum. It needs no lock: the components are immutable, and searches continue to read them.
+//! Cost: reads every posting twice and writes it once; memory: 8 MB and 24 bytes per image.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -14,96 +13,95 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::features::codebook::{CELL_COUNT, Codebook};
 
-use super::Sealed;
 use super::posting;
+use super::sealed::Sealed;
 use super::segment::{MAGIC, Segment, SegmentError};
 
-/// Names the parts that are to become one segment; made by [`super::Index::plan_merge`].
+/// A planned merge of components into one segment, returned by `Index::plan_merge`.
 pub struct Merge {
-    pub(super) parts: Vec<Sealed>,
+    pub(super) components: Vec<Sealed>,
 }
 
-/// Says which parts a merge takes.
+/// Selects the components of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// The newest part and every older one that is at most twice as large as all newer ones
-    /// together: the number of segments grows with the logarithm of the library, and each posting
-    /// is rewritten as often.
-    Grown,
-    /// Everything, to be rid of deleted images.
+pub enum MergeScope {
+    /// Size-tiered: the newest component and every older one that is up to twice as large as all
+    /// newer ones together. The number of segments grows with the logarithm of the library, and so
+    /// does the number of times that a posting is rewritten.
+    Tiered,
+    /// All components, to drop deleted images.
     All,
 }
 
-/// What a segment is written from besides its parts.
+/// The parameters of writing a segment.
 #[derive(Clone, Copy)]
-pub struct Terms<'a> {
+pub struct MergeOptions<'a> {
     /// The number of the library, see [`Segment::open`].
     pub library: u64,
-    /// Says which images stay.
+    /// Returns whether an image is kept.
     pub keep: &'a dyn Fn(u64) -> bool,
-    /// Ends the writing early once it is set.
+    /// Cancels the write once it is set.
     pub stop: &'a AtomicBool,
 }
 
-/// The number that an image gets in the new segment, per part and old number; `None` leaves it
-/// out.
+/// The new number of each image, by component and old number; `None` for a dropped image.
 type Numbers = Vec<Vec<Option<u32>>>;
 
 // === impl Merge ===
 
 impl Merge {
-    pub(super) fn of(sealed: &[Sealed], extent: Extent) -> Option<Self> {
+    pub(super) fn of(sealed: &[Sealed], scope: MergeScope) -> Option<Self> {
         let mut together = 0;
-        let taken = sealed.iter().rev().take_while(|part| {
-            let images = u64::from(part.postings().images());
-            let large = part.segment().is_some() && images > 2 * together;
+        let selected = sealed.iter().rev().take_while(|component| {
+            let images = u64::from(component.postings().images());
+            let large = component.segment().is_some() && images > 2 * together;
             together += images;
-            extent == Extent::All || !large
+            scope == MergeScope::All || !large
         });
-        let parts = sealed[sealed.len() - taken.count()..].to_vec();
-        (!parts.is_empty()).then_some(Self { parts })
+        let components = sealed[sealed.len() - selected.count()..].to_vec();
+        (!components.is_empty()).then_some(Self { components })
     }
 
     /// Writes the segment to `path` and opens it.
     ///
-    /// A file `path` with the ending `partial` is written first and may stay behind after a crash;
-    /// it can be deleted. An id that occurs several times is kept once.
+    /// The temporary file is `path` with the extension `partial`. After a crash it can be deleted.
+    /// An id that occurs several times is kept once.
     ///
     /// # Errors
     ///
-    /// `Io` when the disk rejects and `Stopped`: then `path` does not exist and the index is as it
-    /// was. `TooLarge` above 2^32 postings. `Damaged` when the file does not read back as it was
-    /// written.
-    pub fn write(&self, path: &Path, terms: Terms<'_>) -> Result<Segment, SegmentError> {
+    /// `Io` when the disk fails and `Cancelled` on request: then `path` does not exist and the index
+    /// is unchanged. `TooLarge` above 2^32 postings. `Damaged` when the file cannot be read back as
+    /// it was written.
+    pub fn write(&self, path: &Path, options: MergeOptions<'_>) -> Result<Segment, SegmentError> {
         let partial = path.with_extension("partial");
         let written = self
-            .write_synced(&partial, terms)
+            .write_synced(&partial, options)
             .and_then(|()| Ok(fs::rename(&partial, path)?));
         if let Err(error) = written {
-            // The error that matters is the first one; a file left behind is harmless.
+            // The first error is returned; a temporary file that is not deleted does no harm.
             let _ = fs::remove_file(&partial);
             return Err(error);
         }
         if let Some(folder) = path.parent() {
             File::open(folder)?.sync_all()?;
         }
-        Segment::open(path, terms.library)
+        Segment::open(path, options.library)
     }
 
-    fn write_synced(&self, path: &Path, terms: Terms<'_>) -> Result<(), SegmentError> {
-        let numbers = self.numbers(terms.keep);
-        let starts = self.starts(&numbers, terms.stop)?;
+    fn write_synced(&self, path: &Path, options: MergeOptions<'_>) -> Result<(), SegmentError> {
+        let numbers = self.numbers(options.keep);
+        let starts = self.starts(&numbers, options.stop)?;
         let mut out = Hashed::new(File::create(path)?);
         let images = numbers.iter().flatten().flatten().count() as u32;
         out.put(MAGIC)?;
         out.put(&Codebook::embedded().id().to_le_bytes())?;
         out.put(&images.to_le_bytes())?;
         out.put(&u64::from(starts[CELL_COUNT]).to_le_bytes())?;
-        out.put(&terms.library.to_le_bytes())?;
-        for (part, numbers) in self.parts.iter().zip(&numbers) {
+        out.put(&options.library.to_le_bytes())?;
+        for (component, numbers) in self.components.iter().zip(&numbers) {
             for (number, kept) in (0..).zip(numbers) {
                 if kept.is_some() {
-                    let image = part.postings().image(number);
+                    let image = component.postings().image(number);
                     out.put(&image.ok_or(SegmentError::Damaged)?.to_bytes())?;
                 }
             }
@@ -113,32 +111,31 @@ impl Merge {
         }
         for cell in 0..CELL_COUNT as u32 {
             self.put_postings(&mut out, &numbers, cell)?;
-            if terms.stop.load(Ordering::Relaxed) {
-                return Err(SegmentError::Stopped);
+            if options.stop.load(Ordering::Relaxed) {
+                return Err(SegmentError::Cancelled);
             }
         }
         Ok(out.finish()?)
     }
 
-    /// Numbers the images that stay, in the order of parts; of equal ids the newest stays.
+    /// Numbers the kept images in the order of components; of equal ids the newest is kept.
     fn numbers(&self, keep: &dyn Fn(u64) -> bool) -> Numbers {
         let mut seen = HashSet::new();
-        let mut stays: Vec<Vec<bool>> = Vec::new();
-        for part in self.parts.iter().rev().map(Sealed::postings) {
-            let mut of_part = vec![false; part.images() as usize];
-            for (number, stays) in of_part.iter_mut().enumerate().rev() {
-                *stays = part
+        let mut kept: Vec<Vec<bool>> = Vec::new();
+        for component in self.components.iter().rev().map(Sealed::postings) {
+            let mut kept_images = vec![false; component.images() as usize];
+            for (number, kept) in kept_images.iter_mut().enumerate().rev() {
+                *kept = component
                     .image(number as u32)
                     .is_some_and(|image| keep(image.id) && seen.insert(image.id));
             }
-            stays.push(of_part);
+            kept.push(kept_images);
         }
         let mut free = 0..;
-        let mut number = |stays: bool| if stays { free.next() } else { None };
-        stays
-            .into_iter()
+        let mut number = |kept: bool| if kept { free.next() } else { None };
+        kept.into_iter()
             .rev()
-            .map(|part| part.into_iter().map(&mut number).collect())
+            .map(|images| images.into_iter().map(&mut number).collect())
             .collect()
     }
 
@@ -147,14 +144,14 @@ impl Merge {
         let mut total = 0u64;
         for cell in 0..CELL_COUNT as u32 {
             starts.push(u32::try_from(total).map_err(|_| SegmentError::TooLarge)?);
-            for (part, numbers) in self.parts.iter().zip(numbers) {
-                part.postings().read(cell, &mut |list| {
+            for (component, numbers) in self.components.iter().zip(numbers) {
+                component.postings().read(cell, &mut |list| {
                     let kept = |old: &&_| number(numbers, posting::image(old)).is_some();
                     total += list.iter().filter(kept).count() as u64;
                 });
             }
             if stop.load(Ordering::Relaxed) {
-                return Err(SegmentError::Stopped);
+                return Err(SegmentError::Cancelled);
             }
         }
         starts.push(u32::try_from(total).map_err(|_| SegmentError::TooLarge)?);
@@ -163,8 +160,8 @@ impl Merge {
 
     fn put_postings(&self, out: &mut Hashed, numbers: &Numbers, cell: u32) -> io::Result<()> {
         let mut outcome = Ok(());
-        for (part, numbers) in self.parts.iter().zip(numbers) {
-            part.postings().read(cell, &mut |list| {
+        for (component, numbers) in self.components.iter().zip(numbers) {
+            component.postings().read(cell, &mut |list| {
                 for old in list {
                     if let Some(number) = number(numbers, posting::image(old))
                         && outcome.is_ok()
@@ -184,21 +181,21 @@ fn number(numbers: &[Option<u32>], old: u32) -> Option<u32> {
 
 impl std::fmt::Debug for Merge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Merge({} parts)", self.parts.len())
+        write!(f, "Merge({} components)", self.components.len())
     }
 }
 
-impl std::fmt::Debug for Terms<'_> {
+impl std::fmt::Debug for MergeOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Terms").finish_non_exhaustive()
+        f.debug_struct("MergeOptions").finish_non_exhaustive()
     }
 }
 
-/// Bytes gathered before they are hashed and written: a posting alone would cost more in the call
-/// than in the hashing.
+/// Bytes that are buffered before they are hashed and written: for a single posting the call would
+/// cost more than the hash.
 const BLOCK: usize = 1 << 20;
-/// Bytes after which the disk is made to keep up: a gigabyte waiting in the system's memory would
-/// hold up the commits of adds, which wait for the same disk.
+/// Bytes after which the file is synced: a gigabyte of unwritten pages would delay the commits of
+/// adds, which use the same disk.
 const SYNC_EVERY: usize = 64 << 20;
 
 /// Writes to a file and hashes what it writes.
@@ -239,7 +236,7 @@ impl Hashed {
         Ok(())
     }
 
-    /// Adds the checksum and waits until the disk has everything.
+    /// Appends the checksum and syncs the file.
     fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         self.file.write_all(self.hasher.finalize().as_bytes())?;

@@ -1,28 +1,28 @@
-//! The 16 bytes that say "this image has this feature", as they lie in tables and segment files.
+//! A posting: the 16 bytes that record one feature of one image, in memtables and segment files.
 //!
 //! ```text
 //! offset  bytes  content (little endian)
 //! 0       8      signature
-//! 8       4      image: its number in the table or segment
-//! 12      4      place (see `features::place`)
+//! 8       4      image: its number in the memtable or segment
+//! 12      4      keypoint (see `features::keypoint`)
 //! ```
 //!
-//! Kept as bytes in memory too, so that a mapped file is searched in place without any conversion.
+//! Postings are bytes in memory too, so that a mapped file is searched without conversion.
 
-use crate::features::{PackedPlace, Word};
+use crate::features::{PackedKeypoint, Word};
 
-/// Bytes of a posting.
+/// Size of a posting in bytes.
 pub(crate) const POSTING: usize = 16;
 
-/// A posting as it is stored.
+/// An encoded posting.
 pub(crate) type Posting = [u8; POSTING];
 
-/// Puts a posting together.
-pub(crate) fn posting(word: Word, image: u32, place: PackedPlace) -> Posting {
+/// Encodes a posting.
+pub(crate) fn encode(word: Word, image: u32, keypoint: PackedKeypoint) -> Posting {
     let mut bytes = [0; POSTING];
     bytes[..8].copy_from_slice(&word.signature.to_le_bytes());
     bytes[8..12].copy_from_slice(&image.to_le_bytes());
-    bytes[12..].copy_from_slice(&place.0.to_le_bytes());
+    bytes[12..].copy_from_slice(&keypoint.0.to_le_bytes());
     bytes
 }
 
@@ -33,14 +33,14 @@ pub(crate) fn hamming(posting: &Posting, signature: u64) -> u32 {
     (u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ signature).count_ones()
 }
 
-/// Returns the image's number.
+/// Returns the number of the image.
 pub(crate) fn image(posting: &Posting) -> u32 {
     u32::from_le_bytes([posting[8], posting[9], posting[10], posting[11]])
 }
 
-/// Returns the feature's place.
-pub(crate) fn place(posting: &Posting) -> PackedPlace {
-    PackedPlace(u32::from_le_bytes([
+/// Returns the feature's keypoint.
+pub(crate) fn keypoint(posting: &Posting) -> PackedKeypoint {
+    PackedKeypoint(u32::from_le_bytes([
         posting[12],
         posting[13],
         posting[14],
@@ -48,7 +48,7 @@ pub(crate) fn place(posting: &Posting) -> PackedPlace {
     ]))
 }
 
-/// Returns the posting with another image's number.
+/// Returns the posting with another image number.
 pub(crate) fn renumbered(posting: &Posting, image: u32) -> Posting {
     let mut bytes = *posting;
     bytes[8..12].copy_from_slice(&image.to_le_bytes());

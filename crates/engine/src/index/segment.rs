@@ -1,4 +1,4 @@
-//! An immutable part of the index as a file: checksummed, mapped, searched in place.
+//! A segment: an immutable component of the index in a file, checksummed and mapped into memory.
 //!
 //! ```text
 //! offset   bytes      content (little endian)
@@ -6,15 +6,15 @@
 //! 8        4          id of the codebook
 //! 12       4          number of images p
 //! 16       8          number of postings n, below 2^32
-//! 24       8          the library's own number
-//! 32       16 · p     images (see `picture`)
-//! …        4·(2^20+1) for each cell where its postings start, counted in postings; the last is n
+//! 24       8          number of the library
+//! 32       16 · p     image entries (see `image_entry`)
+//! …        4·(2^20+1) start of each cell's postings, counted in postings; the last is n
 //! …        16 · n     postings (see `posting`), cell by cell
 //! …        32         BLAKE3 of everything before
 //! ```
 //!
-//! A segment is a cache: one that is damaged, of another codebook or of another library is rejected
-//! when it is opened, and is made again.
+//! A segment is a cache. One that is damaged or that belongs to another codebook or library is
+//! rejected at open and rebuilt.
 
 use std::hint::black_box;
 use std::io;
@@ -24,17 +24,17 @@ use memmap2::Mmap;
 
 use crate::features::codebook::{CELL_COUNT, Codebook};
 
-use super::Postings;
+use super::image_entry::{IMAGE_ENTRY, ImageEntry};
 use super::mapped;
-use super::picture::{IMAGE, Image};
 use super::posting::{POSTING, Posting};
+use super::posting_lists::PostingLists;
 
 pub(super) const MAGIC: &[u8; 8] = b"SAMESG01";
 pub(super) const HEADER: usize = 32;
 pub(super) const CHECKSUM: usize = 32;
 const OFFSET: usize = 4;
 
-/// Holds an open segment file.
+/// An open segment file.
 pub struct Segment {
     path: PathBuf,
     map: Mmap,
@@ -42,11 +42,11 @@ pub struct Segment {
     postings: usize,
 }
 
-/// Says why a segment cannot be opened or written.
+/// Why a segment cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// The file system rejected.
+    /// The file system returned an error.
     #[error("the segment file cannot be read or written: {0}")]
     Io(io::Error),
     /// The file is not a segment, or one of another format, codebook or library.
@@ -58,9 +58,9 @@ pub enum SegmentError {
     /// More images or postings than a segment can number.
     #[error("the segment would be too large")]
     TooLarge,
-    /// The caller wanted it no longer.
-    #[error("the segment was given up")]
-    Stopped,
+    /// The caller cancelled the write.
+    #[error("writing the segment was cancelled")]
+    Cancelled,
 }
 
 impl From<io::Error> for SegmentError {
@@ -93,8 +93,11 @@ impl Segment {
             return Err(SegmentError::Foreign);
         }
         let (images, postings) = (word(12) as usize, word(16) as usize);
-        let length =
-            HEADER + images * IMAGE + (CELL_COUNT + 1) * OFFSET + postings * POSTING + CHECKSUM;
+        let length = HEADER
+            + images * IMAGE_ENTRY
+            + (CELL_COUNT + 1) * OFFSET
+            + postings * POSTING
+            + CHECKSUM;
         if word(20) != 0 || map.len() != length {
             return Err(SegmentError::Damaged);
         }
@@ -115,7 +118,7 @@ impl Segment {
         }
     }
 
-    /// Returns the file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -125,16 +128,16 @@ impl Segment {
         self.map.len() as u64
     }
 
-    /// Returns the ids of all images, those deleted since included.
+    /// Returns the ids of all images, including those deleted since.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
         self.image_entries()
             .iter()
-            .map(|bytes| Image::from_bytes(bytes).id)
+            .map(|bytes| ImageEntry::from_bytes(bytes).id)
     }
 
     fn list(&self, cell: u32) -> &[Posting] {
         let start = |cell: usize| u32::from_le_bytes(self.starts()[cell]) as usize;
-        // `get`, because a file changed under the map could turn the order round.
+        // `get`, because the offsets could be out of order if the mapped file was changed.
         self.postings()
             .get(start(cell as usize)..start(cell as usize + 1))
             .unwrap_or(&[])
@@ -148,26 +151,28 @@ impl Segment {
                 .is_some_and(|last| last as usize == self.postings)
     }
 
-    fn image_entries(&self) -> &[[u8; IMAGE]] {
-        self.map[HEADER..HEADER + self.images * IMAGE].as_chunks().0
+    fn image_entries(&self) -> &[[u8; IMAGE_ENTRY]] {
+        self.map[HEADER..HEADER + self.images * IMAGE_ENTRY]
+            .as_chunks()
+            .0
     }
 
     fn starts(&self) -> &[[u8; OFFSET]] {
-        let start = HEADER + self.images * IMAGE;
+        let start = HEADER + self.images * IMAGE_ENTRY;
         self.map[start..start + (CELL_COUNT + 1) * OFFSET]
             .as_chunks()
             .0
     }
 
     fn postings(&self) -> &[Posting] {
-        let start = HEADER + self.images * IMAGE + (CELL_COUNT + 1) * OFFSET;
+        let start = HEADER + self.images * IMAGE_ENTRY + (CELL_COUNT + 1) * OFFSET;
         self.map[start..start + self.postings * POSTING]
             .as_chunks()
             .0
     }
 }
 
-impl Postings for Segment {
+impl PostingLists for Segment {
     fn length(&self, cell: u32) -> usize {
         self.list(cell).len()
     }
@@ -176,14 +181,14 @@ impl Postings for Segment {
         each(self.list(cell));
     }
 
-    fn touch(&self, cell: u32) {
+    fn prefetch(&self, cell: u32) {
         black_box(self.list(cell).first().copied());
     }
 
-    fn image(&self, number: u32) -> Option<Image> {
+    fn image(&self, number: u32) -> Option<ImageEntry> {
         self.image_entries()
             .get(number as usize)
-            .map(Image::from_bytes)
+            .map(ImageEntry::from_bytes)
     }
 
     fn images(&self) -> u32 {

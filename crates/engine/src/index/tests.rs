@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
-use super::votes::{LIMITS, Limits, MAX_DISTANCE};
+use super::image_entry::ImageEntry;
+use super::posting::Posting;
+use super::votes::{FeatureMatch, LIMITS, Limits, MAX_DISTANCE};
 use super::*;
 use crate::features::codebook::Codebook;
 use crate::features::quantise::nearest_words;
-use crate::features::{Described, Descriptor, Feature, PackedPlace, Place, Word, mirrored};
+use crate::features::{
+    DescribedFeature, Descriptor, Feature, Keypoint, PackedKeypoint, Word, mirrored,
+};
 
-/// A descriptor that looks like none of another number.
+/// A descriptor that is not near the descriptor of any other number.
 fn descriptor(number: u32) -> Descriptor {
     let value = |at: u32| {
         (number.wrapping_mul(2_654_435_761) ^ at.wrapping_mul(40_503)).wrapping_mul(2_246_822_519)
@@ -23,9 +27,9 @@ fn descriptor(number: u32) -> Descriptor {
     values.map(|value| value / length)
 }
 
-fn place(number: u32) -> Place {
+fn keypoint(number: u32) -> Keypoint {
     let part = |step: f32| (0.5 + number as f32 * step).fract();
-    Place {
+    Keypoint {
         x: part(0.754_877_7),
         y: part(0.569_840_3) * 0.75,
         sigma: 0.005,
@@ -35,8 +39,8 @@ fn place(number: u32) -> Place {
 
 fn query(numbers: impl Iterator<Item = u32>) -> QueryFeatures {
     let features = numbers
-        .map(|number| Described {
-            place: place(number),
+        .map(|number| DescribedFeature {
+            keypoint: keypoint(number),
             descriptor: descriptor(number),
         })
         .collect();
@@ -47,15 +51,14 @@ fn query(numbers: impl Iterator<Item = u32>) -> QueryFeatures {
     }
 }
 
-/// A library image that shows the features of these numbers, with bits of their signatures
-/// flipped.
+/// A library image with the features of these numbers and flipped bits in their signatures.
 fn image(numbers: impl Iterator<Item = u32>, flips: u64) -> Features {
     let feature = |number| {
         let mut word = nearest_words::<1>(Codebook::embedded(), &descriptor(number))[0];
         word.signature ^= flips;
         Feature {
             word,
-            place: place(number).pack(),
+            keypoint: keypoint(number).pack(),
         }
     };
     Features {
@@ -65,8 +68,8 @@ fn image(numbers: impl Iterator<Item = u32>, flips: u64) -> Features {
     }
 }
 
-fn ids(found: &[Candidate]) -> Vec<u64> {
-    found.iter().map(|candidate| candidate.id).collect()
+fn ids(found: &[VerifiedMatch]) -> Vec<u64> {
+    found.iter().map(|verified| verified.id).collect()
 }
 
 fn search(index: &Index, numbers: std::ops::Range<u32>) -> Vec<u64> {
@@ -74,19 +77,21 @@ fn search(index: &Index, numbers: std::ops::Range<u32>) -> Vec<u64> {
 }
 
 const LIBRARY: u64 = 7;
-static GO_ON: AtomicBool = AtomicBool::new(false);
+static NOT_CANCELLED: AtomicBool = AtomicBool::new(false);
 
-fn terms(keep: &dyn Fn(u64) -> bool) -> Terms<'_> {
-    Terms {
+fn options(keep: &dyn Fn(u64) -> bool) -> MergeOptions<'_> {
+    MergeOptions {
         library: LIBRARY,
         keep,
-        stop: &GO_ON,
+        stop: &NOT_CANCELLED,
     }
 }
 
 fn seal(index: &Index, folder: &tempfile::TempDir, name: &str, keep: &dyn Fn(u64) -> bool) {
-    let merge = index.plan_merge(Extent::Grown).unwrap();
-    let segment = merge.write(&folder.path().join(name), terms(keep)).unwrap();
+    let merge = index.plan_merge(MergeScope::Tiered).unwrap();
+    let segment = merge
+        .write(&folder.path().join(name), options(keep))
+        .unwrap();
     for old in index.replace(&merge, segment) {
         fs::remove_file(old).unwrap();
     }
@@ -113,7 +118,7 @@ fn an_inverted_copy_is_found_when_nothing_else_is() {
     let mut copy = query(0..30);
     for feature in &mut copy.features {
         feature.descriptor = crate::features::inverted(&feature.descriptor);
-        feature.place.angle += std::f32::consts::PI;
+        feature.keypoint.angle += std::f32::consts::PI;
     }
 
     let found = index.search(&copy, &SearchOptions::default(), &|_| true);
@@ -123,7 +128,7 @@ fn an_inverted_copy_is_found_when_nothing_else_is() {
 }
 
 #[test]
-fn sealing_and_merging_change_no_response() {
+fn sealing_and_merging_do_not_change_results() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
     for id in 0..5 {
@@ -150,12 +155,12 @@ fn sealing_and_merging_change_no_response() {
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,
-        "the merged file is gone"
+        "the old file is deleted"
     );
 }
 
 #[test]
-fn merging_leaves_out_deleted_images_and_repeated_ones() {
+fn merging_drops_deleted_and_duplicate_images() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
     index.insert(1, &image(0..30, 0));
@@ -177,11 +182,11 @@ fn a_search_while_a_segment_is_written_finds_everything() {
     let index = Index::new();
     index.insert(1, &image(0..30, 0));
 
-    let merge = index.plan_merge(Extent::Grown).unwrap();
+    let merge = index.plan_merge(MergeScope::Tiered).unwrap();
     index.insert(2, &image(100..130, 0));
     assert_eq!(search(&index, 0..30), [1]);
     let segment = merge
-        .write(&folder.path().join("a"), terms(&|_| true))
+        .write(&folder.path().join("a"), options(&|_| true))
         .unwrap();
     index.replace(&merge, segment);
 
@@ -191,36 +196,36 @@ fn a_search_while_a_segment_is_written_finds_everything() {
 }
 
 #[test]
-fn a_failed_write_leaves_no_file_and_loses_nothing() {
+fn a_failed_write_creates_no_file_and_loses_no_image() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
     index.insert(1, &image(0..30, 0));
-    let merge = index.plan_merge(Extent::Grown).unwrap();
+    let merge = index.plan_merge(MergeScope::Tiered).unwrap();
 
-    let written = merge.write(&folder.path().join("missing/a"), terms(&|_| true));
+    let written = merge.write(&folder.path().join("missing/a"), options(&|_| true));
 
     assert!(matches!(written, Err(SegmentError::Io(_))));
     assert_eq!(search(&index, 0..30), [1]);
     assert!(
-        index.plan_merge(Extent::Grown).is_some(),
-        "the next attempt takes the same images"
+        index.plan_merge(MergeScope::Tiered).is_some(),
+        "the next attempt writes the same images"
     );
 }
 
 #[test]
-fn a_merge_that_is_stopped_leaves_no_file_and_loses_nothing() {
+fn a_cancelled_merge_creates_no_file_and_loses_no_image() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::new();
     index.insert(1, &image(0..30, 0));
-    let merge = index.plan_merge(Extent::All).unwrap();
-    let stopped = Terms {
+    let merge = index.plan_merge(MergeScope::All).unwrap();
+    let cancelled = MergeOptions {
         stop: &AtomicBool::new(true),
-        ..terms(&|_| true)
+        ..options(&|_| true)
     };
 
-    let written = merge.write(&folder.path().join("a"), stopped);
+    let written = merge.write(&folder.path().join("a"), cancelled);
 
-    assert!(matches!(written, Err(SegmentError::Stopped)));
+    assert!(matches!(written, Err(SegmentError::Cancelled)));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     assert_eq!(search(&index, 0..30), [1]);
 }
@@ -238,69 +243,69 @@ fn a_segment_of_another_library_is_rejected() {
 }
 
 #[test]
-fn the_rare_words_are_read_first_when_not_all_can_be() {
-    let table = Table::default();
+fn the_rarest_words_are_read_first_when_the_limit_excludes_some() {
+    let memtable = Memtable::default();
     for id in 0..1000 {
-        table.insert(id, &image(0..10, 0));
+        memtable.insert(id, &image(0..10, 0));
     }
-    table.insert(5000, &image(50..60, 0));
+    memtable.insert(5000, &image(50..60, 0));
     let logo_and_more = query((0..10).chain(50..60));
     let limits = Limits {
-        read: 2500,
-        matches: 100_000,
+        max_postings: 2500,
+        max_matches: 100_000,
     };
 
-    let matches = votes::matches(&[&table], &logo_and_more, false, &limits);
+    let matches = votes::matches(&[&memtable], &logo_and_more, false, &limits);
 
     assert!(matches.len() <= 2500);
     let rare = votes::best(&matches, 2000, |voted| voted.image == 1000);
     assert!(rare.iter().any(|voted| voted.matches.len() >= 10));
 }
 
-/// Counts what is read of a table.
+/// Counts the postings that are read from a memtable.
 struct Counted<'a> {
-    table: &'a Table,
+    memtable: &'a Memtable,
     postings: AtomicUsize,
 }
 
 impl<'a> Counted<'a> {
-    fn new(table: &'a Table) -> Self {
+    fn new(memtable: &'a Memtable) -> Self {
         let postings = AtomicUsize::new(0);
-        Self { table, postings }
+        Self { memtable, postings }
     }
 
-    /// Searches with limits; returns the matches, and how many postings were read for them.
-    fn matches(&self, query: &QueryFeatures, limits: &Limits) -> (Vec<votes::Match>, usize) {
+    /// Searches with limits; returns the matches and the number of postings that were read.
+    fn matches(&self, query: &QueryFeatures, limits: &Limits) -> (Vec<FeatureMatch>, usize) {
         let before = self.postings.load(Ordering::Relaxed);
         let matches = votes::matches(&[self], query, false, limits);
         (matches, self.postings.load(Ordering::Relaxed) - before)
     }
 }
 
-impl Postings for Counted<'_> {
+impl PostingLists for Counted<'_> {
     fn length(&self, cell: u32) -> usize {
-        self.table.length(cell)
+        self.memtable.length(cell)
     }
 
     fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
         self.postings
             .fetch_add(self.length(cell), Ordering::Relaxed);
-        self.table.read(cell, each);
+        self.memtable.read(cell, each);
     }
 
-    fn touch(&self, _cell: u32) {}
+    fn prefetch(&self, _cell: u32) {}
 
-    fn image(&self, number: u32) -> Option<Image> {
-        self.table.image(number)
+    fn image(&self, number: u32) -> Option<ImageEntry> {
+        self.memtable.image(number)
     }
 
     fn images(&self) -> u32 {
-        self.table.images()
+        self.memtable.images()
     }
 }
 
 #[test]
-fn a_logo_in_a_hundred_thousand_images_hides_none_and_costs_no_more_than_the_limits() {
+fn a_logo_in_a_hundred_thousand_images_hides_no_match_and_stays_within_the_limits() {
     let index = Index::new();
     let (logo, with_logo) = (0..12, image(0..12, 0));
     for id in 0..100_000 {
@@ -313,61 +318,61 @@ fn a_logo_in_a_hundred_thousand_images_hides_none_and_costs_no_more_than_the_lim
     assert_eq!(found[0].id, 500_000, "the rarest words decide");
     assert_eq!(found.len(), SearchOptions::default().candidates);
 
-    let table = Arc::clone(&index.state().table);
-    let counted = Counted::new(&table);
+    let memtable = index.components().memtable;
+    let counted = Counted::new(&memtable);
     let (matches, read) = counted.matches(&query(logo.clone()), &LIMITS);
-    assert!(read > LIMITS.matches, "the limits were reached: {read}");
-    assert!(read <= LIMITS.read && matches.len() <= LIMITS.matches);
-    for most in [0, 250_000, 600_000] {
+    assert!(read > LIMITS.max_matches, "the limits were reached: {read}");
+    assert!(read <= LIMITS.max_postings && matches.len() <= LIMITS.max_matches);
+    for max_postings in [0, 250_000, 600_000] {
         let limits = Limits {
-            read: most,
+            max_postings,
             ..LIMITS
         };
         let (_, read) = counted.matches(&query(logo.clone()), &limits);
-        assert!(read <= most, "{read} of {most}");
+        assert!(read <= max_postings, "{read} of {max_postings}");
     }
 }
 
 #[test]
-fn matches_end_at_their_limit_in_the_middle_of_a_list() {
-    let table = Table::default();
+fn matches_stop_at_their_limit_in_the_middle_of_a_list() {
+    let memtable = Memtable::default();
     for id in 0..50 {
-        table.insert(id, &image((0..1000).map(|number| number % 10), 0));
+        memtable.insert(id, &image((0..1000).map(|number| number % 10), 0));
     }
     let limits = Limits {
-        matches: 12_345,
+        max_matches: 12_345,
         ..LIMITS
     };
 
-    let matches = votes::matches(&[&table], &query(0..10), false, &limits);
+    let matches = votes::matches(&[&memtable], &query(0..10), false, &limits);
 
     assert_eq!(matches.len(), 12_345);
 }
 
 #[test]
-fn of_a_pattern_that_repeats_the_nearest_matches_are_verified() {
-    let table = Table::default();
+fn the_nearest_matches_of_repeated_structure_are_verified() {
+    let memtable = Memtable::default();
     let mut features = image((0..400).map(|_| 7), 0);
     for (number, feature) in features.features.iter_mut().enumerate() {
         feature.word.signature ^= (1 << (number % 16)) - 1;
     }
-    table.insert(1, &features);
+    memtable.insert(1, &features);
 
-    let matches = votes::matches(&[&table], &query((0..100).map(|_| 7)), false, &LIMITS);
+    let matches = votes::matches(&[&memtable], &query((0..100).map(|_| 7)), false, &LIMITS);
     let voted = votes::best(&matches, 1, |_| true).remove(0);
     let nearest = voted.nearest();
 
     assert!(voted.matches.len() >= 40_000, "{}", voted.matches.len());
-    assert_eq!(nearest.len(), votes::PAIRS_PER_IMAGE);
+    assert_eq!(nearest.len(), votes::MAX_MATCHES_PER_IMAGE);
     let furthest = nearest.iter().map(|found| found.distance).max();
-    let left_out = |distance| {
-        let count = |of: &[votes::Match]| of.iter().filter(|m| m.distance < distance).count();
+    let skipped = |distance| {
+        let count = |of: &[FeatureMatch]| of.iter().filter(|m| m.distance < distance).count();
         count(voted.matches) - count(&nearest)
     };
-    assert_eq!(left_out(furthest.unwrap()), 0);
+    assert_eq!(skipped(furthest.unwrap()), 0);
 }
 
-/// About 16 of 64 bits, so that distances lie on both sides of the largest one allowed.
+/// About 16 of 64 bits, so that distances are on both sides of the maximum.
 fn few_bits() -> impl Strategy<Value = u64> {
     (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a & b)
 }
@@ -393,15 +398,15 @@ proptest! {
         }
         let query = query(first..first + 10);
 
-        let state = index.state();
-        let parts = state.parts();
-        let matches = votes::matches(&parts, &query, false, &LIMITS);
+        let state = index.components();
+        let components = state.all();
+        let matches = votes::matches(&components, &query, false, &LIMITS);
         let mut found = BTreeSet::new();
         for voted in votes::best(&matches, usize::MAX, |_| true) {
-            let id = parts[voted.part].image(voted.image).unwrap().id;
+            let id = components[voted.component].image(voted.image).unwrap().id;
             for found_match in voted.matches {
-                let votes::Match { feature, distance, place, .. } = *found_match;
-                found.insert((id, voted.mirrored, feature, distance, place.0));
+                let FeatureMatch { feature, distance, keypoint, .. } = *found_match;
+                found.insert((id, voted.mirrored, feature, distance, keypoint.0));
             }
         }
 
@@ -409,7 +414,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_anywhere_is_noticed(position: prop::sample::Index, bit in 0u32..8) {
+    fn a_changed_byte_anywhere_is_detected(position: prop::sample::Index, bit in 0u32..8) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let index = Index::new();
@@ -418,7 +423,7 @@ proptest! {
         let mut bytes = fs::read(&path).unwrap();
         let at = position.index(bytes.len());
         bytes[at] ^= 1 << bit;
-        // A fresh file: the old one is still mapped.
+        // A new file, because the old one is still mapped.
         let damaged = folder.path().join("b");
         fs::write(&damaged, &bytes).unwrap();
 
@@ -428,8 +433,8 @@ proptest! {
     }
 }
 
-/// Compares every query word with every feature of every image, and leaves out those that have fewer
-/// than five near ones.
+/// Compares every query word with every feature of every image, and excludes images with fewer than
+/// five matches.
 fn naive(library: &[Features], query: &QueryFeatures) -> BTreeSet<(u64, bool, u16, u8, u32)> {
     let mut expected = HashSet::new();
     for (number, feature) in query.features.iter().enumerate() {
@@ -441,7 +446,7 @@ fn naive(library: &[Features], query: &QueryFeatures) -> BTreeSet<(u64, bool, u1
                 for (id, features) in library.iter().enumerate() {
                     for Feature {
                         word: Word { cell, signature },
-                        place: PackedPlace(place),
+                        keypoint: PackedKeypoint(keypoint),
                     } in &features.features
                     {
                         let distance = (signature ^ word.signature).count_ones();
@@ -451,7 +456,7 @@ fn naive(library: &[Features], query: &QueryFeatures) -> BTreeSet<(u64, bool, u1
                                 is_mirrored,
                                 number as u16,
                                 distance as u8,
-                                *place,
+                                *keypoint,
                             ));
                         }
                     }

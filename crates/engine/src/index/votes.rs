@@ -1,117 +1,128 @@
-//! The first half of a search: from query features to the images worth verifying.
+//! The first half of a search: from query features to the images to verify.
 //!
-//! The lists of its words (`lists`) → keep near signatures → leave out images with few of them → sum
-//! the votes per image and mirroring → the best that the filter lets pass. Source: Jégou, Douze &
-//! Schmid 2008 (distance test and weights).
+//! The posting lists of its words (`lists`) → the postings with a near signature → images with enough
+//! of them → the sum of votes per image and mirroring → the best that the filter admits. Source:
+//! Jégou, Douze & Schmid 2008 (Hamming embedding: distance test and weights).
 //!
-//! Cost: bounded whatever the images are, by [`Limits`] and [`PAIRS_PER_IMAGE`]. A library of
-//! 100,000 images with the same logo has 100,000 postings in each of the logo's cells; they are
-//! read last, when rarer words have had their say.
+//! Cost: bounded for every library and query, by [`Limits`] and [`MAX_MATCHES_PER_IMAGE`]. A library
+//! of 100,000 images with the same logo has 100,000 postings in each of the logo's cells; these
+//! lists are read last, after those of rarer words.
 
 use std::borrow::Cow;
 
 use multiversion::multiversion;
 
 use crate::features::codebook::Codebook;
-use crate::features::{PackedPlace, QueryFeatures};
+use crate::features::{PackedKeypoint, QueryFeatures};
 
-use super::lists::{List, Lookup, affordable, lookups};
+use super::lists::{self, List, Lookup};
 use super::posting::{self, Posting};
-use super::{MIN_INLIERS, Part};
+use super::posting_lists::PostingLists;
 
-/// Largest distance of a match (engine design, section 2).
+/// Minimum number of inliers of a match (engine design, section 2).
+pub(super) const MIN_INLIERS: u8 = 5;
+
+/// Maximum Hamming distance of a match, in bits (engine design, section 2).
 pub(crate) const MAX_DISTANCE: u32 = 20;
 
-/// Matches of one image that are verified, the nearest first. Images with few repetitions have
-/// at most as many as the query has features; 1200 dots of a halftone that match 400 others would be
-/// half a million.
-pub(crate) const PAIRS_PER_IMAGE: usize = 3000;
+/// Maximum number of matches of one image that are verified, the nearest first. Images without
+/// repeated structure have up to as many as the query has features; 1200 dots of a halftone that
+/// match 400 others have half a million.
+pub(crate) const MAX_MATCHES_PER_IMAGE: usize = 3000;
 
-/// Lists whose beginnings are asked of the memory together: it is slow to answer, but answers many
-/// in the time of one (measured: `make measure`, 11 % of a search in 500,000 images).
-const TOUCHED: usize = 16;
+/// Lists that are prefetched together, because the latency of memory is long but many accesses
+/// overlap (measured: `make measure`, saves 11 % of a search in 500,000 images).
+const PREFETCH_LISTS: usize = 16;
 
 /// Bounds the work of one search.
 pub(crate) struct Limits {
-    /// Postings read; the longest lists are left out first.
-    pub(crate) read: usize,
-    /// Matches kept, 24 bytes each; reading stops there.
-    pub(crate) matches: usize,
+    /// Maximum number of postings read; the lists above it are skipped.
+    pub(crate) max_postings: usize,
+    /// Maximum number of matches kept, 24 bytes each; reading stops at it.
+    pub(crate) max_matches: usize,
 }
 
-/// Three times what a query of ordinary images reads of 500,000; together about 0.3 s at most.
+/// Three times the postings that a usual query reads in 500,000 images; up to about 0.3 s.
 pub(crate) const LIMITS: Limits = Limits {
-    read: 24_000_000,
-    matches: 1_000_000,
+    max_postings: 24_000_000,
+    max_matches: 1_000_000,
 };
 
 /// A posting near a query feature.
 #[derive(Clone, Copy)]
-pub(crate) struct Match {
-    /// Part, image and mirroring; equal for everything that is verified together.
-    group: Group,
+pub(crate) struct FeatureMatch {
+    key: CandidateKey,
     pub(crate) feature: u16,
     pub(crate) distance: u8,
-    pub(crate) place: PackedPlace,
+    pub(crate) keypoint: PackedKeypoint,
     weight: f32,
 }
 
-/// Orders matches by part, image and mirroring.
+/// The component, image and mirroring of a match. Matches with the same key are verified together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Group(u64);
+pub(crate) struct CandidateKey(u64);
 
-/// All matches of one image in one form.
-pub(crate) struct Voted<'a> {
-    pub(crate) part: usize,
+/// All matches of one image, for the plain or the mirrored query.
+pub(crate) struct VotedImage<'a> {
+    pub(crate) component: usize,
     pub(crate) image: u32,
     pub(crate) mirrored: bool,
-    pub(crate) matches: &'a [Match],
+    pub(crate) matches: &'a [FeatureMatch],
     votes: f32,
 }
 
-/// Returns the matches of a query with every image that has at least [`MIN_INLIERS`] of them,
+/// Returns the matches of a query with every image that has [`MIN_INLIERS`] of them or more,
 /// sorted by image and mirroring.
 pub(crate) fn matches(
-    parts: &[Part<'_>],
+    components: &[&dyn PostingLists],
     query: &QueryFeatures,
     inversion: bool,
     limits: &Limits,
-) -> Vec<Match> {
-    let mut matches = collect(parts, &lookups(query, inversion), limits);
-    drop_lonely(parts, &mut matches);
-    // Down to the place, so that a response does not depend on which part holds an image.
-    let order = |found: &Match| (found.group, found.feature, found.distance, found.place.0);
+) -> Vec<FeatureMatch> {
+    let mut matches = collect(components, &lists::lookups(query, inversion), limits);
+    keep_verifiable(components, &mut matches);
+    // By keypoint too, so that the result does not depend on which component holds an image.
+    let order = |found: &FeatureMatch| (found.key, found.feature, found.distance, found.keypoint.0);
     matches.sort_unstable_by_key(order);
     matches
 }
 
-fn collect(parts: &[Part<'_>], lookups: &[Lookup], limits: &Limits) -> Vec<Match> {
+fn collect(
+    components: &[&dyn PostingLists],
+    lookups: &[Lookup],
+    limits: &Limits,
+) -> Vec<FeatureMatch> {
     let mut matches = Vec::new();
-    for lists in affordable(parts, lookups, limits.read).chunks(TOUCHED) {
+    for lists in lists::select(components, lookups, limits.max_postings).chunks(PREFETCH_LISTS) {
         for list in lists {
-            parts[list.part].touch(list.cell);
+            components[list.component].prefetch(list.cell);
         }
         for list in lists {
-            scan(parts[list.part], list, limits.matches, &mut matches);
+            scan(
+                components[list.component],
+                list,
+                limits.max_matches,
+                &mut matches,
+            );
         }
-        if matches.len() >= limits.matches {
+        if matches.len() >= limits.max_matches {
             break;
         }
     }
     matches
 }
 
-/// Drops the matches of images that have too few of them to pass verification: nearly all, there by
-/// chance.
-fn drop_lonely(parts: &[Part<'_>], matches: &mut Vec<Match>) {
+/// Keeps the matches of images that have enough of them to pass verification. Nearly all images
+/// have too few, by chance.
+fn keep_verifiable(components: &[&dyn PostingLists], matches: &mut Vec<FeatureMatch>) {
     let mut firsts = vec![0];
-    for part in parts {
-        firsts.push(firsts[firsts.len() - 1] + 2 * part.images() as usize);
+    for component in components {
+        firsts.push(firsts[firsts.len() - 1] + 2 * component.images() as usize);
     }
-    let slot = |found: &Match| firsts[found.group.part()] + found.group.form();
-    let mut counts = vec![0_u8; firsts[parts.len()]];
+    let slot = |found: &FeatureMatch| firsts[found.key.component()] + found.key.form();
+    let mut counts = vec![0_u8; firsts[components.len()]];
     for found in &*matches {
-        // `get`, because a file changed under the map could name any image.
+        // `get`, because a mapped file that was changed can contain any image number.
         if let Some(count) = counts.get_mut(slot(found)) {
             *count = count.saturating_add(1);
         }
@@ -122,62 +133,72 @@ fn drop_lonely(parts: &[Part<'_>], matches: &mut Vec<Match>) {
     });
 }
 
-/// Groups sorted matches and returns the groups with the most votes that `passes` accepts, the best
-/// first.
+/// Groups sorted matches by key and returns the `limit` images with the highest votes that `passes`
+/// admits, the best first.
 pub(crate) fn best<'a>(
-    matches: &'a [Match],
-    most: usize,
-    passes: impl Fn(&Voted<'a>) -> bool,
-) -> Vec<Voted<'a>> {
-    let mut groups: Vec<Voted<'_>> = matches
-        .chunk_by(|a, b| a.group == b.group)
-        .map(Voted::new)
+    matches: &'a [FeatureMatch],
+    limit: usize,
+    passes: impl Fn(&VotedImage<'a>) -> bool,
+) -> Vec<VotedImage<'a>> {
+    let mut groups: Vec<VotedImage<'_>> = matches
+        .chunk_by(|a, b| a.key == b.key)
+        .map(VotedImage::new)
         .collect();
     groups.sort_unstable_by(|a, b| {
         b.votes
             .total_cmp(&a.votes)
-            .then(a.matches[0].group.cmp(&b.matches[0].group))
+            .then(a.matches[0].key.cmp(&b.matches[0].key))
     });
-    // The filter looks up scattered records: it is asked as late as possible.
-    groups.into_iter().filter(passes).take(most).collect()
+    // The filter reads scattered records, so it is applied last.
+    groups.into_iter().filter(passes).take(limit).collect()
 }
 
-/// Returns the vote of one query feature: its matches, less the more there are (see `repeats`).
-fn vote(matches: &[Match]) -> f32 {
+/// Returns the vote of one query feature: the sum of its matches, divided by the square root of
+/// their number (see `burstiness`).
+fn vote(matches: &[FeatureMatch]) -> f32 {
     let sum: f32 = matches.iter().map(|found| found.weight).sum();
     sum / (matches.len() as f32).sqrt()
 }
 
 /// Weighs a match by its distance (Jégou, Douze & Schmid 2010, section 4.2, with sigma 16/√2).
-pub(crate) fn closeness(distance: u8) -> f32 {
+pub(crate) fn distance_weight(distance: u8) -> f32 {
     let part = f32::from(distance) / 16.0;
     (-part * part).exp()
 }
 
-/// Adds the near postings of a list, until there are `most` matches.
-fn scan(part: Part<'_>, list: &List<'_>, most: usize, matches: &mut Vec<Match>) {
+/// Appends the near postings of a list to `matches`, up to `max_matches`.
+fn scan(
+    component: &dyn PostingLists,
+    list: &List<'_>,
+    max_matches: usize,
+    matches: &mut Vec<FeatureMatch>,
+) {
     let idf = Codebook::embedded().idf(list.cell);
-    part.read(list.cell, &mut |postings| {
+    component.read(list.cell, &mut |postings| {
         for lookup in list.lookups {
-            if matches.len() >= most {
+            if matches.len() >= max_matches {
                 return;
             }
             for_each_near(postings, lookup.word.signature, &mut |posting, distance| {
-                matches.push(Match {
-                    group: Group::new(list.part, posting::image(posting), lookup.mirrored),
+                matches.push(FeatureMatch {
+                    key: CandidateKey::new(
+                        list.component,
+                        posting::image(posting),
+                        lookup.mirrored,
+                    ),
                     feature: lookup.feature,
                     distance,
-                    place: posting::place(posting),
-                    weight: idf * closeness(distance),
+                    keypoint: posting::keypoint(posting),
+                    weight: idf * distance_weight(distance),
                 });
-                matches.len() < most
+                matches.len() < max_matches
             });
         }
     });
 }
 
-/// Hands over the postings within [`MAX_DISTANCE`], 0.7 % of them as a rule (engine design,
-/// section 2), until `each` says that it wants no more.
+/// Passes the postings within [`MAX_DISTANCE`], usually 0.7 % of them (engine design, section 2),
+/// to `each` until it returns false.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting, u8) -> bool) {
     for posting in list {
@@ -188,32 +209,32 @@ fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting
     }
 }
 
-// === impl Group ===
+// === impl CandidateKey ===
 
-impl Group {
-    fn new(part: usize, image: u32, mirrored: bool) -> Self {
-        Self((part as u64) << 33 | u64::from(image) << 1 | u64::from(mirrored))
+impl CandidateKey {
+    fn new(component: usize, image: u32, mirrored: bool) -> Self {
+        Self((component as u64) << 33 | u64::from(image) << 1 | u64::from(mirrored))
     }
 
-    fn part(self) -> usize {
+    fn component(self) -> usize {
         (self.0 >> 33) as usize
     }
 
-    /// Numbers the image's two forms, plain and mirrored, within the part.
+    /// Numbers the two forms of every image, plain and mirrored, within the component.
     fn form(self) -> usize {
         (self.0 & ((1 << 33) - 1)) as usize
     }
 }
 
-// === impl Voted ===
+// === impl VotedImage ===
 
-impl<'a> Voted<'a> {
-    fn new(matches: &'a [Match]) -> Self {
-        let group = matches[0].group;
+impl<'a> VotedImage<'a> {
+    fn new(matches: &'a [FeatureMatch]) -> Self {
+        let key = matches[0].key;
         Self {
-            part: group.part(),
-            image: (group.form() >> 1) as u32,
-            mirrored: group.form() & 1 == 1,
+            component: key.component(),
+            image: (key.form() >> 1) as u32,
+            mirrored: key.form() & 1 == 1,
             matches,
             votes: matches
                 .chunk_by(|a, b| a.feature == b.feature)
@@ -222,16 +243,16 @@ impl<'a> Voted<'a> {
         }
     }
 
-    /// Returns the matches to verify: all, or of very many the nearest.
-    pub(crate) fn nearest(&self) -> Cow<'a, [Match]> {
-        if self.matches.len() <= PAIRS_PER_IMAGE {
+    /// Returns the matches to verify: all, or the nearest [`MAX_MATCHES_PER_IMAGE`].
+    pub(crate) fn nearest(&self) -> Cow<'a, [FeatureMatch]> {
+        if self.matches.len() <= MAX_MATCHES_PER_IMAGE {
             return Cow::Borrowed(self.matches);
         }
-        let order = |found: &Match| (found.distance, found.feature, found.place.0);
+        let order = |found: &FeatureMatch| (found.distance, found.feature, found.keypoint.0);
         let mut nearest = self.matches.to_vec();
-        nearest.select_nth_unstable_by_key(PAIRS_PER_IMAGE, order);
-        nearest.truncate(PAIRS_PER_IMAGE);
-        nearest.sort_unstable_by_key(|found| (found.feature, found.distance, found.place.0));
+        nearest.select_nth_unstable_by_key(MAX_MATCHES_PER_IMAGE, order);
+        nearest.truncate(MAX_MATCHES_PER_IMAGE);
+        nearest.sort_unstable_by_key(|found| (found.feature, found.distance, found.keypoint.0));
         Cow::Owned(nearest)
     }
 }

@@ -1,22 +1,26 @@
-//! The tent filter and the sampling that make 64 × 64 values of a grey image.
+//! The tent filter of PDQ: samples 64 × 64 filtered values of a grey image.
 //!
 //! The reference blurs the whole image with two passes of a box filter along rows and columns
 //! (PDQ paper, section 3.2, after Jarosz, "Fast Image Convolutions", 2001) and keeps one pixel in
 //! each of 64 × 64 blocks. Both passes are linear and separable, so the same values come from two
-//! short weight lists a sample, and pixels that no sample sees are never touched: about one
-//! multiplication a pixel instead of eight passes over a plane of floats.
+//! short weight lists per sample, and pixels outside all of them are never read: about one
+//! multiplication per pixel instead of eight passes over a plane of floats.
 
 use image::GrayImage;
 
-use crate::pdq::{SAMPLES, Samples};
+/// Side of the sampled image (paper, section 3.2).
+pub(super) const SAMPLES: usize = 64;
 
-/// The weights of neighbouring pixels along one axis that make one sample.
+/// The sampled image, row by row.
+pub(super) type Samples = [[f32; SAMPLES]; SAMPLES];
+
+/// The weights of neighbouring pixels along one axis for one sample.
 struct Kernel {
     start: usize,
     weights: Vec<f32>,
 }
 
-/// Takes the filtered value at the centre of each of 64 × 64 blocks.
+/// Returns the filtered value at the centre of each of 64 × 64 blocks.
 pub(super) fn sample(grey: &GrayImage) -> Samples {
     let width = grey.width() as usize;
     let across = kernels(width);
@@ -47,16 +51,16 @@ impl Kernel {
     }
 }
 
-/// Makes the kernels of all samples along an axis of `length` pixels.
+/// Returns the kernels of all samples along an axis of `length` pixels.
 fn kernels(length: usize) -> Vec<Kernel> {
-    // Half a block a pass, rounded up (reference, `computeJaroszFilterWindowSize`).
+    // Half a block per pass, rounded up (reference, `computeJaroszFilterWindowSize`).
     let window = length.div_ceil(2 * SAMPLES);
     (0..SAMPLES)
         .map(|index| kernel((2 * index + 1) * length / (2 * SAMPLES), length, window))
         .collect()
 }
 
-/// Averages the averages around a pixel.
+/// Returns the kernel of two box filters in sequence around a pixel.
 fn kernel(centre: usize, length: usize, window: usize) -> Kernel {
     let outer = around(centre, length, window);
     let start = *around(*outer.start(), length, window).start();
@@ -73,8 +77,8 @@ fn kernel(centre: usize, length: usize, window: usize) -> Kernel {
     Kernel { start, weights }
 }
 
-/// Returns the pixels in the window around one; an even window reaches one further towards the
-/// end, and at the edges only the pixels that exist count (reference, `box1DFloat`).
+/// Returns the pixels in the window around a pixel; an even window has one more pixel towards the
+/// end, and at the edges the window contains only existing pixels (reference, `box1DFloat`).
 fn around(centre: usize, length: usize, window: usize) -> std::ops::RangeInclusive<usize> {
     let after = window / 2;
     let before = window - 1 - after;

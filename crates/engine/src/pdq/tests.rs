@@ -1,8 +1,8 @@
 use image::{GrayImage, imageops};
 
 use super::*;
+use crate::decode::DecodedImage;
 use crate::draw;
-use crate::picture::Image;
 
 /// Hashes of `draw::image(seed, width, height)` by Meta's C++ reference, through the Python
 /// package `pdqhash` 0.2.8: `pdqhash.compute(numpy.array(PIL.Image.open(png)))`. All have quality 100.
@@ -45,7 +45,7 @@ const REFERENCE: [(u64, u32, u32, &str); 6] = [
     ),
 ];
 
-/// `pdqhash.compute_dihedral` of the third image, in the reference's order: as it is, turned by 90,
+/// `pdqhash.compute_dihedral` of the third image, in the reference's order: unchanged, rotated by 90,
 /// 180, 270 degrees, mirrored on both axes, on both diagonals.
 const REFERENCE_DIHEDRAL: [&str; 8] = [
     "cf8ea0a674f05ee21fe401d2a913bc5f3a7ec6b1cf91ce60d678a80b310771d4",
@@ -62,21 +62,21 @@ const REFERENCE_DIHEDRAL: [&str; 8] = [
 const CONFORMING: u32 = 10;
 
 fn grey(seed: u64, width: u32, height: u32) -> GrayImage {
-    Image::decode(&draw::png(&draw::image(seed, width, height)))
+    DecodedImage::decode(&draw::png(&draw::image(seed, width, height)))
         .unwrap()
         .grey()
         .clone()
 }
 
-fn parse(hex: &str) -> Hash {
+fn parse(hex: &str) -> PdqHash {
     let word = |index: usize| u64::from_str_radix(&hex[16 * index..16 * (index + 1)], 16).unwrap();
-    Hash([word(3), word(2), word(1), word(0)])
+    PdqHash([word(3), word(2), word(1), word(0)])
 }
 
 #[test]
 fn hashes_agree_with_the_reference_implementation() {
     for (seed, width, height, reference) in REFERENCE {
-        let digest = Digest::of(&grey(seed, width, height));
+        let digest = PdqDigest::of(&grey(seed, width, height));
 
         let distance = digest.hash().distance(&parse(reference));
         assert!(
@@ -88,24 +88,24 @@ fn hashes_agree_with_the_reference_implementation() {
 }
 
 #[test]
-fn each_turned_and_mirrored_hash_agrees_with_the_reference() {
-    let ours = Digest::of(&grey(3, 300, 420)).dihedral();
+fn each_rotated_and_mirrored_hash_agrees_with_the_reference() {
+    let ours = PdqDigest::of(&grey(3, 300, 420)).dihedral();
 
     let order_in_reference = [0, 5, 4, 2, 6, 3, 1, 7];
-    for (hash, place) in ours.iter().zip(order_in_reference) {
+    for (hash, index) in ours.iter().zip(order_in_reference) {
         assert!(
-            hash.distance(&parse(REFERENCE_DIHEDRAL[place])) <= CONFORMING,
-            "{place}"
+            hash.distance(&parse(REFERENCE_DIHEDRAL[index])) <= CONFORMING,
+            "{index}"
         );
     }
 }
 
 #[test]
-fn a_turned_or_mirrored_image_has_one_of_the_eight_hashes() {
+fn a_rotated_or_mirrored_image_has_one_of_the_eight_hashes() {
     let original = grey(7, 400, 300);
-    let hashes = Digest::of(&original).dihedral();
+    let hashes = PdqDigest::of(&original).dihedral();
 
-    let turned = [
+    let rotated = [
         imageops::rotate90(&original),
         imageops::rotate180(&original),
         imageops::rotate270(&original),
@@ -113,8 +113,8 @@ fn a_turned_or_mirrored_image_has_one_of_the_eight_hashes() {
         imageops::flip_vertical(&original),
     ];
 
-    for image in &turned {
-        let hash = Digest::of(image).hash();
+    for image in &rotated {
+        let hash = PdqDigest::of(image).hash();
         let nearest = hashes
             .iter()
             .map(|variant| variant.distance(&hash))
@@ -129,7 +129,7 @@ fn a_turned_or_mirrored_image_has_one_of_the_eight_hashes() {
 #[test]
 fn other_images_are_far_apart() {
     let hashes: Vec<_> = (10..40)
-        .map(|seed| Digest::of(&grey(seed, 200, 150)))
+        .map(|seed| PdqDigest::of(&grey(seed, 200, 150)))
         .collect();
 
     for (index, query) in hashes.iter().enumerate() {
@@ -147,7 +147,7 @@ fn other_images_are_far_apart() {
 #[test]
 fn a_flat_image_has_no_quality() {
     assert_eq!(
-        Digest::of(&GrayImage::from_pixel(90, 90, image::Luma([77]))).quality(),
+        PdqDigest::of(&GrayImage::from_pixel(90, 90, image::Luma([77]))).quality(),
         0
     );
 }
@@ -156,6 +156,6 @@ fn a_flat_image_has_no_quality() {
 fn the_bytes_of_a_hash_read_back() {
     let hash = parse(REFERENCE[0].3);
 
-    assert_eq!(Hash::from_bytes(hash.to_bytes()), hash);
+    assert_eq!(PdqHash::from_bytes(hash.to_bytes()), hash);
     assert_eq!(format!("{hash:?}"), REFERENCE[0].3);
 }

@@ -1,18 +1,24 @@
-//! The cosine transform of PDQ and what turning an image does to its coefficients.
+//! The cosine transform of PDQ, and the effect of rotation and mirroring on its coefficients.
 //!
 //! Only the frequencies 1 to 16 of 64 are computed; frequency 0, the mean brightness, is left out
 //! (PDQ paper, section 3.2). Mirroring an image negates every other coefficient, transposing it
-//! transposes them, so the eight symmetries cost no second transform.
+//! transposes them, so the eight symmetries need no second transform.
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-use crate::pdq::{Coefficients, FREQUENCIES, SAMPLES, Samples};
+use super::filter::{SAMPLES, Samples};
+
+/// Side of the block of kept frequencies (paper, section 3.2).
+const FREQUENCIES: usize = 16;
+
+/// The kept frequencies; rows are vertical frequencies.
+pub(super) type Coefficients = [[f32; FREQUENCIES]; FREQUENCIES];
 
 /// Row `i` holds the cosine of frequency `i + 1` (reference, `dct_matrix_64`).
 static COSINES: LazyLock<[[f32; SAMPLES]; FREQUENCIES]> = LazyLock::new(cosines);
 
-/// The identity first, then the turns and mirror images.
+/// The identity first, then the rotations and mirror images.
 pub(super) const DIHEDRAL: [Symmetry; 8] = {
     let mut all = [Symmetry {
         transpose: false,
@@ -31,21 +37,21 @@ pub(super) const DIHEDRAL: [Symmetry; 8] = {
     all
 };
 
-/// One of the eight ways to lay a rectangle onto its outline.
+/// One of the eight symmetries of a square.
 #[derive(Clone, Copy)]
 pub(super) struct Symmetry {
     /// Rows become columns.
     transpose: bool,
-    /// Top and bottom change places.
+    /// Top and bottom are exchanged.
     negate_rows: bool,
-    /// Left and right change places.
+    /// Left and right are exchanged.
     negate_columns: bool,
 }
 
 // === impl Symmetry ===
 
 impl Symmetry {
-    /// Returns the coefficients of the image seen through this symmetry.
+    /// Returns the coefficients of the transformed image.
     pub(super) fn apply(self, source: &Coefficients) -> Coefficients {
         let mut result = [[0.0; FREQUENCIES]; FREQUENCIES];
         for (i, row) in result.iter_mut().enumerate() {
@@ -55,8 +61,8 @@ impl Symmetry {
                 } else {
                     source[i][j]
                 };
-                // Index 0 is frequency 1: the odd frequencies, at even indices, are the ones that
-                // change sign when the axis is reversed.
+                // Index 0 is frequency 1: the odd frequencies, at even indices, change sign when the
+                // axis is reversed.
                 let negative =
                     (self.negate_rows && i % 2 == 0) != (self.negate_columns && j % 2 == 0);
                 *value = if negative { -plain } else { plain };
@@ -66,7 +72,7 @@ impl Symmetry {
     }
 }
 
-/// Computes the 16 × 16 lowest frequencies but the constant one, rows being vertical.
+/// Computes the 16 × 16 lowest frequencies without the constant one.
 pub(super) fn low_frequencies(samples: &Samples) -> Coefficients {
     let mut vertical = [[0.0; SAMPLES]; FREQUENCIES];
     for (cosine, out) in COSINES.iter().zip(&mut vertical) {
@@ -88,6 +94,7 @@ pub(super) fn low_frequencies(samples: &Samples) -> Coefficients {
     }
     result
 }
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the reference computes in f32"

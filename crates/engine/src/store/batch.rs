@@ -1,60 +1,21 @@
-//! The writes of one transaction: what adding, changing and deleting mean for the tables.
+//! The writes of one transaction: how an add, an update and a delete change the tables.
 //!
-//! Later writes of a batch see the earlier ones. A [`WriteError::Storage`] ends the batch and takes
-//! all of it back; any other error is the response to one write and leaves the others alone.
+//! Later writes of a batch see the earlier ones. [`WriteError::Storage`] aborts the whole batch. Any
+//! other error is the result of one write and does not affect the others.
 
 use std::time::SystemTime;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use crate::catalog::{self, Entry, ImageId};
-use crate::identity::{ContentHash, Sign};
-use crate::memory::Changes;
-use crate::prepare::Prepared;
-use crate::store::{
-    FEATURES, HASHES, META, RECORDS, SIGNS, StoreError, StoredRecord, THUMBNAILS, WriteError,
-};
+use crate::identity::{ContentHash, ImageId, Sign};
+use crate::prepare::PreparedImage;
 use crate::tags::Tags;
 
-/// The largest brief, in bytes: room for ids and short texts, rejected beyond (the same_hq service
-/// itself allows 256).
-pub const MAX_BRIEF_BYTES: usize = 4096;
-
-/// Which stored image an update or a delete means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The image that was given this sign.
-    Sign(Sign),
-    /// The image with exactly these file bytes; a similar image is another one.
-    Content(ContentHash),
-}
-
-/// What the caller says about a new image.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewRecord {
-    /// Free text that searches return, at most 4096 bytes.
-    pub brief: String,
-    /// Up to [`crate::MAX_TAGS`] tags of 1 to 65535; equal ones are allowed.
-    pub tags: Vec<u16>,
-}
-
-/// What an update replaces; `None` leaves a field as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// The new brief, at most 4096 bytes.
-    pub brief: Option<String>,
-    /// The new tags in place of all old ones, under the rules of [`NewRecord::tags`].
-    pub tags: Option<Vec<u16>>,
-}
-
-/// The answer to an add.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Added {
-    /// The image's sign; for a duplicate that of the stored image.
-    pub sign: Sign,
-    /// Whether the same bytes were stored already; then the stored record is unchanged.
-    pub existed: bool,
-}
+use super::changes::{Changes, ImageChange, ImageSummary};
+use super::error::{StoreError, WriteError};
+use super::record::StoredRecord;
+use super::requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
+use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 
 /// The tables of one write transaction.
 pub(crate) struct Batch<'txn> {
@@ -87,12 +48,16 @@ impl<'txn> Batch<'txn> {
         })
     }
 
-    /// Closes the tables and tells what the memory has to carry over.
+    /// Closes the tables and returns what changed.
     pub(super) fn finish(self) -> Changes {
         self.changes
     }
 
-    pub(crate) fn add(&mut self, image: &Prepared, new: &NewRecord) -> Result<Added, WriteError> {
+    pub(crate) fn add(
+        &mut self,
+        image: &PreparedImage,
+        new: &NewRecord,
+    ) -> Result<Added, WriteError> {
         let tags = checked_tags(&new.tags)?;
         check_brief(&new.brief)?;
         if let Some(id) = self.find(&Target::Content(image.content))? {
@@ -128,22 +93,26 @@ impl<'txn> Batch<'txn> {
         })
     }
 
-    pub(crate) fn update(&mut self, target: &Target, change: &Change) -> Result<Sign, WriteError> {
-        let tags = change.tags.as_deref().map(checked_tags).transpose()?;
-        change.brief.as_deref().map_or(Ok(()), check_brief)?;
+    pub(crate) fn update(
+        &mut self,
+        target: &Target,
+        update: &RecordUpdate,
+    ) -> Result<Sign, WriteError> {
+        let tags = update.tags.as_deref().map(checked_tags).transpose()?;
+        update.brief.as_deref().map_or(Ok(()), check_brief)?;
         let id = self.find(target)?.ok_or(WriteError::NotFound)?;
 
         let mut record = self.record(id)?;
         if let Some(tags) = tags {
             record.tags = tags;
         }
-        if let Some(brief) = &change.brief {
+        if let Some(brief) = &update.brief {
             record.brief.clone_from(brief);
         }
         self.write_record(id, &record)?;
         self.changes
-            .catalog
-            .push(catalog::Change::Tag(id, record.tags));
+            .images
+            .push(ImageChange::Retagged(id, record.tags));
         Ok(record.sign)
     }
 
@@ -173,8 +142,8 @@ impl<'txn> Batch<'txn> {
         StoredRecord::decode(bytes.value())
     }
 
-    /// Takes the next image number. Numbers are not reused, since a search may still hold one
-    /// whose image has just been deleted.
+    /// Allocates the next image number. Numbers are not reused, because a running search may still
+    /// hold the number of a deleted image.
     fn next_id(&mut self) -> Result<ImageId, StoreError> {
         let next = self.meta.get("next_id")?.map_or(0, |next| next.value());
         let id = ImageId::try_from(next).map_err(|_| StoreError::OutOfNumbers)?;
@@ -182,7 +151,7 @@ impl<'txn> Batch<'txn> {
         Ok(id)
     }
 
-    /// Returns the content's own sign, or the next one that no other file owns.
+    /// Returns the sign of the content, or the next one that no other file has.
     fn free_sign(&self, content: &ContentHash) -> Result<Sign, StoreError> {
         let mut sign = content.first_sign();
         while self.signs.get(sign.as_raw())?.is_some() {
@@ -195,7 +164,7 @@ impl<'txn> Batch<'txn> {
         &mut self,
         id: ImageId,
         record: &StoredRecord,
-        image: &Prepared,
+        image: &PreparedImage,
     ) -> Result<(), StoreError> {
         self.hashes.insert(record.content.as_raw(), id)?;
         self.signs.insert(record.sign.as_raw(), id)?;
@@ -205,10 +174,10 @@ impl<'txn> Batch<'txn> {
             self.changes.features.push((id, image.features.clone()));
         }
         self.thumbnails.insert(id, image.thumbnail.as_slice())?;
-        self.changes.catalog.push(catalog::Change::Add(Entry {
+        self.changes.images.push(ImageChange::Added(ImageSummary {
             id,
-            hash: record.pdq,
-            quality: record.pdq_quality,
+            pdq: record.pdq,
+            pdq_quality: record.pdq_quality,
             tags: record.tags,
         }));
         Ok(())
@@ -220,7 +189,7 @@ impl<'txn> Batch<'txn> {
         self.records.remove(id)?;
         self.features.remove(id)?;
         self.thumbnails.remove(id)?;
-        self.changes.catalog.push(catalog::Change::Remove(id));
+        self.changes.images.push(ImageChange::Deleted(id));
         Ok(())
     }
 
@@ -241,7 +210,8 @@ fn check_brief(brief: &str) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// A clock before 1970 counts as 1970: the time is shown to people and decides nothing.
+/// Returns the time in milliseconds since 1970-01-01 UTC, and 0 for an earlier clock. The time is
+/// only displayed.
 fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,33 +1,34 @@
-//! What can go wrong between the engine and its database file.
+//! The errors of reading and writing the database file.
 
 use std::io;
 
-use crate::store::batch::MAX_BRIEF_BYTES;
 use crate::tags::MAX_TAGS;
+
+use super::requests::MAX_BRIEF_BYTES;
 
 /// Why the database could not be read or written.
 ///
-/// Writes that were answered before stay. Whether the write that got this error was done is not
-/// known, as after any failed disk operation; repeating it is safe.
+/// Writes that returned success before are not affected. It is not known whether the write that
+/// returned this error was done, as after any failed disk operation; retrying it is safe.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// No space is left on the disk or in the quota. Later writes are tried anew.
+    /// No space is left on the disk or in the quota. Later writes are attempted again.
     #[error("the disk is full")]
     DiskFull,
-    /// The disk rejected a read or a write. Later calls are tried anew.
+    /// The disk rejected a read or a write. Later calls are attempted again.
     #[error("the disk rejected an operation: {reason}")]
     Io {
-        /// The system's own words.
+        /// The message of the operating system.
         reason: String,
     },
-    /// The database file contains what the engine never writes: restore it from a backup.
+    /// The database file contains data that the engine never writes: restore it from a backup.
     #[error("the database is damaged: {reason}")]
     Damaged {
         /// What was found.
         reason: String,
     },
-    /// The library has given out all 2^32 image numbers: copy it into a new one.
+    /// The library has used all 2^32 image numbers: copy it into a new one.
     #[error("the library has used up its image numbers")]
     OutOfNumbers,
     /// The engine was closed.
@@ -46,7 +47,7 @@ impl StoreError {
 impl From<redb::Error> for StoreError {
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "our callers tell no more cases apart"
+        reason = "our callers need no more cases"
     )]
     fn from(error: redb::Error) -> Self {
         match error {
@@ -71,7 +72,7 @@ impl From<io::Error> for StoreError {
     }
 }
 
-/// redb has one error type an operation; all of them come down to the same few for our callers.
+/// redb has one error type per operation; our callers need only the few cases above.
 macro_rules! from_redb {
     ($($error:ident),*) => {
         $(impl From<redb::$error> for StoreError {
@@ -95,13 +96,13 @@ from_redb!(
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The library holds as many images as it may.
+    /// The library is at its capacity.
     #[error("the library is full with {capacity} images")]
     Full {
-        /// The most images the library may hold.
+        /// Maximum number of images in the library.
         capacity: u64,
     },
-    /// No stored image is meant by the target.
+    /// The target matches no stored image.
     #[error("no such image")]
     NotFound,
     /// The brief is longer than the engine stores.
@@ -111,10 +112,10 @@ pub enum WriteError {
         bytes: usize,
     },
     /// There are more tags than an image carries, or one of them is 0.
-    #[error("an image carries at most {MAX_TAGS} tags from 1 to 65535")]
+    #[error("an image has up to {MAX_TAGS} tags from 1 to 65535")]
     InvalidTags,
-    /// The database failed. The write was not answered as done, yet the disk may have it: repeat
-    /// it, the same bytes are never stored twice.
+    /// The database failed. The disk may have the write nevertheless. Retrying it is safe: the same
+    /// bytes are never stored twice.
     #[error("the library could not be written")]
     Storage(#[from] StoreError),
     /// The engine was closed before the write was done.

@@ -1,4 +1,4 @@
-//! The bytes of one record in the table `records`.
+//! A record of the table `records` and its encoding.
 //!
 //! Numbers are little-endian. Format 1:
 //!
@@ -17,14 +17,15 @@
 //! | 102 | rest | brief, UTF-8 |
 
 use crate::identity::{ContentHash, Sign};
-use crate::pdq::Hash;
-use crate::store::StoreError;
+use crate::pdq::PdqHash;
 use crate::tags::{MAX_TAGS, Tags};
+
+use super::error::StoreError;
 
 const FORMAT: u8 = 1;
 const FIXED_BYTES: usize = 102;
 
-/// One record as it is stored, without the image's features and thumbnail.
+/// A stored record, without the image's features and thumbnail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredRecord {
     pub(crate) sign: Sign,
@@ -33,7 +34,7 @@ pub(crate) struct StoredRecord {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) added_at_ms: u64,
-    pub(crate) pdq: Hash,
+    pub(crate) pdq: PdqHash,
     pub(crate) pdq_quality: u8,
     pub(crate) tags: Tags,
     pub(crate) brief: String,
@@ -61,7 +62,7 @@ impl StoredRecord {
         bytes
     }
 
-    /// Reads a record; any bytes are safe to give.
+    /// Decodes a record; never panics, whatever the bytes are.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl StoredRecord {
             width: u32::from_le_bytes(take(&mut rest)?),
             height: u32::from_le_bytes(take(&mut rest)?),
             added_at_ms: u64::from_le_bytes(take(&mut rest)?),
-            pdq: Hash::from_bytes(take(&mut rest)?),
+            pdq: PdqHash::from_bytes(take(&mut rest)?),
             pdq_quality: u8::from_le_bytes(take(&mut rest)?),
             tags: decode_tags(take(&mut rest)?)?,
             brief: std::str::from_utf8(rest).ok()?.to_owned(),
@@ -101,7 +102,7 @@ fn decode_tags(bytes: [u8; 2 * MAX_TAGS]) -> Option<Tags> {
     Tags::new(&tags)
 }
 
-/// Splits the next `N` bytes off.
+/// Splits off the next `N` bytes.
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (head, tail) = rest.split_first_chunk()?;
     *rest = tail;
@@ -138,7 +139,7 @@ mod tests {
                 width,
                 height,
                 added_at_ms,
-                pdq: Hash(pdq),
+                pdq: PdqHash(pdq),
                 pdq_quality,
                 tags: Tags::new(&tags).unwrap(),
                 brief,

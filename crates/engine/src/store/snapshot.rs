@@ -1,12 +1,15 @@
-//! Reading the last committed state of the library.
+//! Reads the last committed state of the library.
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use crate::catalog::{Catalog, Change, Entry, ImageId};
-use crate::identity::{ContentHash, Sign};
-use crate::store::{FEATURES, HASHES, META, RECORDS, SIGNS, StoreError, StoredRecord, THUMBNAILS};
+use crate::identity::{ContentHash, ImageId, Sign};
 
-/// One committed state; later writes do not show in it.
+use super::changes::ImageSummary;
+use super::error::StoreError;
+use super::record::StoredRecord;
+use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
+
+/// One committed state; later writes are not visible in it.
 pub(crate) struct Snapshot {
     transaction: ReadTransaction,
     hashes: ReadOnlyTable<[u8; 32], u32>,
@@ -51,23 +54,25 @@ impl Snapshot {
         Ok(thumbnails.get(id)?.map(|jpeg| jpeg.value().to_vec()))
     }
 
-    /// Reads every record into a new catalog: about 150 bytes of disk an image.
-    pub(crate) fn catalog(&self) -> Result<Catalog, StoreError> {
-        let mut catalog = Catalog::default();
+    /// Reads every record, in the order of image numbers: about 150 bytes of disk per image.
+    pub(crate) fn for_each_summary(
+        &self,
+        mut each: impl FnMut(ImageSummary),
+    ) -> Result<(), StoreError> {
         for row in self.records.iter()? {
             let (id, bytes) = row?;
             let record = StoredRecord::decode(bytes.value())?;
-            catalog.apply(Change::Add(Entry {
+            each(ImageSummary {
                 id: id.value(),
-                hash: record.pdq,
-                quality: record.pdq_quality,
+                pdq: record.pdq,
+                pdq_quality: record.pdq_quality,
                 tags: record.tags,
-            }));
+            });
         }
-        Ok(catalog)
+        Ok(())
     }
 
-    /// Hands over the stored features of an image; `None` when it has none.
+    /// Passes the stored features of an image to `read`; returns `None` when it has none.
     pub(crate) fn features<T>(
         &self,
         id: ImageId,
@@ -77,14 +82,14 @@ impl Snapshot {
         record.map(|record| read(record.value())).transpose()
     }
 
-    /// Returns the number of the next image: no number up from it was ever given.
+    /// Returns the number of the next image: neither it nor a higher number was ever used.
     pub(crate) fn next_id(&self) -> Result<u64, StoreError> {
         Ok(self.meta.get("next_id")?.map_or(0, |next| next.value()))
     }
 
-    /// Returns the number that tells this library from others.
+    /// Returns the number that identifies this library.
     pub(crate) fn library(&self) -> Result<u64, StoreError> {
         let library = self.meta.get("library")?.map(|library| library.value());
-        library.ok_or_else(|| StoreError::damaged("the library's own number is missing"))
+        library.ok_or_else(|| StoreError::damaged("the library's number is missing"))
     }
 }

@@ -1,30 +1,30 @@
-//! Where two aligned images cover each other.
+//! The overlap of two aligned images.
 
-use super::{Affine, Frame};
+use super::affine::Affine;
+use super::correspondence::Frame;
 
-/// Says which part of each image shows the same, as one quadrilateral in each.
+/// The part that both images show, as one quadrilateral in each.
 ///
-/// Coordinates are parts of the image's width and height. Corner `i` of one lies on corner `i` of
-/// the other; they stand in the order top left, top right, bottom right, bottom left of the library
-/// image's part.
+/// Coordinates are fractions of the image's width and height. Corner `i` in one image corresponds to
+/// corner `i` in the other. The order is top left, top right, bottom right, bottom left in the library
+/// image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlap {
-    /// The shared part in the query; corners may lie a little outside [0, 1] when the images are
-    /// turned.
+    /// The shared part in the query; corners may be slightly outside [0, 1] when the images are
+    /// rotated.
     pub in_query: [[f32; 2]; 4],
-    /// The shared part in the library image: the upright rectangle around it.
+    /// The shared part in the library image: its upright bounding box.
     pub in_library: [[f32; 2]; 4],
-    /// Part of the query's area that the library image covers, in [0, 1].
+    /// Fraction of the query's area that the library image covers, in [0, 1].
     pub of_query: f32,
-    /// Part of the library image's area that the query shows, in [0, 1].
+    /// Fraction of the library image's area that the query shows, in [0, 1].
     pub of_library: f32,
 }
 
 // === impl Overlap ===
 
 impl Overlap {
-    /// Lays the query over the library image; `None` when they do not touch or the map cannot be
-    /// turned round.
+    /// Computes the overlap; `None` when the images do not overlap or the map is singular.
     pub(super) fn new(affine: &Affine, query: Frame, library: Frame) -> Option<Self> {
         let back = affine.inverse()?;
         let common = clipped(&query.corners().map(|(x, y)| affine.apply(x, y)), library);
@@ -42,27 +42,12 @@ impl Overlap {
     }
 }
 
-impl Frame {
-    fn corners(self) -> [(f32, f32); 4] {
-        [
-            (0.0, 0.0),
-            (self.width, 0.0),
-            (self.width, self.height),
-            (0.0, self.height),
-        ]
-    }
-
-    fn relative(self, (x, y): (f32, f32)) -> [f32; 2] {
-        [x / self.width, y / self.height]
-    }
-}
-
-/// Returns the least and the largest value; `None` when there are none.
+/// Returns the minimum and the maximum; `None` when there are no values.
 fn range(values: impl Iterator<Item = f32> + Clone) -> Option<(f32, f32)> {
     Some((values.clone().reduce(f32::min)?, values.reduce(f32::max)?))
 }
 
-/// Cuts a polygon to a frame (Sutherland & Hodgman 1974).
+/// Clips a polygon to a frame (Sutherland & Hodgman 1974).
 fn clipped(polygon: &[(f32, f32)], frame: Frame) -> Vec<(f32, f32)> {
     let sides: [&dyn Fn((f32, f32)) -> f32; 4] = [
         &|(x, _)| x,

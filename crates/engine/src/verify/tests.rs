@@ -1,4 +1,4 @@
-//! Behaviour of the verification on pairs made from known maps.
+//! Verification of correspondences that are made from known maps.
 
 use proptest::prelude::*;
 
@@ -17,50 +17,50 @@ const PLAIN: Form = Form {
     inverted: false,
 };
 
-/// Spreads places over the query without a grid (golden ratio, R2 sequence).
-fn places(count: usize) -> Vec<Place> {
+/// Distributes keypoints over the query without a grid (golden ratio, R2 sequence).
+fn keypoints(count: usize) -> Vec<Keypoint> {
     let part = |at: usize, step: f32| (0.5 + at as f32 * step).fract();
-    let place = |at: usize| Place {
+    let keypoint = |at: usize| Keypoint {
         x: part(at, 0.754_877_7) * QUERY.width,
         y: part(at, 0.569_840_3) * QUERY.height,
         sigma: 0.004 * (1.0 + part(at, 0.31)),
         angle: TAU * part(at, 0.17),
     };
-    (0..count).map(place).collect()
+    (0..count).map(keypoint).collect()
 }
 
-/// Moves places by a map, as a feature would move.
-fn moved(places: &[Place], map: &Affine) -> Vec<Pair> {
-    let pair = |(at, place): (usize, &Place)| {
-        let (x, y) = map.apply(place.x, place.y);
-        let sigma = place.sigma * map.determinant().abs().sqrt();
-        let library = Place {
+/// Maps keypoints, with scale and angle.
+fn moved(keypoints: &[Keypoint], map: &Affine) -> Vec<Correspondence> {
+    let pair = |(at, keypoint): (usize, &Keypoint)| {
+        let (x, y) = map.apply(keypoint.x, keypoint.y);
+        let sigma = keypoint.sigma * map.determinant().abs().sqrt();
+        let library = Keypoint {
             x,
             y,
             sigma,
-            angle: place.angle + map.turn(),
+            angle: keypoint.angle + map.rotation(),
         };
-        Pair {
+        Correspondence {
             feature: at as u16,
             distance: 8,
-            query: *place,
+            query: *keypoint,
             library,
-            closeness: 0.78,
+            weight: 0.78,
         }
     };
-    places.iter().enumerate().map(pair).collect()
+    keypoints.iter().enumerate().map(pair).collect()
 }
 
-/// Pairs that agree on nothing: each query feature with the library place of another.
-fn scattered(count: usize) -> Vec<Pair> {
-    let true_pairs = moved(&places(count), &Affine([0.8, 0.0, 0.0, 0.0, 0.8, 0.1]));
+/// Correspondences that agree on no map: each query feature with the library keypoint of another.
+fn scattered(count: usize) -> Vec<Correspondence> {
+    let true_pairs = moved(&keypoints(count), &Affine([0.8, 0.0, 0.0, 0.0, 0.8, 0.1]));
     let pair = |at: usize| {
         let other = true_pairs[(at * 37 + 11) % count].library;
-        let library = Place {
+        let library = Keypoint {
             angle: at as f32 * 2.4,
             ..other
         };
-        Pair {
+        Correspondence {
             feature: (500 + at) as u16,
             library,
             ..true_pairs[at]
@@ -73,28 +73,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn a_known_map_is_recovered_among_twice_as_many_wrong_pairs(
+    fn a_known_map_is_recovered_among_twice_as_many_wrong_correspondences(
         scale in 0.4f32..1.4,
-        turn in 0.0f32..TAU,
+        rotation in 0.0f32..TAU,
         stretch in 0.8f32..1.25,
         x in -0.3f32..0.3,
         y in -0.3f32..0.3,
     ) {
-        let (sine, cosine) = turn.sin_cos();
+        let (sine, cosine) = rotation.sin_cos();
         let linear = [scale * stretch * cosine, -scale * sine, scale * stretch * sine, scale * cosine];
         let map = Affine([linear[0], linear[1], x, linear[2], linear[3], y]);
-        let mut pairs = moved(&places(40), &map);
+        let mut pairs = moved(&keypoints(40), &map);
         pairs.extend(scattered(80));
 
         let Some(found) = align(&pairs, QUERY, LIBRARY, PLAIN) else {
-            // Laid aside the library image, nothing is shared.
+            // The images do not overlap.
             prop_assert!(Overlap::new(&map, QUERY, LIBRARY).is_none(), "not found");
             return Ok(());
         };
 
         prop_assert!(found.inliers >= 36, "{} inliers", found.inliers);
-        for place in places(40) {
-            let ((u, v), (x, y)) = (found.affine.apply(place.x, place.y), map.apply(place.x, place.y));
+        for keypoint in keypoints(40) {
+            let ((u, v), (x, y)) = (found.affine.apply(keypoint.x, keypoint.y), map.apply(keypoint.x, keypoint.y));
             prop_assert!((u - x).hypot(v - y) < 0.01);
         }
     }
@@ -116,7 +116,7 @@ proptest! {
 }
 
 #[test]
-fn pairs_that_agree_on_nothing_give_too_little_evidence() {
+fn correspondences_that_agree_on_no_map_have_too_little_evidence() {
     let found = align(&scattered(200), QUERY, LIBRARY, PLAIN);
 
     assert!(found.is_none_or(|found| found.evidence < 5.0));
@@ -125,7 +125,7 @@ fn pairs_that_agree_on_nothing_give_too_little_evidence() {
 #[test]
 fn a_feature_matched_many_times_counts_once() {
     let map = Affine([0.7, 0.0, 0.05, 0.0, 0.7, 0.1]);
-    let mut pairs = moved(&places(3), &map);
+    let mut pairs = moved(&keypoints(3), &map);
     pairs = pairs.iter().flat_map(|pair| [*pair; 10]).collect();
 
     let found = align(&pairs, QUERY, LIBRARY, PLAIN).unwrap();
@@ -140,14 +140,14 @@ fn a_mirrored_query_gives_a_map_that_mirrors() {
         inverted: false,
     };
     let map = Affine([0.8, 0.0, 0.0, 0.0, 0.8, 0.2]);
-    let mut pairs = moved(&places(30), &map);
-    // What the camera saw is the mirror of the compared form.
-    let seen: Vec<Place> = pairs
+    let mut pairs = moved(&keypoints(30), &map);
+    // The query image is the mirror of the compared form.
+    let seen: Vec<Keypoint> = pairs
         .iter()
-        .map(|pair| form.place(pair.query, QUERY))
+        .map(|pair| form.apply(pair.query, QUERY))
         .collect();
     for (pair, seen) in pairs.iter_mut().zip(&seen) {
-        pair.query = form.place(*seen, QUERY);
+        pair.query = form.apply(*seen, QUERY);
     }
 
     let found = align(&pairs, QUERY, LIBRARY, form).unwrap();

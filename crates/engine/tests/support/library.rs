@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use same_image::{
-    Added, Change, Engine, NewRecord, Options, Query, Response, Sign, TagFilter, TagLogic, Target,
-    WriteError,
+    Added, Engine, NewRecord, Options, Query, RecordUpdate, Response, Sign, TagFilter, TagLogic,
+    Target, WriteError,
 };
 use tempfile::TempDir;
 
@@ -60,7 +60,7 @@ impl Library {
         response.recv().unwrap()
     }
 
-    pub fn update(&self, target: Target, change: Change) -> Result<Sign, WriteError> {
+    pub fn update(&self, target: Target, change: RecordUpdate) -> Result<Sign, WriteError> {
         let (done, response) = mpsc::channel();
         self.engine
             .update(target, change, move |updated| done.send(updated).unwrap());

@@ -4,54 +4,55 @@
 //! make measure [IMAGES="50000 500000 1000000"] [DONORS=DIR] [QUERIES=DIR]
 //! ```
 //!
-//! The images are synthetic (`examples/evaluate/distractors.rs`), made of the features of the
-//! donors; without a folder, donors and queries are drawn. Features are added as if they had just
-//! been extracted, with thumbnails of 1 kB, so that what is measured is the library and not the
-//! decoder. One library grows from size to size, in the system's folder for temporary files: 9 kB of
-//! disk an image for the library and 6 for the index, twice that while the index is merged.
+//! The images are synthetic (`examples/evaluate/distractors.rs`), made from the features of the
+//! donors. Without folders, donors and queries are drawn. Features are added as if they had just been
+//! extracted, with thumbnails of 1 kB, so that the library is measured and not the decoder. One library
+//! grows from size to size, in the system's folder for temporary files: 9 kB of disk per image for the
+//! library and 6 kB for the index, twice that during a merge.
 
 #![allow(
+    missing_docs,
     clippy::cast_possible_truncation,
-    reason = "drawn numbers and ranks of a measurement"
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a command for developers"
 )]
+
+#[path = "evaluate/distractors.rs"]
+mod distractors;
+#[path = "../tests/support/draw.rs"]
+mod draw;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::*;
-use crate::draw::{self, Chance};
-use crate::features::Features;
-use crate::pdq::Hash;
-use crate::picture::Image;
-
-#[path = "../../examples/evaluate/distractors.rs"]
-mod distractors;
+use same_image::features::{Features, GreyView};
+use same_image::measuring::{index_bytes, is_merging, synthetic_image};
+use same_image::{Engine, NewRecord, Options, PreparedImage, PreparedQuery, Query};
 
 use distractors::{Distractors, Donor};
+use draw::Chance;
 
-/// Adds queued at once, as by a bulk load.
+/// Adds in flight at once, as in a bulk load.
 const GROUP: u64 = 256;
 const SEED: u64 = 7;
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a measurement is set up by variables"
+    reason = "a measurement is configured by variables"
 )]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-#[expect(clippy::print_stdout, reason = "its purpose")]
-#[test]
-#[ignore = "a measurement"]
-fn measure_libraries() {
+fn main() {
     let sizes = setting("IMAGES").unwrap_or_else(|| "50000 500000 1000000".to_owned());
     let sizes = sizes.split_whitespace().map(|size| size.parse().unwrap());
     let donors = files("DONORS", 1000..1060);
     let donors = donors.iter().map(|file| {
-        let image = Image::decode(file).unwrap();
-        Donor::new(&image.view())
+        let grey = image::load_from_memory(file).unwrap().into_luma8();
+        Donor::new(&GreyView::new(grey.as_raw(), grey.width(), grey.height()).unwrap())
     });
     let mut distractors = Distractors::new(donors.collect(), SEED);
     let dir = tempfile::tempdir().unwrap();
@@ -79,10 +80,7 @@ fn measure_libraries() {
         print_times("  group of 256 adds", added.groups);
         print_times("  search while adding and merging", added.searches);
         search_all(&engine, &queries);
-        let (index, all) = (
-            engine.memory.index().file_bytes(),
-            engine.stats().unwrap().disk_bytes,
-        );
+        let (index, all) = (index_bytes(&engine), engine.stats().unwrap().disk_bytes);
         println!(
             "  disk: {:.2} GB, of it index {:.2}",
             giga(all),
@@ -104,7 +102,7 @@ struct Filled {
     searches: Vec<Duration>,
 }
 
-/// Adds until the library has `size` images, with a search after every few groups.
+/// Adds images until the library has `size` images, with a search after every few groups.
 fn fill(
     engine: &Engine,
     distractors: &mut Distractors,
@@ -117,10 +115,10 @@ fn fill(
         searches: Vec::new(),
     };
     let mut chance = Chance::new(SEED + size);
-    let mut left = size - engine.stats().unwrap().images;
-    while left > 0 {
-        let count = left.min(GROUP);
-        let images: Vec<Prepared> = (0..count)
+    let mut remaining = size - engine.stats().unwrap().images;
+    while remaining > 0 {
+        let count = remaining.min(GROUP);
+        let images: Vec<PreparedImage> = (0..count)
             .map(|_| prepared(&mut chance, &distractors.make()))
             .collect();
         let before = Instant::now();
@@ -140,35 +138,26 @@ fn fill(
             filled.searches.push(before.elapsed());
         }
         filled.images += count;
-        left -= count;
+        remaining -= count;
     }
     filled
 }
 
-fn prepared(chance: &mut Chance, features: &Features) -> Prepared {
+fn prepared(chance: &mut Chance, features: &Features) -> PreparedImage {
     let mut content = [0; 32];
     for word in content.chunks_exact_mut(8) {
         word.copy_from_slice(&chance.next().to_le_bytes());
     }
-    Prepared {
-        content: ContentHash::from_raw(content),
-        size_bytes: 100_000,
-        width: 640,
-        height: 480,
-        pdq: Hash([0; 4].map(|_: u64| chance.next())),
-        pdq_quality: 100,
-        features: features.encode(),
-        thumbnail: vec![5; 1000],
-    }
+    let pdq = [0; 4].map(|_: u64| chance.next());
+    synthetic_image(content, pdq, features, vec![5; 1000])
 }
 
 fn wait_for_merges(engine: &Engine) {
-    while engine.memory.index().unsealed() >= engine.memory.segment_images() {
+    while is_merging(engine) {
         std::thread::yield_now();
     }
 }
 
-#[expect(clippy::print_stdout, reason = "its purpose")]
 fn search_all(engine: &Engine, queries: &[PreparedQuery]) {
     let started = cpu_time();
     let times = queries.iter().map(|query| {
@@ -181,7 +170,6 @@ fn search_all(engine: &Engine, queries: &[PreparedQuery]) {
     println!("  CPU of it: {cpu:.1} ms each");
 }
 
-#[expect(clippy::print_stdout, reason = "its purpose")]
 fn print_times(what: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |part: f64| {
@@ -193,7 +181,7 @@ fn print_times(what: &str, mut times: Vec<Duration>) {
     println!("{what}: median {median:.1} ms, p95 {late:.1}, worst {worst:.1}");
 }
 
-/// The images of the folder that a variable names, or drawn ones.
+/// Reads the images of the folder that a variable names; draws images without it.
 fn files(variable: &str, seeds: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     let Some(folder) = setting(variable) else {
         let drawn = seeds.map(|seed| draw::png(&draw::image(seed, 640, 480)));
@@ -210,17 +198,17 @@ fn giga(bytes: u64) -> f64 {
     bytes as f64 / 1e9
 }
 
-/// What the process has in memory of its own, and of mapped files.
+/// Returns the resident memory of the process, anonymous and of mapped files.
 fn memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let wanted = ["RssAnon", "RssFile"];
+    let fields = ["RssAnon", "RssFile"];
     let lines = status
         .lines()
-        .filter(|line| wanted.iter().any(|name| line.starts_with(name)));
+        .filter(|line| fields.iter().any(|name| line.starts_with(name)));
     lines.collect::<Vec<_>>().join(", ").replace('\t', " ")
 }
 
-/// The time that this thread has had a core (`/proc/thread-self/schedstat`, first number,
+/// Returns the CPU time of this thread (`/proc/thread-self/schedstat`, first number,
 /// nanoseconds).
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The bytes that the store keeps of an image's features.
+//! The features of a library image and their encoding in the store.
 //!
 //! ```text
 //! offset  bytes   content (little endian)
@@ -10,36 +10,55 @@
 //! 10      2       height of the image in pixels
 //! 12      16 · n  features, the strongest first:
 //!                   8  signature
-//!                   4  place (see `place`)
+//!                   4  keypoint (see `keypoint`)
 //!                   4  cell in the low 20 bits, 0 above
 //! ```
 
 use super::codebook::{CELL_COUNT, Codebook};
-use super::place::PackedPlace;
+use super::keypoint::PackedKeypoint;
 use super::quantise::Word;
-use super::{Feature, Features};
 
 const VERSION: u8 = 1;
 const HEADER: usize = 12;
 const FEATURE: usize = 16;
 
-/// Says why stored features cannot be used.
+/// The features of a library image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Width of the image in pixels, 1 or more.
+    pub width: u16,
+    /// Height of the image in pixels, 1 or more.
+    pub height: u16,
+    /// The features, the strongest first.
+    pub features: Vec<Feature>,
+}
+
+/// A feature of a library image: 16 bytes when stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Appearance.
+    pub word: Word,
+    /// Position, scale and orientation.
+    pub keypoint: PackedKeypoint,
+}
+
+/// Why stored features cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RecordError {
-    /// The bytes are not what the format says: too short, too long or with values out of range.
+pub enum FeaturesError {
+    /// The bytes violate the format: too short, too long or with values out of range.
     #[error("the stored features are damaged")]
     Damaged,
     /// The format is of another version.
     #[error("stored features of version {0} are unknown")]
     Version(u8),
-    /// The words are of another codebook; the features must be extracted again.
+    /// The words belong to another codebook; the features must be extracted again.
     #[error("the stored features are of the codebook {0:08x}")]
     Codebook(u32),
 }
 
 impl Features {
-    /// Writes the features as bytes: 12 and 16 for each feature.
+    /// Encodes the features: 12 bytes and 16 for each feature.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + FEATURE * self.features.len());
         bytes.extend([VERSION, 0]);
@@ -49,28 +68,27 @@ impl Features {
         bytes.extend(self.height.to_le_bytes());
         for feature in &self.features {
             bytes.extend(feature.word.signature.to_le_bytes());
-            bytes.extend(feature.place.0.to_le_bytes());
+            bytes.extend(feature.keypoint.0.to_le_bytes());
             bytes.extend(feature.word.cell.to_le_bytes());
         }
         bytes
     }
 
-    /// Reads what [`Features::encode`] wrote; never panics on any bytes.
+    /// Decodes the bytes of [`Features::encode`]; never panics, whatever the bytes are.
     ///
     /// # Errors
     ///
-    /// `Version` and `Codebook` for bytes of another release, `Damaged` for everything else that is
-    /// wrong.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+    /// `Version` and `Codebook` for bytes of another release, `Damaged` for all other violations.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FeaturesError> {
         let (header, body) = bytes
             .split_first_chunk::<HEADER>()
-            .ok_or(RecordError::Damaged)?;
+            .ok_or(FeaturesError::Damaged)?;
         if header[0] != VERSION {
-            return Err(RecordError::Version(header[0]));
+            return Err(FeaturesError::Version(header[0]));
         }
         let codebook = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
         if codebook != Codebook::embedded().id() {
-            return Err(RecordError::Codebook(codebook));
+            return Err(FeaturesError::Codebook(codebook));
         }
         let pair = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
         let (width, height) = (pair(8), pair(10));
@@ -79,7 +97,7 @@ impl Features {
             || height == 0
             || body.len() != FEATURE * usize::from(pair(2))
         {
-            return Err(RecordError::Damaged);
+            return Err(FeaturesError::Damaged);
         }
         let (features, _) = body.as_chunks::<FEATURE>();
         let features = features.iter().map(feature).collect::<Result<_, _>>()?;
@@ -91,17 +109,17 @@ impl Features {
     }
 }
 
-fn feature(bytes: &[u8; FEATURE]) -> Result<Feature, RecordError> {
+fn feature(bytes: &[u8; FEATURE]) -> Result<Feature, FeaturesError> {
     let (low, high) = bytes.split_at(8);
-    let signature = u64::from_le_bytes(low.try_into().map_err(|_| RecordError::Damaged)?);
-    let place = u32::from_le_bytes([high[0], high[1], high[2], high[3]]);
+    let signature = u64::from_le_bytes(low.try_into().map_err(|_| FeaturesError::Damaged)?);
+    let keypoint = u32::from_le_bytes([high[0], high[1], high[2], high[3]]);
     let cell = u32::from_le_bytes([high[4], high[5], high[6], high[7]]);
     if cell as usize >= CELL_COUNT {
-        return Err(RecordError::Damaged);
+        return Err(FeaturesError::Damaged);
     }
     Ok(Feature {
         word: Word { cell, signature },
-        place: PackedPlace(place),
+        keypoint: PackedKeypoint(keypoint),
     })
 }
 
@@ -112,9 +130,9 @@ mod tests {
 
     fn any_features() -> impl Strategy<Value = Features> {
         let feature = (0..CELL_COUNT as u32, any::<u64>(), any::<u32>()).prop_map(
-            |(cell, signature, place)| Feature {
+            |(cell, signature, keypoint)| Feature {
                 word: Word { cell, signature },
-                place: PackedPlace(place),
+                keypoint: PackedKeypoint(keypoint),
             },
         );
         (
@@ -144,8 +162,8 @@ mod tests {
             let shorter = &bytes[..bytes.len().saturating_sub(cut)];
             let longer = [bytes.clone(), vec![0; cut]].concat();
 
-            prop_assert_eq!(Features::decode(shorter), Err(RecordError::Damaged));
-            prop_assert_eq!(Features::decode(&longer), Err(RecordError::Damaged));
+            prop_assert_eq!(Features::decode(shorter), Err(FeaturesError::Damaged));
+            prop_assert_eq!(Features::decode(&longer), Err(FeaturesError::Damaged));
         }
 
         #[test]
@@ -159,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn features_of_another_release_are_told_from_damaged_ones() {
+    fn features_of_another_release_are_distinguished_from_damaged_ones() {
         let bytes = Features {
             width: 5,
             height: 6,
@@ -171,7 +189,7 @@ mod tests {
         let mut other = bytes;
         other[4..8].copy_from_slice(&7u32.to_le_bytes());
 
-        assert_eq!(Features::decode(&later), Err(RecordError::Version(2)));
-        assert_eq!(Features::decode(&other), Err(RecordError::Codebook(7)));
+        assert_eq!(Features::decode(&later), Err(FeaturesError::Version(2)));
+        assert_eq!(Features::decode(&other), Err(FeaturesError::Codebook(7)));
     }
 }

@@ -1,9 +1,9 @@
-//! Step 1: brings an image to its working size and builds the Gaussian scale space.
+//! Step 1: resizes an image to its working size and builds the Gaussian scale space.
 //!
-//! Order: resize so that the longest side is the budget's, at most twice enlarged → blur to sigma
-//! 1.6 → per octave three layers and three more for the differences → halve → next octave. Source:
-//! Lowe 2004, section 3, without the doubling of the first octave (section 3.3: it costs four times
-//! the time; measured recall does not need it). Cost: about 66 taps twice per pixel of the first
+//! Order: resize the longer side to that of the profile, enlarging up to twice → blur to sigma 1.6 →
+//! per octave three layers and three more for the differences → halve → next octave. Source:
+//! Lowe 2004, section 3, without the doubling of the first octave (section 3.3), which costs four times
+//! the time and does not improve measured recall. Cost: about 66 taps twice per pixel of the first
 //! octave, a third more for all others.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
@@ -17,32 +17,30 @@ use super::plane::{GreyView, Plane};
 pub(crate) const LAYERS: usize = 3;
 /// Blur of the first image of each octave, in its pixels (Lowe 2004, section 3.3).
 pub(crate) const SIGMA: f32 = 1.6;
-/// Blur that a camera image is assumed to have, in its pixels (Lowe 2004, section 3.3).
+/// Assumed blur of a camera image, in its pixels (Lowe 2004, section 3.3).
 const CAMERA_SIGMA: f32 = 0.5;
-/// Octaves stop before a side gets shorter than this: a window of the coarsest layer would no
-/// longer fit.
-const SHORTEST_SIDE: usize = 16;
-/// An image is never enlarged more than this: there is nothing more to see (engine design, section
-/// 2).
+/// Minimum side of an octave in pixels: a window of the coarsest layer does not fit into less.
+const MIN_SIDE: usize = 16;
+/// Maximum enlargement of an image: more does not add detail (engine design, section 2).
 const MAX_ENLARGEMENT: f32 = 2.0;
 /// Pixels computed together in the blur; the accumulators stay in registers.
 const LANES: usize = 16;
 
-/// Holds the images of one octave, each blurred 2^(1/3) times more than the one before.
+/// The images of one octave, each blurred 2^(1/3) times more than the previous one.
 pub(crate) struct Octave {
     pub(crate) blurred: Vec<Plane>,
 }
 
-/// Resizes so that the longest side is `longest` pixels, enlarging at most twice.
+/// Resizes so that the longer side is `longer_side` pixels, enlarging up to twice; returns the factor
+/// too.
 ///
-/// The sides are at least [`SHORTEST_SIDE`], so that extreme strips stay usable. Also returns the
-/// factor.
+/// Both sides of the result are [`MIN_SIDE`] or more, so that extreme strips remain usable.
 #[expect(clippy::expect_used, reason = "each message says why it cannot happen")]
-pub(crate) fn working_size(view: &GreyView<'_>, longest: u32) -> (Plane, f32) {
-    let factor = (longest as f32 / view.width().max(view.height()) as f32).min(MAX_ENLARGEMENT);
-    let side = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(SHORTEST_SIDE as u32);
+pub(crate) fn working_size(view: &GreyView<'_>, longer_side: u32) -> (Plane, f32) {
+    let factor = (longer_side as f32 / view.width().max(view.height()) as f32).min(MAX_ENLARGEMENT);
+    let side = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(MIN_SIDE as u32);
     let (width, height) = (side(view.width()), side(view.height()));
-    // Typed images: `resize` of any type would be compiled for every type there is.
+    // Typed images: the untyped `resize` would be compiled for every pixel type.
     let source = TypedImageRef::<U8>::from_buffer(view.width(), view.height(), view.pixels())
         .expect("a GreyView holds exactly width × height bytes");
     let mut pixels = vec![0; width as usize * height as usize];
@@ -51,7 +49,7 @@ pub(crate) fn working_size(view: &GreyView<'_>, longest: u32) -> (Plane, f32) {
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     Resizer::new()
         .resize_typed(&source, &mut target, &options)
-        .expect("the whole of the source is taken");
+        .expect("the whole source is used");
     let data = pixels
         .iter()
         .map(|&value| f32::from(value) / 255.0)
@@ -68,14 +66,14 @@ pub(crate) fn working_size(view: &GreyView<'_>, longest: u32) -> (Plane, f32) {
 
 /// Builds the scale space of an image that was resized by `factor`.
 pub(crate) fn octaves(image: &Plane, factor: f32) -> Vec<Octave> {
-    // Enlarging stretches the camera's blur; reducing leaves the new pixel's own.
+    // Enlarging increases the camera's blur; a reduced image has the blur of its own pixels.
     let present = CAMERA_SIGMA * factor.max(1.0);
     let mut base = blur(image, (SIGMA * SIGMA - present * present).sqrt());
     let mut octaves = Vec::new();
     loop {
         let octave = octave(base);
         let next = &octave.blurred[LAYERS];
-        if next.width.min(next.height) / 2 < SHORTEST_SIDE {
+        if next.width.min(next.height) / 2 < MIN_SIDE {
             octaves.push(octave);
             return octaves;
         }
@@ -103,7 +101,7 @@ pub(crate) fn layer_sigma(layer: f32) -> f32 {
     SIGMA * (layer / LAYERS as f32).exp2()
 }
 
-/// Convolves with a Gaussian, repeating the border pixels; first down the columns, then along each
+/// Convolves with a Gaussian, with border pixels extended; first along the columns, then along each
 /// finished row.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn blur(source: &Plane, sigma: f32) -> Plane {
@@ -171,14 +169,14 @@ fn blur_row(padded: &[f32], kernel: &[f32], target: &mut [f32]) {
     }
 }
 
-/// Yields where each group of lanes starts; the last one overlaps its neighbour instead of being
+/// Yields the start of each group of lanes; the last group overlaps its neighbour instead of being
 /// shorter.
 fn lane_starts(width: usize) -> impl Iterator<Item = usize> {
-    debug_assert!(width >= LANES, "sides are at least SHORTEST_SIDE");
+    debug_assert!(width >= LANES, "sides are MIN_SIDE or more");
     (0..width.div_ceil(LANES)).map(move |group| (group * LANES).min(width - LANES))
 }
 
-/// Returns the normalised weights for the distances 0 to 3 sigma (a tail of 0.3 % is left out).
+/// Returns the normalised weights for the distances 0 to 3 sigma, without the tail of 0.3 %.
 fn half_kernel(sigma: f32) -> Vec<f32> {
     let radius = (3.0 * sigma).ceil() as usize;
     let mut kernel: Vec<f32> = (0..=radius)
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_image_is_enlarged_at_most_twice_and_a_large_one_reduced() {
+    fn a_small_image_is_enlarged_up_to_twice_and_a_large_one_reduced() {
         let small = vec![7; 60 * 50];
         let large = vec![7; 2000 * 100];
 
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn octaves_stop_before_a_side_gets_too_short() {
+    fn octaves_stop_at_the_minimum_side() {
         let image = Plane::new(100, 64);
 
         let sizes: Vec<_> = octaves(&image, 1.0)

@@ -1,4 +1,5 @@
-//! Segment files under a living library: they follow it, and losing or damaging them loses nothing.
+//! Segment files of a library in use: they are kept up to date, and their loss or damage loses no
+//! image.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,22 +7,22 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::*;
-use crate::features::{Feature, PackedPlace, Word};
-use crate::identity::{ContentHash, Sign};
-use crate::pdq::Hash;
-use crate::prepare::Prepared;
+use crate::features::{Feature, PackedKeypoint, Word};
+use crate::identity::Sign;
+use crate::measuring::synthetic_image;
+use crate::prepare::PreparedImage;
 use crate::store::{NewRecord, Target};
 use tempfile::TempDir;
 
-/// Images worth a segment.
-const WORTH: u64 = 100;
-static GO_ON: AtomicBool = AtomicBool::new(false);
+/// Size of the memtable at which it is merged.
+const SEGMENT_IMAGES: u64 = 100;
+static NOT_CANCELLED: AtomicBool = AtomicBool::new(false);
 
-/// A store and what is in memory of it, without the threads around them.
+/// A store and its search state, without the threads of the engine.
 struct Library {
     dir: TempDir,
     store: Store,
-    memory: Memory,
+    state: SearchState,
 }
 
 impl Library {
@@ -31,8 +32,8 @@ impl Library {
 
     fn open(dir: TempDir) -> Self {
         let store = Store::open(dir.path(), 1 << 20).unwrap();
-        let memory = Memory::load(&store, dir.path(), WORTH).unwrap();
-        Self { dir, store, memory }
+        let state = SearchState::load(&store, dir.path(), SEGMENT_IMAGES).unwrap();
+        Self { dir, store, state }
     }
 
     fn reopened(self) -> Self {
@@ -64,11 +65,11 @@ impl Library {
             write(batch);
             Ok(())
         });
-        self.memory.apply(&changes.unwrap()).unwrap();
+        self.state.apply(&changes.unwrap()).unwrap();
     }
 
     fn merge(&self) {
-        merger::merge_due(&self.memory, &GO_ON).unwrap();
+        self.state.merge_due(&NOT_CANCELLED).unwrap();
     }
 
     /// The segment files, by name.
@@ -84,7 +85,7 @@ impl Library {
     }
 }
 
-fn image(number: u64) -> Prepared {
+fn image(number: u64) -> PreparedImage {
     let mut content = [1; 32];
     content[..8].copy_from_slice(&number.to_be_bytes());
     let feature = Feature {
@@ -92,23 +93,14 @@ fn image(number: u64) -> Prepared {
             cell: u32::try_from(number).unwrap(),
             signature: number,
         },
-        place: PackedPlace(0),
+        keypoint: PackedKeypoint(0),
     };
-    Prepared {
-        content: ContentHash::from_raw(content),
-        size_bytes: 1,
+    let features = Features {
         width: 50,
         height: 50,
-        pdq: Hash([number; 4]),
-        pdq_quality: 100,
-        features: Features {
-            width: 50,
-            height: 50,
-            features: vec![feature],
-        }
-        .encode(),
-        thumbnail: Vec::new(),
-    }
+        features: vec![feature],
+    };
+    synthetic_image(content, [number; 4], &features, Vec::new())
 }
 
 #[test]
@@ -116,22 +108,22 @@ fn the_newest_images_become_a_segment_that_the_next_opening_reads() {
     let library = Library::new();
     library.add(0..90);
     library.merge();
-    assert!(library.files().is_empty(), "too few to be worth a file");
+    assert!(library.files().is_empty(), "too few images for a segment");
 
     library.add(90..100);
     library.merge();
     library.add(100..108);
 
     library.only_file();
-    assert_eq!(library.memory.index().unsealed(), 8);
+    assert_eq!(library.state.index().unsealed(), 8);
     let library = library.reopened();
-    assert_eq!(library.memory.index().images(), 108);
-    assert_eq!(library.memory.index().unsealed(), 8);
-    assert_eq!(library.memory.unindexed(), 0);
+    assert_eq!(library.state.index().images(), 108);
+    assert_eq!(library.state.index().unsealed(), 8);
+    assert_eq!(library.state.unindexed(), 0);
 }
 
 #[test]
-fn a_segment_that_is_deleted_damaged_or_cut_off_is_made_again() {
+fn a_segment_that_is_deleted_damaged_or_truncated_is_rebuilt() {
     let mut library = Library::new();
     library.add(0..110);
     library.merge();
@@ -153,21 +145,21 @@ fn a_segment_that_is_deleted_damaged_or_cut_off_is_made_again() {
     for damage in damages {
         let file = library.only_file();
         library.store.close();
-        // The map must be gone before its file is cut.
-        let Library { dir, memory, .. } = library;
-        drop(memory);
+        // The file must not be mapped when it is truncated.
+        let Library { dir, state, .. } = library;
+        drop(state);
         damage(&file);
 
         library = Library::open(dir);
 
-        assert_eq!(library.memory.index().images(), 110);
+        assert_eq!(library.state.index().images(), 110);
         let file = library.only_file();
-        assert!(crate::index::Segment::open(&file, library.memory.segments.library).is_ok());
+        assert!(crate::index::Segment::open(&file, library.state.segments.library).is_ok());
     }
 }
 
 #[test]
-fn a_segment_of_another_library_is_not_believed() {
+fn a_segment_of_another_library_is_rejected() {
     let other = Library::new();
     other.add(0..110);
     other.merge();
@@ -179,11 +171,11 @@ fn a_segment_of_another_library_is_not_believed() {
     let library = library.reopened();
 
     assert!(library.files().is_empty());
-    assert_eq!(library.memory.index().images(), 10);
+    assert_eq!(library.state.index().images(), 10);
 }
 
 #[test]
-fn a_segment_newer_than_a_restored_library_is_not_believed() {
+fn a_segment_newer_than_a_restored_library_is_rejected() {
     let library = Library::new();
     library.add(0..10);
     library.store.close();
@@ -198,11 +190,11 @@ fn a_segment_newer_than_a_restored_library_is_not_believed() {
     let library = library.reopened();
 
     assert!(library.files().is_empty());
-    assert_eq!(library.memory.index().images(), 10);
+    assert_eq!(library.state.index().images(), 10);
 }
 
 #[test]
-fn what_a_crash_left_of_a_merge_is_cleared_away() {
+fn the_files_of_an_interrupted_merge_are_deleted() {
     let library = Library::new();
     library.add(0..100);
     library.merge();
@@ -217,52 +209,52 @@ fn what_a_crash_left_of_a_merge_is_cleared_away() {
     let library = library.reopened();
 
     assert_eq!(library.only_file(), merged);
-    assert_eq!(library.memory.index().images(), 200);
+    assert_eq!(library.state.index().images(), 200);
 }
 
 #[test]
-fn deleted_images_leave_the_index_when_they_are_most_of_it() {
+fn deleted_images_are_dropped_when_they_are_more_than_half_of_the_index() {
     let library = Library::new();
     library.add(0..500);
     library.merge();
 
     library.delete(0..200);
     library.merge();
-    assert_eq!(library.memory.index().images(), 500);
+    assert_eq!(library.state.index().images(), 500);
     library.delete(200..480);
     library.merge();
 
-    assert_eq!(library.memory.index().images(), 20);
+    assert_eq!(library.state.index().images(), 20);
     let library = library.reopened();
-    assert_eq!(library.memory.index().images(), 20);
-    assert_eq!(library.memory.catalog().len(), 20);
+    assert_eq!(library.state.index().images(), 20);
+    assert_eq!(library.state.catalog().len(), 20);
 }
 
 #[test]
-fn an_image_whose_catalog_entry_is_yet_to_come_is_kept_by_a_merge() {
+fn a_merge_keeps_an_image_whose_catalog_entry_is_not_added_yet() {
     let library = Library::new();
     library.add(0..110);
     let features = Features::decode(&image(110).features).unwrap();
-    library.memory.index.insert(110, &features);
+    library.state.index.insert(110, &features);
 
     library.merge();
 
-    assert_eq!(library.memory.index().images(), 111);
+    assert_eq!(library.state.index().images(), 111);
 }
 
 #[test]
-fn a_folder_that_takes_no_files_costs_memory_and_no_image() {
+fn a_folder_that_rejects_files_costs_memory_and_no_image() {
     let library = Library::new();
     library.add(0..10);
     library.store.close();
     let folder = library.dir.path().join(INDEX_FOLDER);
-    let Library { dir, memory, .. } = library;
-    drop(memory);
+    let Library { dir, state, .. } = library;
+    drop(state);
 
     let library = Library::open(dir);
     fs::remove_dir(&folder).unwrap();
     library.add(10..110);
 
-    assert!(merger::merge_due(&library.memory, &GO_ON).is_err());
-    assert_eq!(library.memory.index().images(), 110);
+    assert!(library.state.merge_due(&NOT_CANCELLED).is_err());
+    assert_eq!(library.state.index().images(), 110);
 }

@@ -1,11 +1,14 @@
-//! From untrusted file bytes to an upright image, or a clear rejection.
+//! Decodes untrusted file bytes to an upright image, or rejects them with a reason.
 //!
-//! Order of events: file size, format by its first bytes, sides from the header, and only then the
-//! pixels, under an allocation limit; then EXIF orientation, then transparency laid on white.
-//! File names and declared content types are not asked. This module knows no hash and no store.
+//! Order of events: check the file size, the format by its first bytes and the sides in the header;
+//! then decode the pixels under an allocation limit, apply the EXIF orientation and blend transparency
+//! with white. File names and declared content types are ignored. This module does not depend on
+//! hashes or the store.
 
 mod checks;
-mod scale;
+mod error;
+mod limits;
+mod resize;
 
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
@@ -17,86 +20,41 @@ use image::{
 
 use crate::features::GreyView;
 
-/// The largest accepted file, in bytes: an uncompressed BMP of the largest sides (64 MiB) with room
-/// for its headers.
-pub const MAX_FILE_BYTES: usize = 65 << 20;
+pub use error::DecodeError;
+pub use limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 
-/// The shortest accepted side, in pixels (same_hq documentation, parameter `image`).
-pub const MIN_SIDE: u32 = 50;
-
-/// The longest accepted side, in pixels (same_hq documentation, parameter `image`).
-pub const MAX_SIDE: u32 = 4096;
-
-/// The most memory one decoder may take, in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB)
-/// twice, since progressive and interlaced decoders keep a second copy.
+/// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice, because
+/// progressive and interlaced decoders need a second copy.
 const MAX_DECODER_BYTES: u64 = 256 << 20;
 
-/// The longest side of a thumbnail, in pixels.
+/// Length of a thumbnail's longer side in pixels.
 const THUMBNAIL_SIDE: u32 = 256;
 
-/// JPEG quality of a thumbnail, of 100: below 80 block edges show at this size.
+/// JPEG quality of a thumbnail, of 100: below 80 block edges are visible at this size.
 const THUMBNAIL_QUALITY: u8 = 80;
-
-/// Why bytes are not a usable image. Nothing was stored and no pixel was kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// There are no bytes at all.
-    #[error("the image is empty")]
-    Empty,
-    /// The file is larger than [`MAX_FILE_BYTES`].
-    #[error("the image has {bytes} bytes, more than {MAX_FILE_BYTES}")]
-    FileTooLarge {
-        /// Size of the rejected file in bytes.
-        bytes: usize,
-    },
-    /// The first bytes are not those of a jpg, png or bmp file.
-    #[error("the image is neither jpg, png nor bmp")]
-    UnknownFormat,
-    /// A side is shorter than [`MIN_SIDE`] or longer than [`MAX_SIDE`].
-    #[error("the image is {width} x {height} pixels, each side must be {MIN_SIDE} to {MAX_SIDE}")]
-    Sides {
-        /// Width in pixels as the header states it.
-        width: u32,
-        /// Height in pixels as the header states it.
-        height: u32,
-    },
-    /// Decoding would take more memory than an image of the allowed sides ever needs.
-    #[error("the image needs too much memory to decode")]
-    TooMuchMemory,
-    /// The file ends before the image does.
-    #[error("the image is cut off")]
-    Truncated,
-    /// The file has an image's first bytes but its content cannot be decoded.
-    #[error("the image is broken: {reason}")]
-    Broken {
-        /// The decoder's own words; they never contain pixels.
-        reason: String,
-    },
-}
 
 /// A decoded image, upright, without transparency.
 #[derive(Clone)]
-pub(crate) struct Image {
+pub(crate) struct DecodedImage {
     pixels: RgbImage,
     grey: GrayImage,
 }
 
-// === impl Image ===
+// === impl DecodedImage ===
 
-impl Image {
+impl DecodedImage {
     /// Decodes a jpg, png or bmp file.
     ///
-    /// Cost: 3–10 ms and 4 bytes of memory a pixel for a photograph of a megapixel, at most about
-    /// 400 MiB for the largest sides.
+    /// Cost: 3–10 ms and 4 bytes of memory per pixel for a photograph of a megapixel, up to about
+    /// 400 MiB for the maximum sides.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let format = checks::format(bytes)?;
-        // Decoders are other people's code fed with other people's bytes: a bug in one must cost
-        // this one image and not the caller's thread.
+        // Decoders are third-party code that parses untrusted bytes: a panic in one must fail only
+        // this image, not the caller's thread.
         panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format))).unwrap_or_else(
             |_| {
                 Err(DecodeError::Broken {
-                    reason: "the decoder gave up".to_owned(),
+                    reason: "the decoder panicked".to_owned(),
                 })
             },
         )
@@ -115,17 +73,17 @@ impl Image {
         &self.grey
     }
 
-    /// Returns the luminance as the feature pipeline takes it.
+    /// Returns the luminance as a view for the feature pipeline.
     #[expect(clippy::expect_used, reason = "the message is the proof")]
     pub(crate) fn view(&self) -> GreyView<'_> {
         GreyView::new(self.grey.as_raw(), self.width(), self.height())
             .expect("a decoded image has pixels, and one byte of luminance for each")
     }
 
-    /// Draws the small JPEG that listings show, its longest side at most 256 pixels.
+    /// Encodes the JPEG thumbnail for listings, its longer side up to 256 pixels.
     pub(crate) fn thumbnail(&self) -> Result<Vec<u8>, DecodeError> {
-        let (width, height) = scale::fit(self.pixels.dimensions(), THUMBNAIL_SIDE);
-        let small = scale::rgb(&self.pixels, width, height);
+        let (width, height) = resize::fit(self.pixels.dimensions(), THUMBNAIL_SIDE);
+        let small = resize::rgb(&self.pixels, width, height);
         let mut jpeg = Vec::new();
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
             .encode_image(&small)
@@ -137,7 +95,7 @@ impl Image {
 }
 
 /// Reads the header, checks the sides, and only then decodes the pixels.
-fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<Image, DecodeError> {
+fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<DecodedImage, DecodeError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
@@ -150,17 +108,17 @@ fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<Image, DecodeErro
     if decoder.total_bytes() > MAX_DECODER_BYTES {
         return Err(DecodeError::TooMuchMemory);
     }
-    // A damaged EXIF block does not spoil the pixels: such an image is taken as it lies.
+    // A damaged EXIF block does not affect the pixels: the image is then used without a rotation.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(checks::rejection)?;
     image.apply_orientation(orientation);
 
     let pixels = flatten(image);
     let grey = luminance(&pixels);
-    Ok(Image { pixels, grey })
+    Ok(DecodedImage { pixels, grey })
 }
 
-/// Turns any pixel format into 8-bit RGB, transparency laid on white as browsers show it.
+/// Converts any pixel format to 8-bit RGB and blends transparency with white, as browsers do.
 fn flatten(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
@@ -181,8 +139,8 @@ fn on_white(channel: u8, alpha: u8) -> u8 {
     ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-/// Weighs the channels as ITU-R BT.601 does (0.299, 0.587, 0.114), the weights PDQ is defined on;
-/// the `image` crate's own grey conversion uses BT.709.
+/// Weights the channels by ITU-R BT.601 (0.299, 0.587, 0.114), which PDQ requires; the grey
+/// conversion of the `image` crate uses BT.709.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the weights add up to 65536"

@@ -1,7 +1,7 @@
-//! The folder of segment files: which of them can be used, and their names.
+//! The folder of segment files: their names, and which of them are usable.
 //!
-//! Everything in it is a cache: what is damaged, of another version or of another library is
-//! deleted with a line in the log, and its images are indexed again from the store.
+//! The files are a cache. One that is damaged or that belongs to another version or library is logged
+//! and deleted, and its images are indexed again from the store.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -10,32 +10,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::catalog::ImageId;
+use crate::identity::ImageId;
 use crate::index::Segment;
 
-const ENDING: &str = "segment";
+const EXTENSION: &str = "segment";
 
 /// The segment files of one library.
 #[derive(Debug)]
 pub(super) struct Segments {
     folder: PathBuf,
-    /// Tells this library's segments from those of another whose folder was copied here.
+    /// Identifies the segments of this library, in case files of another one were copied here.
     pub(super) library: u64,
     next: AtomicU64,
 }
 
-/// What the folder held at the opening of a library.
-pub(super) struct Found {
+/// The usable segments at the open of a library.
+pub(super) struct LoadedSegments {
     /// Oldest first.
     pub(super) segments: Vec<Segment>,
-    /// The images in them.
+    /// The images in the segments.
     pub(super) covered: HashSet<ImageId>,
 }
 
 // === impl Segments ===
 
 impl Segments {
-    /// Opens the folder, or makes it.
+    /// Opens the folder; creates it if it does not exist.
     pub(super) fn open(folder: PathBuf, library: u64) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         Ok(Self {
@@ -45,21 +45,25 @@ impl Segments {
         })
     }
 
-    /// Opens the files that can be used and deletes the others.
+    /// Opens the usable files and deletes the others.
     ///
-    /// `known` says whether an image is stored, `next_id` is the number of the next one.
-    pub(super) fn load(&self, next_id: u64, known: impl Fn(ImageId) -> bool) -> io::Result<Found> {
-        let mut found = Found {
+    /// `known` returns whether an image is stored, `next_id` is the number of the next image.
+    pub(super) fn load(
+        &self,
+        next_id: u64,
+        known: impl Fn(ImageId) -> bool,
+    ) -> io::Result<LoadedSegments> {
+        let mut loaded = LoadedSegments {
             segments: Vec::new(),
             covered: HashSet::new(),
         };
-        // The newest first: after a crash between the writing of a merged segment and the deleting
-        // of what it was made of, the old ones hold nothing that the merged one does not.
+        // The newest first: after a crash between the write of a merged segment and the deletion of
+        // the old ones, the old ones have no image that the merged one does not have.
         for (_, path) in self.files()?.iter().rev() {
             let segment = match Segment::open(path, self.library) {
                 Ok(segment) if segment.ids().all(|id| id < next_id) => segment,
-                // Images from a future that a restored backup does not have: their numbers will be
-                // given to others.
+                // A restored backup does not have these images and will use their numbers for
+                // other images.
                 Ok(_) => {
                     discard(path, "it is newer than the library")?;
                     continue;
@@ -70,24 +74,24 @@ impl Segments {
                 }
             };
             let ids = segment.ids().filter_map(|id| ImageId::try_from(id).ok());
-            let held = found.covered.len();
-            found.covered.extend(ids.filter(|id| known(*id)));
-            if found.covered.len() > held {
-                found.segments.insert(0, segment);
+            let covered = loaded.covered.len();
+            loaded.covered.extend(ids.filter(|id| known(*id)));
+            if loaded.covered.len() > covered {
+                loaded.segments.insert(0, segment);
             } else {
                 fs::remove_file(path)?;
             }
         }
-        Ok(found)
+        Ok(loaded)
     }
 
-    /// Names a file that does not exist yet.
+    /// Returns the path of a file that does not exist yet.
     pub(super) fn new_path(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.folder.join(format!("{number:010}.{ENDING}"))
+        self.folder.join(format!("{number:010}.{EXTENSION}"))
     }
 
-    /// Lists the segment files by number, and deletes what an interrupted merge left behind.
+    /// Lists the segment files by number, and deletes the temporary files of interrupted merges.
     fn files(&self) -> io::Result<Vec<(u64, PathBuf)>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -106,7 +110,7 @@ impl Segments {
 }
 
 fn numbered(path: &Path) -> Option<u64> {
-    if path.extension()? != ENDING {
+    if path.extension()? != EXTENSION {
         return None;
     }
     path.file_stem()?.to_str()?.parse().ok()
@@ -116,7 +120,7 @@ fn discard(path: &Path, reason: &str) -> io::Result<()> {
     tracing::warn!(
         path = %path.display(),
         error = reason,
-        "index segment not usable: its images are indexed again from the library"
+        "index segment unusable, rebuilding it from the library"
     );
     fs::remove_file(path)
 }

@@ -1,20 +1,20 @@
-//! Making images smaller.
+//! Downscales images.
 //!
-//! Always a box (area) filter: every source pixel counts once, so that thin lines and text do not
-//! vanish, and the result of scaling a scaled copy stays close to that of the original.
+//! Always with a box (area) filter: every source pixel counts once, so thin lines and text do not
+//! vanish, and the result for a scaled copy is close to that of the original.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
-/// Returns the sides that fit an image into a square, never larger than it is.
+/// Returns the sides that fit an image into a square of `side` pixels; never enlarges it.
 pub(super) fn fit((width, height): (u32, u32), side: u32) -> (u32, u32) {
-    let longest = width.max(height);
-    if longest <= side {
+    let longer = width.max(height);
+    if longer <= side {
         return (width, height);
     }
-    let scaled = |length: u32| ((length * side + longest / 2) / longest).max(1);
+    let scaled = |length: u32| ((length * side + longer / 2) / longer).max(1);
     (scaled(width), scaled(height))
 }
 
@@ -24,7 +24,7 @@ pub(super) fn rgb(source: &RgbImage, width: u32, height: u32) -> RgbImage {
     if source.dimensions() == (width, height) {
         return source.clone();
     }
-    // Typed images: `resize` of any type would be compiled for every type there is.
+    // Typed images: the untyped `resize` would be compiled for every pixel type.
     let pixels =
         TypedImageRef::<U8x3>::from_buffer(source.width(), source.height(), source.as_raw())
             .expect("an image buffer holds as many bytes as its sides say");
@@ -34,6 +34,6 @@ pub(super) fn rgb(source: &RgbImage, width: u32, height: u32) -> RgbImage {
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
     Resizer::new()
         .resize_typed(&pixels, &mut scaled, &options)
-        .expect("the whole of the source is taken");
+        .expect("the whole source is used");
     target
 }

@@ -1,4 +1,4 @@
-//! A disk that fails when it is told to.
+//! A disk that fails on demand, for tests.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -9,34 +9,34 @@ use redb::backends::FileBackend;
 use redb::{Builder, StorageBackend};
 use tempfile::TempDir;
 
-use crate::store::{FILE_NAME, Store};
+use super::{FILE_NAME, Store};
 
-/// A directory whose database file stops taking writes on demand.
-pub(super) struct Disk {
+/// A directory whose database file rejects writes on demand.
+pub(crate) struct Disk {
     dir: TempDir,
-    state: Arc<State>,
+    state: Arc<DiskState>,
 }
 
-/// Changing operations that still succeed; growing the file may be forbidden besides.
+/// Number of changing operations that still succeed, and the maximum length of the file in bytes.
 #[derive(Debug)]
-struct State {
-    left: AtomicU64,
-    longest: AtomicU64,
+struct DiskState {
+    remaining: AtomicU64,
+    max_length: AtomicU64,
 }
 
 #[derive(Debug)]
-struct FaultyFile {
+struct FailingFile {
     file: FileBackend,
-    state: Arc<State>,
+    state: Arc<DiskState>,
 }
 
 // === impl Disk ===
 
 impl Disk {
-    pub(super) fn new() -> Self {
-        let state = State {
-            left: AtomicU64::new(u64::MAX),
-            longest: AtomicU64::new(u64::MAX),
+    pub(crate) fn new() -> Self {
+        let state = DiskState {
+            remaining: AtomicU64::new(u64::MAX),
+            max_length: AtomicU64::new(u64::MAX),
         };
         Self {
             dir: tempfile::tempdir().unwrap(),
@@ -44,8 +44,8 @@ impl Disk {
         }
     }
 
-    /// Opens a store whose file lies on this disk.
-    pub(super) fn store(&self) -> Store {
+    /// Opens a store whose file is on this disk.
+    pub(crate) fn store(&self) -> Store {
         let path = self.dir.path().join(FILE_NAME);
         let (file, state) = (path.clone(), Arc::clone(&self.state));
         let opener = move || {
@@ -55,7 +55,7 @@ impl Disk {
                 .create(true)
                 .truncate(false)
                 .open(&file)?;
-            let file = FaultyFile {
+            let file = FailingFile {
                 file: FileBackend::new(file)?,
                 state: Arc::clone(&state),
             };
@@ -64,49 +64,49 @@ impl Disk {
         Store::with_opener(self.dir.path(), path, Box::new(opener)).unwrap()
     }
 
-    /// Lets this many changing operations succeed, then none: the disk is gone.
-    pub(super) fn fail_after(&self, operations: u64) {
-        self.state.left.store(operations, Ordering::SeqCst);
+    /// Makes all changing operations fail after this many.
+    pub(crate) fn fail_after(&self, operations: u64) {
+        self.state.remaining.store(operations, Ordering::SeqCst);
     }
 
-    /// Takes the last free block away: the file cannot grow, what it has can be rewritten.
-    pub(super) fn fill(&self) {
+    /// Fills the disk: the file cannot grow, but its bytes can be rewritten.
+    pub(crate) fn fill(&self) {
         let length = std::fs::metadata(self.dir.path().join(FILE_NAME))
             .unwrap()
             .len();
-        self.state.longest.store(length, Ordering::SeqCst);
+        self.state.max_length.store(length, Ordering::SeqCst);
     }
 
-    pub(super) fn heal(&self) {
-        self.state.left.store(u64::MAX, Ordering::SeqCst);
-        self.state.longest.store(u64::MAX, Ordering::SeqCst);
+    pub(crate) fn heal(&self) {
+        self.state.remaining.store(u64::MAX, Ordering::SeqCst);
+        self.state.max_length.store(u64::MAX, Ordering::SeqCst);
     }
 }
 
-// === impl FaultyFile ===
+// === impl FailingFile ===
 
-impl FaultyFile {
+impl FailingFile {
     fn spend(&self) -> io::Result<()> {
-        let spent = self
-            .state
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            });
+        let spent =
+            self.state
+                .remaining
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |remaining| {
+                    remaining.checked_sub(1)
+                });
         spent
             .map(drop)
             .map_err(|_| io::ErrorKind::StorageFull.into())
     }
 
     fn allow_length(&self, length: u64) -> io::Result<()> {
-        if length > self.state.longest.load(Ordering::SeqCst) {
+        if length > self.state.max_length.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
     }
 }
 
-impl StorageBackend for FaultyFile {
+impl StorageBackend for FailingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }

@@ -1,12 +1,11 @@
-//! The in-memory part of the index: the images newer than the last segment.
+//! The memtable: the component of the index in memory, for images newer than the last segment.
 //!
-//! One growing list per cell. Adding is immediate: the next search finds the image. Nothing is
-//! ever removed; deleted images are left out by the search's filter and are gone with the next
-//! segment. Memory: up to 24 MB for empty lists, then 16 to 32 bytes per feature and 16 per
-//! image.
+//! It has one growing list per cell. The next search finds an added image. Nothing is removed: the
+//! filter of a search excludes deleted images, and the next merge drops them. Memory: up to 24 MB
+//! for empty lists, then 16 to 32 bytes per feature and 16 per image.
 //!
-//! Lists are locked in groups, each for the reading or growing of one list. A search may thus see a
-//! image with part of its features; callers show an image to searches (their filter) only after
+//! Lists are locked in groups, each while one list is read or extended. A search may therefore see
+//! an image with only some of its features; the filter of a search must not admit an image before
 //! `insert` has returned.
 
 use std::sync::{PoisonError, RwLock};
@@ -14,28 +13,28 @@ use std::sync::{PoisonError, RwLock};
 use crate::features::Features;
 use crate::features::codebook::CELL_COUNT;
 
-use super::Postings;
-use super::picture::Image;
-use super::posting::{Posting, posting};
+use super::image_entry::ImageEntry;
+use super::posting::{self, Posting};
+use super::posting_lists::PostingLists;
 
-/// Lists behind one lock: few enough that an add and a search rarely meet, and made at the first
-/// use, so that an empty table costs nothing.
+/// Lists behind one lock: few, so that an add and a search rarely need the same lock. They are
+/// allocated at the first use, so that an empty memtable costs nothing.
 const GROUP: usize = 1024;
 
-/// Holds postings in memory.
-pub(crate) struct Table {
+/// Postings in memory.
+pub(crate) struct Memtable {
     groups: Vec<RwLock<Vec<Vec<Posting>>>>,
-    images: RwLock<Vec<Image>>,
+    images: RwLock<Vec<ImageEntry>>,
 }
 
-// === impl Table ===
+// === impl Memtable ===
 
-impl Table {
+impl Memtable {
     /// Adds an image.
     pub(crate) fn insert(&self, id: u64, features: &Features) {
         let mut images = self.images.write().unwrap_or_else(PoisonError::into_inner);
         let number = images.len() as u32;
-        images.push(Image::new(id, features));
+        images.push(ImageEntry::new(id, features));
         drop(images);
         for feature in &features.features {
             let cell = feature.word.cell as usize;
@@ -44,12 +43,12 @@ impl Table {
             if group.is_empty() {
                 group.resize(GROUP, Vec::new());
             }
-            group[cell % GROUP].push(posting(feature.word, number, feature.place));
+            group[cell % GROUP].push(posting::encode(feature.word, number, feature.keypoint));
         }
     }
 }
 
-impl Default for Table {
+impl Default for Memtable {
     fn default() -> Self {
         let groups = std::iter::repeat_with(RwLock::default);
         Self {
@@ -59,7 +58,7 @@ impl Default for Table {
     }
 }
 
-impl Postings for Table {
+impl PostingLists for Memtable {
     fn length(&self, cell: u32) -> usize {
         let mut length = 0;
         self.read(cell, &mut |list| length = list.len());
@@ -73,10 +72,10 @@ impl Postings for Table {
         each(group.get(cell % GROUP).map_or(&[][..], Vec::as_slice));
     }
 
-    /// Does nothing: a table is small.
-    fn touch(&self, _cell: u32) {}
+    /// Does nothing: a memtable is small.
+    fn prefetch(&self, _cell: u32) {}
 
-    fn image(&self, number: u32) -> Option<Image> {
+    fn image(&self, number: u32) -> Option<ImageEntry> {
         let images = self.images.read().unwrap_or_else(PoisonError::into_inner);
         images.get(number as usize).copied()
     }

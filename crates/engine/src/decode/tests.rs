@@ -13,26 +13,26 @@ fn quarters() -> RgbImage {
     })
 }
 
-/// Checks that a file decodes to the upright test image, up to what compression does to it.
+/// Checks that a file decodes to the upright test image, within the tolerance of its compression.
 fn assert_quarters(file: &[u8], tolerance: u8) {
-    let image = Image::decode(file).unwrap();
+    let image = DecodedImage::decode(file).unwrap();
 
     assert_eq!((image.width(), image.height()), (96, 64));
-    for (place, expected) in [(24, 16), (72, 16), (24, 48), (72, 48)]
+    for (position, expected) in [(24, 16), (72, 16), (24, 48), (72, 48)]
         .into_iter()
         .zip(QUARTERS)
     {
-        let shown = image.pixels.get_pixel(place.0, place.1).0;
+        let shown = image.pixels.get_pixel(position.0, position.1).0;
         for (value, expected) in shown.into_iter().zip(expected) {
             assert!(
                 value.abs_diff(expected) <= tolerance,
-                "{place:?}: {shown:?}"
+                "{position:?}: {shown:?}"
             );
         }
     }
 }
 
-/// Puts an EXIF block with nothing but an orientation behind the start marker of a JPEG.
+/// Inserts an EXIF block with only an orientation after the start marker of a JPEG.
 fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -71,26 +71,26 @@ fn grey_files_of_both_depths_keep_their_brightness() {
         DynamicImage::ImageLuma8(bright),
         DynamicImage::ImageLuma16(deep),
     ] {
-        let image = Image::decode(&draw::encode(&image, ImageFormat::Png)).unwrap();
+        let image = DecodedImage::decode(&draw::encode(&image, ImageFormat::Png)).unwrap();
         assert!(image.grey().iter().all(|value| *value == 180));
     }
 }
 
 #[test]
-fn transparency_is_laid_on_white() {
+fn transparency_is_blended_with_white() {
     let glass = ImageBuffer::from_fn(60, 60, |x, _| LumaA([0_u8, if x < 30 { 0 } else { 128 }]));
 
     let file = draw::encode(&DynamicImage::ImageLumaA8(glass), ImageFormat::Png);
-    let image = Image::decode(&file).unwrap();
+    let image = DecodedImage::decode(&file).unwrap();
 
     assert_eq!(image.pixels.get_pixel(10, 10).0, [255; 3]);
     assert_eq!(image.pixels.get_pixel(50, 10).0, [127; 3]);
 }
 
 #[test]
-fn each_exif_orientation_is_turned_upright() {
+fn each_exif_orientation_is_applied() {
     let upright = quarters();
-    // What a camera stores so that the orientation, applied, gives the upright image.
+    // The stored image for each orientation, which gives the upright image when it is applied.
     let stored: [(u8, RgbImage); 8] = [
         (1, upright.clone()),
         (2, imageops::flip_horizontal(&upright)),
@@ -108,7 +108,7 @@ fn each_exif_orientation_is_turned_upright() {
 }
 
 #[test]
-fn a_nonsense_orientation_leaves_the_image_as_it_lies() {
+fn an_invalid_orientation_is_ignored() {
     assert_quarters(&with_orientation(&draw::jpeg(&quarters(), 90), 77), 12);
 }
 
@@ -116,7 +116,7 @@ fn a_nonsense_orientation_leaves_the_image_as_it_lies() {
 fn sides_are_accepted_from_50_to_4096_pixels() {
     let sides = |width, height| {
         let file = draw::png(&RgbImage::new(width, height));
-        Image::decode(&file).map(|image| (image.width(), image.height()))
+        DecodedImage::decode(&file).map(|image| (image.width(), image.height()))
     };
 
     assert_eq!(sides(50, 4096), Ok((50, 4096)));
@@ -152,7 +152,7 @@ fn huge_sides_are_rejected_by_the_header_alone() {
         .unwrap();
     jpeg[frame + 5..frame + 9].fill(0xff);
 
-    let rejected = Image::decode(&jpeg).err();
+    let rejected = DecodedImage::decode(&jpeg).err();
 
     assert_eq!(
         rejected,
@@ -164,8 +164,8 @@ fn huge_sides_are_rejected_by_the_header_alone() {
 }
 
 #[test]
-fn what_is_no_jpg_png_or_bmp_is_rejected() {
-    assert_eq!(Image::decode(b"").err(), Some(DecodeError::Empty));
+fn a_file_of_another_format_is_rejected() {
+    assert_eq!(DecodedImage::decode(b"").err(), Some(DecodeError::Empty));
     for bytes in [
         &b"hello"[..],
         b"GIF89a\x01\0\x01\0",
@@ -173,28 +173,31 @@ fn what_is_no_jpg_png_or_bmp_is_rejected() {
         b"%PDF-1.4",
         &[0; 100],
     ] {
-        assert_eq!(Image::decode(bytes).err(), Some(DecodeError::UnknownFormat));
+        assert_eq!(
+            DecodedImage::decode(bytes).err(),
+            Some(DecodeError::UnknownFormat)
+        );
     }
 }
 
 #[test]
-fn a_file_beyond_the_size_limit_is_rejected_unread() {
+fn a_file_above_the_size_limit_is_rejected_without_decoding() {
     let mut file = draw::png(&quarters());
     file.resize(MAX_FILE_BYTES, 0);
-    assert!(Image::decode(&file).is_ok());
+    assert!(DecodedImage::decode(&file).is_ok());
 
     file.push(0);
 
     let bytes = MAX_FILE_BYTES + 1;
     assert_eq!(
-        Image::decode(&file).err(),
+        DecodedImage::decode(&file).err(),
         Some(DecodeError::FileTooLarge { bytes })
     );
 }
 
 #[test]
 fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
-    let image = Image::decode(&draw::png(&draw::image(1, 800, 200))).unwrap();
+    let image = DecodedImage::decode(&draw::png(&draw::image(1, 800, 200))).unwrap();
 
     let thumbnail = image.thumbnail().unwrap();
 
@@ -205,14 +208,14 @@ fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
 
 #[test]
 fn an_image_smaller_than_a_thumbnail_is_not_enlarged() {
-    let image = Image::decode(&draw::png(&draw::image(1, 60, 50))).unwrap();
+    let image = DecodedImage::decode(&draw::png(&draw::image(1, 60, 50))).unwrap();
 
     let shown = image::load_from_memory(&image.thumbnail().unwrap()).unwrap();
 
     assert_eq!((shown.width(), shown.height()), (60, 50));
 }
 
-/// One file of each format and of each way to be laid out inside.
+/// One file of each format and internal layout.
 fn files() -> Vec<Vec<u8>> {
     let image = draw::image(2, 70, 50);
     vec![
@@ -227,10 +230,10 @@ fn files() -> Vec<Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_cut_off_file_is_never_taken_for_an_image(file in prop::sample::select(files()), cut: prop::sample::Index) {
+    fn a_truncated_file_is_never_accepted(file in prop::sample::select(files()), cut: prop::sample::Index) {
         let cut = cut.index(file.len() - 16);
 
-        prop_assert!(Image::decode(&file[..cut]).is_err());
+        prop_assert!(DecodedImage::decode(&file[..cut]).is_err());
     }
 
     #[test]
@@ -238,10 +241,10 @@ proptest! {
         mut file in prop::sample::select(files()),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
     ) {
-        for (place, value) in damage {
-            let place = place.index(file.len());
-            file[place] = value;
+        for (position, value) in damage {
+            let position = position.index(file.len());
+            file[position] = value;
         }
-        let _ = Image::decode(&file);
+        let _ = DecodedImage::decode(&file);
     }
 }

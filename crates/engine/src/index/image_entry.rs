@@ -1,4 +1,4 @@
-//! What the index knows of an image besides its postings.
+//! The data that the index keeps per image, besides its postings.
 //!
 //! ```text
 //! offset  bytes  content (little endian)
@@ -11,21 +11,21 @@
 
 use crate::features::Features;
 
-/// Bytes of an image's entry.
-pub(crate) const IMAGE: usize = 16;
+/// Size of an entry in bytes.
+pub(crate) const IMAGE_ENTRY: usize = 16;
 
-/// Describes an image of the index.
+/// An image of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Image {
+pub(crate) struct ImageEntry {
     pub(crate) id: u64,
     pub(crate) width: u16,
     pub(crate) height: u16,
     pub(crate) features: u16,
 }
 
-// === impl Image ===
+// === impl ImageEntry ===
 
-impl Image {
+impl ImageEntry {
     pub(crate) fn new(id: u64, features: &Features) -> Self {
         let count = u16::try_from(features.features.len()).unwrap_or(u16::MAX);
         Self {
@@ -36,8 +36,8 @@ impl Image {
         }
     }
 
-    pub(crate) fn to_bytes(self) -> [u8; IMAGE] {
-        let mut bytes = [0; IMAGE];
+    pub(crate) fn to_bytes(self) -> [u8; IMAGE_ENTRY] {
+        let mut bytes = [0; IMAGE_ENTRY];
         bytes[..8].copy_from_slice(&self.id.to_le_bytes());
         bytes[8..10].copy_from_slice(&self.width.to_le_bytes());
         bytes[10..12].copy_from_slice(&self.height.to_le_bytes());
@@ -45,7 +45,7 @@ impl Image {
         bytes
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8; IMAGE]) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8; IMAGE_ENTRY]) -> Self {
         let [a, b, c, d, e, f, g, h, w0, w1, h0, h1, n0, n1, ..] = *bytes;
         Self {
             id: u64::from_le_bytes([a, b, c, d, e, f, g, h]),

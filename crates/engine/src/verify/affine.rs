@@ -1,8 +1,8 @@
-//! Affine maps of the plane and how they are fitted to pairs.
+//! Affine maps of the plane, and their least-squares fit to correspondences.
 
-use crate::features::Place;
+use crate::features::Keypoint;
 
-use super::Pair;
+use super::correspondence::Correspondence;
 
 /// Maps (x, y) to (a·x + b·y + c, d·x + e·y + f).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,8 +11,8 @@ pub struct Affine(pub [f32; 6]);
 // === impl Affine ===
 
 impl Affine {
-    /// Returns the similarity that moves one place onto another with scale and angle.
-    pub(super) fn from_places(from: &Place, to: &Place) -> Self {
+    /// Returns the similarity that maps one keypoint to another, with scale and angle.
+    pub(super) fn from_keypoints(from: &Keypoint, to: &Keypoint) -> Self {
         let scale = to.sigma / from.sigma;
         let (sine, cosine) = (to.angle - from.angle).sin_cos();
         let (p, q) = (scale * cosine, scale * sine);
@@ -32,12 +32,12 @@ impl Affine {
         (a * x + b * y + c, d * x + e * y + f)
     }
 
-    /// Returns by how much areas grow; negative when the map mirrors.
+    /// Returns the factor by which areas grow; negative when the map mirrors.
     pub fn determinant(&self) -> f32 {
         self.0[0] * self.0[4] - self.0[1] * self.0[3]
     }
 
-    /// Returns the map that goes back; `None` when areas vanish.
+    /// Returns the inverse map; `None` when the map is singular.
     pub fn inverse(&self) -> Option<Self> {
         let [a, b, c, d, e, f] = self.0;
         let determinant = self.determinant();
@@ -54,11 +54,11 @@ impl Affine {
     }
 
     /// Returns the angle of the nearest rotation in radians.
-    pub(super) fn turn(&self) -> f32 {
+    pub(super) fn rotation(&self) -> f32 {
         (self.0[3] - self.0[1]).atan2(self.0[0] + self.0[4])
     }
 
-    /// Returns the ratio of the largest to the smallest stretch, at least 1.
+    /// Returns the ratio of the larger to the smaller singular value, 1 or more.
     pub(super) fn anisotropy(&self) -> f32 {
         let [a, b, _, d, e, _] = self.0;
         // Singular values of a 2 × 2 matrix: half the sum and half the difference of these two
@@ -67,23 +67,23 @@ impl Affine {
         (kept + mirrored) / (kept - mirrored).abs().max(1e-9)
     }
 
-    /// Returns the map for a query that is to be mirrored first, as one map.
+    /// Returns the composition of a mirroring of the query and this map.
     pub(super) fn after_mirroring(&self, width: f32) -> Self {
         let [a, b, c, d, e, f] = self.0;
         Self([-a, b, c + a * width, -d, e, f + d * width])
     }
 
-    /// Fits a similarity (Umeyama 1991, in the plane, without mirroring); `None` when all places
+    /// Fits a similarity (Umeyama 1991, in the plane, without mirroring); `None` when all points
     /// coincide.
-    pub(super) fn similarity_least_squares(pairs: &[&Pair]) -> Option<Self> {
+    pub(super) fn similarity_least_squares(pairs: &[&Correspondence]) -> Option<Self> {
         let [qx, qy, lx, ly] = means(pairs)?;
         let (mut along, mut across, mut spread) = (0.0, 0.0, 0.0);
         for pair in pairs {
             let (x, y) = (pair.query.x - qx, pair.query.y - qy);
             let (u, v) = (pair.library.x - lx, pair.library.y - ly);
-            along += pair.closeness * (x * u + y * v);
-            across += pair.closeness * (x * v - y * u);
-            spread += pair.closeness * (x * x + y * y);
+            along += pair.weight * (x * u + y * v);
+            across += pair.weight * (x * v - y * u);
+            spread += pair.weight * (x * x + y * y);
         }
         if spread < 1e-9 {
             return None;
@@ -99,15 +99,15 @@ impl Affine {
         ]))
     }
 
-    /// Fits an affine map; `None` when the places lie on a line.
-    pub(super) fn least_squares(pairs: &[&Pair]) -> Option<Self> {
+    /// Fits an affine map; `None` when the points are collinear.
+    pub(super) fn least_squares(pairs: &[&Correspondence]) -> Option<Self> {
         let [qx, qy, lx, ly] = means(pairs)?;
         let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
         let (mut xu, mut yu, mut xv, mut yv) = (0.0, 0.0, 0.0, 0.0);
         for pair in pairs {
             let (x, y) = (pair.query.x - qx, pair.query.y - qy);
             let (u, v) = (pair.library.x - lx, pair.library.y - ly);
-            let weight = pair.closeness;
+            let weight = pair.weight;
             xx += weight * x * x;
             xy += weight * x * y;
             yy += weight * y * y;
@@ -138,15 +138,15 @@ impl Affine {
     }
 }
 
-/// Returns the weighted mean places: query x and y, library x and y.
-fn means(pairs: &[&Pair]) -> Option<[f32; 4]> {
-    let total: f32 = pairs.iter().map(|pair| pair.closeness).sum();
+/// Returns the weighted mean points: query x and y, library x and y.
+fn means(pairs: &[&Correspondence]) -> Option<[f32; 4]> {
+    let total: f32 = pairs.iter().map(|pair| pair.weight).sum();
     let mut sums = [0.0; 4];
     for pair in pairs {
         let values = [pair.query.x, pair.query.y, pair.library.x, pair.library.y];
         sums.iter_mut()
             .zip(values)
-            .for_each(|(sum, value)| *sum += pair.closeness * value);
+            .for_each(|(sum, value)| *sum += pair.weight * value);
     }
     (total > 0.0).then(|| sums.map(|sum| sum / total))
 }
