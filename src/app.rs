@@ -27,7 +27,7 @@ use self::swap::SwappableRouter;
 use crate::admin::{self, Readiness};
 use crate::config::Config;
 use crate::error::Result;
-use crate::library::embedded::Embedded;
+use crate::library::embedded::EmbeddedBackend;
 use crate::replicas::Redis;
 use crate::server::{self, Tls};
 use crate::telemetry::Metrics;
@@ -38,7 +38,7 @@ pub struct App {
     grpc: (BoundListener, SwappableRouter),
     rest: (BoundListener, SwappableRouter),
     admin: (BoundListener, Router),
-    embedded: Vec<Embedded>,
+    embedded: Vec<EmbeddedBackend>,
     components: Components,
     readiness: Readiness,
     tls: Option<Tls>,
@@ -129,9 +129,9 @@ impl App {
         let options = |listener: &BoundListener, tls: Option<Tls>| server::Options {
             listener: listener.name,
             tls,
-            max_age: limits.connection_age,
-            grace: limits.connection_grace,
-            drain: limits.drain,
+            max_age: limits.max_connection_age,
+            grace: limits.max_connection_age_grace,
+            drain: limits.drain_timeout,
             metrics: self.components.metrics.clone(),
         };
         let (draining, drained) = (CancellationToken::new(), CancellationToken::new());

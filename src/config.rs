@@ -79,7 +79,7 @@ pub const FIXED: [&str; 14] = [
     "redis",
     "quota.store",
     "quota.on_failure",
-    "pacing.store",
+    "rate_limit.store",
     "telemetry.log_format",
     "telemetry.otlp_endpoint",
     "telemetry.sampling_ratio",

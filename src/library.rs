@@ -52,7 +52,7 @@ pub trait Library: Send + Sync + fmt::Debug {
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
 
     /// Returns the size of the library.
-    async fn stats(&self, _call: &Call) -> Result<Stats> {
+    async fn stats(&self, _call: &Call) -> Result<LibraryStats> {
         Err(unsupported("return its size"))
     }
 

@@ -66,11 +66,11 @@ static RUNNING: OnceLock<Running> = OnceLock::new();
 /// `Level` for an invalid level, `Collector` for an unusable address, `Started` on a second call.
 pub fn start(config: &Telemetry) -> Result<(), StartError> {
     let traces = trace::Traces::start(config)?;
-    let (filter, handle) = reload::Layer::new(config.level.parse()?);
-    subscriber(config.log, filter, traces.tracer(), io::stderr).try_init()?;
+    let (filter, handle) = reload::Layer::new(config.log_level.parse()?);
+    subscriber(config.log_format, filter, traces.tracer(), io::stderr).try_init()?;
     // Cannot be set already: `try_init` succeeds only once.
     let _ = RUNNING.set(Running {
-        level: Mutex::new(config.level.clone()),
+        level: Mutex::new(config.log_level.clone()),
         filter: handle,
         traces,
     });

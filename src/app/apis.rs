@@ -28,7 +28,7 @@ impl Apis {
         let limits = &config.limits;
         components
             .budget
-            .resize(limits.requests_in_flight, limits.bytes_in_flight);
+            .resize(limits.max_requests_in_flight, limits.max_bytes_in_flight);
         let call_limits = call_limits(config, components);
         let tenants = middleware::tenants(&config.tenants);
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
@@ -52,7 +52,7 @@ fn call_limits(config: &Config, components: &Components) -> CallLimits {
         quotas: Quotas::of(
             components.quotas.clone(),
             quotas,
-            config.quota.shadow,
+            config.quota.shadow_mode,
             components.rejections.clone(),
         ),
         budget: components.budget.clone(),

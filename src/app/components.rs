@@ -39,7 +39,7 @@ impl Components {
             // No call runs longer than its deadline.
             quotas: quota::open(&config.quota, redis, limits.max_deadline),
             rejections: Rejections::default(),
-            budget: InFlightBudget::new(limits.requests_in_flight, limits.bytes_in_flight),
+            budget: InFlightBudget::new(limits.max_requests_in_flight, limits.max_bytes_in_flight),
             health: HealthReporter::new(),
             metrics,
         }

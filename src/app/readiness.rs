@@ -26,7 +26,7 @@ pub(super) async fn serve_until(
     limits: &config::Limits,
 ) {
     let start = async {
-        wait_for_libraries(&components.libraries, limits.ready_wait).await;
+        wait_for_libraries(&components.libraries, limits.warmup_timeout).await;
         readiness.enter(Phase::Ready);
         set_status(&components.health, ServingStatus::Serving).await;
         std::future::pending().await
@@ -70,7 +70,7 @@ async fn wait_for_libraries(libraries: &Libraries, max_wait: Duration) {
 }
 
 async fn wait_for_library(name: &str, library: &Arc<dyn Library>) {
-    while let Err(error) = library.prepare().await {
+    while let Err(error) = library.warm_up().await {
         let reason = error.kind().reason();
         tracing::warn!(library = name, reason, "library not ready yet");
         sleep(error.retry_after().unwrap_or(RETRY_INTERVAL)).await;

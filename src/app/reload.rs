@@ -49,12 +49,12 @@ impl Reloader {
         let Apis { grpc, rest } = Apis::build(&config, &self.components)?;
         self.grpc.swap(grpc);
         self.rest.swap(rest);
-        if config.telemetry.level != self.current.telemetry.level
-            && let Err(error) = telemetry::set_log_level(&config.telemetry.level)
+        if config.telemetry.log_level != self.current.telemetry.log_level
+            && let Err(error) = telemetry::set_log_level(&config.telemetry.log_level)
         {
             tracing::warn!(%error, "log level change failed, keeping the previous one");
         }
-        let keys = config.wants_restart(&self.current).join(", ");
+        let keys = config.needs_restart(&self.current).join(", ");
         if !keys.is_empty() {
             tracing::warn!(keys, "configuration change requires a restart");
         }

@@ -151,7 +151,7 @@ pub(super) fn listeners(
 pub(super) fn stores(
     redis: Option<&Option<Redis>>,
     quota: Option<&Quota>,
-    pacing: Option<Store>,
+    rate_limit: Option<Store>,
     errors: &ErrorCollector,
 ) {
     if !matches!(redis, Some(None)) {

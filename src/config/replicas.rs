@@ -36,8 +36,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Redis> {
     })
 }
 
-/// Reads `[pacing]`: where the sends of the vendor's accounts are counted.
-pub(super) fn read_pacing(mut section: Section<'_>) -> Option<Store> {
+/// Reads `[rate_limit]`: where the sends of the vendor's accounts are counted.
+pub(super) fn read_rate_limit(mut section: Section<'_>) -> Option<Store> {
     let store = section.required("store", store);
     section.finish();
     store

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::{self, BulkLoad, ItemAdmission};
 use super::convert;
-use crate::admission::Budget;
+use crate::admission::InFlightBudget;
 use crate::call::{Call, Closing};
 use crate::domain::ContSign;
 use crate::error::{Error, Kind, Result};
@@ -30,7 +30,7 @@ type RpcResult<T> = std::result::Result<Response<T>, Status>;
 
 impl Service {
     /// Serves `libraries`; `quotas` and `budget` limit the items of bulk loads.
-    pub fn new(libraries: Libraries, quotas: Quotas, budget: Budget) -> Self {
+    pub fn new(libraries: Libraries, quotas: Quotas, budget: InFlightBudget) -> Self {
         Service {
             libraries,
             quotas,
@@ -71,8 +71,8 @@ impl SameImageService for Service {
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;
         let library = self.library(&call, &options.library)?;
-        let meter = self.quotas.meter(&call.tenant.name);
-        let admission = ItemAdmission::open(self.budget.clone(), meter, call.timeout, closing)?;
+        let limiter = self.quotas.limiter(&call.tenant.name);
+        let admission = ItemAdmission::open(self.budget.clone(), limiter, call.timeout, closing)?;
         let load = BulkLoad::new(call, library, &options, messages, admission)?;
         Ok(Response::new(load.start()))
     }

@@ -55,7 +55,7 @@ impl EmbeddedBackend {
             let message = chain(&error);
             Error::new(Kind::Storage, message).with_source(error)
         })?;
-        let scope = if config.fetch_private {
+        let scope = if config.allow_private_addresses {
             AddressScope::Any
         } else {
             AddressScope::Public
@@ -91,7 +91,7 @@ impl EmbeddedBackend {
 
     /// Finds the target: an image means the stored one with the same bytes; a text
     /// that is no sign of the engine means no image.
-    async fn target(&self, call: &Call, target: Target) -> Result<engine::Target> {
+    async fn target(&self, call: &Call, target: UpdateTarget) -> Result<engine::Target> {
         match target {
             UpdateTarget::Sign(sign) => named(&sign).ok_or_else(not_found),
             UpdateTarget::Source(source) => {
@@ -138,7 +138,7 @@ impl Library for EmbeddedBackend {
         })
     }
 
-    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         let engine_query = engine::Query {
             filter: filter(&query),
             offset: query.offset as usize,
@@ -275,7 +275,7 @@ enum LookUp {
     New(Box<engine::PreparedImage>),
 }
 
-fn look_up(engine: &engine::Engine, image: &Image) -> Result<LookUp> {
+fn look_up(engine: &engine::Engine, image: &ImageFile) -> Result<LookUp> {
     if let Some(sign) = engine
         .find_exact(image.bytes())
         .map_err(|error| storage(&error))?

@@ -83,7 +83,7 @@ impl Library for InstrumentedLibrary {
             .await
     }
 
-    async fn search(&self, call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         self.instrument(call, "search", self.inner.search(call, query))
             .await
     }
@@ -98,7 +98,7 @@ impl Library for InstrumentedLibrary {
             .await
     }
 
-    async fn stats(&self, call: &Call) -> Result<Stats> {
+    async fn stats(&self, call: &Call) -> Result<LibraryStats> {
         self.instrument(call, "stats", self.inner.stats(call)).await
     }
 

@@ -35,7 +35,7 @@ use self::upstream::Upstream;
 use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, Delete, Deleted, ImageSource, Page, Query, Target, Update, Updated,
+    Add, Added, Delete, Deleted, ImageSource, Search, SearchResults, Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result};
 use crate::library::{Library, State};
@@ -158,8 +158,8 @@ impl Library for RestBackend {
             fields.extend(self.dialect.stored(tags.as_slice())?);
         }
         let form = match request.target {
-            Target::Source(source) => Form::of(&source, fields)?,
-            Target::Sign(sign) => {
+            UpdateTarget::Source(source) => Form::of(&source, fields)?,
+            UpdateTarget::Sign(sign) => {
                 fields.push(("cont_sign", sign.as_str().to_owned()));
                 Form::new(None, &fields)?
             }

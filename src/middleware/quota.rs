@@ -17,7 +17,7 @@ use super::body::{BodyObserver, content_length, data_bytes};
 use super::guard::{Check, Hold};
 use crate::call::Tenant;
 use crate::error::{Error, Kind};
-use crate::quota::{Meter, Quotas, Running};
+use crate::quota::{ConcurrencyPermit, Quotas, TenantLimiter};
 
 /// Checks the quota of the request's tenant.
 #[derive(Clone, Debug)]
@@ -25,14 +25,14 @@ pub struct QuotaCheck(pub(super) Quotas);
 
 /// The quota that a running call uses.
 pub struct QuotaHold {
-    _running: Running,
+    _running: ConcurrencyPermit,
     _charge: QuotaCharge,
 }
 
 /// Charges the bytes beyond the declared length when the call ends, also for a caller that leaves
 /// before the response.
 struct QuotaCharge {
-    meter: Meter,
+    limiter: TenantLimiter,
     declared: u64,
     arrived: Arc<AtomicU64>,
 }
@@ -47,14 +47,14 @@ impl Check for QuotaCheck {
     async fn check(&self, head: &mut Parts) -> Result<(QuotaHold, ArrivedBytes), Error> {
         let tenant = head.extensions.get::<Arc<Tenant>>();
         let tenant = tenant.ok_or_else(|| Error::new(Kind::Internal, "the call has no tenant"))?;
-        let meter = self.0.meter(&tenant.name);
+        let limiter = self.0.limiter(&tenant.name);
         let declared = content_length(&head.headers);
-        let running = meter.take(declared).await?;
+        let running = limiter.acquire(declared).await?;
         let arrived = Arc::new(AtomicU64::new(0));
         let hold = QuotaHold {
             _running: running,
             _charge: QuotaCharge {
-                meter,
+                limiter,
                 declared,
                 arrived: Arc::clone(&arrived),
             },
@@ -76,6 +76,6 @@ impl BodyObserver for ArrivedBytes {
 impl Drop for QuotaCharge {
     fn drop(&mut self) {
         let arrived = self.arrived.load(Ordering::Relaxed);
-        self.meter.charge(arrived.saturating_sub(self.declared));
+        self.limiter.charge(arrived.saturating_sub(self.declared));
     }
 }

@@ -38,7 +38,7 @@ impl Traces {
     /// Connects to the collector, lazily; must be called within a runtime.
     pub(super) fn start(config: &config::Telemetry) -> Result<Self, ExporterBuildError> {
         let root_sampler = match config.otlp_endpoint {
-            Some(_) => Sampler::TraceIdRatioBased(config.sampling),
+            Some(_) => Sampler::TraceIdRatioBased(config.sampling_ratio),
             None => Sampler::AlwaysOff,
         };
         let mut provider = SdkTracerProvider::builder()

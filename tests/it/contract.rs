@@ -279,7 +279,7 @@ async fn a_min_score_excludes_matches_below_it(fixture: Fixture) {
     fixture.add(png(1), "sunset", &[]).await;
 
     let query = |min_score| {
-        Query::new(
+        Search::new(
             RawSource::Content(jpeg(1)),
             &[],
             TagLogic::And,

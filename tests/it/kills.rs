@@ -79,7 +79,9 @@ async fn run_import(seed: u64, images: u64) {
                 .stop_after(Direction::ToServer, chance.below(scene.bytes / KILLS) + 1),
             _ => {
                 let max = images * RESPONSE_BYTES * 2 / KILLS;
-                scene.proxy.stop_after(Way::ToClient, chance.below(max) + 1);
+                scene
+                    .proxy
+                    .stop_after(Direction::ToClient, chance.below(max) + 1);
             }
         }
         let ended = tokio::select! {
@@ -214,9 +216,9 @@ impl Scene {
         for (sign, key) in acknowledged {
             assert_eq!(stored.get(&sign), Some(&key), "seed {seed}: lost");
         }
-        self.proxy.lead_to(self.gateway.grpc);
+        self.proxy.set_target(self.gateway.grpc);
         // Connections that the proxy accepted in between.
-        self.proxy.cut();
+        self.proxy.disconnect();
     }
 
     /// Returns the briefs in the library, which are the paths, by sign.

@@ -17,7 +17,7 @@ use samegate::call::Tenant;
 use samegate::config::RestKey;
 use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines};
-use samegate::quota::{Local, Quotas, Rejections};
+use samegate::quota::{LocalStore, Quotas, Rejections};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
 use serde_json::{Value, json};
@@ -47,10 +47,10 @@ struct Response {
 
 impl RestApi {
     async fn start() -> Self {
-        RestApi::with_library(Memory::default()).await
+        RestApi::with_library(MemoryLibrary::default()).await
     }
 
-    async fn with_library(first: Memory) -> Self {
+    async fn with_library(first: MemoryLibrary) -> Self {
         let libraries = Libraries::new([
             named("first", first),
             named("second", MemoryLibrary::default()),
@@ -115,7 +115,7 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
     let keys_of_calls = keys.clone();
     let authenticate: Authenticate =
         Arc::new(move |head| Box::pin(std::future::ready(keys_of_calls.authenticate(head))));
-    let bounds = Bounds {
+    let limits = CallLimits {
         quotas: Quotas::of(
             Arc::new(LocalStore::default()),
             BTreeMap::new(),
@@ -129,13 +129,13 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
             max: Duration::from_secs(30),
         },
     };
-    let calls = calls.layer(middleware::api(authenticate, bounds, rest::reject));
-    let door = ApiInfo {
+    let calls = calls.layer(middleware::api(authenticate, limits, rest::reject));
+    let api = ApiInfo {
         system: "same_hq",
         methods: Arc::default(),
         metrics: Metrics::new(),
     };
-    rest::routes(calls, keys).layer(middleware::outer(door, rest::reject))
+    rest::routes(calls, keys).layer(middleware::outer(api, rest::reject))
 }
 
 fn named(name: &str, library: MemoryLibrary) -> (String, Arc<dyn Library>) {

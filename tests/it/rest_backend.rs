@@ -58,7 +58,7 @@ async fn search(
     logic: TagLogic,
     min: f64,
 ) -> Result<Vec<f64>> {
-    let query = Query::new(RawSource::Content(png(1)), tags, logic, (0, 0), min).unwrap();
+    let query = Search::new(RawSource::Content(png(1)), tags, logic, (0, 0), min).unwrap();
     let page = library.search(&call(), query).await?;
     Ok(page.matches.iter().map(|found| found.score).collect())
 }
@@ -193,7 +193,7 @@ async fn a_min_score_ends_the_pages_behind_it() {
         add(&library, variant(1, number), "a").await.unwrap();
     }
     let query = |min_score| {
-        Query::new(
+        Search::new(
             RawSource::Content(variant(1, 0)),
             &[],
             TagLogic::And,

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Budget, Class, Place};
+use crate::admission::{Class, InFlightBudget, Permit};
 use crate::error::{Error, Kind, Result};
-use crate::quota::{Meter, Running};
+use crate::quota::{ConcurrencyPermit, TenantLimiter};
 
 /// Admits the items of one load; clones share it.
 #[derive(Clone, Debug)]
@@ -20,19 +20,19 @@ pub(in crate::grpc) struct ItemAdmission(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    budget: Budget,
-    meter: Meter,
+    budget: InFlightBudget,
+    limiter: TenantLimiter,
     wait_timeout: Duration,
     closing: CancellationToken,
     /// The permit of the load itself: it bounds the number of loads.
-    _load: Place,
+    _load: Permit,
 }
 
 /// What an item holds while it is in flight.
 #[derive(Debug)]
 pub(super) struct ItemPermit {
-    _running: Running,
-    _place: Place,
+    _running: ConcurrencyPermit,
+    _permit: Permit,
 }
 
 // === impl ItemAdmission ===
@@ -44,15 +44,15 @@ impl ItemAdmission {
     ///
     /// `Overloaded` when too many loads and items are in flight.
     pub(in crate::grpc) fn open(
-        budget: Budget,
-        meter: Meter,
+        budget: InFlightBudget,
+        limiter: TenantLimiter,
         wait_timeout: Duration,
         closing: CancellationToken,
     ) -> Result<Self> {
-        let load = budget.take(Class::Bulk, 0)?;
+        let load = budget.try_acquire(Class::Bulk, 0)?;
         Ok(ItemAdmission(Arc::new(Inner {
             budget,
-            meter,
+            limiter,
             wait_timeout,
             closing,
             _load: load,
@@ -79,15 +79,15 @@ impl ItemAdmission {
 
     async fn wait_for_permit(&self, bytes: usize) -> Result<ItemPermit> {
         let deadline = Instant::now() + self.0.wait_timeout;
-        let place = tokio::time::timeout_at(deadline, self.0.budget.wait(bytes))
+        let permit = tokio::time::timeout_at(deadline, self.0.budget.acquire(bytes))
             .await
             .map_err(|_| Error::new(Kind::Overloaded, "no memory was free in time"))?;
         loop {
-            let rejected = match self.0.meter.take(bytes as u64).await {
+            let rejected = match self.0.limiter.acquire(bytes as u64).await {
                 Ok(running) => {
                     return Ok(ItemPermit {
                         _running: running,
-                        _place: place,
+                        _permit: permit,
                     });
                 }
                 Err(error) => error,

@@ -79,7 +79,7 @@ impl Fetcher {
     ///
     /// `UrlUnreachable` (rejected address, failed connection, status other
     /// than 200), `UrlTimeout`, and every violation of the image itself.
-    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<Image> {
+    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
         if !allowed(url.as_url(), self.scope) {
             return Err(Error::new(
                 Kind::UrlUnreachable,
@@ -100,7 +100,8 @@ impl Fetcher {
             );
             return Err(Error::new(Kind::UrlUnreachable, message));
         }
-        Image::new(read_body(response).await?).map_err(|violation| Error::invalid(vec![violation]))
+        ImageFile::new(read_body(response).await?)
+            .map_err(|violation| Error::invalid(vec![violation]))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The vendor's responses as results of the library.
 
-use crate::domain::{Added, ContSign, Match, Page};
+use crate::domain::{Added, ContSign, Match, SearchResults};
 use crate::error::{Error, Kind, Result};
 use crate::wire::{AddResponse, SearchHit, SearchResponse};
 
@@ -26,7 +26,7 @@ pub(super) fn added(response: Result<AddResponse>) -> Result<Added> {
 /// # Errors
 ///
 /// `VendorProtocol` for an unusable sign or score.
-pub(super) fn page(response: SearchResponse, min_score: f64) -> Result<Page> {
+pub(super) fn page(response: SearchResponse, min_score: f64) -> Result<SearchResults> {
     let received = response.result.len();
     let mut matches = Vec::with_capacity(received);
     for hit in response.result {
@@ -39,7 +39,7 @@ pub(super) fn page(response: SearchResponse, min_score: f64) -> Result<Page> {
     }
     // Scores fall, so behind a match below `min_score` no other is above it.
     let has_more = response.has_more && matches.len() == received;
-    Ok(Page {
+    Ok(SearchResults {
         matches,
         has_more,
         log_id: response.log_id,

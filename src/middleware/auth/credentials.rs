@@ -63,7 +63,7 @@ impl Credentials {
                     .iter()
                     .map(|identity| (identity.clone(), tenant.clone())),
             );
-            if allows_anonymous && !config.is_closed() {
+            if allows_anonymous && !config.needs_credentials() {
                 credentials.anonymous.get_or_insert_with(|| tenant.clone());
             }
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     CALLS, FORM, RestApi, assert_rejected, assert_same_shape, error, escape, numbered_image,
 };
-use crate::support::memory::{LOG_ID, Memory, sign_of};
+use crate::support::memory::{LOG_ID, MemoryLibrary, sign_of};
 
 #[tokio::test]
 async fn a_search_filters_pages_and_counts_the_matches_of_its_page() {
@@ -117,7 +117,7 @@ async fn a_batch_deletion_succeeds_when_any_sign_was_stored() {
 
 #[tokio::test]
 async fn a_batch_deletion_that_fails_in_part_is_an_error() {
-    let api = RestApi::with_library(Memory::failing(Kind::Storage, "7,7")).await;
+    let api = RestApi::with_library(MemoryLibrary::failing(Kind::Storage, "7,7")).await;
     let added = api.call("add", "url=http://e.org/a&brief=a").await;
     let sign = added["cont_sign"].as_str().unwrap();
 
@@ -128,7 +128,7 @@ async fn a_batch_deletion_that_fails_in_part_is_an_error() {
 
 #[tokio::test]
 async fn codes_of_the_platform_have_no_log_id() {
-    let api = RestApi::with_library(Memory::failing(Kind::RateLimited, "")).await;
+    let api = RestApi::with_library(MemoryLibrary::failing(Kind::RateLimited, "")).await;
 
     let response = api.call("search", "url=http://e.org/a").await;
 

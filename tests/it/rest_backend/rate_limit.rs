@@ -28,9 +28,9 @@ fn increment(cell: &Cell<usize>) {
 }
 
 /// A search with its number as its tag.
-pub(super) fn numbered(number: u32) -> Query {
+pub(super) fn numbered(number: u32) -> Search {
     let url = RawSource::Url(IMAGE_URL.to_owned());
-    Query::new(url, &[number], TagLogic::And, (0, 0), 0.0).unwrap()
+    Search::new(url, &[number], TagLogic::And, (0, 0), 0.0).unwrap()
 }
 
 /// A vendor that can fetch the image of [`numbered`].

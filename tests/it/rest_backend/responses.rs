@@ -51,7 +51,7 @@ async fn a_recorded_token_is_accepted() {
 
 #[tokio::test]
 async fn recorded_rejections_of_a_token_are_set_up_errors() {
-    for body in [sample!("token_refused"), sample!("token_refused_secret")] {
+    for body in [sample!("token_rejected"), sample!("token_rejected_secret")] {
         let vendor = Vendor::start().await;
         let rejection = Fault::Response {
             status: 401,
@@ -90,7 +90,7 @@ async fn recorded_searches_are_read_alike_with_numbers_and_booleans_as_texts() {
     }
 
     let (_vendor, library) = vendor_returning(Operation::Search, sample!("search_texts")).await;
-    let query = Query::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
+    let query = Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
     let page = library.search(&call(), query).await.unwrap();
     assert_eq!(page.matches[0].cont_sign.as_str(), SIGN);
     assert_eq!(

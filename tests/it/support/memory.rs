@@ -74,7 +74,7 @@ impl Library for MemoryLibrary {
     }
 
     /// Matches every stored image: the same one with score 1, others with 0.5.
-    async fn search(&self, _call: &Call, query: Query) -> Result<Page> {
+    async fn search(&self, _call: &Call, query: Search) -> Result<SearchResults> {
         let sign = sign(&query.source);
         self.check(&sign)?;
         let records = self.records.lock().unwrap();
@@ -141,7 +141,7 @@ fn sign(source: &ImageSource) -> String {
     }
 }
 
-fn has_tags(record: &Record, query: &Query) -> bool {
+fn has_tags(record: &Record, query: &Search) -> bool {
     let mut tags = query.tags.as_slice().iter();
     match query.tag_logic {
         TagLogic::And => tags.all(|tag| record.tags.contains(tag)),
