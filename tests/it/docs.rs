@@ -38,6 +38,21 @@ pub(crate) fn section(file: &str, heading: &str) -> String {
     section.split("\n#").next().unwrap().to_owned()
 }
 
+/// Returns the rows of the tables in a text, without their heads, by cells.
+pub(crate) fn table(text: &str) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with('|')) {
+        let cells = line.trim_matches('|').split(" | ");
+        let cells: Vec<String> = cells.map(|cell| cell.trim().to_owned()).collect();
+        if cells[0].starts_with("---") {
+            rows.pop();
+        } else {
+            rows.push(cells);
+        }
+    }
+    rows
+}
+
 fn read(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     std::fs::read_to_string(path).unwrap()
