@@ -43,8 +43,8 @@ const MAX_HYPOTHESES: usize = 60;
 const MIN_AFFINE_INLIERS: usize = 6;
 /// Maximum ratio of the singular values of an affine map: an image seen at an angle of 65°.
 const MAX_ANISOTROPY: f32 = 2.5;
-/// Cells along the longer side; only one inlier per cell counts. A cell is 4 pixels of a query, 3 of
-/// a library image.
+/// Cells along the longer side; only one inlier per cell counts. A cell is 4 pixels of a query, 3
+/// of a library image.
 const QUERY_CELLS: f32 = 240.0;
 const LIBRARY_CELLS: f32 = 213.0;
 

@@ -1,19 +1,22 @@
-//! Kills a writing process and checks what it left behind.
+//! Kills a writing process and checks the library that it leaves.
 //!
 //! The parent starts this test binary again as a child (the ignored test `child_process`), which
-//! sends writes to the engine and prints each response. The parent kills it with SIGKILL after some
-//! answers, opens the library itself and compares it with a model. Writes are done in the order they
-//! are queued, so the library must hold exactly the first `k` of them, `k` being at least the number
-//! of responses: then no answered write is lost, and no deleted image returns. The next child goes
-//! on with the same library.
+//! queues writes and prints the result of each. The parent kills it with SIGKILL after some
+//! results, opens the library itself and compares it with a model. Writes are done in the order of
+//! the queue, so the library must contain exactly the first `k` writes, `k` being the number of
+//! results or more: then no acknowledged write is lost, and no deleted image returns. The next
+//! child continues with the same library.
 //!
 //! Meanwhile the child searches, and writes a segment of the index for every few images, so that
-//! kills fall into the writing of segments, too. Between two children the parent damages one.
+//! kills interrupt merges too. Between two children the parent damages a segment.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 #![allow(
     clippy::print_stdout,
-    reason = "the child answers on it, the parent tells its seeds"
+    reason = "the child prints results, the parent its seeds"
 )]
 
 #[path = "support/draw.rs"]
@@ -33,22 +36,22 @@ use same_image::{
     ContentHash, Engine, NewRecord, Options, Query, RecordUpdate, TagFilter, Target, WriteError,
 };
 
-/// How often a child is killed.
+/// Number of children that are killed.
 const ROUNDS: u64 = 30;
 
-/// The images that writes are about.
+/// Number of images in use.
 const IMAGES: u32 = 12;
 
-/// Writes of one child; more than it lives to do.
+/// Writes of one child, more than it can do before it is killed.
 const WRITES: u64 = 5000;
 
-/// Writes a child has queued and not yet printed the response of, at most: enough to form groups.
+/// Maximum number of writes of a child in flight: enough to form groups.
 const IN_FLIGHT: usize = 24;
 
-/// The most answers to wait for before a kill.
+/// Maximum number of results before a kill.
 const ANSWERS: u32 = 120;
 
-/// One write, about images by their index.
+/// One write; images by their index.
 #[derive(Clone, Debug)]
 enum Op {
     Add(u32, String, u16),
@@ -56,11 +59,11 @@ enum Op {
     Delete(Vec<u32>),
 }
 
-/// What the library should hold: brief and tag by image.
+/// The expected library: brief and tag by image.
 type Model = BTreeMap<u32, (String, u16)>;
 
 #[test]
-fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
+fn no_acknowledged_write_is_lost_and_no_deleted_image_returns_after_sigkill() {
     let seed = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
@@ -81,13 +84,13 @@ fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
         let done = surviving_writes(&engine, &images, &mut model, seed, &responses);
 
         println!(
-            "round {round} seed {seed}: {} answered, {done} done",
+            "round {round} seed {seed}: {} acknowledged, {done} done",
             responses.len()
         );
     }
 }
 
-/// Segments of very few images, so that they are written all the time.
+/// Segments of very few images, so that merges are frequent.
 fn options() -> Options {
     Options {
         segment_images: 3,
@@ -95,7 +98,7 @@ fn options() -> Options {
     }
 }
 
-/// Flips a bit of a file of the index, cuts it, or takes it away; or does nothing.
+/// Flips a bit of a file of the index, truncates it, deletes it, or does nothing.
 fn damage_a_segment(dir: &Path, chance: &mut Chance) {
     let files = fs::read_dir(dir.join("index")).unwrap();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
@@ -114,7 +117,7 @@ fn damage_a_segment(dir: &Path, chance: &mut Chance) {
     }
 }
 
-/// Starts a child, waits for some answers, kills it, and returns all answers it gave.
+/// Starts a child, waits for some results, kills it, and returns all results that it printed.
 fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
     let mut child = spawn(dir, seed);
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -123,24 +126,24 @@ fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
         let mut line = String::new();
         assert!(
             lines.read_line(&mut line).unwrap() > 0,
-            "the child ended by itself"
+            "the child ended without a kill"
         );
         responses.extend(
-            line.strip_prefix("answer ")
+            line.strip_prefix("result ")
                 .map(|response| response.trim_end().to_owned()),
         );
     }
     child.kill().unwrap();
     child.wait().unwrap();
 
-    // What it printed before it died counts as answered, too; a half line does not.
+    // Complete lines that it printed before it died count too.
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
     responses.extend(
         whole
             .lines()
-            .filter_map(|line| line.strip_prefix("answer "))
+            .filter_map(|line| line.strip_prefix("result "))
             .map(str::to_owned),
     );
     responses
@@ -158,8 +161,8 @@ fn spawn(dir: &Path, seed: u64) -> Child {
     child
 }
 
-/// Finds the number of writes that are in the library, carries the model there, and checks that it
-/// covers every response and that the responses were true.
+/// Finds the number of writes that are in the library, applies them to the model, and checks that
+/// all printed results are among them and correct.
 fn surviving_writes(
     engine: &Engine,
     images: &[Vec<u8>],
@@ -175,7 +178,7 @@ fn surviving_writes(
         }
         let outcome = apply(model, &op);
         if let Some(response) = responses.get(done) {
-            assert_eq!(*response, outcome, "answer {done} of seed {seed}: {op:?}");
+            assert_eq!(*response, outcome, "result {done} of seed {seed}: {op:?}");
         }
         done += 1;
         assert!(
@@ -186,7 +189,7 @@ fn surviving_writes(
     done
 }
 
-/// Reads the library through every way it can be asked, which must agree.
+/// Reads the library through every method of the engine; all must agree.
 fn read_back(engine: &Engine, images: &[Vec<u8>]) -> Model {
     let mut held = Model::new();
     for (index, bytes) in (0..).zip(images) {
@@ -229,7 +232,7 @@ fn ops(seed: u64) -> impl Iterator<Item = Op> {
     })
 }
 
-/// Does a write to the model and returns what the engine should answer.
+/// Applies a write to the model and returns the expected result.
 fn apply(model: &mut Model, op: &Op) -> String {
     match op {
         Op::Add(image, brief, tag) => {
@@ -261,8 +264,8 @@ fn images() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Not a test of its own: what the parent starts and kills. Without a parent it has nothing to read
-/// and ends.
+/// Not a test, but the child that the parent starts and kills. Without a parent its input is empty
+/// and it ends.
 #[test]
 #[ignore = "started by the test above"]
 fn child_process() {
@@ -278,7 +281,7 @@ fn child_process() {
     let mut in_flight = 0;
     for op in ops(seed.unwrap().parse().unwrap()) {
         if in_flight == IN_FLIGHT {
-            println!("answer {}", responses.recv().unwrap());
+            println!("result {}", responses.recv().unwrap());
             in_flight -= 1;
         }
         queue(&engine, &images, op, answered.clone());
@@ -286,7 +289,7 @@ fn child_process() {
     }
 }
 
-/// Searches beside the writes; a surprise ends the child, which the parent notices.
+/// Searches during the writes; a wrong result ends the child, which fails the parent.
 fn search_forever(engine: Arc<Engine>, images: Vec<Vec<u8>>) {
     let search = move |bytes: &Vec<u8>| {
         let query = engine.prepare_query(bytes).unwrap();
@@ -304,7 +307,7 @@ fn search_forever(engine: Arc<Engine>, images: Vec<Vec<u8>>) {
     });
 }
 
-/// Queues one write whose response goes into the channel, in the model's words.
+/// Queues one write and sends its result to the channel, in the format of the model.
 fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<String>) {
     let target = |image: u32| Target::Content(ContentHash::of(&images[image as usize]));
     match op {

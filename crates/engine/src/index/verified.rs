@@ -6,7 +6,7 @@ use crate::verify::{self, Alignment, Correspondence, Form, Frame};
 use super::burstiness::Burstiness;
 use super::image_entry::ImageEntry;
 use super::posting_lists::PostingLists;
-use super::votes::{self, MIN_INLIERS, VotedImage};
+use super::votes::{self, FeatureMatch, MIN_INLIERS, VotedImage};
 
 /// Minimum evidence of a match, which is also the evidence of the score 0.5. Of 307 queries with
 /// photos the strongest false match had 3.1, once matches were weighted by burstiness (before: 5).
@@ -45,7 +45,7 @@ pub(super) fn verified(
     };
     let matches = voted.nearest();
     let burstiness = Burstiness::of(&matches);
-    let correspondences = matches.iter().map(|found| Correspondence {
+    let correspond = |found: &FeatureMatch| Correspondence {
         feature: found.feature,
         distance: found.distance,
         query: form.apply(
@@ -54,8 +54,8 @@ pub(super) fn verified(
         ),
         library: found.keypoint.unpack(),
         weight: votes::distance_weight(found.distance) * burstiness.weight(found),
-    });
-    let correspondences: Vec<_> = correspondences.collect();
+    };
+    let correspondences: Vec<_> = matches.iter().map(correspond).collect();
     let alignment = verify::align(&correspondences, query_frame, library_frame, form)?;
     let min_inliers =
         MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_frame);
@@ -85,8 +85,9 @@ fn common_features(
         let inside = (0.0..=library.width).contains(&x) && (0.0..=library.height).contains(&y);
         inside && keypoint.sigma * growth >= FINEST_SCALE
     };
-    let features = query.features.iter();
-    let of_query = features
+    let of_query = query
+        .features
+        .iter()
         .filter(|feature| in_library(&feature.keypoint))
         .count();
     // The index cannot list the keypoints of one image; their distribution is assumed to be even.

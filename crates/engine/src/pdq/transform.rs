@@ -61,8 +61,8 @@ impl Symmetry {
                 } else {
                     source[i][j]
                 };
-                // Index 0 is frequency 1: the odd frequencies, at even indices, change sign when the
-                // axis is reversed.
+                // Index 0 is frequency 1: the odd frequencies, at even indices, change sign when
+                // the axis is reversed.
                 let negative =
                     (self.negate_rows && i % 2 == 0) != (self.negate_columns && j % 2 == 0);
                 *value = if negative { -plain } else { plain };

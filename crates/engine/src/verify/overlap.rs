@@ -5,9 +5,9 @@ use super::correspondence::Frame;
 
 /// The part that both images show, as one quadrilateral in each.
 ///
-/// Coordinates are fractions of the image's width and height. Corner `i` in one image corresponds to
-/// corner `i` in the other. The order is top left, top right, bottom right, bottom left in the library
-/// image.
+/// Coordinates are fractions of the image's width and height. Corner `i` in one image corresponds
+/// to corner `i` in the other. The order is top left, top right, bottom right, bottom left in the
+/// library image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlap {
     /// The shared part in the query; corners may be slightly outside [0, 1] when the images are
