@@ -1,7 +1,7 @@
 //! The second half of a search: geometric verification of one candidate, and its score.
 
 use crate::features::{Keypoint, QueryFeatures};
-use crate::verify::{self, Alignment, Correspondence, Form, Frame};
+use crate::verify::{self, Alignment, Correspondence, ImageShape, QueryForm};
 
 use super::burstiness::Burstiness;
 use super::image_entry::ImageEntry;
@@ -37,9 +37,9 @@ pub(super) fn verified(
     inverted: bool,
 ) -> Option<VerifiedMatch> {
     let image = component.image(voted.image)?;
-    let query_frame = Frame::new(query.width, query.height);
-    let library_frame = Frame::new(u32::from(image.width), u32::from(image.height));
-    let form = Form {
+    let query_shape = ImageShape::new(query.width, query.height);
+    let library_shape = ImageShape::new(u32::from(image.width), u32::from(image.height));
+    let form = QueryForm {
         mirrored: voted.mirrored,
         inverted,
     };
@@ -50,15 +50,15 @@ pub(super) fn verified(
         distance: found.distance,
         query: form.apply(
             query.features[usize::from(found.feature)].keypoint,
-            query_frame,
+            query_shape,
         ),
         library: found.keypoint.unpack(),
         weight: votes::distance_weight(found.distance) * burstiness.weight(found),
     };
     let correspondences: Vec<_> = matches.iter().map(correspond).collect();
-    let alignment = verify::align(&correspondences, query_frame, library_frame, form)?;
+    let alignment = verify::align(&correspondences, query_shape, library_shape, form)?;
     let min_inliers =
-        MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_frame);
+        MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_shape);
     if alignment.evidence < MIN_EVIDENCE
         || (alignment.inliers as f32) < min_inliers.max(f32::from(MIN_INLIERS))
     {
@@ -77,7 +77,7 @@ fn common_features(
     query: &QueryFeatures,
     alignment: &Alignment,
     image: ImageEntry,
-    library: Frame,
+    library: ImageShape,
 ) -> f32 {
     let growth = alignment.affine.determinant().abs().sqrt();
     let in_library = |keypoint: &Keypoint| {
