@@ -9,7 +9,7 @@
 
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "pixel coordinates, counts and codes are rounded on purpose and stay in range"
+    reason = "pixel coordinates, counts and codes are rounded on purpose and are in range"
 )]
 
 pub mod codebook;

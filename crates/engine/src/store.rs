@@ -223,7 +223,7 @@ impl Store {
     /// Reopens the file after a failed disk operation, from which redb does not recover.
     fn recover_from<T>(&self, result: &Result<T, StoreError>, opening: u64) {
         if let Err(StoreError::DiskFull | StoreError::Io { .. }) = result {
-            // If this fails too, the handle stays lost, and the next call returns its own error.
+            // If this fails too, the handle remains lost, and the next call returns its own error.
             let _ = self.reopen(opening);
         }
     }

@@ -49,7 +49,7 @@ const WRITES: u64 = 5000;
 const IN_FLIGHT: usize = 24;
 
 /// Maximum number of results before a kill.
-const ANSWERS: u32 = 120;
+const MAX_RESULTS: u32 = 120;
 
 /// One write; images by their index.
 #[derive(Clone, Debug)]
@@ -77,15 +77,15 @@ fn no_acknowledged_write_is_lost_and_no_deleted_image_returns_after_sigkill() {
 
     for round in 0..ROUNDS {
         let seed = chance.next();
-        let responses = run_and_kill(dir.path(), seed, chance.below(ANSWERS));
+        let results = run_and_kill(dir.path(), seed, chance.below(MAX_RESULTS));
 
         damage_a_segment(dir.path(), &mut chance);
         let engine = Engine::open(dir.path(), options()).unwrap();
-        let done = surviving_writes(&engine, &images, &mut model, seed, &responses);
+        let done = surviving_writes(&engine, &images, &mut model, seed, &results);
 
         println!(
             "round {round} seed {seed}: {} acknowledged, {done} done",
-            responses.len()
+            results.len()
         );
     }
 }
@@ -118,19 +118,19 @@ fn damage_a_segment(dir: &Path, chance: &mut Chance) {
 }
 
 /// Starts a child, waits for some results, kills it, and returns all results that it printed.
-fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
+fn run_and_kill(dir: &Path, seed: u64, until: u32) -> Vec<String> {
     let mut child = spawn(dir, seed);
     let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut responses = Vec::new();
-    while responses.len() <= wanted as usize {
+    let mut results = Vec::new();
+    while results.len() <= until as usize {
         let mut line = String::new();
         assert!(
             lines.read_line(&mut line).unwrap() > 0,
             "the child ended without a kill"
         );
-        responses.extend(
+        results.extend(
             line.strip_prefix("result ")
-                .map(|response| response.trim_end().to_owned()),
+                .map(|result| result.trim_end().to_owned()),
         );
     }
     child.kill().unwrap();
@@ -140,13 +140,13 @@ fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
-    responses.extend(
+    results.extend(
         whole
             .lines()
             .filter_map(|line| line.strip_prefix("result "))
             .map(str::to_owned),
     );
-    responses
+    results
 }
 
 fn spawn(dir: &Path, seed: u64) -> Child {
@@ -168,21 +168,21 @@ fn surviving_writes(
     images: &[Vec<u8>],
     model: &mut Model,
     seed: u64,
-    responses: &[String],
+    results: &[String],
 ) -> usize {
     let held = read_back(engine, images);
     let mut done = 0;
     for op in ops(seed) {
-        if done >= responses.len() && *model == held {
+        if done >= results.len() && *model == held {
             break;
         }
         let outcome = apply(model, &op);
-        if let Some(response) = responses.get(done) {
-            assert_eq!(*response, outcome, "result {done} of seed {seed}: {op:?}");
+        if let Some(result) = results.get(done) {
+            assert_eq!(*result, outcome, "result {done} of seed {seed}: {op:?}");
         }
         done += 1;
         assert!(
-            done <= responses.len() + 2 * IN_FLIGHT,
+            done <= results.len() + 2 * IN_FLIGHT,
             "seed {seed}: no number of writes gives {held:?}"
         );
     }
@@ -275,16 +275,16 @@ fn child_process() {
     };
     let engine = Arc::new(Engine::open(Path::new(&dir.unwrap()), options()).unwrap());
     let images = images();
-    let (answered, responses) = mpsc::channel();
+    let (sender, results) = mpsc::channel();
     search_forever(Arc::clone(&engine), images.clone());
 
     let mut in_flight = 0;
     for op in ops(seed.unwrap().parse().unwrap()) {
         if in_flight == IN_FLIGHT {
-            println!("result {}", responses.recv().unwrap());
+            println!("result {}", results.recv().unwrap());
             in_flight -= 1;
         }
-        queue(&engine, &images, op, answered.clone());
+        queue(&engine, &images, op, sender.clone());
         in_flight += 1;
     }
 }
@@ -308,7 +308,7 @@ fn search_forever(engine: Arc<Engine>, images: Vec<Vec<u8>>) {
 }
 
 /// Queues one write and sends its result to the channel, in the format of the model.
-fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<String>) {
+fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, results: mpsc::Sender<String>) {
     let target = |image: u32| Target::Content(ContentHash::of(&images[image as usize]));
     match op {
         Op::Add(image, brief, tag) => {
@@ -318,7 +318,7 @@ fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<Str
                 tags: vec![tag],
             };
             engine.add(prepared, record, move |added| {
-                answered
+                results
                     .send(format!("add {}", added.unwrap().existed))
                     .unwrap();
             });
@@ -334,14 +334,14 @@ fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<Str
                     Err(WriteError::NotFound) => false,
                     Err(error) => panic!("{error}"),
                 };
-                answered.send(format!("update {found}")).unwrap();
+                results.send(format!("update {found}")).unwrap();
             });
         }
         Op::Delete(deleted) => {
             let targets = deleted.into_iter().map(target).collect();
             engine.delete(targets, move |deleted| {
                 let found: Vec<bool> = deleted.unwrap().iter().map(Option::is_some).collect();
-                answered.send(format!("delete {found:?}")).unwrap();
+                results.send(format!("delete {found:?}")).unwrap();
             });
         }
     }

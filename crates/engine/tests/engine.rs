@@ -163,9 +163,9 @@ fn a_deleted_image_can_be_added_again_under_its_sign() {
 fn everything_is_stored_after_reopening() {
     let library = Library::new();
     let kept = draw::png(&draw::image(11, 200, 100));
-    let gone = draw::png(&draw::image(12, 200, 100));
+    let removed = draw::png(&draw::image(12, 200, 100));
     let sign = library.add(&kept, "kept", &[5]).unwrap().sign;
-    let deleted = library.add(&gone, "gone", &[]).unwrap().sign;
+    let deleted = library.add(&removed, "removed", &[]).unwrap().sign;
     library.delete(vec![Target::Sign(deleted)]).unwrap();
     let before = library.engine.get(sign).unwrap().unwrap();
 
@@ -177,7 +177,7 @@ fn everything_is_stored_after_reopening() {
     let thumbnail = image::load_from_memory(&before.thumbnail).unwrap();
     assert_eq!((thumbnail.width(), thumbnail.height()), (200, 100));
     assert_eq!(library.signs_with(&kept, &[5], TagLogic::And), [sign]);
-    assert!(library.signs(&gone).is_empty());
+    assert!(library.signs(&removed).is_empty());
     assert_eq!(library.engine.stats().unwrap().images, 1);
 }
 

@@ -86,7 +86,7 @@ fn half_of_an_image_is_found_at_its_position() {
 }
 
 #[test]
-fn an_image_turned_by_15_degrees_is_found_with_its_turn() {
+fn an_image_rotated_by_15_degrees_is_found_with_its_rotation() {
     let (sin, cos) = 15f32.to_radians().sin_cos();
     let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
 
@@ -102,9 +102,9 @@ fn an_image_turned_by_15_degrees_is_found_with_its_turn() {
 
 #[test]
 fn an_image_rotated_by_a_right_angle_is_found_with_its_rotation() {
-    let turned = imageops::rotate90(&source());
+    let rotated = imageops::rotate90(&source());
 
-    expect_found(&turned, 1.0, |x, y| (HEIGHT as f32 - y, x));
+    expect_found(&rotated, 1.0, |x, y| (HEIGHT as f32 - y, x));
 }
 
 #[test]

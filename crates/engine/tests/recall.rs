@@ -55,8 +55,8 @@ const ATTACKS: [Attack; 40] = [
     ("crop to 1/2", 5, |p, c| attack::crop(p, 0.71, c)),
     ("crop to 1/4", 4, |p, c| attack::crop(p, 0.5, c)),
     ("crop to 1/9", 3, |p, c| attack::crop(p, 0.333, c)),
-    ("rotate 5", 5, |p, _| attack::turn(p, 5.0)),
-    ("rotate 45", 5, |p, _| attack::turn(p, 45.0)),
+    ("rotate 5", 5, |p, _| attack::rotate(p, 5.0)),
+    ("rotate 45", 5, |p, _| attack::rotate(p, 45.0)),
     ("rotate 90", 5, |p, _| image::imageops::rotate90(p)),
     ("rotate 180", 5, |p, _| image::imageops::rotate180(p)),
     ("mirror", 5, |p, _| image::imageops::flip_horizontal(p)),
@@ -92,7 +92,7 @@ const ATTACKS: [Attack; 40] = [
     ("phone 50 %, tilted 40", 4, |p, c| phone(p, 0.5, 40.0, c)),
     ("all at once", 4, |p, c| {
         let part = attack::scale(&attack::crop(p, 0.8, c), 0.6, 0.6);
-        attack::jpeg(&caption(&attack::turn(&part, 7.0), 2, 4, c), 40)
+        attack::jpeg(&caption(&attack::rotate(&part, 7.0), 2, 4, c), 40)
     }),
 ];
 

@@ -1,6 +1,6 @@
 //! The cosine transform of PDQ, and the effect of rotation and mirroring on its coefficients.
 //!
-//! Only the frequencies 1 to 16 of 64 are computed; frequency 0, the mean brightness, is left out
+//! Only the frequencies 1 to 16 of 64 are computed; frequency 0, the mean brightness, is omitted
 //! (PDQ paper, section 3.2). Mirroring an image negates every other coefficient, transposing it
 //! transposes them, so the eight symmetries need no second transform.
 

@@ -36,7 +36,7 @@ pub fn scale(image: &RgbImage, across: f32, down: f32) -> RgbImage {
 }
 
 /// Rotates about the centre on a white background; the result contains the whole image.
-pub fn turn(image: &RgbImage, degrees: f32) -> RgbImage {
+pub fn rotate(image: &RgbImage, degrees: f32) -> RgbImage {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (w, h) = (image.width() as f32, image.height() as f32);
     let (width, height) = (w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs());
@@ -181,7 +181,7 @@ fn tilted(
     let factor = (fill * width * height / (w * h)).sqrt();
     let factor = factor.min(0.98 * width / w).min(0.98 * height / h);
     let (w, h) = (w * factor / 2.0, h * factor / 2.0);
-    let mut angle = |most: f32| (part(chance) * 2.0 - 1.0) * most.to_radians();
+    let mut angle = |max: f32| (part(chance) * 2.0 - 1.0) * max.to_radians();
     let ((sx, cx), (sy, cy)) = (angle(tilt).sin_cos(), angle(tilt).sin_cos());
     let (sz, cz) = angle(8.0).sin_cos();
     let focus = 1.2 * width.max(height);
