@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measures the embedded engine from outside: makes attacks, starts a gateway, searches through its REST door.
+"""Measures the embedded engine end to end: makes attacks, starts a gateway, searches through its REST API.
 
-The sources are drawn from the library by the seed, which also decides every attack's chance: same folders, number and
-seed, same queries. Copies, database and log live in a folder that is thrown away; the gateway takes free ports and is
-stopped whatever happens. `make eval` calls this; what the table means stands in recall.py.
+The seed selects the sources from the library and determines the random choices of every attack: the same folders,
+number and seed give the same queries. Copies, database and log are in a temporary folder. The gateway listens on free
+ports and is always stopped. `make eval` calls this script; recall.py documents the table.
 """
 
 import argparse
@@ -15,11 +15,11 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-# The clients' tests start a gateway in the same way.
+# The tests of the clients start a gateway in the same way.
 sys.path.insert(0, str(HERE.parent / "tests" / "clients"))
 from run import free_ports, start, stop, wait_until_ready  # noqa: E402
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 def main():
@@ -45,29 +45,29 @@ def main():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gateway", help="the samegate binary")
-    parser.add_argument("--library", required=True, type=folder_of_pictures, help="folder: pictures to add")
-    parser.add_argument("--background", required=True, type=folder_of_pictures, help="folder: for collages and photos")
-    parser.add_argument("--negative", required=True, type=folder_of_pictures, help="folder: must find nothing")
-    parser.add_argument("--sources", type=int, default=40, help="library pictures to attack (default 40)")
-    parser.add_argument("--seed", default="0", help="decides sources and attacks (default 0)")
-    parser.add_argument("--scratch", help="where the throw-away folder goes (default: the system's)")
+    parser.add_argument("--library", required=True, type=folder_of_images, help="folder: images to add")
+    parser.add_argument("--background", required=True, type=folder_of_images, help="folder: for collages and photos")
+    parser.add_argument("--negative", required=True, type=folder_of_images, help="folder: images without a match in the library")
+    parser.add_argument("--sources", type=int, default=40, help="library images to attack (default 40)")
+    parser.add_argument("--seed", default="0", help="seed of sources and attacks (default 0)")
+    parser.add_argument("--scratch", help="parent of the temporary folder (default: the system's)")
     return parser.parse_args()
 
 
-def folder_of_pictures(name):
-    if not pictures(name):
+def folder_of_images(name):
+    if not images(name):
         raise argparse.ArgumentTypeError(f"{name} is no folder with jpg, png or bmp files")
     return name
 
 
-def pictures(folder):
+def images(folder):
     if not os.path.isdir(folder):
         return []
-    return sorted(os.path.abspath(os.path.join(folder, f)) for f in os.listdir(folder) if f.lower().endswith(PICTURES))
+    return sorted(os.path.abspath(os.path.join(folder, f)) for f in os.listdir(folder) if f.lower().endswith(SUFFIXES))
 
 
 def choose_sources(args, folder):
-    library = pictures(args.library)
+    library = images(args.library)
     chosen = random.Random(args.seed).sample(library, min(args.sources, len(library)))
     listed = folder / "sources.txt"
     listed.write_text("".join(f"{path}\n" for path in sorted(chosen)))
@@ -85,7 +85,7 @@ def script(name, *arguments):
 
 
 def usage(pid):
-    """What the gateway used until now (proc(5)); nothing on systems without /proc."""
+    """Returns the resources that the gateway has used (proc(5)); nothing on systems without /proc."""
     try:
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         ticks = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]

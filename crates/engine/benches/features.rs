@@ -1,8 +1,8 @@
 //! Benchmarks of extraction and search, with synthetic images.
 //!
-//! `cargo bench -p same-image --bench features`. The images are drawn from a fixed seed; the library is
-//! synthetic (see `examples/evaluate/distractors.rs`). For a library of real images and 500,000
-//! distractors run the example `evaluate`, for whole libraries on disk `make measure`.
+//! `cargo bench -p same-image --bench features`. The images are drawn from a fixed seed; the
+//! library is synthetic (see `examples/evaluate/distractors.rs`). For a library of real images and
+//! 500,000 distractors run the example `evaluate`, for whole libraries on disk `make measure`.
 
 #![allow(
     missing_docs,
@@ -80,7 +80,8 @@ fn hashes(criterion: &mut Criterion) {
     });
 }
 
-/// The worst case: every image shares features with the query, so the distance test excludes nothing.
+/// The worst case: every image shares features with the query, so the distance test excludes
+/// nothing.
 fn same_logo(criterion: &mut Criterion) {
     let image = drawn(SEED);
     let features = features::extract(&view(&image)).features;

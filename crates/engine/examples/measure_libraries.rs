@@ -5,10 +5,10 @@
 //! ```
 //!
 //! The images are synthetic (`examples/evaluate/distractors.rs`), made from the features of the
-//! donors. Without folders, donors and queries are drawn. Features are added as if they had just been
-//! extracted, with thumbnails of 1 kB, so that the library is measured and not the decoder. One library
-//! grows from size to size, in the system's folder for temporary files: 9 kB of disk per image for the
-//! library and 6 kB for the index, twice that during a merge.
+//! donors. Without folders, donors and queries are drawn. Features are added as if they had just
+//! been extracted, with thumbnails of 1 kB, so that the library is measured and not the decoder.
+//! One library grows from size to size, in the system's folder for temporary files: 9 kB of disk
+//! per image for the library and 6 kB for the index, twice that during a merge.
 
 #![allow(
     missing_docs,

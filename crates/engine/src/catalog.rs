@@ -1,9 +1,9 @@
 //! The catalog: number, PDQ hash and tags of every image, in memory.
 //!
-//! It is loaded from the store at open and changed only after a commit, so it never contains an image
-//! that a crash could undo. Images are sorted by number, which is the order of adding. The words of
-//! the hashes are stored in columns: a scan reads only two of the four for nearly all images. Memory:
-//! 41 bytes per image.
+//! It is loaded from the store at open and changed only after a commit, so it never contains an
+//! image that a crash could undo. Images are sorted by number, which is the order of adding. The
+//! words of the hashes are stored in columns: a scan reads only two of the four for nearly all
+//! images. Memory: 41 bytes per image.
 
 use multiversion::multiversion;
 

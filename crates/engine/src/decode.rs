@@ -1,9 +1,9 @@
 //! Decodes untrusted file bytes to an upright image, or rejects them with a reason.
 //!
 //! Order of events: check the file size, the format by its first bytes and the sides in the header;
-//! then decode the pixels under an allocation limit, apply the EXIF orientation and blend transparency
-//! with white. File names and declared content types are ignored. This module does not depend on
-//! hashes or the store.
+//! then decode the pixels under an allocation limit, apply the EXIF orientation and blend
+//! transparency with white. File names and declared content types are ignored. This module does not
+//! depend on hashes or the store.
 
 mod checks;
 mod error;
@@ -23,8 +23,8 @@ use crate::features::GreyView;
 pub use error::DecodeError;
 pub use limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 
-/// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice, because
-/// progressive and interlaced decoders need a second copy.
+/// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice,
+/// because progressive and interlaced decoders need a second copy.
 const MAX_DECODER_BYTES: u64 = 256 << 20;
 
 /// Length of a thumbnail's longer side in pixels.

@@ -1,9 +1,9 @@
 //! The public API: one library of images, opened from a directory.
 //!
-//! Order of events for an add: [`Engine::prepare`] on the caller's thread → [`Engine::add`] queues the
-//! write (`writer`) → commit → `done`. For a search: [`Engine::prepare_query`] → [`Engine::search`].
-//! Compaction of the index runs in the background (`merger`). This module does not depend on networks,
-//! tenants or configuration files.
+//! Order of events for an add: [`Engine::prepare`] on the caller's thread → [`Engine::add`] queues
+//! the write (`writer`) → commit → `done`. For a search: [`Engine::prepare_query`] →
+//! [`Engine::search`]. Compaction of the index runs in the background (`merger`). This module does
+//! not depend on networks, tenants or configuration files.
 
 mod merger;
 mod search;
@@ -36,18 +36,18 @@ pub struct Options {
     pub capacity: u64,
     /// Size of the cache of database pages in bytes. Default 256 MiB.
     pub cache_bytes: usize,
-    /// Number of images in the memtable of the index at which it is written to a segment; each feature
-    /// uses 24 to 32 bytes of memory. The same number of deleted images triggers a full merge. Small
-    /// numbers cause many small files. Default 8192: about 80 MB.
+    /// Number of images in the memtable of the index at which it is written to a segment; each
+    /// feature uses 24 to 32 bytes of memory. The same number of deleted images triggers a full
+    /// merge. Small numbers cause many small files. Default 8192: about 80 MB.
     pub segment_images: u64,
 }
 
 /// One open library.
 ///
 /// All methods take `&self` and may be called from any thread; share it in an `Arc`. Reads and
-/// searches never wait for a disk sync of a write. One thread of the engine does the writes in groups,
-/// in the order of the queue. A write that returned success survives a crash of the process and, if
-/// the disk honours syncs, of the machine.
+/// searches never wait for a disk sync of a write. One thread of the engine does the writes in
+/// groups, in the order of the queue. A write that returned success survives a crash of the process
+/// and, if the disk honours syncs, of the machine.
 ///
 /// ```
 /// use same_image::{Engine, NewRecord, Options, Query};
@@ -119,8 +119,8 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// A position in a listing. It remains valid while images are added and deleted, also over a restart:
-/// no remaining image is listed twice or skipped.
+/// A position in a listing. It remains valid while images are added and deleted, also over a
+/// restart: no remaining image is listed twice or skipped.
 ///
 /// Its text form (`Display`, `FromStr`) is for page tokens and has no other guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,9 +135,9 @@ pub struct Stats {
     pub capacity: u64,
     /// Size of the library's files in bytes.
     pub disk_bytes: u64,
-    /// Images that had no usable local features when the library was opened, because another version
-    /// of the engine added them. Searches find whole copies of them, but no parts; delete and add them
-    /// again to find parts too.
+    /// Images that had no usable local features when the library was opened, because another
+    /// version of the engine added them. Searches find whole copies of them, but no parts; delete
+    /// and add them again to find parts too.
     pub unindexed: u64,
 }
 
@@ -146,15 +146,16 @@ pub struct Stats {
 impl Engine {
     /// Opens the library in a directory; creates an empty one if there is none.
     ///
-    /// Cost: reads a record of 150 bytes per image and every segment file of the index once (about one
-    /// second per gigabyte), and indexes the newest images from the library file. Segments that are
-    /// missing, damaged or of another version are rebuilt from it and logged: about one second of one
-    /// core for 10,000 images.
+    /// Cost: reads a record of 150 bytes per image and every segment file of the index once (about
+    /// one second per gigabyte), and indexes the newest images from the library file. Segments that
+    /// are missing, damaged or of another version are rebuilt from it and logged: about one second
+    /// of one core for 10,000 images.
     ///
     /// # Errors
     ///
     /// [`OpenError::InUse`] when another process has the library open, [`OpenError::Format`] when
-    /// another version of the engine wrote it, [`OpenError::Storage`] when the disk or the file fails.
+    /// another version of the engine wrote it, [`OpenError::Storage`] when the disk or the file
+    /// fails.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let Options {
             capacity,
@@ -219,12 +220,13 @@ impl Engine {
         })
     }
 
-    /// Queues an add; calls `done` when the image is durable and searchable, or when the add failed.
+    /// Queues an add; calls `done` when the image is durable and searchable, or when the add
+    /// failed.
     ///
-    /// A duplicate (same bytes) is no error: the stored record is unchanged and [`Added::existed`] is
-    /// true. Never blocks. The queue uses about 20 kB per image and has no limit, so callers must bound
-    /// the adds that they have in flight. `done` is called exactly once, usually on the writer thread:
-    /// it must be quick and must not panic. Its error is [`WriteError::Full`],
+    /// A duplicate (same bytes) is no error: the stored record is unchanged and [`Added::existed`]
+    /// is true. Never blocks. The queue uses about 20 kB per image and has no limit, so callers
+    /// must bound the adds that they have in flight. `done` is called exactly once, usually on the
+    /// writer thread: it must be quick and must not panic. Its error is [`WriteError::Full`],
     /// [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
     /// [`WriteError::Closed`].
     pub fn add(
@@ -239,7 +241,8 @@ impl Engine {
 
     /// Queues a change of brief or tags; calls `done` with the image's sign when it is durable.
     ///
-    /// The rules of [`Engine::add`] apply to `done`; its error may also be [`WriteError::NotFound`].
+    /// The rules of [`Engine::add`] apply to `done`; its error may also be
+    /// [`WriteError::NotFound`].
     pub fn update(
         &self,
         target: Target,
@@ -250,10 +253,11 @@ impl Engine {
             .queue(move |batch| batch.update(&target, &update), done);
     }
 
-    /// Queues deletes in one transaction; calls `done` with the sign of the deleted image per target.
+    /// Queues deletes in one transaction; calls `done` with the sign of the deleted image per
+    /// target.
     ///
-    /// It is `None` for a target that matches no stored image. The rules of [`Engine::add`] apply to
-    /// `done`.
+    /// It is `None` for a target that matches no stored image. The rules of [`Engine::add`] apply
+    /// to `done`.
     pub fn delete(
         &self,
         targets: Vec<Target>,
@@ -268,10 +272,10 @@ impl Engine {
     /// Finds stored images that are the same as the query, best first.
     ///
     /// Finds every image whose add completed before the call, and no deleted image. Verifies the
-    /// geometry of the 200 best candidates, or of 1000 when the page ends at the 200th match or later.
-    /// Cost: 20–50 ms of one core for some hundred thousand features, up to about half a second more
-    /// when many images share features, and one record read per returned match. Searches, writes and
-    /// merges do not wait for each other.
+    /// geometry of the 200 best candidates, or of 1000 when the page ends at the 200th match or
+    /// later. Cost: 20–50 ms of one core for some hundred thousand features, up to about half a
+    /// second more when many images share features, and one record read per returned match.
+    /// Searches, writes and merges do not wait for each other.
     ///
     /// # Errors
     ///
@@ -308,8 +312,8 @@ impl Engine {
 
     /// Lists up to `limit` stored images after a cursor, oldest first; from the start with `None`.
     ///
-    /// A page can be shorter than `limit` without being the last one: check [`Page::next`]. Cost: one
-    /// record read per listed image; for a filter that admits few images, 5 bytes per excluded
+    /// A page can be shorter than `limit` without being the last one: check [`Page::next`]. Cost:
+    /// one record read per listed image; for a filter that admits few images, 5 bytes per excluded
     /// image.
     ///
     /// # Errors
@@ -357,8 +361,8 @@ impl Engine {
 
     /// Does the queued writes and closes the library.
     ///
-    /// Blocks until they are durable. Later calls return `Closed` errors; a second close does nothing.
-    /// Dropping the engine closes it.
+    /// Blocks until they are durable. Later calls return `Closed` errors; a second close does
+    /// nothing. Dropping the engine closes it.
     pub fn close(&self) {
         self.writer.close();
         let merger = self.merger.lock();

@@ -1,15 +1,15 @@
 //! The local-feature pipeline: computes visual words with keypoints from a grey image.
 //!
-//! Order: `scale_space` (working size, scale space) → `detect` (extrema) → `describe` (orientations,
-//! descriptors) → `quantise` (visual words of the `codebook`). A library image has only words
-//! ([`Features`], stored in the format of `encoding`). A query keeps its descriptors
-//! ([`QueryFeatures`]), because it is compared with several cells and in mirrored and inverted form.
-//! This module does not depend on files, decoding, the index or the store. Cost on one core: 30–60 ms
-//! for a library image, twice that for a query.
+//! Order: `scale_space` (working size, scale space) → `detect` (extrema) → `describe`
+//! (orientations, descriptors) → `quantise` (visual words of the `codebook`). A library image has
+//! only words ([`Features`], stored in the format of `encoding`). A query keeps its descriptors
+//! ([`QueryFeatures`]), because it is compared with several cells and in mirrored and inverted
+//! form. This module does not depend on files, decoding, the index or the store. Cost on one core:
+//! 30–60 ms for a library image, twice that for a query.
 
 #![allow(
     clippy::cast_possible_truncation,
-    reason = "pixel coordinates, counts and codes are rounded on purpose and stay in range"
+    reason = "pixel coordinates, counts and codes are rounded on purpose and are in range"
 )]
 
 pub mod codebook;
@@ -141,8 +141,8 @@ impl ExtractionProfile {
         }
     }
 
-    /// Returns the maximum number of features (engine design, section 3: more in the library have no
-    /// measurable effect).
+    /// Returns the maximum number of features (engine design, section 3: more in the library have
+    /// no measurable effect).
     pub fn max_features(self) -> usize {
         match self {
             Self::Library => 400,

@@ -6,10 +6,10 @@ use crate::verify::Overlap;
 ///
 /// Coordinates are relative to the upright image (EXIF orientation applied): x from 0 at the left
 /// edge to 1 at the right, y from 0 at the top to 1 at the bottom; corners in the query can be
-/// slightly outside when one image is rotated. The order of the corners is top left, top right, bottom
-/// right, bottom left *of the stored image's part*. Corner `i` in one image corresponds to corner `i`
-/// in the other, so the corners of a rotated or mirrored copy have a rotated or mirrored order in
-/// `query`.
+/// slightly outside when one image is rotated. The order of the corners is top left, top right,
+/// bottom right, bottom left *of the stored image's part*. Corner `i` in one image corresponds to
+/// corner `i` in the other, so the corners of a rotated or mirrored copy have a rotated or mirrored
+/// order in `query`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Geometry {
     /// The shared part in the query image.

@@ -1,11 +1,11 @@
 //! The inverted index: finds the images that share features with a query, and their alignment.
 //!
-//! It is an LSM tree. The newest images are in a *memtable* ([`memtable`]); *segments* ([`segment`])
-//! are immutable files; *compaction* ([`merge`]) seals the memtable and merges it and small segments
-//! into a new segment. All of them are the *components* of the index. A search collects near
-//! postings of all components (`votes`) and verifies and scores the best images (`verified`). The
-//! index is a cache: it stores ids, no records, and a delete does not change it. The caller's filter
-//! excludes deleted images.
+//! It is an LSM tree. The newest images are in a *memtable* ([`memtable`]); *segments*
+//! ([`segment`]) are immutable files; *compaction* ([`merge`]) seals the memtable and merges it and
+//! small segments into a new segment. All of them are the *components* of the index. A search
+//! collects near postings of all components (`votes`) and verifies and scores the best images
+//! (`verified`). The index is a cache: it stores ids, no records, and a delete does not change it.
+//! The caller's filter excludes deleted images.
 //!
 //! Concurrency: a search copies the list of components. Then it holds only one lock at a time,
 //! inside the memtable, while it reads one posting list. Searches, adds and merges therefore delay
@@ -46,8 +46,8 @@ pub use verified::VerifiedMatch;
 
 /// The postings of a library. All methods may be called from any thread.
 ///
-/// A merge has three steps: [`Index::plan_merge`], [`Merge::write`], [`Index::replace`]. Searches and
-/// adds continue meanwhile. Only one thread at a time may merge.
+/// A merge has three steps: [`Index::plan_merge`], [`Merge::write`], [`Index::replace`]. Searches
+/// and adds continue meanwhile. Only one thread at a time may merge.
 #[derive(Default)]
 pub struct Index {
     components: RwLock<Components>,
@@ -98,27 +98,33 @@ impl Index {
     /// Returns the number of images that are in no segment yet.
     pub fn unsealed(&self) -> u64 {
         let components = self.components();
-        let sealed = components.sealed.iter();
-        let memtables = sealed.filter(|component| component.segment().is_none());
-        u64::from(components.memtable.images())
-            + memtables
-                .map(|memtable| u64::from(memtable.postings().images()))
-                .sum::<u64>()
+        let sealed: u64 = components
+            .sealed
+            .iter()
+            .filter(|component| component.segment().is_none())
+            .map(|memtable| u64::from(memtable.postings().images()))
+            .sum();
+        sealed + u64::from(components.memtable.images())
     }
 
     /// Returns the number of all images. Deleted ones count too, and one that is in two components
     /// counts twice.
     pub fn images(&self) -> u64 {
-        let components = self.components();
-        let images = |component: &dyn PostingLists| u64::from(component.images());
-        components.all().into_iter().map(images).sum()
+        self.components()
+            .all()
+            .into_iter()
+            .map(|component| u64::from(component.images()))
+            .sum()
     }
 
     /// Returns the size of all segment files in bytes.
     pub fn file_bytes(&self) -> u64 {
-        let components = self.components();
-        let segments = components.sealed.iter().filter_map(Sealed::segment);
-        segments.map(Segment::size_bytes).sum()
+        self.components()
+            .sealed
+            .iter()
+            .filter_map(Sealed::segment)
+            .map(Segment::size_bytes)
+            .sum()
     }
 
     /// Seals the memtable and selects the components to merge; `None` when there is nothing to
@@ -133,7 +139,8 @@ impl Index {
         })
     }
 
-    /// Replaces the merged components by the written segment; returns the files that can be deleted.
+    /// Replaces the merged components by the written segment; returns the files that can be
+    /// deleted.
     pub fn replace(&self, merge: &Merge, segment: Segment) -> Vec<PathBuf> {
         let merged = |component: &Sealed| merge.components.iter().any(|it| it.is(component));
         self.change(|Components { sealed, .. }| {
@@ -141,8 +148,12 @@ impl Index {
             sealed.retain(|component| !merged(component));
             sealed.insert(position, Sealed::Segment(Arc::new(segment)));
         });
-        let segments = merge.components.iter().filter_map(Sealed::segment);
-        segments.map(|segment| segment.path().to_owned()).collect()
+        merge
+            .components
+            .iter()
+            .filter_map(Sealed::segment)
+            .map(|segment| segment.path().to_owned())
+            .collect()
     }
 
     /// Finds the images that share a part with the query, by descending score.
@@ -197,8 +208,9 @@ impl std::fmt::Debug for Index {
 
 impl Components {
     fn all(&self) -> Vec<&dyn PostingLists> {
-        let sealed = self.sealed.iter().map(Sealed::postings);
-        sealed
+        self.sealed
+            .iter()
+            .map(Sealed::postings)
             .chain([&*self.memtable as &dyn PostingLists])
             .collect()
     }

@@ -6,11 +6,11 @@
 //! Reading order, which is the order in which an image is processed: [`Engine`] is the public API;
 //! `prepare` computes what the library stores of a file (`decode` decodes it, `identity` identifies
 //! it, `pdq` hashes the whole image, [`features`] describes its parts); `store` makes it durable;
-//! `search_state` has what a search reads: the `catalog` of whole images and the [`index`] of parts,
-//! whose matches [`verify`] aligns with the query.
+//! `search_state` has what a search reads: the `catalog` of whole images and the [`index`] of
+//! parts, whose matches [`verify`] aligns with the query.
 //!
-//! **Invariant:** the catalog, the index and every other structure in memory can be rebuilt from the
-//! store; a write that returned success is in the store.
+//! **Invariant:** the catalog, the index and every other structure in memory can be rebuilt from
+//! the store; a write that returned success is in the store.
 //!
 //! [`features`], [`index`] and [`verify`] are public only to measure them; users need [`Engine`].
 

@@ -2,10 +2,10 @@
 //!
 //! Source: Meta, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm" (2019)
 //! and its reference implementation, `facebook/ThreatExchange: pdq/cpp`. Order of events: a tent
-//! filter and 64 × 64 samples → quality from their gradients → 16 × 16 low frequencies of the cosine
-//! transform → one bit for each that is above the median. The eight rotated and mirrored hashes
-//! are computed from the same coefficients. Deviation: luminance is rounded to a byte before filtering,
-//! which moves a few bits.
+//! filter and 64 × 64 samples → quality from their gradients → 16 × 16 low frequencies of the
+//! cosine transform → one bit for each that is above the median. The eight rotated and mirrored
+//! hashes are computed from the same coefficients. Deviation: luminance is rounded to a byte before
+//! filtering, which moves a few bits.
 
 mod filter;
 mod transform;
@@ -24,8 +24,8 @@ pub(crate) const BITS: u32 = 256;
 /// 76 bits apart (measured, see docs/engine.md).
 pub(crate) const MAX_DISTANCE: u32 = 31;
 
-/// Minimum quality, of 100, at which hashes are compared (Meta's recommendation): featureless images
-/// have similar hashes.
+/// Minimum quality, of 100, at which hashes are compared (Meta's recommendation): featureless
+/// images have similar hashes.
 pub(crate) const MIN_QUALITY: u8 = 50;
 
 /// A 256-bit hash; bit `16 i + j` belongs to vertical frequency `i` and horizontal frequency `j`.

@@ -2,8 +2,8 @@
 //!
 //! A write is one durable transaction over all tables (`store::batch`) and returns what it changed
 //! (`store::changes`). Reads see the last commit and never wait for a write. After a failed disk
-//! operation redb rejects every call until the file is opened again, so the store reopens the file: a
-//! failed write does not make the next one fail. This module does not depend on searching.
+//! operation redb rejects every call until the file is opened again, so the store reopens the file:
+//! a failed write does not make the next one fail. This module does not depend on searching.
 //!
 //! Tables of format 1, file `library.redb`:
 //!
@@ -223,7 +223,7 @@ impl Store {
     /// Reopens the file after a failed disk operation, from which redb does not recover.
     fn recover_from<T>(&self, result: &Result<T, StoreError>, opening: u64) {
         if let Err(StoreError::DiskFull | StoreError::Io { .. }) = result {
-            // If this fails too, the handle stays lost, and the next call returns its own error.
+            // If this fails too, the handle remains lost, and the next call returns its own error.
             let _ = self.reopen(opening);
         }
     }
@@ -257,8 +257,8 @@ fn commit(
     write: impl FnOnce(&mut Batch<'_>) -> Result<(), StoreError>,
 ) -> Result<Changes, StoreError> {
     let mut transaction = database.begin_write()?;
-    // Costs a second sync per group. It avoids reading the whole file (20 kB per image) at each open
-    // after a crash or a failed write; on a full disk every failed write causes such an open.
+    // Costs a second sync per group. It avoids reading the whole file (20 kB per image) at each
+    // open after a crash or a failed write; on a full disk every failed write causes such an open.
     transaction.set_quick_repair(true);
     let mut batch = Batch::open(&transaction, capacity)?;
     write(&mut batch)?;

@@ -23,7 +23,7 @@ use std::f32::consts::{PI, TAU};
 use crate::features::Keypoint;
 
 pub use affine::Affine;
-pub use correspondence::{Correspondence, Form, Frame};
+pub use correspondence::{Correspondence, ImageShape, QueryForm};
 pub use overlap::Overlap;
 
 /// Maximum error of an inlier of a hypothesis, in diagonals of the library image (engine design,
@@ -43,8 +43,8 @@ const MAX_HYPOTHESES: usize = 60;
 const MIN_AFFINE_INLIERS: usize = 6;
 /// Maximum ratio of the singular values of an affine map: an image seen at an angle of 65°.
 const MAX_ANISOTROPY: f32 = 2.5;
-/// Cells along the longer side; only one inlier per cell counts. A cell is 4 pixels of a query, 3 of
-/// a library image.
+/// Cells along the longer side; only one inlier per cell counts. A cell is 4 pixels of a query, 3
+/// of a library image.
 const QUERY_CELLS: f32 = 240.0;
 const LIBRARY_CELLS: f32 = 213.0;
 
@@ -55,7 +55,7 @@ pub struct Alignment {
     /// fractions of the longer side.
     pub affine: Affine,
     /// The form in which the query was compared.
-    pub form: Form,
+    pub form: QueryForm,
     /// Number of distinct inliers.
     pub inliers: usize,
     /// Sum of the weights of the inliers.
@@ -68,9 +68,9 @@ pub struct Alignment {
 /// agree.
 pub fn align(
     correspondences: &[Correspondence],
-    query: Frame,
-    library: Frame,
-    form: Form,
+    query: ImageShape,
+    library: ImageShape,
+    form: QueryForm,
 ) -> Option<Alignment> {
     let diagonal = library.width.hypot(library.height);
     let mut order: Vec<usize> = (0..correspondences.len()).collect();

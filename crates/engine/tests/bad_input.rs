@@ -1,9 +1,12 @@
-//! Images that give a search little, nothing or too much to compare.
+//! Images with few features, no features, or features that very many images share.
 //!
-//! What has no feature and no telling hash is found by its bytes and by nothing else; unusual kinds
-//! of files are found like any other; what very many images share hides none of them.
+//! An image without features and with a hash of low quality is found only by its bytes. Unusual
+//! file formats are found like any other. Features that very many images share hide none of them.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 #![allow(clippy::cast_possible_truncation, reason = "drawn values are bytes")]
 
 #[path = "support/attack.rs"]
@@ -30,7 +33,7 @@ fn noise(seed: u64, width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// A smooth slope from one grey to another, across or down.
+/// A linear gradient from one grey to another, horizontal or vertical.
 fn slope(from: u32, to: u32, across: bool) -> RgbImage {
     RgbImage::from_fn(320, 240, |x, y| {
         let along = if across { x * 255 / 319 } else { y * 255 / 239 };
@@ -38,9 +41,9 @@ fn slope(from: u32, to: u32, across: bool) -> RgbImage {
     })
 }
 
-/// Images of every kind that is hard to tell from its like; two numbers give two libraries with
-/// no image in common.
-fn meagre(number: u8) -> Vec<(&'static str, RgbImage)> {
+/// Images of every kind that is hard to distinguish; two numbers give two libraries without a
+/// common image.
+fn featureless(number: u8) -> Vec<(&'static str, RgbImage)> {
     let seed = u64::from(number);
     let grey = 90 + 20 * number;
     vec![
@@ -58,13 +61,13 @@ fn meagre(number: u8) -> Vec<(&'static str, RgbImage)> {
 }
 
 #[test]
-fn images_with_little_to_compare_are_found_by_their_bytes_and_never_taken_for_each_other() {
+fn images_with_few_features_are_found_by_their_bytes_and_never_confused() {
     let library = Library::new();
-    for (name, image) in meagre(0) {
+    for (name, image) in featureless(0) {
         library.add(&draw::png(&image), name, &[]).unwrap();
     }
 
-    for (name, image) in meagre(0) {
+    for (name, image) in featureless(0) {
         let found = library.search(&draw::png(&image)).matches;
         let found: Vec<_> = found
             .iter()
@@ -72,13 +75,13 @@ fn images_with_little_to_compare_are_found_by_their_bytes_and_never_taken_for_ea
             .collect();
         assert_eq!(found, [(name, 1.0)]);
     }
-    for (name, image) in meagre(1) {
+    for (name, image) in featureless(1) {
         let found = library.search(&draw::png(&image)).matches;
         assert!(found.is_empty(), "{name} found {found:?}");
     }
 }
 
-/// Files of one poster in all the ways that the `image` crate writes.
+/// Files of one poster in all the formats that the `image` crate writes.
 fn kinds(image: &RgbImage) -> Vec<(&'static str, Vec<u8>)> {
     let image = DynamicImage::ImageRgb8(image.clone());
     let mut glass = image.to_rgba8();
@@ -123,7 +126,8 @@ fn files_of_every_kind_are_found_as_copies_of_each_other_and_by_a_part() {
 
 #[test]
 fn palette_cmyk_progressive_and_animated_files_are_added_and_found() {
-    // Drawn with Pillow, since the `image` crate cannot write these kinds; all show four quarters.
+    // Drawn with Pillow, because the `image` crate cannot write these formats; all show four
+    // quarters.
     let files: [(&str, &[u8]); 5] = [
         ("progressive", include_bytes!("data/progressive.jpg")),
         ("cmyk", include_bytes!("data/cmyk.jpg")),
@@ -148,7 +152,7 @@ fn palette_cmyk_progressive_and_animated_files_are_added_and_found() {
 }
 
 #[test]
-fn a_logo_in_every_image_hides_none_of_them_and_fills_no_more_than_the_compared() {
+fn a_logo_in_every_image_hides_none_of_them_and_fills_only_the_verified() {
     const IMAGES: u64 = 240;
     let logo = poster::poster(5, 100, 80);
     let with_logo = |seed| {
@@ -180,6 +184,6 @@ fn a_logo_in_every_image_hides_none_of_them_and_fills_no_more_than_the_compared(
             .matches
             .len()
     };
-    assert_eq!(found(199), 199, "the 200 likeliest are compared");
-    assert!(found(1000) > 200, "a deep page compares more");
+    assert_eq!(found(199), 199, "the 200 best candidates are verified");
+    assert!(found(1000) > 200, "a deep page verifies more");
 }

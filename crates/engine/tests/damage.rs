@@ -1,9 +1,13 @@
-//! Cache files that something has changed while nobody looked: no wrong answer, no crash.
+//! Segment files that were changed while the library was closed: no wrong result, no crash.
 //!
-//! A library with several segment files is closed; bytes of the files are changed, cut off, added
-//! or exchanged; opened again, it answers every search as before and the files are whole.
+//! A library with several segment files is closed; bytes of the files are changed, removed, added
+//! or exchanged. When it is opened again, every search returns the same as before and the files are
+//! valid.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 
 #[path = "support/attack.rs"]
 mod attack;
@@ -23,7 +27,7 @@ const SEGMENTS: [u64; 2] = [9, 3];
 /// One more image is in no segment.
 const IMAGES: u64 = SEGMENTS[0] + SEGMENTS[1] + 1;
 
-/// A closed library, and what it answers.
+/// A closed library and the results of its searches.
 struct Closed {
     dir: TempDir,
     queries: Vec<PreparedQuery>,
@@ -39,7 +43,7 @@ static CLOSED: LazyLock<Closed> = LazyLock::new(|| {
             add(&engine, seed);
         }
         engine.close();
-        // Writes a segment of what is in none, if it is worth one.
+        // Writes a segment of the other images, if they are enough.
         open(dir.path(), count.max(2)).close();
     }
     assert_eq!(segments(dir.path()).len(), SEGMENTS.len());
@@ -100,7 +104,7 @@ enum Damage {
     Cut(prop::sample::Index),
     Lengthen(Vec<u8>),
     Fill(u8),
-    /// Puts another file of the index in its place.
+    /// Replaces the file by another file of the index.
     Replace(prop::sample::Index),
 }
 
@@ -151,7 +155,7 @@ proptest! {
     })]
 
     #[test]
-    fn whatever_happens_to_files_of_the_index_the_answers_stay(
+    fn any_damage_to_files_of_the_index_does_not_change_results(
         damages in prop::collection::vec((any::<prop::sample::Index>(), damage()), 1..4),
     ) {
         let dir = copied(CLOSED.dir.path());
@@ -164,7 +168,7 @@ proptest! {
 
         prop_assert_eq!(&responses(&engine, &CLOSED.queries), &CLOSED.responses);
         engine.close();
-        // What was made again is believed by the next one.
+        // The next open accepts the rebuilt files.
         let again = open(dir.path(), 3);
         prop_assert_eq!(&responses(&again, &CLOSED.queries), &CLOSED.responses);
     }

@@ -1,19 +1,22 @@
-//! Kills a writing process and checks what it left behind.
+//! Kills a writing process and checks the library that it leaves.
 //!
 //! The parent starts this test binary again as a child (the ignored test `child_process`), which
-//! sends writes to the engine and prints each response. The parent kills it with SIGKILL after some
-//! answers, opens the library itself and compares it with a model. Writes are done in the order they
-//! are queued, so the library must hold exactly the first `k` of them, `k` being at least the number
-//! of responses: then no answered write is lost, and no deleted image returns. The next child goes
-//! on with the same library.
+//! queues writes and prints the result of each. The parent kills it with SIGKILL after some
+//! results, opens the library itself and compares it with a model. Writes are done in the order of
+//! the queue, so the library must contain exactly the first `k` writes, `k` being the number of
+//! results or more: then no acknowledged write is lost, and no deleted image returns. The next
+//! child continues with the same library.
 //!
 //! Meanwhile the child searches, and writes a segment of the index for every few images, so that
-//! kills fall into the writing of segments, too. Between two children the parent damages one.
+//! kills interrupt merges too. Between two children the parent damages a segment.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 #![allow(
     clippy::print_stdout,
-    reason = "the child answers on it, the parent tells its seeds"
+    reason = "the child prints results, the parent its seeds"
 )]
 
 #[path = "support/draw.rs"]
@@ -33,22 +36,22 @@ use same_image::{
     ContentHash, Engine, NewRecord, Options, Query, RecordUpdate, TagFilter, Target, WriteError,
 };
 
-/// How often a child is killed.
+/// Number of children that are killed.
 const ROUNDS: u64 = 30;
 
-/// The images that writes are about.
+/// Number of images in use.
 const IMAGES: u32 = 12;
 
-/// Writes of one child; more than it lives to do.
+/// Writes of one child, more than it can do before it is killed.
 const WRITES: u64 = 5000;
 
-/// Writes a child has queued and not yet printed the response of, at most: enough to form groups.
+/// Maximum number of writes of a child in flight: enough to form groups.
 const IN_FLIGHT: usize = 24;
 
-/// The most answers to wait for before a kill.
-const ANSWERS: u32 = 120;
+/// Maximum number of results before a kill.
+const MAX_RESULTS: u32 = 120;
 
-/// One write, about images by their index.
+/// One write; images by their index.
 #[derive(Clone, Debug)]
 enum Op {
     Add(u32, String, u16),
@@ -56,11 +59,11 @@ enum Op {
     Delete(Vec<u32>),
 }
 
-/// What the library should hold: brief and tag by image.
+/// The expected library: brief and tag by image.
 type Model = BTreeMap<u32, (String, u16)>;
 
 #[test]
-fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
+fn no_acknowledged_write_is_lost_and_no_deleted_image_returns_after_sigkill() {
     let seed = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
@@ -74,20 +77,20 @@ fn no_answered_write_is_lost_and_nothing_deleted_returns_after_sigkill() {
 
     for round in 0..ROUNDS {
         let seed = chance.next();
-        let responses = run_and_kill(dir.path(), seed, chance.below(ANSWERS));
+        let results = run_and_kill(dir.path(), seed, chance.below(MAX_RESULTS));
 
         damage_a_segment(dir.path(), &mut chance);
         let engine = Engine::open(dir.path(), options()).unwrap();
-        let done = surviving_writes(&engine, &images, &mut model, seed, &responses);
+        let done = surviving_writes(&engine, &images, &mut model, seed, &results);
 
         println!(
-            "round {round} seed {seed}: {} answered, {done} done",
-            responses.len()
+            "round {round} seed {seed}: {} acknowledged, {done} done",
+            results.len()
         );
     }
 }
 
-/// Segments of very few images, so that they are written all the time.
+/// Segments of very few images, so that merges are frequent.
 fn options() -> Options {
     Options {
         segment_images: 3,
@@ -95,7 +98,7 @@ fn options() -> Options {
     }
 }
 
-/// Flips a bit of a file of the index, cuts it, or takes it away; or does nothing.
+/// Flips a bit of a file of the index, truncates it, deletes it, or does nothing.
 fn damage_a_segment(dir: &Path, chance: &mut Chance) {
     let files = fs::read_dir(dir.join("index")).unwrap();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
@@ -114,36 +117,36 @@ fn damage_a_segment(dir: &Path, chance: &mut Chance) {
     }
 }
 
-/// Starts a child, waits for some answers, kills it, and returns all answers it gave.
-fn run_and_kill(dir: &Path, seed: u64, wanted: u32) -> Vec<String> {
+/// Starts a child, waits for some results, kills it, and returns all results that it printed.
+fn run_and_kill(dir: &Path, seed: u64, until: u32) -> Vec<String> {
     let mut child = spawn(dir, seed);
     let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut responses = Vec::new();
-    while responses.len() <= wanted as usize {
+    let mut results = Vec::new();
+    while results.len() <= until as usize {
         let mut line = String::new();
         assert!(
             lines.read_line(&mut line).unwrap() > 0,
-            "the child ended by itself"
+            "the child ended without a kill"
         );
-        responses.extend(
-            line.strip_prefix("answer ")
-                .map(|response| response.trim_end().to_owned()),
+        results.extend(
+            line.strip_prefix("result ")
+                .map(|result| result.trim_end().to_owned()),
         );
     }
     child.kill().unwrap();
     child.wait().unwrap();
 
-    // What it printed before it died counts as answered, too; a half line does not.
+    // Complete lines that it printed before it died count too.
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
-    responses.extend(
+    results.extend(
         whole
             .lines()
-            .filter_map(|line| line.strip_prefix("answer "))
+            .filter_map(|line| line.strip_prefix("result "))
             .map(str::to_owned),
     );
-    responses
+    results
 }
 
 fn spawn(dir: &Path, seed: u64) -> Child {
@@ -158,35 +161,35 @@ fn spawn(dir: &Path, seed: u64) -> Child {
     child
 }
 
-/// Finds the number of writes that are in the library, carries the model there, and checks that it
-/// covers every response and that the responses were true.
+/// Finds the number of writes that are in the library, applies them to the model, and checks that
+/// all printed results are among them and correct.
 fn surviving_writes(
     engine: &Engine,
     images: &[Vec<u8>],
     model: &mut Model,
     seed: u64,
-    responses: &[String],
+    results: &[String],
 ) -> usize {
     let held = read_back(engine, images);
     let mut done = 0;
     for op in ops(seed) {
-        if done >= responses.len() && *model == held {
+        if done >= results.len() && *model == held {
             break;
         }
         let outcome = apply(model, &op);
-        if let Some(response) = responses.get(done) {
-            assert_eq!(*response, outcome, "answer {done} of seed {seed}: {op:?}");
+        if let Some(result) = results.get(done) {
+            assert_eq!(*result, outcome, "result {done} of seed {seed}: {op:?}");
         }
         done += 1;
         assert!(
-            done <= responses.len() + 2 * IN_FLIGHT,
+            done <= results.len() + 2 * IN_FLIGHT,
             "seed {seed}: no number of writes gives {held:?}"
         );
     }
     done
 }
 
-/// Reads the library through every way it can be asked, which must agree.
+/// Reads the library through every method of the engine; all must agree.
 fn read_back(engine: &Engine, images: &[Vec<u8>]) -> Model {
     let mut held = Model::new();
     for (index, bytes) in (0..).zip(images) {
@@ -229,7 +232,7 @@ fn ops(seed: u64) -> impl Iterator<Item = Op> {
     })
 }
 
-/// Does a write to the model and returns what the engine should answer.
+/// Applies a write to the model and returns the expected result.
 fn apply(model: &mut Model, op: &Op) -> String {
     match op {
         Op::Add(image, brief, tag) => {
@@ -261,8 +264,8 @@ fn images() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Not a test of its own: what the parent starts and kills. Without a parent it has nothing to read
-/// and ends.
+/// Not a test, but the child that the parent starts and kills. Without a parent its input is empty
+/// and it ends.
 #[test]
 #[ignore = "started by the test above"]
 fn child_process() {
@@ -272,21 +275,21 @@ fn child_process() {
     };
     let engine = Arc::new(Engine::open(Path::new(&dir.unwrap()), options()).unwrap());
     let images = images();
-    let (answered, responses) = mpsc::channel();
+    let (sender, results) = mpsc::channel();
     search_forever(Arc::clone(&engine), images.clone());
 
     let mut in_flight = 0;
     for op in ops(seed.unwrap().parse().unwrap()) {
         if in_flight == IN_FLIGHT {
-            println!("answer {}", responses.recv().unwrap());
+            println!("result {}", results.recv().unwrap());
             in_flight -= 1;
         }
-        queue(&engine, &images, op, answered.clone());
+        queue(&engine, &images, op, sender.clone());
         in_flight += 1;
     }
 }
 
-/// Searches beside the writes; a surprise ends the child, which the parent notices.
+/// Searches during the writes; a wrong result ends the child, which fails the parent.
 fn search_forever(engine: Arc<Engine>, images: Vec<Vec<u8>>) {
     let search = move |bytes: &Vec<u8>| {
         let query = engine.prepare_query(bytes).unwrap();
@@ -304,8 +307,8 @@ fn search_forever(engine: Arc<Engine>, images: Vec<Vec<u8>>) {
     });
 }
 
-/// Queues one write whose response goes into the channel, in the model's words.
-fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<String>) {
+/// Queues one write and sends its result to the channel, in the format of the model.
+fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, results: mpsc::Sender<String>) {
     let target = |image: u32| Target::Content(ContentHash::of(&images[image as usize]));
     match op {
         Op::Add(image, brief, tag) => {
@@ -315,7 +318,7 @@ fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<Str
                 tags: vec![tag],
             };
             engine.add(prepared, record, move |added| {
-                answered
+                results
                     .send(format!("add {}", added.unwrap().existed))
                     .unwrap();
             });
@@ -331,14 +334,14 @@ fn queue(engine: &Engine, images: &[Vec<u8>], op: Op, answered: mpsc::Sender<Str
                     Err(WriteError::NotFound) => false,
                     Err(error) => panic!("{error}"),
                 };
-                answered.send(format!("update {found}")).unwrap();
+                results.send(format!("update {found}")).unwrap();
             });
         }
         Op::Delete(deleted) => {
             let targets = deleted.into_iter().map(target).collect();
             engine.delete(targets, move |deleted| {
                 let found: Vec<bool> = deleted.unwrap().iter().map(Option::is_some).collect();
-                answered.send(format!("delete {found:?}")).unwrap();
+                results.send(format!("delete {found:?}")).unwrap();
             });
         }
     }

@@ -1,4 +1,4 @@
-//! The engine through its public face.
+//! The engine through its public API.
 
 #[path = "support/draw.rs"]
 mod draw;
@@ -33,7 +33,7 @@ fn an_added_image_is_found_by_its_bytes_and_by_a_re_encoded_copy() {
 }
 
 #[test]
-fn turned_and_mirrored_copies_are_found_and_other_images_are_not() {
+fn rotated_and_mirrored_copies_are_found_and_other_images_are_not() {
     let library = Library::new();
     let image = draw::image(2, 400, 300);
     let sign = library.add(&draw::png(&image), "", &[]).unwrap().sign;
@@ -56,7 +56,7 @@ fn turned_and_mirrored_copies_are_found_and_other_images_are_not() {
 }
 
 #[test]
-fn a_duplicate_keeps_the_stored_record_and_says_so() {
+fn a_duplicate_keeps_the_stored_record_and_reports_existed() {
     let library = Library::new();
     let bytes = draw::png(&draw::image(4, 90, 90));
     let first = library.add(&bytes, "first", &[1]).unwrap();
@@ -83,7 +83,7 @@ fn exact_lookup_needs_no_decoding() {
 }
 
 #[test]
-fn an_update_shows_at_once_and_leaves_absent_fields() {
+fn an_update_is_visible_at_once_and_keeps_absent_fields() {
     let library = Library::new();
     let bytes = draw::png(&draw::image(6, 90, 90));
     let sign = library.add(&bytes, "old", &[1, 2]).unwrap().sign;
@@ -123,7 +123,7 @@ fn an_update_of_an_unknown_image_is_not_found() {
 }
 
 #[test]
-fn a_deleted_image_is_gone_and_each_target_has_its_outcome() {
+fn a_deleted_image_is_not_found_and_each_target_has_its_result() {
     let library = Library::new();
     let [one, two, three] = [7, 8, 9].map(|seed| draw::png(&draw::image(seed, 90, 90)));
     let [first, second, third] =
@@ -160,12 +160,12 @@ fn a_deleted_image_can_be_added_again_under_its_sign() {
 }
 
 #[test]
-fn everything_is_there_after_reopening() {
+fn everything_is_stored_after_reopening() {
     let library = Library::new();
     let kept = draw::png(&draw::image(11, 200, 100));
-    let gone = draw::png(&draw::image(12, 200, 100));
+    let removed = draw::png(&draw::image(12, 200, 100));
     let sign = library.add(&kept, "kept", &[5]).unwrap().sign;
-    let deleted = library.add(&gone, "gone", &[]).unwrap().sign;
+    let deleted = library.add(&removed, "removed", &[]).unwrap().sign;
     library.delete(vec![Target::Sign(deleted)]).unwrap();
     let before = library.engine.get(sign).unwrap().unwrap();
 
@@ -177,12 +177,12 @@ fn everything_is_there_after_reopening() {
     let thumbnail = image::load_from_memory(&before.thumbnail).unwrap();
     assert_eq!((thumbnail.width(), thumbnail.height()), (200, 100));
     assert_eq!(library.signs_with(&kept, &[5], TagLogic::And), [sign]);
-    assert!(library.signs(&gone).is_empty());
+    assert!(library.signs(&removed).is_empty());
     assert_eq!(library.engine.stats().unwrap().images, 1);
 }
 
 #[test]
-fn a_library_opens_only_once_at_a_time() {
+fn a_library_cannot_be_opened_twice_at_a_time() {
     let library = Library::new();
 
     let second = same_image::Engine::open(library.path(), same_image::Options::default());
@@ -193,7 +193,7 @@ fn a_library_opens_only_once_at_a_time() {
 }
 
 #[test]
-fn a_full_library_rejects_new_images_and_still_knows_the_old_ones() {
+fn a_full_library_rejects_new_images_and_still_finds_the_old_ones() {
     let library = Library::with_capacity(1);
     let first = draw::png(&draw::image(13, 90, 90));
     let second = draw::png(&draw::image(14, 90, 90));
@@ -232,11 +232,11 @@ fn wrong_tags_and_long_briefs_are_rejected() {
 }
 
 #[test]
-fn pages_of_a_search_fit_together_and_end_at_the_thousandth_match() {
+fn pages_of_a_search_are_contiguous_and_end_at_the_thousandth_match() {
     let library = Library::new();
     let image = draw::image(16, 120, 90);
     let (done, responses) = std::sync::mpsc::channel();
-    // One image in many files: a PNG may carry any bytes after its end.
+    // One image in many files: a PNG may have any bytes after its end.
     for copy in 0..MAX_RESULTS + 3 {
         let mut bytes = draw::png(&image);
         bytes.extend(copy.to_le_bytes());
@@ -324,7 +324,7 @@ fn a_query_out_of_range_is_rejected_by_name() {
 }
 
 #[test]
-fn min_score_leaves_out_weaker_matches() {
+fn min_score_excludes_weaker_matches() {
     let library = Library::new();
     let image = draw::image(18, 200, 150);
     let sign = library.add(&draw::png(&image), "", &[]).unwrap().sign;
@@ -383,7 +383,7 @@ fn listing_pages_through_everything_in_the_order_of_adding() {
 }
 
 #[test]
-fn a_closed_engine_answers_closed() {
+fn a_closed_engine_returns_closed() {
     let library = Library::new();
     let bytes = draw::png(&draw::image(30, 60, 60));
     let sign = library.add(&bytes, "", &[]).unwrap().sign;
@@ -405,7 +405,7 @@ fn a_closed_engine_answers_closed() {
 }
 
 #[test]
-fn closing_does_what_is_queued_first() {
+fn closing_does_the_queued_writes_first() {
     let library = Library::new();
     let (done, responses) = std::sync::mpsc::channel();
     for seed in 40..60 {

@@ -1,9 +1,13 @@
-//! The engine's known weakness: another photo of the same flat facade from nearly the same place.
+//! The known weakness of the method: another photo of the same flat facade from nearly the same
+//! position.
 //!
-//! Drawn facades, one shot of each stored, others asked for. Copies of the stored shot must be
-//! found; what another shot may score is held at what was measured.
+//! One shot of each drawn facade is stored, other shots are the queries. Copies of the stored shot
+//! must be found; the number of other shots that are found must not exceed the measured one.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 
 #[path = "support/attack.rs"]
 mod attack;
@@ -52,7 +56,7 @@ fn scores(library: &Library, query: &RgbImage, building: u64) -> (f32, f32) {
 }
 
 #[test]
-fn another_photo_of_a_facade_is_rarely_taken_for_the_stored_one() {
+fn another_photo_of_a_facade_rarely_matches_the_stored_one() {
     let library = library();
     let mut table = Vec::new();
     for building in 0..BUILDINGS {

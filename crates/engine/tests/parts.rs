@@ -1,6 +1,9 @@
-//! Images that share a part with a stored one, through the engine's public face.
+//! Images that share a part with a stored one, through the public API.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 
 #[path = "support/draw.rs"]
 mod draw;
@@ -15,10 +18,10 @@ use same_image::{Geometry, RecordUpdate, Sign, TagLogic, Target};
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 
-/// How far a corner may lie from its place, in pixels of the query: 2 % of a stored image's width.
+/// Maximum error of a corner, in pixels of the query: 2 % of a stored image's width.
 const NEAR: f32 = 13.0;
 
-/// A library of a few images; the sign is that of the image that queries are made of.
+/// A library of a few images; the image is the source of the queries, the sign is its sign.
 fn library() -> (Library, RgbImage, Sign) {
     let library = Library::new();
     for seed in 101..105 {
@@ -26,12 +29,12 @@ fn library() -> (Library, RgbImage, Sign) {
         library.add(&other, "other", &[]).unwrap();
     }
     let image = draw::image(100, WIDTH, HEIGHT);
-    let added = library.add(&draw::png(&image), "wanted", &[1]).unwrap();
+    let added = library.add(&draw::png(&image), "source", &[1]).unwrap();
     (library, image, added.sign)
 }
 
-/// Expects the wanted image and no other, with a geometry that agrees with `map` from pixels of
-/// the stored image to pixels of the query.
+/// Expects the source image and no other, with a geometry that agrees with `map` from pixels of the
+/// stored image to pixels of the query.
 fn expect_found(query: &RgbImage, overlap: f32, map: impl Fn(f32, f32) -> (f32, f32)) {
     let (library, _, sign) = library();
 
@@ -39,7 +42,7 @@ fn expect_found(query: &RgbImage, overlap: f32, map: impl Fn(f32, f32) -> (f32, 
 
     assert_eq!(response.matches.len(), 1);
     let hit = &response.matches[0];
-    assert_eq!((hit.sign, hit.brief.as_str()), (sign, "wanted"));
+    assert_eq!((hit.sign, hit.brief.as_str()), (sign, "source"));
     assert!((0.5..=1.0).contains(&hit.score), "score {}", hit.score);
     let Geometry {
         query: corners,
@@ -54,19 +57,16 @@ fn expect_found(query: &RgbImage, overlap: f32, map: impl Fn(f32, f32) -> (f32, 
         let (x, y) = map(stored[0] * WIDTH as f32, stored[1] * HEIGHT as f32);
         let (across, down) = (query.width() as f32, query.height() as f32);
         let off = (corner[0] * across - x).hypot(corner[1] * down - y);
-        assert!(
-            off < NEAR,
-            "{stored:?} lies at {corner:?}, {off} pixels off"
-        );
+        assert!(off < NEAR, "{stored:?} is at {corner:?}, {off} pixels off");
     }
 }
 
-fn wanted() -> RgbImage {
+fn source() -> RgbImage {
     draw::image(100, WIDTH, HEIGHT)
 }
 
-/// Turns an image about its middle on a grey ground, keeping its sides.
-fn turned(image: &RgbImage, degrees: f32) -> RgbImage {
+/// Rotates an image about its centre on a grey background; keeps its sides.
+fn rotated(image: &RgbImage, degrees: f32) -> RgbImage {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
     RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
@@ -78,20 +78,20 @@ fn turned(image: &RgbImage, degrees: f32) -> RgbImage {
 }
 
 #[test]
-fn half_of_an_image_is_found_where_it_was_cut_out() {
+fn half_of_an_image_is_found_at_its_position() {
     let left = WIDTH / 4;
-    let part = imageops::crop_imm(&wanted(), left, 0, WIDTH / 2, HEIGHT).to_image();
+    let part = imageops::crop_imm(&source(), left, 0, WIDTH / 2, HEIGHT).to_image();
 
     expect_found(&part, 0.5, |x, y| (x - left as f32, y));
 }
 
 #[test]
-fn an_image_turned_by_15_degrees_is_found_with_its_turn() {
+fn an_image_rotated_by_15_degrees_is_found_with_its_rotation() {
     let (sin, cos) = 15f32.to_radians().sin_cos();
     let (middle_x, middle_y) = (WIDTH as f32 / 2.0, HEIGHT as f32 / 2.0);
 
-    // 0.88: what the frame leaves of a 4:3 image turned by 15 degrees.
-    expect_found(&turned(&wanted(), 15.0), 0.88, |x, y| {
+    // 0.88: the visible fraction of a 4:3 image that is rotated by 15 degrees.
+    expect_found(&rotated(&source(), 15.0), 0.88, |x, y| {
         let (dx, dy) = (x - middle_x, y - middle_y);
         (
             middle_x + cos * dx - sin * dy,
@@ -101,29 +101,29 @@ fn an_image_turned_by_15_degrees_is_found_with_its_turn() {
 }
 
 #[test]
-fn an_image_turned_by_a_right_angle_is_found_with_its_turn() {
-    let turned = imageops::rotate90(&wanted());
+fn an_image_rotated_by_a_right_angle_is_found_with_its_rotation() {
+    let rotated = imageops::rotate90(&source());
 
-    expect_found(&turned, 1.0, |x, y| (HEIGHT as f32 - y, x));
+    expect_found(&rotated, 1.0, |x, y| (HEIGHT as f32 - y, x));
 }
 
 #[test]
 fn a_mirrored_image_is_found_with_its_corners_exchanged() {
-    let mirrored = imageops::flip_horizontal(&wanted());
+    let mirrored = imageops::flip_horizontal(&source());
 
     expect_found(&mirrored, 1.0, |x, y| (WIDTH as f32 - x, y));
 }
 
 #[test]
 fn an_image_of_half_the_size_is_found() {
-    let small = imageops::resize(&wanted(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
+    let small = imageops::resize(&source(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
 
     expect_found(&small, 1.0, |x, y| (x / 2.0, y / 2.0));
 }
 
 #[test]
 fn an_image_covered_by_half_is_found() {
-    let mut covered = wanted();
+    let mut covered = source();
     let cover = draw::image(200, WIDTH / 2, HEIGHT);
     imageops::replace(&mut covered, &cover, i64::from(WIDTH / 2), 0);
 
@@ -131,9 +131,9 @@ fn an_image_covered_by_half_is_found() {
 }
 
 #[test]
-fn an_image_in_a_collage_is_found_where_it_lies() {
+fn an_image_in_a_collage_is_found_at_its_position() {
     let mut collage = draw::image(201, 960, 720);
-    let small = imageops::resize(&wanted(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
+    let small = imageops::resize(&source(), WIDTH / 2, HEIGHT / 2, FilterType::Triangle);
     imageops::replace(&mut collage, &small, 500, 300);
 
     expect_found(&collage, 1.0, |x, y| (500.0 + x / 2.0, 300.0 + y / 2.0));
@@ -141,7 +141,7 @@ fn an_image_in_a_collage_is_found_where_it_lies() {
 
 #[test]
 fn a_part_with_inverted_colours_is_found() {
-    let mut part = imageops::crop_imm(&wanted(), 0, 0, WIDTH * 3 / 4, HEIGHT).to_image();
+    let mut part = imageops::crop_imm(&source(), 0, 0, WIDTH * 3 / 4, HEIGHT).to_image();
     imageops::invert(&mut part);
 
     expect_found(&part, 0.75, |x, y| (x, y));
@@ -160,7 +160,7 @@ fn parts_of_images_that_are_not_stored_are_not_found() {
 }
 
 #[test]
-fn a_part_follows_deletes_updates_tags_and_reopening() {
+fn matches_of_parts_follow_deletes_updates_tags_and_reopening() {
     let (library, image, sign) = library();
     let part = draw::png(&imageops::crop_imm(&image, 0, 0, WIDTH / 2, HEIGHT).to_image());
     assert_eq!(library.signs_with(&part, &[1], TagLogic::And), [sign]);
@@ -197,7 +197,7 @@ fn an_image_added_again_after_its_delete_is_found_once() {
 }
 
 #[test]
-fn the_same_bytes_are_a_whole_match_whatever_else_agrees() {
+fn the_same_bytes_are_always_a_match_of_the_whole_image() {
     let (library, image, sign) = library();
 
     let found = library.search(&draw::png(&image)).matches;

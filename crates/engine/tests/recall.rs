@@ -1,11 +1,14 @@
-//! What the engine finds and what it does not, measured on drawn images.
+//! Recall and false matches of the engine, measured on drawn images.
 //!
-//! A library of posters, some of them attacked in every way of [`ATTACKS`], and images that are
-//! in none. Each attack has its floor: what was measured, less one image. The engine answers
-//! the same on every machine, so a fall below a floor is a regression. For real images see
-//! `make eval`; drawn ones are easier in most ways.
+//! A library of posters, queries that are copies of some of them, one for each of [`ATTACKS`], and
+//! queries of images that are not in the library. Each attack has a floor: the measured recall
+//! minus one image. The results are the same on every machine, so a recall below a floor is a
+//! regression. For real images see `make eval`; drawn ones are usually easier.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 #![allow(
     clippy::cast_possible_truncation,
     reason = "counts of images are small"
@@ -31,14 +34,14 @@ use library::Library;
 
 /// Images of the library that are attacked.
 const SOURCES: u64 = 6;
-/// Images of the library that are not.
+/// Images of the library that are not attacked.
 const OTHERS: u64 = 34;
-/// Images that are in no library: queries that must find nothing, backgrounds.
+/// Images that are not in the library: queries without a match, and backgrounds.
 const STRANGERS: u64 = 25;
-/// The score from which a match counts, as in `eval/recall.py`.
+/// Minimum score of a match, as in `eval/recall.py`.
 const THRESHOLD: f32 = 0.5;
 
-/// An attack: its name, how many of the [`SOURCES`] must be found, and what it does to an image.
+/// An attack: its name, its floor of [`SOURCES`] found, and its distortion of an image.
 type Attack = (&'static str, usize, fn(&RgbImage, &mut Chance) -> RgbImage);
 
 const ATTACKS: [Attack; 40] = [
@@ -52,10 +55,10 @@ const ATTACKS: [Attack; 40] = [
     ("crop to 1/2", 5, |p, c| attack::crop(p, 0.71, c)),
     ("crop to 1/4", 4, |p, c| attack::crop(p, 0.5, c)),
     ("crop to 1/9", 3, |p, c| attack::crop(p, 0.333, c)),
-    ("turn 5", 5, |p, _| attack::turn(p, 5.0)),
-    ("turn 45", 5, |p, _| attack::turn(p, 45.0)),
-    ("turn 90", 5, |p, _| image::imageops::rotate90(p)),
-    ("turn 180", 5, |p, _| image::imageops::rotate180(p)),
+    ("rotate 5", 5, |p, _| attack::rotate(p, 5.0)),
+    ("rotate 45", 5, |p, _| attack::rotate(p, 45.0)),
+    ("rotate 90", 5, |p, _| image::imageops::rotate90(p)),
+    ("rotate 180", 5, |p, _| image::imageops::rotate180(p)),
     ("mirror", 5, |p, _| image::imageops::flip_horizontal(p)),
     ("mirror, crop to 3/4", 5, |p, c| {
         attack::crop(&image::imageops::flip_horizontal(p), 0.87, c)
@@ -89,7 +92,7 @@ const ATTACKS: [Attack; 40] = [
     ("phone 50 %, tilted 40", 4, |p, c| phone(p, 0.5, 40.0, c)),
     ("all at once", 4, |p, c| {
         let part = attack::scale(&attack::crop(p, 0.8, c), 0.6, 0.6);
-        attack::jpeg(&caption(&attack::turn(&part, 7.0), 2, 4, c), 40)
+        attack::jpeg(&caption(&attack::rotate(&part, 7.0), 2, 4, c), 40)
     }),
 ];
 
@@ -113,7 +116,7 @@ fn phone(image: &RgbImage, fill: f32, tilt: f32, chance: &mut Chance) -> RgbImag
     attack::phone(image, background(chance), fill, tilt, chance)
 }
 
-/// Drawn once: drawing takes longer than searching.
+/// Drawn once, because drawing is slower than searching.
 static GROUNDS: LazyLock<Vec<RgbImage>> = LazyLock::new(|| {
     let grounds = 20_000..20_008;
     grounds.map(|seed| poster::poster(seed, 960, 720)).collect()
@@ -125,7 +128,7 @@ fn background(chance: &mut Chance) -> &'static RgbImage {
     &GROUNDS[chance.below(8) as usize]
 }
 
-/// A poster of the library, upright or lying.
+/// A poster of the library, portrait or landscape.
 fn stored(number: u64) -> RgbImage {
     let (width, height) = if number.is_multiple_of(2) {
         (720, 540)
@@ -135,8 +138,8 @@ fn stored(number: u64) -> RgbImage {
     poster::poster(number, width, height)
 }
 
-/// Images that must find nothing: posters, pages of text, clouds.
-fn stranger(number: u64) -> RgbImage {
+/// Images without a match in the library: posters, pages of text, clouds.
+fn unrelated(number: u64) -> RgbImage {
     match number % 5 {
         0 => poster::page(number, 600, 800),
         1 => clouds(number),
@@ -149,18 +152,18 @@ fn clouds(seed: u64) -> RgbImage {
     RgbImage::from_fn(640, 480, |x, y| image::Rgb([clouds.at(x, y) as u8; 3]))
 }
 
-/// What all searches said.
+/// The results of all searches.
 #[derive(Default)]
 struct Results {
     /// Found copies per attack.
     hits: BTreeMap<&'static str, usize>,
-    /// Each answer that was not the query's source.
+    /// Each match that was not the query's source.
     false_matches: Vec<String>,
 }
 
 static RESULTS: LazyLock<Results> = LazyLock::new(measure);
 
-/// Makes all queries, on as many threads as there are cores.
+/// Runs all queries, on one thread per core.
 fn measure() -> Results {
     let library = Library::new();
     for (number, image) in STORED.iter().enumerate() {
@@ -178,7 +181,7 @@ fn measure() -> Results {
                     if query >= queries {
                         return;
                     }
-                    ask(&library, query, &results);
+                    run_query(&library, query, &results);
                 }
             });
         }
@@ -186,8 +189,8 @@ fn measure() -> Results {
     results.into_inner().unwrap()
 }
 
-/// Makes one query, searches, and enters what was found.
-fn ask(library: &Library, query: usize, results: &Mutex<Results>) {
+/// Makes one query, searches, and records the result.
+fn run_query(library: &Library, query: usize, results: &Mutex<Results>) {
     let (attack, number) = (query / SOURCES as usize, (query % SOURCES as usize) as u64);
     let (name, image, source) = match ATTACKS.get(attack) {
         Some((name, _, make)) => {
@@ -197,7 +200,7 @@ fn ask(library: &Library, query: usize, results: &Mutex<Results>) {
         }
         None => {
             let number = query - ATTACKS.len() * SOURCES as usize;
-            ("stranger", stranger(number as u64), None)
+            ("unrelated", unrelated(number as u64), None)
         }
     };
     let mut response = library.search(&draw::jpeg(&image, 92)).matches;
@@ -216,29 +219,29 @@ fn ask(library: &Library, query: usize, results: &Mutex<Results>) {
 }
 
 #[test]
-fn every_attack_is_found_as_often_as_ever() {
+fn the_recall_of_every_attack_is_above_its_floor() {
     let hits = |name| RESULTS.hits[name];
     let mut table = String::new();
-    for (name, least, _) in ATTACKS {
-        writeln!(table, "{name}: {} of {SOURCES}, floor {least}", hits(name)).unwrap();
+    for (name, floor, _) in ATTACKS {
+        writeln!(table, "{name}: {} of {SOURCES}, floor {floor}", hits(name)).unwrap();
     }
     let total: usize = ATTACKS.iter().map(|(name, ..)| hits(name)).sum();
     let mean = total as f64 / (ATTACKS.len() as f64 * SOURCES as f64);
 
     let below = ATTACKS
         .iter()
-        .filter(|(name, least, _)| hits(name) < *least);
+        .filter(|(name, floor, _)| hits(name) < *floor);
     assert_eq!(below.count(), 0, "below the floor:\n{table}");
     assert!(mean >= 0.93, "mean {mean}:\n{table}");
 }
 
-/// Measured: 79. Posters share stripes and grids of dots, and one regular grid lies on another
-/// whatever else the images show; before matches that repeat counted less it was seven times as
+/// Measured: 79. Posters share stripes and grids of dots, and a regular grid aligns with another
+/// one whatever else the images show. Without the weights for burstiness it was seven times as
 /// many.
 const MAX_FALSE_MATCHES: usize = 83;
 
 #[test]
-fn other_images_are_found_no_more_often_than_ever() {
+fn false_matches_are_not_more_than_measured() {
     let found = &RESULTS.false_matches;
     assert!(
         found.len() <= MAX_FALSE_MATCHES,

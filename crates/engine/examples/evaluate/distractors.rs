@@ -1,8 +1,8 @@
 //! Synthetic images (distractors) for libraries of any size.
 //!
 //! A distractor has half the features of each of two donor images, each in one of its six nearest
-//! cells and with a quarter of its signature's bits flipped. It has as many false feature matches as a
-//! real image, but is no copy of any image.
+//! cells and with a quarter of its signature's bits flipped. It has as many false feature matches
+//! as a real image, but is no copy of any image.
 
 use same_image::features::codebook::Codebook;
 use same_image::features::quantise::nearest_words;

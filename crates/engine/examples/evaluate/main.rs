@@ -5,12 +5,12 @@
 //!          [--distractors N --donors DIR] [--segments DIR]
 //! ```
 //!
-//! Adds every image of the library to an index in memory, searches with every copy of the
-//! manifest that `attacks.py` wrote and with every negative, and prints what `recall.py` prints. A
-//! hit: the best match is the copy's source. A false match: any other image. Whole-image hashes (PDQ)
-//! are not used. Distractors are added to the library as synthetic images in segment files (3.5 GB for
-//! 500,000), which a later run with only `--segments` opens again. Times are CPU times of the thread,
-//! which other programs on the machine hardly affect.
+//! Adds every image of the library to an index in memory, searches with every copy of the manifest
+//! that `attacks.py` wrote and with every negative, and prints what `recall.py` prints. A hit: the
+//! best match is the copy's source. A false match: any other image. Whole-image hashes (PDQ) are
+//! not used. Distractors are added to the library as synthetic images in segment files (3.5 GB for
+//! 500,000), which a later run with only `--segments` opens again. Times are CPU times of the
+//! thread, which other programs on the machine hardly affect.
 
 #![allow(
     missing_docs,

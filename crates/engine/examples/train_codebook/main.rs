@@ -2,11 +2,10 @@
 //!
 //! usage: `cargo run --release -p same-image --example train_codebook -- IMAGES OUT`
 //!
-//! Order: extract the descriptors of every image with the profile of a query, also mirrored → principal
-//! components, distributed alternately to two halves, each rotated at random → 1024 centroids per half
-//! → medians of the residuals → fraction of features per centroid. The same images give the same file,
-//! byte by byte.
-//! 180 images take about three minutes on one core.
+//! Order: extract the descriptors of every image with the profile of a query, also mirrored →
+//! principal components, distributed alternately to two halves, each rotated at random → 1024
+//! centroids per half → medians of the residuals → fraction of features per centroid. The same
+//! images give the same file, byte by byte. 180 images take about three minutes on one core.
 
 #![allow(
     missing_docs,
@@ -80,7 +79,8 @@ fn train(descriptors: &[Descriptor]) -> Codebook {
     Codebook::new(offset, projection, halves)
 }
 
-/// Computes the principal components, distributes them alternately to two halves and rotates each half.
+/// Computes the principal components, distributes them alternately to two halves and rotates each
+/// half.
 fn projection(
     descriptors: &[Descriptor],
     random: &mut Random,

@@ -1,7 +1,8 @@
-//! Changes bytes of a segment file, with or without a correct checksum: it is rejected, or searched and
-//! merged without a panic. With the old checksum it is always rejected.
+//! Changes bytes of a segment file, with or without a correct checksum: it is rejected, or searched
+//! and merged without a panic. With the old checksum it is always rejected.
 //!
-//! The input is a list of changes of four bytes: section of the file, offset in it (16 bits), new value.
+//! The input is a list of changes of four bytes: section of the file, offset in it (16 bits), new
+//! value.
 
 #![no_main]
 

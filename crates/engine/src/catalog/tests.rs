@@ -128,7 +128,7 @@ proptest! {
     #[test]
     fn the_catalog_returns_the_same_as_a_plain_list(
         steps in prop::collection::vec(any_step(), 1..200),
-        wanted in prop::collection::vec(1..4_u16, 0..=2),
+        filter_tags in prop::collection::vec(1..4_u16, 0..=2),
         any_tag: bool,
         seed: u64,
     ) {
@@ -157,7 +157,7 @@ proptest! {
             }
         }
         let logic = if any_tag { TagLogic::Or } else { TagLogic::And };
-        let filter = TagFilter { tags: wanted, logic };
+        let filter = TagFilter { tags: filter_tags, logic };
         list.retain(|(_, tags, _)| filter.admits(*tags));
 
         let near: Vec<_> = list

@@ -30,8 +30,8 @@ pub(super) fn sides(width: u32, height: u32) -> Result<(), DecodeError> {
 
 /// Rejects a JPEG without its end marker.
 ///
-/// The JPEG decoder fills missing pixels with grey and reports success, so an incomplete upload would
-/// be stored as an image. PNG and BMP decoders detect it themselves.
+/// The JPEG decoder fills missing pixels with grey and reports success, so an incomplete upload
+/// would be stored as an image. PNG and BMP decoders detect it themselves.
 pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), DecodeError> {
     if format != ImageFormat::Jpeg {
         return Ok(());
@@ -45,8 +45,8 @@ pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), DecodeEr
     Ok(())
 }
 
-/// Skips the marker segments up to the first scan, and with them an EXIF thumbnail, which has an end
-/// marker too.
+/// Skips the marker segments up to the first scan, and with them an EXIF thumbnail, which has an
+/// end marker too.
 fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
     const START_OF_SCAN: u8 = 0xda;
     let mut at = 2;
@@ -58,8 +58,8 @@ fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
         }
         let marker = *bytes.get(at + 1)?;
         at += 2;
-        let standalone = matches!(marker, 0x01 | 0xd0..=0xd8);
-        if standalone {
+        // Markers without a length.
+        if matches!(marker, 0x01 | 0xd0..=0xd8) {
             continue;
         }
         let length = u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]);

@@ -1,6 +1,7 @@
 //! The limits of an accepted image file.
 
-/// Maximum size of a file in bytes: an uncompressed BMP of the maximum sides (64 MiB) and its headers.
+/// Maximum size of a file in bytes: an uncompressed BMP of the maximum sides (64 MiB) and its
+/// headers.
 pub const MAX_FILE_BYTES: usize = 65 << 20;
 
 /// Minimum side in pixels (same_hq documentation, parameter `image`).

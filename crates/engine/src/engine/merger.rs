@@ -1,7 +1,7 @@
 //! The background thread of compaction: merges the newest images of the index into segment files.
 //!
-//! The writer wakes it after every commit. Searches and adds continue during a merge. A failed merge
-//! costs only memory: the images stay in the memtable, and the next attempt includes them.
+//! The writer wakes it after every commit. Searches and adds continue during a merge. A failed
+//! merge costs only memory: its images remain in the memtable, and the next attempt includes them.
 
 use std::io;
 use std::sync::Arc;

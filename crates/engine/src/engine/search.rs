@@ -1,7 +1,8 @@
 //! One search: collects matches, ranks them and returns one page.
 //!
-//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the highest
-//! score of each image → sort → cut to the page → read the records of the page from the store.
+//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the
+//! highest score of each image → sort → cut to the page → read the records of the page from the
+//! store.
 
 use std::collections::HashMap;
 
@@ -44,8 +45,8 @@ pub struct Response {
 pub struct Hit {
     /// The public sign of the image.
     pub sign: Sign,
-    /// The confidence in [0, 1], the maximum of: 1 for the same bytes; 1 − d/124 for a whole copy at
-    /// PDQ distance d (0.75 to 1); e/(e + 4) for a shared part with evidence e, a sum over its
+    /// The confidence in [0, 1], the maximum of: 1 for the same bytes; 1 − d/124 for a whole copy
+    /// at PDQ distance d (0.75 to 1); e/(e + 4) for a shared part with evidence e, a sum over its
     /// matching features (0.5 to below 1).
     pub score: f32,
     /// The text that was added with it.
@@ -171,8 +172,8 @@ fn find_parts(
     };
     // Ids of the index are u64, image numbers are u32.
     let number = |id: u64| ImageId::try_from(id).ok();
-    // The catalog is locked for each image separately: a search can be long, and writers wait for the
-    // lock.
+    // The catalog is locked for each image separately: a search can be long, and writers wait for
+    // the lock.
     let passes = |id| number(id).is_some_and(|id| is_admitted(state, id, &query.filter));
     state
         .index()

@@ -1,10 +1,10 @@
 //! The writer thread and its queue: group commit.
 //!
-//! Order of events: take all queued writes → one transaction → one durable commit → apply it to the
-//! search state → report the result to each caller. While a commit waits for the disk, the next group
-//! collects, so the callers of a group share the cost of one sync. When a commit fails, every write
-//! of its group gets the error; the search state is then synchronized with the store, and the thread
-//! continues.
+//! Order of events: dequeue all waiting writes → one transaction → one durable commit → apply it to
+//! the search state → report the result to each caller. While a commit waits for the disk, the next
+//! group collects, so the callers of a group share the cost of one sync. When a commit fails, every
+//! write of its group gets the error; the search state is then synchronized with the store, and the
+//! thread continues.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};

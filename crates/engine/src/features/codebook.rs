@@ -1,8 +1,8 @@
 //! The codebook: trained projection, centroids, medians and fixed idf.
 //!
 //! The file is compiled in. It is the output of `cargo run --release -p same-image --example
-//! train_codebook`. A new codebook makes all stored features unreadable ([`Codebook::id`] is part of
-//! stored features and segments), so that words of two codebooks are never mixed.
+//! train_codebook`. A new codebook makes all stored features unreadable ([`Codebook::id`] is part
+//! of stored features and segments), so that words of two codebooks are never mixed.
 //!
 //! ```text
 //! offset   bytes    content (little endian, f32 unless said otherwise)
@@ -66,8 +66,8 @@ pub struct HalfCodebook {
 
 /// [`LANES`] centroids in the order in which the search reads them from memory.
 ///
-/// In an array by dimension over all centroids, the same lanes of all dimensions would be 4 kB apart
-/// and would use the same few sets of the first-level cache (measured: twice as slow).
+/// In an array by dimension over all centroids, the same lanes of all dimensions would be 4 kB
+/// apart and would use the same few sets of the first-level cache (measured: twice as slow).
 #[derive(Clone, PartialEq)]
 pub(crate) struct Block {
     /// Half the squared length of each centroid.
@@ -187,8 +187,8 @@ impl std::fmt::Debug for Codebook {
 // === impl HalfCodebook ===
 
 impl HalfCodebook {
-    /// Makes a half from [`CENTROIDS`] centroids, the median residual per dimension and the
-    /// half's part of the inverse document frequency per centroid (the sum of both parts is about 1 for a
+    /// Makes a half from [`CENTROIDS`] centroids, the median residual per dimension and the half's
+    /// part of the inverse document frequency per centroid (the sum of both parts is about 1 for a
     /// common cell).
     pub fn new(centroids: Vec<[f32; HALF]>, medians: [f32; HALF], idf: Vec<f32>) -> Self {
         let blocks = centroids.chunks_exact(LANES).map(Block::new).collect();

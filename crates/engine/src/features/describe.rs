@@ -1,12 +1,12 @@
 //! Step 3: assigns orientations to keypoints and computes their descriptors.
 //!
 //! Per keypoint: sample an upright square patch → histogram of gradient orientations → up to two
-//! orientations → per orientation sample a rotated 26 × 26 patch → 4 × 4 cells of 8 orientations with
-//! constant weights → RootSIFT. Sources: Lowe 2004, sections 5 and 6.1; Arandjelović & Zisserman
-//! 2012, section 2. Deviation: both windows are sampled on a fixed grid in the keypoint's own frame
-//! instead of a loop over the image's pixels, so that all weights are constants (5 times faster
-//! at equal recall, measured with the prototype). Cost: about 1,000 bilinear samples and as many arc
-//! tangents per feature.
+//! orientations → per orientation sample a rotated 26 × 26 patch → 4 × 4 cells of 8 orientations
+//! with constant weights → RootSIFT. Sources: Lowe 2004, sections 5 and 6.1; Arandjelović &
+//! Zisserman 2012, section 2. Deviation: both windows are sampled on a fixed grid in the keypoint's
+//! own frame instead of a loop over the image's pixels, so that all weights are constants (5 times
+//! faster at equal recall, measured with the prototype). Cost: about 1,000 bilinear samples and as
+//! many arc tangents per feature.
 
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 use std::sync::LazyLock;
@@ -46,7 +46,8 @@ const ORIENTATION_PATCH: usize = ORIENTATION_WINDOW + 2;
 /// Half width of the orientation window in sigmas: 3 × 1.5 (Lowe 2004, section 5; OpenCV
 /// `SIFT_ORI_RADIUS`).
 const ORIENTATION_REACH: f32 = 4.5;
-/// Sigma of the orientation window's Gaussian weights, in sigmas of the keypoint (Lowe 2004, section 5).
+/// Sigma of the orientation window's Gaussian weights, in sigmas of the keypoint (Lowe 2004,
+/// section 5).
 const ORIENTATION_BLUR: f32 = 1.5;
 /// Bins of the orientation histogram (Lowe 2004, section 5).
 const BINS: usize = 36;
@@ -125,8 +126,8 @@ fn row_histograms(
     row
 }
 
-/// Normalises as SIFT does (length 1, clip, length 1), then returns the square roots of the L1-
-/// normalised numbers.
+/// Normalises as SIFT does (length 1, clip, length 1), then returns the square roots of the
+/// numbers divided by their sum.
 fn root_sift(raw: &[f32]) -> Descriptor {
     let limit = CLIP * raw.iter().map(|value| value * value).sum::<f32>().sqrt();
     let mut descriptor = [0.0; DESCRIPTOR];
@@ -236,8 +237,8 @@ impl<'a> Grid<'a> {
 
 /// Returns the angle of a vector as a fraction of a full turn in [0, 1], exact to 10⁻⁴ radians.
 ///
-/// Branch-free, so that the compiler vectorizes loops over it. Polynomial: Abramowitz & Stegun 1964,
-/// formula 4.4.49 shortened.
+/// Branch-free, so that the compiler vectorizes loops over it. Polynomial: Abramowitz & Stegun
+/// 1964, formula 4.4.49 shortened.
 fn angle_fraction(y: f32, x: f32) -> f32 {
     let (longer, shorter) = (x.abs().max(y.abs()), x.abs().min(y.abs()));
     let ratio = shorter / (longer + 1e-20);

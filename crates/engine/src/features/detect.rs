@@ -2,9 +2,9 @@
 //!
 //! Per octave: subtract neighbouring blurs, pixel by pixel on demand (planes of differences would
 //! cost more memory bandwidth than they save) → compare each pixel with its 26 neighbours → fit a
-//! parabola to the neighbourhood, and move to the next pixel when its top is there → drop low contrast
-//! and edges. Source: Lowe 2004, sections 3.1, 4 and 4.1. Orientations and descriptors are computed
-//! elsewhere. Cost: one comparison per pixel and layer; the fit only for the few extrema.
+//! parabola to the neighbourhood, and move to the next pixel when its top is there → drop low
+//! contrast and edges. Source: Lowe 2004, sections 3.1, 4 and 4.1. Orientations and descriptors are
+//! computed elsewhere. Cost: one comparison per pixel and layer; the fit only for the few extrema.
 
 use multiversion::multiversion;
 
@@ -182,9 +182,9 @@ impl Differences<'_> {
     }
 }
 
-/// Marks the pixels of a row, without its borders, that have contrast and are extreme among their four
-/// neighbours. Branch-free, so that the compiler vectorizes it. `blurred` are the two planes whose
-/// difference is compared.
+/// Marks the pixels of a row, without its borders, that have contrast and are extreme among their
+/// four neighbours. Branch-free, so that the compiler vectorizes it. `blurred` are the two planes
+/// whose difference is compared.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 fn mark_row_peaks(blurred: [&Plane; 2], y: usize, peaks: &mut [u8]) {
     let threshold = 0.5 * MIN_CONTRAST / LAYERS as f32;
@@ -237,7 +237,8 @@ impl Derivatives {
         ])
     }
 
-    /// Returns whether one principal curvature is far larger than the other (Lowe 2004, section 4.1).
+    /// Returns whether one principal curvature is far larger than the other (Lowe 2004, section
+    /// 4.1).
     fn is_edge(&self) -> bool {
         let trace = self.xx + self.yy;
         let determinant = self.xx * self.yy - self.xy * self.xy;
@@ -246,7 +247,8 @@ impl Derivatives {
     }
 }
 
-/// Moves an integer coordinate by a rounded offset; `None` when the result is outside `first..=last`.
+/// Moves an integer coordinate by a rounded offset; `None` when the result is outside
+/// `first..=last`.
 fn moved(from: usize, offset: f32, first: usize, last: usize) -> Option<usize> {
     let target = from as i64 + offset.round() as i64;
     usize::try_from(target)

@@ -83,8 +83,8 @@ mod tests {
 
             prop_assert!((kept.x - x).abs() < 0.0005 && (kept.y - y).abs() < 0.0005);
             prop_assert!((kept.sigma.log2() - octave).abs() <= 0.126);
-            let turned = (kept.angle - angle + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
-            prop_assert!(turned.abs() < 0.0246);
+            let error = (kept.angle - angle + TAU / 2.0).rem_euclid(TAU) - TAU / 2.0;
+            prop_assert!(error.abs() < 0.0246);
         }
 
         #[test]

@@ -1,9 +1,9 @@
 //! Descriptors of the mirrored and the colour-inverted image, without a second extraction.
 //!
-//! Mirroring an image flips the keypoint's frame: the order of the rows of cells and the sense of all
-//! orientations are reversed. Inverting the colours reverses every gradient, so the frame rotates by
-//! 180° and rows and columns are reversed, while orientations relative to the frame are unchanged. Both
-//! are permutations of the descriptor.
+//! Mirroring an image flips the keypoint's frame: the order of the rows of cells and the sense of
+//! all orientations are reversed. Inverting the colours reverses every gradient, so the frame
+//! rotates by 180° and rows and columns are reversed, while orientations relative to the frame are
+//! unchanged. Both are permutations of the descriptor.
 
 use super::describe::{CELLS, DESCRIPTOR, Descriptor, ORIENTATIONS};
 
@@ -78,8 +78,8 @@ mod tests {
         )
     }
 
-    /// Returns the fraction of the features that have a feature of nearly the same descriptor among the
-    /// others.
+    /// Returns the fraction of the features that have a feature of nearly the same descriptor among
+    /// the others.
     fn found_again(features: &[DescribedFeature], others: &[DescribedFeature]) -> f32 {
         let near = |feature: &DescribedFeature| {
             others.iter().any(|other| {

@@ -22,7 +22,8 @@ pub(crate) struct Plane {
 // === impl GreyView ===
 
 impl<'a> GreyView<'a> {
-    /// Wraps `width × height` luminance bytes; `None` when the length does not match or a side is 0.
+    /// Wraps `width × height` luminance bytes; `None` when the length does not match or a side is
+    /// 0.
     pub fn new(pixels: &'a [u8], width: u32, height: u32) -> Option<Self> {
         let fits = pixels.len() as u64 == u64::from(width) * u64::from(height);
         (fits && !pixels.is_empty()).then_some(Self {

@@ -1,11 +1,11 @@
 //! Step 4: quantises a descriptor to visual words: a cell of the inverted multi-index and a binary
 //! signature inside the cell.
 //!
-//! Project to two halves of 32 dimensions → compute the distances to all 1024 centroids of each half →
-//! combine the nearest pairs → compare the residual with its median, one bit per dimension. Sources: Babenko & Lempitsky
-//! 2012, sections 3 and 3.2 (the pairs are found by sorting the few that can be among the nearest,
-//! without a heap); Jégou, Douze & Schmid 2008, section 3 (signature). Cost: 8,192 multiplications
-//! for the projection, 65,536 for the centroids.
+//! Project to two halves of 32 dimensions → compute the distances to all 1024 centroids of each
+//! half → combine the nearest pairs → compare the residual with its median, one bit per dimension.
+//! Sources: Babenko & Lempitsky 2012, sections 3 and 3.2 (the pairs are found by sorting the few
+//! that can be among the nearest, without a heap); Jégou, Douze & Schmid 2008, section 3
+//! (signature). Cost: 8,192 multiplications for the projection, 65,536 for the centroids.
 
 use multiversion::multiversion;
 
@@ -24,7 +24,8 @@ pub struct Word {
 /// A descriptor after the projection.
 pub type Projected = [f32; PROJECTED];
 
-/// Projects a descriptor onto the principal components, which are distributed to two rotated halves.
+/// Projects a descriptor onto the principal components, which are distributed to two rotated
+/// halves.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
 pub fn project(codebook: &Codebook, descriptor: &Descriptor) -> Projected {
     let mut projected = [0.0; PROJECTED];
@@ -69,8 +70,8 @@ fn nearest_pairs<const T: usize>(
     lefts: &[NearCentroid; T],
     rights: &[NearCentroid; T],
 ) -> [Word; T] {
-    // For a pair of ranks (i, j), counted from 1, i·j pairs are as near or nearer: a pair with i·j > T
-    // is not among the nearest T.
+    // For a pair of ranks (i, j), counted from 1, i·j pairs are as near or nearer: a pair whose i·j
+    // exceeds T is not among the nearest T.
     let mut pairs: Vec<(f32, usize, usize)> = Vec::with_capacity(T * 3);
     for (i, left) in lefts.iter().enumerate() {
         for (j, right) in rights.iter().enumerate().take(T / (i + 1)) {
@@ -143,8 +144,8 @@ fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
     }
 }
 
-/// Computes half the squared distance of each point to each centroid, minus half the squared length of
-/// the point.
+/// Computes half the squared distance of each point to each centroid, minus half the squared length
+/// of the point.
 #[inline(always)]
 fn distances<const N: usize>(block: &Block, points: &[[f32; HALF]; N]) -> [[f32; LANES]; N] {
     let mut sums = [block.half_norms; N];

@@ -1,8 +1,8 @@
 //! Step 1: resizes an image to its working size and builds the Gaussian scale space.
 //!
-//! Order: resize the longer side to that of the profile, enlarging up to twice → blur to sigma 1.6 →
-//! per octave three layers and three more for the differences → halve → next octave. Source:
-//! Lowe 2004, section 3, without the doubling of the first octave (section 3.3), which costs four times
+//! Order: resize the longer side to that of the profile, enlarging up to twice → blur to sigma 1.6
+//! → per octave three layers and three more for the differences → halve → next octave. Source: Lowe
+//! 2004, section 3, without the doubling of the first octave (section 3.3), which costs four times
 //! the time and does not improve measured recall. Cost: about 66 taps twice per pixel of the first
 //! octave, a third more for all others.
 
@@ -23,7 +23,7 @@ const CAMERA_SIGMA: f32 = 0.5;
 const MIN_SIDE: usize = 16;
 /// Maximum enlargement of an image: more does not add detail (engine design, section 2).
 const MAX_ENLARGEMENT: f32 = 2.0;
-/// Pixels computed together in the blur; the accumulators stay in registers.
+/// Pixels computed together in the blur; the accumulators are in registers.
 const LANES: usize = 16;
 
 /// The images of one octave, each blurred 2^(1/3) times more than the previous one.
@@ -31,8 +31,8 @@ pub(crate) struct Octave {
     pub(crate) blurred: Vec<Plane>,
 }
 
-/// Resizes so that the longer side is `longer_side` pixels, enlarging up to twice; returns the factor
-/// too.
+/// Resizes so that the longer side is `longer_side` pixels, enlarging up to twice; returns the
+/// factor too.
 ///
 /// Both sides of the result are [`MIN_SIDE`] or more, so that extreme strips remain usable.
 #[expect(clippy::expect_used, reason = "each message says why it cannot happen")]

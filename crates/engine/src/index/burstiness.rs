@@ -4,8 +4,8 @@
 //! window of another facade, and many of these matches agree on an alignment whatever the images
 //! show. Each match is therefore divided by the square root of the number of matches that its
 //! features have between the two images. Source: Jégou, Douze & Schmid 2009, "On the burstiness of
-//! visual elements", section 3.1. The paper weights votes; here the weights apply in both directions
-//! and to the evidence too.
+//! visual elements", section 3.1. The paper weights votes; here the weights apply in both
+//! directions and to the evidence too.
 
 use std::collections::HashMap;
 

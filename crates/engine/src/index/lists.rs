@@ -1,8 +1,8 @@
 //! Selects the posting lists that a search reads, the features they are read for, and the order.
 //!
-//! The visual words of every feature, plain and mirrored → grouped by cell → the lists of these cells
-//! in each component → the shortest first, up to the limit of postings. Source: Babenko & Lempitsky
-//! 2012 (several cells per feature).
+//! The visual words of every feature, plain and mirrored → grouped by cell → the lists of these
+//! cells in each component → the shortest first, up to the limit of postings. Source: Babenko &
+//! Lempitsky 2012 (several cells per feature).
 
 use crate::features::codebook::Codebook;
 use crate::features::{QueryFeatures, Word, inverted, mirrored, quantise};
@@ -87,11 +87,11 @@ pub(super) fn select<'a>(
     }
     lists.sort_by_key(|list| list.length.ilog2());
     let mut postings = 0;
-    let selected = lists.iter().take_while(|list| {
-        postings += list.length * list.lookups.len();
-        postings <= max_postings
-    });
-    let count = selected.count();
-    lists.truncate(count);
     lists
+        .into_iter()
+        .take_while(|list| {
+            postings += list.length * list.lookups.len();
+            postings <= max_postings
+        })
+        .collect()
 }

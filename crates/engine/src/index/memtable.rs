@@ -38,8 +38,9 @@ impl Memtable {
         drop(images);
         for feature in &features.features {
             let cell = feature.word.cell as usize;
-            let group = self.groups[cell / GROUP].write();
-            let mut group = group.unwrap_or_else(PoisonError::into_inner);
+            let mut group = self.groups[cell / GROUP]
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             if group.is_empty() {
                 group.resize(GROUP, Vec::new());
             }
@@ -67,8 +68,9 @@ impl PostingLists for Memtable {
 
     fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
         let cell = cell as usize;
-        let group = self.groups[cell / GROUP].read();
-        let group = group.unwrap_or_else(PoisonError::into_inner);
+        let group = self.groups[cell / GROUP]
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         each(group.get(cell % GROUP).map_or(&[][..], Vec::as_slice));
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Order: select the images to keep → count their postings per cell → write header, images, offsets
 //! and postings to a temporary file → sync → rename → sync the folder → open the segment and verify
-//! its checksum. It needs no lock: the components are immutable, and searches continue to read them.
-//! Cost: reads every posting twice and writes it once; memory: 8 MB and 24 bytes per image.
+//! its checksum. It needs no lock: the components are immutable, and searches continue to read
+//! them. Cost: reads every posting twice and writes it once; memory: 8 MB and 24 bytes per image.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -69,9 +69,9 @@ impl Merge {
     ///
     /// # Errors
     ///
-    /// `Io` when the disk fails and `Cancelled` on request: then `path` does not exist and the index
-    /// is unchanged. `TooLarge` above 2^32 postings. `Damaged` when the file cannot be read back as
-    /// it was written.
+    /// `Io` when the disk fails and `Cancelled` on request: then `path` does not exist and the
+    /// index is unchanged. `TooLarge` above 2^32 postings. `Damaged` when the file cannot be read
+    /// back as it was written.
     pub fn write(&self, path: &Path, options: MergeOptions<'_>) -> Result<Segment, SegmentError> {
         let partial = path.with_extension("partial");
         let written = self

@@ -1,12 +1,12 @@
 //! The second half of a search: geometric verification of one candidate, and its score.
 
 use crate::features::{Keypoint, QueryFeatures};
-use crate::verify::{self, Alignment, Correspondence, Form, Frame};
+use crate::verify::{self, Alignment, Correspondence, ImageShape, QueryForm};
 
 use super::burstiness::Burstiness;
 use super::image_entry::ImageEntry;
 use super::posting_lists::PostingLists;
-use super::votes::{self, MIN_INLIERS, VotedImage};
+use super::votes::{self, FeatureMatch, MIN_INLIERS, VotedImage};
 
 /// Minimum evidence of a match, which is also the evidence of the score 0.5. Of 307 queries with
 /// photos the strongest false match had 3.1, once matches were weighted by burstiness (before: 5).
@@ -37,28 +37,28 @@ pub(super) fn verified(
     inverted: bool,
 ) -> Option<VerifiedMatch> {
     let image = component.image(voted.image)?;
-    let query_frame = Frame::new(query.width, query.height);
-    let library_frame = Frame::new(u32::from(image.width), u32::from(image.height));
-    let form = Form {
+    let query_shape = ImageShape::new(query.width, query.height);
+    let library_shape = ImageShape::new(u32::from(image.width), u32::from(image.height));
+    let form = QueryForm {
         mirrored: voted.mirrored,
         inverted,
     };
     let matches = voted.nearest();
     let burstiness = Burstiness::of(&matches);
-    let correspondences = matches.iter().map(|found| Correspondence {
+    let correspond = |found: &FeatureMatch| Correspondence {
         feature: found.feature,
         distance: found.distance,
         query: form.apply(
             query.features[usize::from(found.feature)].keypoint,
-            query_frame,
+            query_shape,
         ),
         library: found.keypoint.unpack(),
         weight: votes::distance_weight(found.distance) * burstiness.weight(found),
-    });
-    let correspondences: Vec<_> = correspondences.collect();
-    let alignment = verify::align(&correspondences, query_frame, library_frame, form)?;
+    };
+    let correspondences: Vec<_> = matches.iter().map(correspond).collect();
+    let alignment = verify::align(&correspondences, query_shape, library_shape, form)?;
     let min_inliers =
-        MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_frame);
+        MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_shape);
     if alignment.evidence < MIN_EVIDENCE
         || (alignment.inliers as f32) < min_inliers.max(f32::from(MIN_INLIERS))
     {
@@ -77,7 +77,7 @@ fn common_features(
     query: &QueryFeatures,
     alignment: &Alignment,
     image: ImageEntry,
-    library: Frame,
+    library: ImageShape,
 ) -> f32 {
     let growth = alignment.affine.determinant().abs().sqrt();
     let in_library = |keypoint: &Keypoint| {
@@ -85,8 +85,9 @@ fn common_features(
         let inside = (0.0..=library.width).contains(&x) && (0.0..=library.height).contains(&y);
         inside && keypoint.sigma * growth >= FINEST_SCALE
     };
-    let features = query.features.iter();
-    let of_query = features
+    let of_query = query
+        .features
+        .iter()
         .filter(|feature| in_library(&feature.keypoint))
         .count();
     // The index cannot list the keypoints of one image; their distribution is assumed to be even.

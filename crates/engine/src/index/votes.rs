@@ -1,12 +1,12 @@
 //! The first half of a search: from query features to the images to verify.
 //!
-//! The posting lists of its words (`lists`) → the postings with a near signature → images with enough
-//! of them → the sum of votes per image and mirroring → the best that the filter admits. Source:
-//! Jégou, Douze & Schmid 2008 (Hamming embedding: distance test and weights).
+//! The posting lists of its words (`lists`) → the postings with a near signature → images with
+//! enough of them → the sum of votes per image and mirroring → the best that the filter admits.
+//! Source: Jégou, Douze & Schmid 2008 (Hamming embedding: distance test and weights).
 //!
-//! Cost: bounded for every library and query, by [`Limits`] and [`MAX_MATCHES_PER_IMAGE`]. A library
-//! of 100,000 images with the same logo has 100,000 postings in each of the logo's cells; these
-//! lists are read last, after those of rarer words.
+//! Cost: bounded for every library and query, by [`Limits`] and [`MAX_MATCHES_PER_IMAGE`]. A
+//! library of 100,000 images with the same logo has 100,000 postings in each of the logo's cells;
+//! these lists are read last, after those of rarer words.
 
 use std::borrow::Cow;
 

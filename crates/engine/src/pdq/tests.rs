@@ -4,8 +4,8 @@ use super::*;
 use crate::decode::DecodedImage;
 use crate::draw;
 
-/// Hashes of `draw::image(seed, width, height)` by Meta's C++ reference, through the Python
-/// package `pdqhash` 0.2.8: `pdqhash.compute(numpy.array(PIL.Image.open(png)))`. All have quality 100.
+/// Hashes of `draw::image(seed, width, height)` by Meta's C++ reference, through the Python package
+/// `pdqhash` 0.2.8: `pdqhash.compute(numpy.array(PIL.Image.open(png)))`. All have quality 100.
 const REFERENCE: [(u64, u32, u32, &str); 6] = [
     (
         1,
@@ -45,8 +45,8 @@ const REFERENCE: [(u64, u32, u32, &str); 6] = [
     ),
 ];
 
-/// `pdqhash.compute_dihedral` of the third image, in the reference's order: unchanged, rotated by 90,
-/// 180, 270 degrees, mirrored on both axes, on both diagonals.
+/// `pdqhash.compute_dihedral` of the third image, in the reference's order: unchanged, rotated by
+/// 90, 180, 270 degrees, mirrored on both axes, on both diagonals.
 const REFERENCE_DIHEDRAL: [&str; 8] = [
     "cf8ea0a674f05ee21fe401d2a913bc5f3a7ec6b1cf91ce60d678a80b310771d4",
     "c37c4f866307c6f49bb4468798f871dcdc41c26678d8d816818c367cd786fc99",

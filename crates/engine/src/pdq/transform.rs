@@ -1,6 +1,6 @@
 //! The cosine transform of PDQ, and the effect of rotation and mirroring on its coefficients.
 //!
-//! Only the frequencies 1 to 16 of 64 are computed; frequency 0, the mean brightness, is left out
+//! Only the frequencies 1 to 16 of 64 are computed; frequency 0, the mean brightness, is omitted
 //! (PDQ paper, section 3.2). Mirroring an image negates every other coefficient, transposing it
 //! transposes them, so the eight symmetries need no second transform.
 
@@ -61,8 +61,8 @@ impl Symmetry {
                 } else {
                     source[i][j]
                 };
-                // Index 0 is frequency 1: the odd frequencies, at even indices, change sign when the
-                // axis is reversed.
+                // Index 0 is frequency 1: the odd frequencies, at even indices, change sign when
+                // the axis is reversed.
                 let negative =
                     (self.negate_rows && i % 2 == 0) != (self.negate_columns && j % 2 == 0);
                 *value = if negative { -plain } else { plain };

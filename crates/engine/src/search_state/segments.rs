@@ -1,7 +1,7 @@
 //! The folder of segment files: their names, and which of them are usable.
 //!
-//! The files are a cache. One that is damaged or that belongs to another version or library is logged
-//! and deleted, and its images are indexed again from the store.
+//! The files are a cache. One that is damaged or that belongs to another version or library is
+//! logged and deleted, and its images are indexed again from the store.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
 //! The writes of one transaction: how an add, an update and a delete change the tables.
 //!
-//! Later writes of a batch see the earlier ones. [`WriteError::Storage`] aborts the whole batch. Any
-//! other error is the result of one write and does not affect the others.
+//! Later writes of a batch see the earlier ones. [`WriteError::Storage`] aborts the whole batch.
+//! Any other error is the result of one write and does not affect the others.
 
 use std::time::SystemTime;
 

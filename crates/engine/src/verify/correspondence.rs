@@ -6,7 +6,7 @@ use crate::features::Keypoint;
 
 /// The shape of an image, in lengths of its longer side.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frame {
+pub struct ImageShape {
     /// Width, in (0, 1].
     pub width: f32,
     /// Height, in (0, 1].
@@ -15,7 +15,7 @@ pub struct Frame {
 
 /// The form in which the query was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct QueryForm {
     /// Left and right are exchanged.
     pub mirrored: bool,
     /// Colours are inverted.
@@ -29,7 +29,7 @@ pub struct Correspondence {
     pub feature: u16,
     /// Hamming distance of the signatures in bits.
     pub distance: u8,
-    /// Keypoint in the query, in the form that was compared (see [`Form::apply`]).
+    /// Keypoint in the query, in the form that was compared (see [`QueryForm::apply`]).
     pub query: Keypoint,
     /// Keypoint in the library image.
     pub library: Keypoint,
@@ -37,10 +37,10 @@ pub struct Correspondence {
     pub weight: f32,
 }
 
-// === impl Frame ===
+// === impl ImageShape ===
 
-impl Frame {
-    /// Makes the frame of an image with sides in pixels.
+impl ImageShape {
+    /// Makes the shape of an image with sides in pixels.
     pub fn new(width: u32, height: u32) -> Self {
         let side = width.max(height).max(1) as f32;
         Self {
@@ -64,11 +64,11 @@ impl Frame {
     }
 }
 
-// === impl Form ===
+// === impl QueryForm ===
 
-impl Form {
+impl QueryForm {
     /// Maps a keypoint of the query to this form of the query.
-    pub fn apply(self, keypoint: Keypoint, query: Frame) -> Keypoint {
+    pub fn apply(self, keypoint: Keypoint, query: ImageShape) -> Keypoint {
         let mut keypoint = keypoint;
         if self.inverted {
             keypoint.angle += PI;

@@ -1,13 +1,13 @@
 //! The overlap of two aligned images.
 
 use super::affine::Affine;
-use super::correspondence::Frame;
+use super::correspondence::ImageShape;
 
 /// The part that both images show, as one quadrilateral in each.
 ///
-/// Coordinates are fractions of the image's width and height. Corner `i` in one image corresponds to
-/// corner `i` in the other. The order is top left, top right, bottom right, bottom left in the library
-/// image.
+/// Coordinates are fractions of the image's width and height. Corner `i` in one image corresponds
+/// to corner `i` in the other. The order is top left, top right, bottom right, bottom left in the
+/// library image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overlap {
     /// The shared part in the query; corners may be slightly outside [0, 1] when the images are
@@ -25,7 +25,7 @@ pub struct Overlap {
 
 impl Overlap {
     /// Computes the overlap; `None` when the images do not overlap or the map is singular.
-    pub(super) fn new(affine: &Affine, query: Frame, library: Frame) -> Option<Self> {
+    pub(super) fn new(affine: &Affine, query: ImageShape, library: ImageShape) -> Option<Self> {
         let back = affine.inverse()?;
         let common = clipped(&query.corners().map(|(x, y)| affine.apply(x, y)), library);
         let (left, right) = range(common.iter().map(|corner| corner.0))?;
@@ -47,13 +47,13 @@ fn range(values: impl Iterator<Item = f32> + Clone) -> Option<(f32, f32)> {
     Some((values.clone().reduce(f32::min)?, values.reduce(f32::max)?))
 }
 
-/// Clips a polygon to a frame (Sutherland & Hodgman 1974).
-fn clipped(polygon: &[(f32, f32)], frame: Frame) -> Vec<(f32, f32)> {
+/// Clips a polygon to an image (Sutherland & Hodgman 1974).
+fn clipped(polygon: &[(f32, f32)], shape: ImageShape) -> Vec<(f32, f32)> {
     let sides: [&dyn Fn((f32, f32)) -> f32; 4] = [
         &|(x, _)| x,
         &|(_, y)| y,
-        &|(x, _)| frame.width - x,
-        &|(_, y)| frame.height - y,
+        &|(x, _)| shape.width - x,
+        &|(_, y)| shape.height - y,
     ];
     let mut polygon = polygon.to_vec();
     for inside in sides {

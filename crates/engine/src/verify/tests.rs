@@ -4,15 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-const QUERY: Frame = Frame {
+const QUERY: ImageShape = ImageShape {
     width: 1.0,
     height: 0.75,
 };
-const LIBRARY: Frame = Frame {
+const LIBRARY: ImageShape = ImageShape {
     width: 0.8,
     height: 1.0,
 };
-const PLAIN: Form = Form {
+const PLAIN: QueryForm = QueryForm {
     mirrored: false,
     inverted: false,
 };
@@ -135,7 +135,7 @@ fn a_feature_matched_many_times_counts_once() {
 
 #[test]
 fn a_mirrored_query_gives_a_map_that_mirrors() {
-    let form = Form {
+    let form = QueryForm {
         mirrored: true,
         inverted: false,
     };
@@ -160,11 +160,11 @@ fn a_mirrored_query_gives_a_map_that_mirrors() {
 #[test]
 fn the_overlap_names_the_same_corners_in_both_images() {
     // The query shows the left half of the library image at the same scale, below a title.
-    let library = Frame {
+    let library = ImageShape {
         width: 1.0,
         height: 0.5,
     };
-    let query = Frame {
+    let query = ImageShape {
         width: 0.5,
         height: 1.0,
     };

@@ -1,9 +1,9 @@
-//! Ways to distort an image, as users and their tools do it.
+//! Distortions of an image as users and their tools make them.
 //!
-//! Each takes an image and returns another one; those with a choice to make take it from a
-//! [`Chance`]. The same in kind as `eval/attacks.py`, in pure Rust, for images that are drawn.
+//! Each function returns a distorted copy; random choices come from a [`Chance`]. They correspond
+//! to `eval/attacks.py`, in pure Rust, for drawn images.
 
-#![allow(dead_code, reason = "each test crate uses what it needs")]
+#![allow(dead_code, reason = "no test crate uses all functions")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -19,7 +19,7 @@ use super::draw::{self, Chance};
 /// Corners in the order top left, top right, bottom right, bottom left, in pixels.
 pub type Corners = [[f32; 2]; 4];
 
-/// Cuts out a part of the given share of each side, somewhere.
+/// Crops to the given fraction of each side, at a random position.
 pub fn crop(image: &RgbImage, side: f32, chance: &mut Chance) -> RgbImage {
     let kept = |length: u32| (length as f32 * side) as u32;
     let (width, height) = (kept(image.width()), kept(image.height()));
@@ -35,8 +35,8 @@ pub fn scale(image: &RgbImage, across: f32, down: f32) -> RgbImage {
     imageops::resize(image, width, height, FilterType::CatmullRom)
 }
 
-/// Turns about the middle, keeping everything, on white.
-pub fn turn(image: &RgbImage, degrees: f32) -> RgbImage {
+/// Rotates about the centre on a white background; the result contains the whole image.
+pub fn rotate(image: &RgbImage, degrees: f32) -> RgbImage {
     let (sin, cos) = degrees.to_radians().sin_cos();
     let (w, h) = (image.width() as f32, image.height() as f32);
     let (width, height) = (w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs());
@@ -68,7 +68,7 @@ pub fn map(image: &RgbImage, change: impl Fn(f32) -> f32) -> RgbImage {
     image
 }
 
-/// Turns colours into shades.
+/// Converts colours to grey.
 pub fn grey(image: &RgbImage) -> RgbImage {
     let mut image = image.clone();
     for pixel in image.pixels_mut() {
@@ -78,7 +78,7 @@ pub fn grey(image: &RgbImage) -> RgbImage {
     image
 }
 
-/// Exchanges every colour with its opposite.
+/// Inverts all colours.
 pub fn invert(image: &RgbImage) -> RgbImage {
     map(image, |value| 255.0 - value)
 }
@@ -106,7 +106,7 @@ pub fn jpeg(image: &RgbImage, quality: u8) -> RgbImage {
         .into_rgb8()
 }
 
-/// Puts a frame of one colour around, `part` of the shorter side wide.
+/// Adds a border of one colour, `part` of the shorter side wide.
 pub fn border(image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
     let (width, height) = image.dimensions();
     let wide = (width.min(height) as f32 * part) as u32;
@@ -116,7 +116,7 @@ pub fn border(image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
     framed
 }
 
-/// Lays an image somewhere into another, `part` of its sides large at most.
+/// Pastes an image into another at a random position, up to `part` of its sides large.
 pub fn collage(ground: &RgbImage, image: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
     let factor = (ground.width() as f32 * part / image.width() as f32)
         .min(ground.height() as f32 * part / image.height() as f32);
@@ -128,11 +128,11 @@ pub fn collage(ground: &RgbImage, image: &RgbImage, part: f32, chance: &mut Chan
     collage
 }
 
-/// Covers about `part` of an image with cuttings of another.
+/// Covers about `part` of an image with pieces of another.
 pub fn stickers(image: &RgbImage, other: &RgbImage, part: f32, chance: &mut Chance) -> RgbImage {
     let (width, height) = image.dimensions();
     let mut covered = image.clone();
-    // Twenty stickers of 1/20 of the area overlap: together they leave 1/e uncovered.
+    // Twenty stickers of 1/20 of the area overlap: 1/e remains uncovered.
     let count = (-20.0 * (1.0 - part).ln()) as u32;
     let (across, down) = (width * 9 / 40, height * 9 / 40);
     for _ in 0..count {
@@ -147,7 +147,8 @@ pub fn stickers(image: &RgbImage, other: &RgbImage, part: f32, chance: &mut Chan
     covered
 }
 
-/// Photographs an image that hangs before a ground: tilted, with a cast, glare, blur, noise.
+/// Simulates a photo of a print before a background: tilted, with a colour cast, glare, blur,
+/// noise.
 pub fn phone(
     image: &RgbImage,
     ground: &RgbImage,
@@ -167,7 +168,7 @@ pub fn phone(
     jpeg(&noise(&blur(&photo, 0.8), 4.0, chance), 80)
 }
 
-/// Places an image before a pinhole camera, turned by up to `tilt` degrees about both axes.
+/// Projects an image by a pinhole camera, rotated by up to `tilt` degrees about both axes.
 fn tilted(
     image: &RgbImage,
     ground: &RgbImage,
@@ -180,7 +181,7 @@ fn tilted(
     let factor = (fill * width * height / (w * h)).sqrt();
     let factor = factor.min(0.98 * width / w).min(0.98 * height / h);
     let (w, h) = (w * factor / 2.0, h * factor / 2.0);
-    let mut angle = |most: f32| (part(chance) * 2.0 - 1.0) * most.to_radians();
+    let mut angle = |max: f32| (part(chance) * 2.0 - 1.0) * max.to_radians();
     let ((sx, cx), (sy, cy)) = (angle(tilt).sin_cos(), angle(tilt).sin_cos());
     let (sz, cz) = angle(8.0).sin_cos();
     let focus = 1.2 * width.max(height);
@@ -193,7 +194,7 @@ fn tilted(
     })
 }
 
-/// Adds a colour cast, a glaring spot and light from one side.
+/// Adds a colour cast, a spot of glare and light from one side.
 fn light(photo: &mut RgbImage, corners: &Corners, chance: &mut Chance) {
     let cast = [0; 3].map(|_: u8| 0.82 + 0.36 * part(chance));
     let spot = corners[chance.below(4) as usize];
@@ -214,7 +215,7 @@ fn part(chance: &mut Chance) -> f32 {
     chance.below(10_000) as f32 / 10_000.0
 }
 
-/// Paints an image into a quadrilateral of a canvas.
+/// Warps an image into a quadrilateral of a canvas.
 pub fn onto(mut canvas: RgbImage, image: &RgbImage, corners: &Corners) -> RgbImage {
     let back = inverse(&square_to(corners));
     let (width, height) = (image.width() as f32, image.height() as f32);
@@ -246,7 +247,7 @@ fn square_to(corners: &Corners) -> [[f32; 3]; 3] {
     ]
 }
 
-/// Returns the inverse up to a factor, which projective maps do not notice.
+/// Returns the inverse up to a factor, which does not change a projective map.
 fn inverse(map: &[[f32; 3]; 3]) -> [[f32; 3]; 3] {
     let minor = |row: usize, column: usize| {
         let at = |down: usize, across: usize| map[(row + down) % 3][(column + across) % 3];

@@ -1,9 +1,9 @@
 //! Images for tests, drawn from a seed: a gradient, some shapes, a little noise.
 //!
-//! Two seeds give images that no same-image search may confuse; one seed and size always give the
-//! same pixels, on every machine.
+//! A same-image search must not confuse the images of two seeds. A seed and a size give the same
+//! pixels on every machine.
 
-#![allow(dead_code, reason = "each test crate draws what it needs")]
+#![allow(dead_code, reason = "no test crate uses all functions")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::unwrap_used,
@@ -15,10 +15,10 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-/// How many shapes an image has: enough for a PDQ quality of 100 at the usual sizes.
+/// Number of shapes in an image: enough for a PDQ quality of 100 at the usual sizes.
 const SHAPES: u32 = 24;
 
-/// The xorshift64* generator (Vigna 2016), so that tests need no crate for chance.
+/// The random number generator xorshift64* (Vigna 2016).
 pub struct Chance(u64);
 
 impl Chance {
@@ -65,7 +65,7 @@ pub fn image(seed: u64, width: u32, height: u32) -> RgbImage {
     image
 }
 
-/// Fills a box or an ellipse somewhere.
+/// Fills a box or an ellipse at a random position.
 fn shape(image: &mut RgbImage, chance: &mut Chance) {
     let (width, height) = image.dimensions();
     let (left, top) = (chance.below(width), chance.below(height));

@@ -1,11 +1,11 @@
-//! Photos of drawn facades: what never changes, and what is another at every shot.
+//! Photos of drawn facades: a constant part, and a part that is different in every shot.
 //!
-//! Rows of equal windows, a cornice, shop signs and brickwork belong to the building. Curtains,
-//! reflections, light, a shadow, people and trees before it, noise and a small step of the
-//! photographer belong to the shot. Two shots of one building are not copies of each other, though
-//! hundreds of corners lie on each other.
+//! Rows of equal windows, a cornice, shop signs and brickwork are the constant part. Curtains,
+//! reflections, light, a shadow, people and trees in front, noise and a small movement of the
+//! camera depend on the shot. Two shots of one building are not copies of each other, although
+//! hundreds of their corners coincide.
 
-#![allow(dead_code, reason = "each test crate draws what it needs")]
+#![allow(dead_code, reason = "no test crate uses all functions")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -66,7 +66,7 @@ fn windows(canvas: &mut RgbImage, built: &mut Chance, now: &mut Chance) {
     }
 }
 
-/// What is behind and on the glass: another thing at every shot.
+/// The content behind and on the glass, different in every shot.
 fn pane(canvas: &mut RgbImage, at: [u32; 2], size: [u32; 2], now: &mut Chance) {
     let clouds = Clouds::new(now.next());
     let (dark, curtain) = (20 + now.below(80), now.below(size[1]));
@@ -115,7 +115,7 @@ fn light(canvas: &mut RgbImage, now: &mut Chance) {
     }
 }
 
-/// A tree or a person: an uneven blob from the lower edge up.
+/// A tree or a person: an irregular shape that starts at the lower edge.
 fn passer_by(canvas: &mut RgbImage, now: &mut Chance) {
     let (left, wide, high) = (now.below(1300), 40 + now.below(120), 150 + now.below(350));
     let clouds = Clouds::new(now.next());
@@ -130,7 +130,7 @@ fn passer_by(canvas: &mut RgbImage, now: &mut Chance) {
     }
 }
 
-/// Moves the camera a little: another frame, slightly aside.
+/// Moves the camera slightly to the side.
 fn step(canvas: &RgbImage, now: &mut Chance) -> RgbImage {
     let mut about = |value: f32| value + now.below(60) as f32 - 30.0;
     let corners = [

@@ -1,7 +1,10 @@
-//! A library in a directory of its own, with calls that wait for their response.
+//! A library in a temporary directory, with calls that wait for their result.
 
-#![allow(dead_code, reason = "each test crate calls what it needs")]
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(dead_code, reason = "no test crate uses all functions")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails at the first unexpected result"
+)]
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -79,7 +82,7 @@ impl Library {
         self.engine.search(&image, &Query::default()).unwrap()
     }
 
-    /// Searches and returns only the names of what was found.
+    /// Searches and returns only the signs of the matches.
     pub fn signs(&self, bytes: &[u8]) -> Vec<Sign> {
         self.signs_with(bytes, &[], TagLogic::And)
     }

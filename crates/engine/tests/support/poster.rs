@@ -1,11 +1,10 @@
-//! Posters for measuring: gradients, textures, shapes and lines of text, drawn from a seed.
+//! Posters for measurements: gradients, textures, shapes and lines of text, drawn from a seed.
 //!
-//! Richer than `draw`: what a designer would make, with a few large forms and much small detail.
-//! All posters share one invented alphabet, so that text alone must not make two of them the same.
-//! Order of events: ground → textures → shapes → text, at twice the size, then halved, which
-//! smooths every edge.
+//! They have more detail than the images of `draw`: a few large shapes and many small ones. All
+//! posters use one invented alphabet, and text alone must not make two of them the same. Order:
+//! background → textures → shapes → text, at twice the size, then halved, which smooths every edge.
 
-#![allow(dead_code, reason = "each test crate draws what it needs")]
+#![allow(dead_code, reason = "no test crate uses all functions")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -40,7 +39,7 @@ pub fn poster(seed: u64, width: u32, height: u32) -> RgbImage {
     imageops::resize(&canvas, width, height, FilterType::Triangle)
 }
 
-/// Draws a page of nothing but small text, dark on light.
+/// Draws a page with only small text, dark on light.
 pub fn page(seed: u64, width: u32, height: u32) -> RgbImage {
     let mut chance = Chance::new(seed ^ 0x7061_6765);
     let mut canvas = RgbImage::from_pixel(width, height, Rgb([250; 3]));
@@ -59,7 +58,7 @@ pub fn page(seed: u64, width: u32, height: u32) -> RgbImage {
     canvas
 }
 
-/// Writes a caption on an image: a line of letters `scale` pixels a dot.
+/// Draws a caption on an image: a line of letters with `scale` pixels per dot.
 pub fn line(canvas: &mut RgbImage, chance: &mut Chance, scale: u32) {
     let colour = colour(chance);
     let (width, height) = canvas.dimensions();
@@ -143,7 +142,8 @@ fn texture(canvas: &mut RgbImage, chance: &mut Chance) {
     }
 }
 
-/// Smooth chance: three octaves of value noise (Perlin 1985, with values instead of gradients).
+/// Smooth random values: three octaves of value noise (Perlin 1985, with values instead of
+/// gradients).
 pub struct Clouds(u64);
 
 impl Clouds {
@@ -158,7 +158,7 @@ impl Clouds {
             .iter()
             .map(|(size, weight)| weight * self.octave(x, y, *size))
             .sum();
-        // Contrast: the sum of octaves rarely leaves the middle.
+        // Increases the contrast: the sum of octaves is rarely far from the middle.
         ((sum / 7).saturating_sub(64) * 2).min(255)
     }
 
@@ -175,7 +175,7 @@ impl Clouds {
     }
 }
 
-/// Fills a turned box, an ellipse, a ring or a triangle.
+/// Fills a rotated box, an ellipse, a ring or a triangle.
 fn shape(canvas: &mut RgbImage, chance: &mut Chance) {
     let (width, height) = canvas.dimensions();
     let middle = [chance.below(width) as f32, chance.below(height) as f32];
@@ -183,7 +183,7 @@ fn shape(canvas: &mut RgbImage, chance: &mut Chance) {
     let (across, down) = (reach(width / 8), reach(height / 8));
     let fill = colour(chance);
     let kind = chance.below(4);
-    // A turn without trigonometry, which is not the same on every machine.
+    // A rotation without trigonometry, which is not the same on every machine.
     let (p, q) = (
         chance.below(100) as f32 - 50.0,
         chance.below(100) as f32 + 1.0,
