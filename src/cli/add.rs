@@ -82,8 +82,10 @@ async fn add_one(
         tags: args.tags.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
     };
-    let request = args.target.connection.request(request);
-    Ok(client.add_image(request).await?.into_inner())
+    let response = client
+        .add_image(args.target.connection.request(request))
+        .await?;
+    Ok(response.into_inner())
 }
 
 fn show(
