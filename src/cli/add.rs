@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::json;
 
-use super::client::{Client, Target};
+use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
@@ -38,7 +38,7 @@ pub struct Add {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// What to do with an image that is stored already.

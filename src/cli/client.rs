@@ -64,7 +64,7 @@ pub struct Connection {
 
 /// Flags of the gateway and the library in it.
 #[derive(Args, Clone, Debug)]
-pub struct Target {
+pub struct LibraryTarget {
     #[command(flatten)]
     pub(super) connection: Connection,
     /// Library to use [default: the tenant's first].

@@ -105,7 +105,10 @@ async fn what_runs_at_the_end_is_finished_and_nothing_new_begins() {
 #[tokio::test]
 async fn a_call_that_outlasts_the_drain_is_cut_and_the_gateway_ends() {
     let vendor = Vendor::start().await;
-    let config = format!("[limits]\ndrain = \"0s\"\n{}", vendor_library(&vendor));
+    let config = format!(
+        "[limits]\ndrain_timeout = \"0s\"\n{}",
+        vendor_library(&vendor)
+    );
     let gateway = Gateway::with_config(&config).await;
     let gate = Gate::closed();
     vendor.always(Operation::Search, Fault::Head(gate.clone()));
