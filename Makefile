@@ -1,4 +1,4 @@
-# The only entry points: people and CI call these, and nothing else.
+# The entry points for people and CI.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -9,12 +9,12 @@ PYTHON := PYTHONPATH=.tools/python python3
 EVAL := PYTHONPATH=.tools/eval python3
 NODE_CLIENT := tests/clients/node
 BUF := $(NODE_CLIENT)/node_modules/.bin/buf
-# Of `make eval`.
+# For `make eval`.
 SOURCES ?= 40
 SEED ?= 0
-# Of `make fuzz`.
+# For `make fuzz`.
 FUZZ_SECONDS ?= 60
-# Of `make soak`.
+# For `make soak`.
 SOAK_SECONDS ?= 600
 
 .PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
@@ -25,28 +25,27 @@ help: ## Lists the targets
 run: ## Runs the gateway with the default configuration
 	$(CARGO) run --release -- serve
 
-build: ## The optimised binary, target/release/samegate
+build: ## Builds the optimised binary, target/release/samegate
 	$(CARGO) build --release --locked --bin samegate
 
-image: ## The container image (Docker or Podman)
+image: ## Builds the container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients chart mesh ## Installs what the tests need, and passes them all
+test: lint rust clients chart mesh ## Runs all checks and tests; installs what they need
 
-check: lint doc rust ## What a commit must pass: all but the foreign clients
+check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 
-# `-D warnings` reaches only this workspace, so dependencies are not built
-# again for it.
-lint: .tools/node ## Formatting, clippy, the protobuf contract
+# `-D warnings` applies only to this workspace, so dependencies are not built again.
+lint: .tools/node ## Checks formatting, clippy and the protobuf contract
 	$(CARGO) fmt --all --check
 	$(BUF) lint
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
-rust: redis ## Unit, integration and doc tests
+rust: redis ## Runs unit, integration and doc tests
 	$(CARGO) test --workspace
 
-# The tests of shared quotas start one on a free port. A package index that
-# is old or missing is fetched.
+# The tests of shared quotas start a Redis server on a free port. An outdated or
+# missing package index is updated.
 redis:
 	@command -v redis-server >/dev/null || { \
 		root=$$(test "$$(id -u)" = 0 || echo sudo); \
@@ -54,42 +53,42 @@ redis:
 		$$root apt-get install -y -qq redis-server || \
 			{ $$root apt-get update -qq && $$root apt-get install -y -qq redis-server; }; }
 
-# `cargo test` builds the binary too. `cargo build` would resolve features
-# without the dev-dependencies, and build half of everything again.
-clients: .tools/python .tools/node ## Clients that we did not write, against a started gateway
+# `cargo test` builds the binary too. `cargo build` would resolve features without
+# the dev-dependencies, and build many crates again.
+clients: .tools/python .tools/node ## Tests official and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 
-# Helm and Kubernetes' schemas come as Python packages, the definitions of
-# custom resources as Node packages: nothing is compiled, no cluster is needed.
-chart: .tools/chart .tools/chart-node ## Helm chart, image, objects of docs/mesh.md; no cluster
+# Helm and Kubernetes' schemas are Python packages, the definitions of custom
+# resources are Node packages. Nothing is compiled, and no cluster is needed.
+chart: .tools/chart .tools/chart-node ## Tests the Helm chart, the image, objects of docs/mesh.md
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/chart python3 tests/chart/run.py target/debug/samegate
 
-mesh: .tools/python .tools/mesh ## A real Envoy between clients and gateways
+mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/python:.tools/mesh python3 tests/mesh/run.py target/debug/samegate
 
-doc: ## API documentation, private items too; a broken link fails
+doc: ## Builds the API documentation; fails on broken links
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 
-deny: ## Licences, sources and duplicates of dependencies (builds cargo-deny)
+deny: ## Checks licences, sources, duplicates of dependencies (builds cargo-deny)
 	test -x .tools/bin/cargo-deny || $(CARGO) install --locked --root .tools cargo-deny
 	.tools/bin/cargo-deny check bans licenses sources
 
-sbom: ## What the binary is made of, target/samegate.cdx.json (builds cargo-cyclonedx)
+sbom: ## Writes the SBOM, target/samegate.cdx.json (builds cargo-cyclonedx)
 	test -x .tools/bin/cargo-cyclonedx || $(CARGO) install --locked --root .tools cargo-cyclonedx
 	PATH=".tools/bin:$$PATH" $(CARGO) cyclonedx --describe binaries --format json --spec-version 1.5
 	sed "s|$(CURDIR)/*|/samegate/|g" samegate_bin.cdx.json > target/samegate.cdx.json
 	rm samegate_bin.cdx.json
 
-bench: ## Benchmarks of the engine and of the gateway end to end
+bench: ## Runs benchmarks of the engine and of the gateway
 	$(CARGO) bench --workspace
 
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries
 
-eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
+eval: .tools/eval ## Measures recall under 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
 	$(CARGO) build --release
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
 		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
@@ -97,10 +96,10 @@ eval: .tools/eval ## Recall of 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=�
 gallery: ## Draws the images of docs/engine.md and prints its table
 	$(CARGO) test -p same-image --test gallery -- --ignored --nocapture
 
-soak: ## 24 clients against a gateway with the embedded engine: [SOAK_SECONDS=600]
+soak: ## Runs 24 clients against an embedded library: [SOAK_SECONDS=600]
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace --test it -- --ignored --nocapture memory_stays_flat
 
-loom: ## All orders in which threads can meet at budget, permits and token
+loom: ## Tests all interleavings of threads in the concurrent parts
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
 # RUSTC_BOOTSTRAP allows the sanitizer in the pinned compiler, so that no second toolchain is needed.
@@ -115,7 +114,7 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine in sequence: [FUZZ_SEC
 .tools/bin/cargo-fuzz:
 	$(CARGO) install --locked --root .tools cargo-fuzz@0.13.1
 
-# `--target` needs neither the venv package nor a writable system Python.
+# `--target` needs neither a venv package nor a writable system Python.
 .tools/python: tests/clients/python/requirements.txt
 .tools/eval: eval/requirements.txt
 .tools/chart: tests/chart/requirements.txt
@@ -126,13 +125,13 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine in sequence: [FUZZ_SEC
 		--target $@ -r $<
 	touch $@
 
-# Not `npm ci`: it rejects a lock file that lacks the binaries of buf for
-# systems other than the one it was written on.
+# Not `npm ci`: it rejects a lock file without the binaries of buf for other
+# systems than the one it was written on.
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
 	mkdir -p .tools && touch $@
 
-# Its packages name a newer Node than they need: warnings would be the only news.
+# Its packages declare a newer Node than they need, so npm's warnings are hidden.
 .tools/chart-node: tests/chart/node/package.json tests/chart/node/package-lock.json
 	npm install --no-save --no-audit --no-fund --loglevel=error --prefix tests/chart/node
 	mkdir -p .tools && touch $@

@@ -34,7 +34,7 @@ const EXIT_CODES: &str = "\
 Exit status:
   0    success, also for a search without a match
   1    the operation, or one of its items, failed
-  2    the command line is wrong
+  2    usage error
   130  an import was interrupted";
 
 const SERVE_EXAMPLES: &str = "\
@@ -109,7 +109,7 @@ pub enum ClientCommand {
     /// Adds images to a library.
     #[command(after_help = add::EXAMPLES)]
     Add(add::Add),
-    /// Finds the stored images that show the same as a query image.
+    /// Finds the stored images that match a query image.
     #[command(after_help = search::EXAMPLES)]
     Search(search::Search),
     /// Changes the brief or the tags of a stored image.

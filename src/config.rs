@@ -44,9 +44,9 @@ use section::{Entries, Section};
 pub struct Config {
     /// Addresses of the listeners.
     pub listen: Listen,
-    /// Libraries by name; at least one.
+    /// Libraries by name; not empty.
     pub libraries: BTreeMap<String, Library>,
-    /// Callers by name; at least one.
+    /// Callers by name; not empty.
     pub tenants: BTreeMap<String, Tenant>,
     /// How callers authenticate.
     pub auth: Auth,

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::json;
 
-use super::client::{Client, Target};
+use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
@@ -38,7 +38,7 @@ pub struct Add {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// What to do with an image that is stored already.
@@ -82,8 +82,10 @@ async fn add_one(
         tags: args.tags.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
     };
-    let request = args.target.connection.request(request);
-    Ok(client.add_image(request).await?.into_inner())
+    let response = client
+        .add_image(args.target.connection.request(request))
+        .await?;
+    Ok(response.into_inner())
 }
 
 fn show(

@@ -64,7 +64,7 @@ pub struct Connection {
 
 /// Flags of the gateway and the library in it.
 #[derive(Args, Clone, Debug)]
-pub struct Target {
+pub struct LibraryTarget {
     #[command(flatten)]
     pub(super) connection: Connection,
     /// Library to use [default: the tenant's first].
@@ -92,15 +92,12 @@ impl Connection {
         Ok(SameImageServiceClient::new(self.channel().await?))
     }
 
-    /// Connects.
+    /// Connects, and returns a channel for any client.
     pub(super) async fn channel(&self) -> Result<AuthChannel, Failure> {
         let bearer = Bearer(self.authorization()?);
         let channel = self.endpoint()?.connect().await.map_err(|error| {
-            let cause = last_cause(&error);
-            Failure::from(Status::unavailable(format!(
-                "cannot reach {}: {cause}",
-                self.endpoint
-            )))
+            let message = format!("cannot reach {}: {}", self.endpoint, last_cause(&error));
+            Failure::from(Status::unavailable(message))
         })?;
         Ok(InterceptedService::new(channel, bearer))
     }
@@ -132,17 +129,17 @@ impl Connection {
     }
 
     fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
-        let key = match &self.api_key_file {
-            Some(file) => Some(SecretString::from(std::fs::read_to_string(file).map_err(
-                |error| Failure::local(format!("cannot read `{}`: {error}", file.display())),
-            )?)),
-            None => self.api_key.clone(),
+        let key: SecretString = match (&self.api_key_file, &self.api_key) {
+            (Some(file), _) => std::fs::read_to_string(file)
+                .map_err(|error| {
+                    Failure::local(format!("cannot read `{}`: {error}", file.display()))
+                })?
+                .into(),
+            (None, Some(key)) => key.clone(),
+            (None, None) => return Ok(None),
         };
-        let Some(key) = key else {
-            return Ok(None);
-        };
-        let mut value = MetadataValue::try_from(format!("Bearer {}", key.expose_secret().trim()))
-            .map_err(|_| {
+        let bearer = format!("Bearer {}", key.expose_secret().trim());
+        let mut value = MetadataValue::try_from(bearer).map_err(|_| {
             Failure::local("the API key has characters that are not allowed in a header")
         })?;
         value.set_sensitive(true);

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::client::Target;
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
@@ -34,7 +34,7 @@ pub struct Delete {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Deletes images and shows the result of each.

@@ -30,10 +30,10 @@ use self::failure_list::FailureList;
 use self::journal::Journal;
 use self::progress::ProgressDisplay;
 use self::recorder::Recorder;
-use self::retry::{ImportEnd, Retry};
+use self::retry::{ImportEnd, RetryLoop};
 use self::stream::StreamSender;
 use super::add::OnDuplicate;
-use super::client::Target;
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
@@ -93,7 +93,7 @@ pub struct Import {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Imports every image that is not in the journal yet.
@@ -126,7 +126,9 @@ pub(super) async fn run(
         max_in_flight: args.in_flight,
     };
     let sender = StreamSender::new(&plan, options, client, interrupt);
-    let end = Retry::new(sender, args.attempts).run(&mut recorder).await;
+    let end = RetryLoop::new(sender, args.attempts)
+        .run(&mut recorder)
+        .await;
     let exit = match end.unwrap_or_else(ImportEnd::Stopped) {
         ImportEnd::Complete if recorder.has_failures() => Exit::Failed,
         ImportEnd::Complete => Exit::Done,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::Target;
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{self, Output};
@@ -32,7 +32,7 @@ pub struct List {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Flags of `samegate get`.
@@ -45,14 +45,14 @@ pub struct Get {
     #[arg(long, value_name = "OUT")]
     thumbnail: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Flags of `samegate library`.
 #[derive(Args, Debug)]
 pub struct Library {
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Lists the library page by page, so that memory use does not grow with it.

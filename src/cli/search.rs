@@ -3,7 +3,7 @@
 use clap::{Args, value_parser};
 use serde_json::{Value, json};
 
-use super::client::Target;
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
@@ -41,7 +41,7 @@ pub struct Search {
     #[arg(long, default_value_t = 0.0, value_parser = score)]
     min_score: f64,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Searches and shows the matches.

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, value_parser};
 use serde_json::json;
 
-use super::client::Target;
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
@@ -47,16 +47,16 @@ pub struct Update {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
-    pub(super) target: Target,
+    pub(super) target: LibraryTarget,
 }
 
 /// Changes the record; fields that are not given remain.
 pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failure> {
-    let image = target_image(&args)?;
+    let target = target_image(&args)?;
     let changes_tags = args.no_tags || !args.tags.is_empty();
     let request = v1::UpdateImageRequest {
         library: args.target.library.clone(),
-        target: image,
+        target,
         brief: args.brief,
         tags: changes_tags.then_some(v1::TagList { values: args.tags }),
     };

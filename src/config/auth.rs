@@ -49,6 +49,17 @@ pub struct RestKey {
     pub secret_key: SecretString,
 }
 
+// === impl Tenant ===
+
+impl Tenant {
+    /// Returns whether calls as this tenant need a credential at the gRPC API.
+    pub fn needs_credentials(&self) -> bool {
+        !self.api_keys.is_empty() || !self.identities.is_empty()
+    }
+}
+
+// === impl RestKey ===
+
 impl fmt::Debug for RestKey {
     /// Shows the type only: both keys are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +92,7 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     let identities = identities(&mut section);
     let quota = quota::read_tenant(section.section("quota"));
     if libraries.as_ref().is_some_and(Vec::is_empty) {
-        section.error("libraries", "must name at least one library");
+        section.error("libraries", "must not be empty");
     }
     let mut digests = Vec::new();
     for (index, hash) in api_keys.iter().flatten().enumerate() {
@@ -125,13 +136,6 @@ fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
         }
     }
     Some(identities)
-}
-
-impl Tenant {
-    /// Returns whether calls as this tenant need a credential at the gRPC API.
-    pub fn needs_credentials(&self) -> bool {
-        !self.api_keys.is_empty() || !self.identities.is_empty()
-    }
 }
 
 fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {

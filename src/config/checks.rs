@@ -22,7 +22,7 @@ const WELL_KNOWN: &str = "local";
 /// Checks that there is a library, and that no two use the same folder.
 pub(super) fn libraries(libraries: &Entries<Library>, errors: &ErrorCollector) {
     if libraries.is_empty() {
-        errors.push("libraries", "must hold at least one library");
+        errors.push("libraries", "must not be empty");
     }
     let mut owners: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (name, library) in libraries {
@@ -52,7 +52,7 @@ pub(super) fn tenants(
     errors: &ErrorCollector,
 ) {
     if tenants.is_empty() {
-        errors.push("tenants", "must hold at least one tenant");
+        errors.push("tenants", "must not be empty");
     }
     let mut owners: BTreeMap<&[u8], &str> = BTreeMap::new();
     for (name, tenant) in tenants {
@@ -77,23 +77,16 @@ pub(super) fn tenants(
 
 /// Returns the key within the tenant's table, and the value, of each credential.
 fn credentials(tenant: &Tenant) -> impl Iterator<Item = (String, &[u8])> {
-    let hashes = tenant.api_keys.iter().map(|hash| &hash[..]);
-    let api_keys = tenant.rest_keys.iter().map(|pair| pair.api_key.as_bytes());
-    let identities = tenant.identities.iter().map(|name| name.as_bytes());
-    let hashes = hashes
-        .enumerate()
-        .map(|(i, hash)| (format!("api_keys[{i}]"), hash));
-    hashes
-        .chain(
-            api_keys
-                .enumerate()
-                .map(|(i, key)| (format!("rest_keys[{i}].api_key"), key)),
-        )
-        .chain(
-            identities
-                .enumerate()
-                .map(|(i, name)| (format!("identities[{i}]"), name)),
-        )
+    let api_keys = tenant.api_keys.iter().enumerate();
+    let rest_keys = tenant.rest_keys.iter().enumerate();
+    let identities = tenant.identities.iter().enumerate();
+    api_keys
+        .map(|(i, hash)| (format!("api_keys[{i}]"), &hash[..]))
+        .chain(rest_keys.map(|(i, pair)| {
+            let key = format!("rest_keys[{i}].api_key");
+            (key, pair.api_key.as_bytes())
+        }))
+        .chain(identities.map(|(i, name)| (format!("identities[{i}]"), name.as_bytes())))
 }
 
 /// Checks that each listener has an address of its own, and that those on other

@@ -43,7 +43,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
     let issuer = section.required("issuer", parse::non_empty);
     let audience = section.list("audience");
     if audience.as_ref().is_some_and(Vec::is_empty) {
-        section.error("audience", "must name at least one audience");
+        section.error("audience", "must not be empty");
     }
     let tenant_claim = section.optional("tenant_claim", TENANT_CLAIM.to_owned(), parse::non_empty);
     let jwks_cooldown = section.optional("jwks_cooldown", JWKS_COOLDOWN, jwks_cooldown);

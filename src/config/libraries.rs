@@ -57,6 +57,8 @@ pub struct Credential {
     pub secret_key: SecretString,
 }
 
+// === impl Credential ===
+
 impl fmt::Debug for Credential {
     /// Shows the type only: both keys are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -60,7 +60,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     {
         section.error("default_deadline", "is longer than `limits.max_deadline`");
     }
-    // Bulk loads use up to three quarters, and the largest message must fit there.
+    // Bulk loads use up to three quarters, which must hold a message of maximum size.
     if let (Some(bytes), Some(message)) = (max_bytes_in_flight, max_message_bytes)
         && bytes < 2 * message
     {

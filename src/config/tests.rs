@@ -262,9 +262,10 @@ fn an_error_in_the_syntax_names_its_line_and_quotes_nothing() {
 fn a_missing_file_is_named() {
     let missing = Path::new("/nowhere/gate.toml");
 
-    let errors = load(Some(missing), &BTreeMap::new(), &Overrides::default()).unwrap_err();
+    let errors = load(Some(missing), &BTreeMap::new(), &Overrides::default())
+        .unwrap_err()
+        .to_string();
 
-    let errors = errors.to_string();
     assert!(
         errors.starts_with("/nowhere/gate.toml: cannot be read: "),
         "{errors}"
@@ -284,8 +285,8 @@ fn temp_file(text: &str) -> tempfile::NamedTempFile {
 }
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let pairs = pairs.iter();
     pairs
+        .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
 }

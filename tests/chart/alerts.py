@@ -1,7 +1,7 @@
-"""Alerts and dashboard: every expression parses, and asks for what there is.
+"""Alerts and dashboard: every expression parses, and uses existing metrics.
 
-What there is comes from a gateway that runs with what the chart renders; the
-labels of a metric come from the list in its code.
+The metrics come from gateways that run with the rendered configuration; the
+labels of a metric come from the list in the gateway's code.
 """
 
 import functools
@@ -23,18 +23,18 @@ from rendered import CHART, mount, of_kind, rendered
 ROOT = CHART.parents[1]
 NAMES = ROOT / "src" / "telemetry" / "names.rs"
 RUNBOOKS = ROOT / "docs" / "kubernetes.md"
-# That Prometheus itself adds: from the target, and from a histogram.
+# Labels that Prometheus adds: from the target, and of histograms.
 ADDED = {"namespace", "job", "pod", "le"}
 SUFFIXES = r"_(bucket|count|sum)$"
-# Value sets that gateways are started with, and what their metrics begin to
-# tell of once something has happened; the others are there from the start.
+# Value sets that gateways are started with, and the metrics that exist only after
+# an event; all others exist from the start.
 RUN = {
     "embedded": ["rpc_server_call_duration_seconds_count"],
     "defaults": ["samegate_upstream_attempt_duration_seconds_count", "samegate_connections"],
     "mtls": ["samegate_tls_handshake_failures_total"],
 }
-# Nothing outside of this machine is asked, and nothing is waited for.
-ALONE = {
+# No connections to other machines, and no waiting.
+ISOLATED = {
     "SAMEGATE_LIMITS__WARMUP_TIMEOUT": "0s",
     "SAMEGATE_LIMITS__LAME_DUCK": "0s",
     "SAMEGATE_TELEMETRY__OTLP_ENDPOINT": "http://127.0.0.1:1",
@@ -45,53 +45,53 @@ STOP_LIMIT_S = 60
 
 
 @check
-def gateways_run_with_what_the_chart_renders(gateway):
+def gateways_run_with_the_rendered_configuration(gateway):
     for name in RUN:
         assert "samegate_ready 1" in scraped(gateway, name)
 
 
 @check
-def alerts_ask_for_metrics_that_the_gateway_has(gateway):
-    rules, has = alert_rules(), shown(gateway)
+def alerts_use_metrics_that_the_gateway_has(gateway):
+    rules, has = alert_rules(), exported(gateway)
     assert len(rules) > 5
     for rule in rules:
-        hold(rule["expr"], has, rule["alert"])
+        check_expression(rule["expr"], has, rule["alert"])
 
 
 @check
-def the_dashboard_asks_for_metrics_that_the_gateway_has(gateway):
-    has, asked = shown(gateway), set()
+def the_dashboard_uses_every_metric_of_the_gateway(gateway):
+    has, used = exported(gateway), set()
     for title, expression in panels():
-        asked |= hold(expression, has, title)
-    # What nobody looks at need not be told.
-    assert asked == set(has), set(has) - asked
+        used |= check_expression(expression, has, title)
+    # A metric that no panel shows is not needed.
+    assert used == set(has), set(has) - used
 
 
 @check
-def a_metric_or_label_that_there_is_not_is_found(_):
+def an_unknown_metric_or_label_is_found(_):
     has = {"samegate_ready": set()}
     for expression in ("samegate_redy", 'samegate_ready{libary="x"}', "sum by (libary) (samegate_ready)"):
         try:
-            hold(expression, has, "a test")
+            check_expression(expression, has, "a test")
         except AssertionError:
             continue
-        raise AssertionError(f"was taken: {expression}")
+        raise AssertionError(f"was accepted: {expression}")
 
 
 @check
-def the_gateway_has_the_metrics_of_its_list(gateway):
-    assert shown(gateway).keys() == listed().keys()
+def the_gateway_exports_the_metrics_of_its_list(gateway):
+    assert exported(gateway).keys() == listed().keys()
 
 
 @check
-def alerts_watch_the_pods_of_the_release_only(_):
+def alerts_select_only_the_pods_of_the_release(_):
     for rule in alert_rules():
         for selector in selectors(promql_parser.parse(rule["expr"])):
             matchers = {each.name: each.value for each in selector.matchers.matchers}
-            wanted = {"namespace": "images", "job": "images-admin"}
-            assert wanted.items() <= matchers.items(), rule
+            expected = {"namespace": "images", "job": "images-admin"}
+            assert expected.items() <= matchers.items(), rule
     names = {each["metadata"]["name"] for each in of_kind(rendered("everything"), "Service")}
-    assert "images-admin" in names, "Prometheus names the job as the Service"
+    assert "images-admin" in names, "Prometheus names the job after the Service"
 
 
 @check
@@ -127,19 +127,19 @@ def panels():
             yield panel["title"], target["expr"].replace("$__rate_interval", "5m")
 
 
-def hold(expression, has, place):
+def check_expression(expression, has, name_of_user):
     """Fails unless metrics and labels exist; returns the metrics."""
     tree = promql_parser.parse(expression)
-    asked, labels = set(), grouping(tree)
+    used, labels = set(), grouping(tree)
     for selector in selectors(tree):
         name = selector.name if selector.name in has else re.sub(SUFFIXES, "", selector.name)
-        assert name in has, f"{place}: no metric {selector.name}"
-        asked.add(name)
+        assert name in has, f"{name_of_user}: no metric {selector.name}"
+        used.add(name)
         for matcher in selector.matchers.matchers:
-            assert matcher.name in has[name] | ADDED, f"{place}: {name} has no label {matcher.name}"
-    known = set().union(*(has[name] for name in asked)) | ADDED
-    assert labels <= known, f"{place}: {labels - known}"
-    return asked
+            assert matcher.name in has[name] | ADDED, f"{name_of_user}: {name} has no label {matcher.name}"
+    known = set().union(*(has[name] for name in used)) | ADDED
+    assert labels <= known, f"{name_of_user}: {labels - known}"
+    return used
 
 
 def walk(node):
@@ -176,8 +176,8 @@ def listed():
     return found
 
 
-def shown(gateway):
-    """Labels by metric, of those that gateways show."""
+def exported(gateway):
+    """Labels by metric, of those that gateways export."""
     labels, found = listed(), {}
     for run in RUN:
         for family, kind in re.findall(r"^# TYPE (\w+) (\w+)$", scraped(gateway, run), re.MULTILINE):
@@ -189,19 +189,19 @@ def shown(gateway):
 
 @functools.cache
 def scraped(gateway, name):
-    """Starts a gateway in what the chart renders, and reads its metrics after a
-    request to each door; it must also end well."""
+    """Starts a gateway with the rendered configuration, and reads its metrics after a
+    request to each API; it must also stop with status 0."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         folder = pathlib.Path(folder)
         file, variables = mount(rendered(name), folder)
-        doors = [f"127.0.0.1:{port}" for port in free_ports(3)]
-        flags = [flag for pair in zip(("--grpc", "--rest", "--admin"), doors) for flag in pair]
+        listeners = [f"127.0.0.1:{port}" for port in free_ports(3)]
+        flags = [flag for pair in zip(("--grpc", "--rest", "--admin"), listeners) for flag in pair]
         arguments = ["serve", "--config", str(file), *flags]
-        variables = variables | ALONE | (VENDOR if name != "embedded" else {})
+        variables = variables | ISOLATED | (VENDOR if name != "embedded" else {})
         process = gateway.start(*arguments, folder=folder, variables=variables, log=log)
         try:
-            wait_for(process, log, lambda: fetched(doors[2], "/readyz"))
-            metrics = wait_for(process, log, lambda: busy_metrics(doors, name))
+            wait_for(process, log, lambda: fetched(listeners[2], "/readyz"))
+            metrics = wait_for(process, log, lambda: busy_metrics(listeners, name))
             process.send_signal(signal.SIGTERM)
             assert process.wait(STOP_LIMIT_S) == 0
         finally:
@@ -210,19 +210,19 @@ def scraped(gateway, name):
         return metrics
 
 
-def busy_metrics(doors, name):
-    """The metrics once they tell of what was done; else nothing."""
-    for door in doors[:2]:
-        # A call that nobody serves, and where there is TLS a bad handshake.
-        fetched(door, "/")
-    text = fetched(doors[2], "/metrics") or ""
+def busy_metrics(listeners, name):
+    """The metrics once they count the requests; else nothing."""
+    for listener in listeners[:2]:
+        # An unknown path, and with TLS a failed handshake.
+        fetched(listener, "/")
+    text = fetched(listeners[2], "/metrics") or ""
     return text if all(f"\n{metric}" in text for metric in RUN[name]) else None
 
 
-def fetched(door, path):
+def fetched(listener, path):
     try:
-        with urllib.request.urlopen(f"http://{door}{path}", timeout=5) as answer:
-            return answer.read().decode()
+        with urllib.request.urlopen(f"http://{listener}{path}", timeout=5) as response:
+            return response.read().decode()
     except (OSError, http.client.HTTPException):
         return None
 

@@ -1,8 +1,8 @@
-"""The container image, without an engine: what its build needs and makes.
+"""The container image, checked without a container engine.
 
-A build in the image sees what the Dockerfile copies and .dockerignore lets
-through. Both are read here; the rules they use are the simple ones that these
-functions know, and anything else fails.
+A build in the image has the files that the Dockerfile copies and .dockerignore
+includes. These functions read both; they support only the simple rules in use and
+fail for any other.
 """
 
 import fnmatch
@@ -17,7 +17,7 @@ import tomllib
 import helm_python
 
 from checks import check
-from objects import DOORS
+from objects import PORTS
 from rendered import CHART, container, pod, rendered
 
 ROOT = CHART.parents[1]
@@ -46,13 +46,13 @@ def the_image_builds_with_the_compiler_of_the_repository(_):
     channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     build, run = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     assert build.endswith(f"/rust:{channel}-slim-bookworm"), build
-    # Debian 12 is bookworm: one glibc on both sides.
+    # Debian 12 is bookworm: both stages have the same glibc.
     assert run == "gcr.io/distroless/cc-debian12:nonroot", run
 
 
 @check
-def the_build_gets_everything_that_the_binary_is_made_of(gateway):
-    """As the compiler and the build script have noted it."""
+def the_build_has_every_source_of_the_binary(gateway):
+    """The sources are those in the dependency files of the compiler."""
     copied = set(context())
     target = pathlib.Path(gateway.binary).parent
     notes = [*target.glob("deps/samegate-*.d"), *target.glob("deps/same_image-*.d")]
@@ -62,26 +62,26 @@ def the_build_gets_everything_that_the_binary_is_made_of(gateway):
     paths = {os.path.normpath(word) for word in words if not word.startswith("/")}
     made_of = {path for path in paths if (ROOT / path).is_file()}
     for known in ("src/main.rs", "config/default.toml", "proto/samegate/v1/same_image.proto"):
-        assert known in made_of, f"{known} is not among what the compiler notes"
+        assert known in made_of, f"{known} is not in the dependency files"
     assert made_of <= copied, made_of - copied
 
 
 @check
-def the_manifest_is_whole_in_the_build(_):
+def the_manifest_is_valid_in_the_build(_):
     with tempfile.TemporaryDirectory() as folder:
         for name in context():
-            place = pathlib.Path(folder, name)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, place)
+            path = pathlib.Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path)
         command = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version=1"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @check
-def the_build_gets_neither_builds_nor_git_nor_images(_):
+def the_build_excludes_targets_git_and_data(_):
     ignored = (ROOT / ".dockerignore").read_text().split("\n")
-    assert "*" in ignored, "everything is let through that is not named"
+    assert "*" in ignored, "all files are included that are not named"
     for name in ("target/debug/samegate", ".git/config", ".tools/x", "samegate-data/x", ".env"):
         assert not passes(name), name
 
@@ -99,7 +99,7 @@ def the_image_is_what_the_chart_expects(_):
     security = pod(rendered("defaults"))["securityContext"]
     assert (security["runAsUser"], security["runAsGroup"]) == (int(user), int(group))
     (exposed,) = re.findall(r"^EXPOSE (.*)$", DOCKERFILE, re.MULTILINE)
-    assert [int(port) for port in exposed.split()] == list(DOORS.values())
+    assert [int(port) for port in exposed.split()] == list(PORTS.values())
     assert 'ENTRYPOINT ["/usr/bin/samegate"]' in DOCKERFILE
     assert "COPY --from=build /out/samegate /usr/bin/samegate" in DOCKERFILE
     # The chart gives arguments and no command: the entry point stays.
@@ -107,19 +107,19 @@ def the_image_is_what_the_chart_expects(_):
 
 
 def context():
-    """Files that the build stage gets."""
+    """Files of the build stage."""
     for sources in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE):
         for source in sources.split():
-            place = ROOT / source
-            assert place.exists(), f"COPY {source}: there is none"
-            files = [place] if place.is_file() else place.rglob("*")
+            path = ROOT / source
+            assert path.exists(), f"COPY {source}: does not exist"
+            files = [path] if path.is_file() else path.rglob("*")
             names = (str(file.relative_to(ROOT)) for file in files if file.is_file())
             yield from filter(passes, names)
 
 
 def passes(name):
-    """Whether .dockerignore lets a file through: the last rule that meets it
-    or a folder above decides."""
+    """Whether .dockerignore includes a file: the last rule that matches it or a
+    parent folder decides."""
     kept = True
     parents = [name, *map(str, pathlib.PurePath(name).parents)]
     for rule in (ROOT / ".dockerignore").read_text().splitlines():

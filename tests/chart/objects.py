@@ -1,4 +1,4 @@
-"""What a cluster gets: valid objects, little privilege, labels that meet."""
+"""The rendered objects: valid, without privileges, with matching labels."""
 
 import json
 import pathlib
@@ -11,23 +11,23 @@ from checks import check
 from rendered import CHART, VALUES, container, of_kind, pod, render, rendered, workload
 
 NODE = pathlib.Path(__file__).resolve().parent / "node"
-# The oldest that Chart.yaml names, and the newest that there are schemas of.
+# The oldest supported version (Chart.yaml), and the newest with schemas.
 KUBERNETES = ["1.30", kubernetes_validate.latest_version()]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
-DOORS = {"grpc": 50051, "rest": 8080, "admin": 9090}
+PORTS = {"grpc": 50051, "rest": 8080, "admin": 9090}
 
 
 @check
 def helm_lint_finds_nothing(_):
     for name, values in VALUES.items():
         found = helm_python.lint(CHART, values, strict=True)
-        # An icon is the one thing that it recommends (severity 1).
-        loud = [each for each in found["messages"] if each["severity"] > 1]
-        assert not loud and not found["errors"], (name, found)
+        # The only recommendation (severity 1) is an icon.
+        warnings = [each for each in found["messages"] if each["severity"] > 1]
+        assert not warnings and not found["errors"], (name, found)
 
 
 @check
-def kubernetes_schemas_take_every_object(_):
+def kubernetes_schemas_accept_every_object(_):
     seen = set()
     for name in VALUES:
         for each in rendered(name):
@@ -41,7 +41,7 @@ def kubernetes_schemas_take_every_object(_):
 
 
 @check
-def definitions_of_custom_resources_take_every_object(_):
+def definitions_of_custom_resources_accept_every_object(_):
     objects = [each for name in VALUES for each in rendered(name) if each["kind"] in CUSTOM]
     assert {each["kind"] for each in objects} == CUSTOM
     for each, errors in zip(objects, custom_errors(objects)):
@@ -75,7 +75,7 @@ def no_container_has_privileges(_):
 
 
 @check
-def selectors_meet_the_pods_and_nothing_else(_):
+def selectors_match_the_pods_and_nothing_else(_):
     for name in VALUES:
         objects = rendered(name)
         labels = workload(objects)["spec"]["template"]["metadata"]["labels"]
@@ -93,9 +93,9 @@ def selectors_meet_the_pods_and_nothing_else(_):
 def monitors_and_scalers_name_objects_that_exist(_):
     objects = rendered("everything")
     (monitor,) = of_kind(objects, "ServiceMonitor")
-    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    expected = monitor["spec"]["selector"]["matchLabels"].items()
     services = of_kind(objects, "Service")
-    (admin,) = [each for each in services if wanted <= each["metadata"]["labels"].items()]
+    (admin,) = [each for each in services if expected <= each["metadata"]["labels"].items()]
     assert [port["name"] for port in admin["spec"]["ports"]] == ["admin"]
     (scaler,) = of_kind(objects, "HorizontalPodAutoscaler")
     target = scaler["spec"]["scaleTargetRef"]
@@ -108,7 +108,7 @@ def services_and_probes_name_ports_of_the_container(_):
     for name in VALUES:
         objects = rendered(name)
         ports = {each["name"]: each["containerPort"] for each in container(objects)["ports"]}
-        assert ports == DOORS, ports
+        assert ports == PORTS, ports
         for service in of_kind(objects, "Service"):
             for port in service["spec"]["ports"]:
                 assert port["targetPort"] in ports and port["appProtocol"], port
@@ -119,7 +119,7 @@ def services_and_probes_name_ports_of_the_container(_):
 
 
 @check
-def services_show_the_admin_port_to_monitors_only(_):
+def services_expose_the_admin_port_to_monitors_only(_):
     for name in VALUES:
         for service in of_kind(rendered(name), "Service"):
             names = [port["name"] for port in service["spec"]["ports"]]
@@ -128,8 +128,8 @@ def services_show_the_admin_port_to_monitors_only(_):
 
 
 @check
-def services_say_whether_the_doors_speak_tls(_):
-    for name, wanted in (
+def services_declare_whether_the_listeners_use_tls(_):
+    for name, expected in (
         ("defaults", {"kubernetes.io/h2c", "http"}),
         ("mtls", {"https"}),
         ("everything", {"grpc", "http"}),
@@ -137,12 +137,12 @@ def services_say_whether_the_doors_speak_tls(_):
         services = of_kind(rendered(name), "Service")
         ports = [port for each in services for port in each["spec"]["ports"]]
         found = {port["appProtocol"] for port in ports if port["name"] != "admin"}
-        assert found == wanted, (name, found)
-    assert not of_kind(rendered("mtls"), "Pod"), "the client of helm test speaks no TLS"
+        assert found == expected, (name, found)
+    assert not of_kind(rendered("mtls"), "Pod"), "the client of helm test does not support TLS"
 
 
 @check
-def a_deployment_never_gives_up_a_pod_before_its_successor(_):
+def a_deployment_removes_a_pod_only_after_its_successor_is_ready(_):
     for name in ("defaults", "mtls", "everything"):
         deployment = workload(rendered(name))
         assert deployment["kind"] == "Deployment"
@@ -177,7 +177,7 @@ def an_existing_claim_is_used(_):
 
 
 @check
-def the_grace_period_holds_every_part_of_the_shutdown(_):
+def the_grace_period_is_the_sum_of_all_shutdown_phases(_):
     for name, parts in (
         ("defaults", (5, 3, 30, 10)),
         ("mtls", (5, 10, 60, 10)),
@@ -189,9 +189,9 @@ def the_grace_period_holds_every_part_of_the_shutdown(_):
 
 
 @check
-def traffic_leaves_only_for_whom_it_must(_):
+def egress_is_limited_to_the_required_destinations(_):
     ports = lambda rule: [port["port"] for port in rule["ports"]]
-    for name, wanted in (
+    for name, expected in (
         ("defaults", [[53, 53], [443]]),
         ("embedded", [[53, 53], [443]]),
         ("mtls", [[53, 53], [443], [4317], [6379]]),
@@ -200,8 +200,8 @@ def traffic_leaves_only_for_whom_it_must(_):
         (policy,) = of_kind(rendered(name), "NetworkPolicy")
         assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
         egress = policy["spec"]["egress"]
-        assert [ports(rule) for rule in egress] == wanted, (name, egress)
-        assert all(rule["to"] for rule in egress), "a rule without `to` lets everything out"
+        assert [ports(rule) for rule in egress] == expected, (name, egress)
+        assert all(rule["to"] for rule in egress), "a rule without `to` allows every destination"
     private = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
     (policy,) = of_kind(rendered("defaults"), "NetworkPolicy")
     assert private <= set(policy["spec"]["egress"][1]["to"][0]["ipBlock"]["except"])
@@ -209,15 +209,15 @@ def traffic_leaves_only_for_whom_it_must(_):
 
 @check
 def the_admin_port_is_closed_unless_opened(_):
-    for name, wanted in (("defaults", 0), ("everything", 1)):
+    for name, expected in (("defaults", 0), ("everything", 1)):
         (policy,) = of_kind(rendered(name), "NetworkPolicy")
         ingress = policy["spec"]["ingress"]
         admin = [rule for rule in ingress if {"port": "admin"} in rule["ports"]]
-        assert len(admin) == wanted and all(rule["from"] for rule in admin), (name, ingress)
+        assert len(admin) == expected and all(rule["from"] for rule in admin), (name, ingress)
 
 
 def custom_errors(objects):
-    """ConfigErrors of each object, by its definition."""
+    """Returns the errors of each object, by its definition."""
     command = ["node", str(NODE / "check.mjs")]
     done = subprocess.run(command, input=json.dumps(objects), stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)

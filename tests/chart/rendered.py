@@ -1,4 +1,4 @@
-"""The chart with one set of values: objects, and files as a kubelet mounts them."""
+"""Renders the chart with one set of values, and mounts its files as a kubelet does."""
 
 import functools
 import pathlib
@@ -10,12 +10,12 @@ import yaml
 
 CHART = pathlib.Path(__file__).resolve().parents[2] / "helm" / "samegate"
 RELEASE, NAMESPACE = "samegate", "images"
-# Value sets by name; those in `ci` are examples for people, too.
+# Value sets by name; those in `ci` are also examples for users.
 VALUES = {"defaults": {}} | {
     file.name.removesuffix("-values.yaml"): yaml.safe_load(file.read_text())
     for file in sorted((CHART / "ci").glob("*-values.yaml"))
 }
-# What Secrets hold here, by key; any other key holds SECRET and their name.
+# Contents of Secrets by key; for any other key it is SECRET and their name.
 SECRET = "canary-secret"
 CONTENTS = {
     "default": "sha256:" + "0" * 64,
@@ -24,7 +24,7 @@ CONTENTS = {
     "url": f"redis://user:{SECRET}@127.0.0.1:1/0",
     "jwks.json": '{"keys": []}',
 }
-# Files of Secrets that are mounted as a whole.
+# Files of Secrets that are mounted with all keys.
 WHOLE = {"redis": ["url"], "jwks": ["jwks.json"]}
 
 
@@ -74,32 +74,33 @@ def configuration(objects):
 
 
 def mount(objects, folder):
-    """Lays out below `folder` what the pod sees; returns file and variables."""
+    """Writes the mounted files of the pod below `folder`; returns the file and the
+    variables."""
     volumes = {each["name"]: each for each in pod(objects)["volumes"]}
     for each in container(objects)["volumeMounts"]:
-        place = folder / each["mountPath"].strip("/")
-        place.mkdir(parents=True, exist_ok=True)
-        fill(place, volumes.get(each["name"], {}).get("secret"))
+        path = folder / each["mountPath"].strip("/")
+        path.mkdir(parents=True, exist_ok=True)
+        fill(path, volumes.get(each["name"], {}).get("secret"))
     file = folder / "samegate.toml"
     file.write_text(re.sub(r'"(/(run|var)/)', rf'"{folder}\1', configuration(objects)))
     return file, variables(objects)
 
 
-def fill(place, secret):
+def fill(folder, secret):
     if secret is None:
         return
     if items := secret.get("items"):
         for item in items:
-            (place / item["path"]).write_text(content(secret["secretName"], item["key"]))
-    elif place.name == "tls":
+            (folder / item["path"]).write_text(content(secret["secretName"], item["key"]))
+    elif folder.name == "tls":
         issuer = trustme.CA()
         own = issuer.issue_cert("localhost")
-        own.private_key_pem.write_to_path(place / "tls.key")
-        own.cert_chain_pems[0].write_to_path(place / "tls.crt")
-        issuer.cert_pem.write_to_path(place / "ca.crt")
+        own.private_key_pem.write_to_path(folder / "tls.key")
+        own.cert_chain_pems[0].write_to_path(folder / "tls.crt")
+        issuer.cert_pem.write_to_path(folder / "ca.crt")
     else:
-        for name in WHOLE[place.name]:
-            (place / name).write_text(CONTENTS[name])
+        for name in WHOLE[folder.name]:
+            (folder / name).write_text(CONTENTS[name])
 
 
 def variables(objects):

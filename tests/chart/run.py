@@ -1,5 +1,5 @@
-"""Renders the chart, and holds the result against Kubernetes and the gateway;
-then looks at the image that the chart runs.
+"""Renders the chart and checks the result with Kubernetes' schemas and the gateway;
+then checks the container image.
 
 Usage: run.py GATEWAY_BINARY
 """
@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients" / "python"))
 from checks import run  # noqa: E402
 
-# Each brings its checks.
+# Each module registers its checks.
 import objects  # noqa: E402,F401
 import settings  # noqa: E402,F401
 import alerts  # noqa: E402,F401
@@ -23,7 +23,7 @@ LIMIT_S = 30
 
 
 class Gateway:
-    """The binary, run with the variables of a pod and no others of its own."""
+    """The binary, run only with the SAMEGATE_ variables of a pod."""
 
     def __init__(self, binary):
         self.binary = str(pathlib.Path(binary).resolve())

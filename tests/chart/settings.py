@@ -1,4 +1,4 @@
-"""From values to the gateway's configuration, and what is rejected on the way."""
+"""Values become the gateway's configuration; invalid values are rejected."""
 
 import json
 import pathlib
@@ -26,8 +26,8 @@ def the_gateway_accepts_every_rendered_configuration(gateway):
 
 
 @check
-def the_gateway_rejects_what_it_does_not_know(gateway):
-    """So that the check above can fail at all."""
+def the_gateway_rejects_unknown_settings(gateway):
+    """Shows that the check above can fail."""
     values = VALUES["embedded"] | {"config": {"limits": {"drain_timeout": "30s", "drian_timeout": "30s"}}}
     with tempfile.TemporaryDirectory() as folder:
         file, variables = mount(list(render(values).values()), pathlib.Path(folder))
@@ -36,7 +36,7 @@ def the_gateway_rejects_what_it_does_not_know(gateway):
 
 
 @check
-def values_arrive_with_their_types(_):
+def values_keep_their_types(_):
     read = {name: tomllib.loads(configuration(rendered(name))) for name in VALUES}
     assert read["embedded"]["libraries"]["default"]["capacity"] == 2_000_000
     mtls = read["mtls"]
@@ -61,13 +61,13 @@ def no_secret_is_rendered(_):
 
 
 @check
-def a_secret_among_the_values_is_rejected_and_not_repeated(_):
+def a_secret_in_values_is_rejected_and_not_shown(_):
     cloud = {"name": "cloud", "backend": "rest", "credentials": [{"existingSecret": "vendor"}]}
     url = f"redis://user:{SECRET}@redis:6379"
     credential = {"secret_key": SECRET}
     pair = {"api_key": "k", "secret_key": SECRET}
     tenant = {"name": "shop", "libraries": ["cloud"], "apiKeyHashes": [HASH]}
-    for values, place in (
+    for values, path in (
         ({"config": {"redis": {"url": url}}}, "config.redis.url"),
         (
             {"libraries": [cloud | {"settings": {"credentials": [credential]}}]},
@@ -79,16 +79,16 @@ def a_secret_among_the_values_is_rejected_and_not_repeated(_):
         ),
     ):
         message = rejection(values)
-        assert place in message and "secretMounts" in message, message
+        assert path in message and "secretMounts" in message, message
         assert SECRET not in message, message
 
 
 @check
-def values_that_cannot_work_are_rejected_with_what_to_do(_):
+def values_that_cannot_work_are_rejected_with_advice(_):
     embedded = VALUES["embedded"]
     tenant = {"name": "shop", "libraries": ["cloud"], "apiKeyHashes": [HASH]}
     for values, words in (
-        (embedded | {"replicaCount": 2}, "replicaCount: an embedded library lives in one pod"),
+        (embedded | {"replicaCount": 2}, "replicaCount: an embedded library runs in one pod"),
         (embedded | {"autoscaling": {"enabled": True}}, "autoscaling.enabled"),
         ({"autoscaling": {"enabled": True, "minReplicas": 11}}, "autoscaling.minReplicas"),
         ({"tenants": [tenant | {"libraries": ["clod"]}]}, "no library is named `clod`; there are: cloud"),
@@ -100,8 +100,8 @@ def values_that_cannot_work_are_rejected_with_what_to_do(_):
 
 
 @check
-def the_schema_names_what_it_does_not_know(_):
-    for values, place in (
+def the_schema_names_unknown_and_invalid_values(_):
+    for values, path in (
         ({"replicas": 3}, "replicas"),
         ({"service": {"grpc": {"prot": 1}}}, "prot"),
         ({"config": {"limit": {"drain_timeout": "1s"}}}, "limit"),
@@ -112,32 +112,32 @@ def the_schema_names_what_it_does_not_know(_):
         ({"service": {"grpc": {"port": 70000}}}, "port"),
         ({"probes": {"liveness": {"periodSeconds": 0}}}, "periodSeconds"),
     ):
-        assert place in rejection(values), (place, rejection(values))
+        assert path in rejection(values), (path, rejection(values))
 
 
 @check
 def the_schema_knows_every_value_and_rejects_all_others(_):
     schema = json.loads((CHART / "values.schema.json").read_text())
     pairs = [("", schema, yaml.safe_load((CHART / "values.yaml").read_text()))]
-    # The gateway knows the keys of its sections better.
+    # The gateway checks the keys of these sections itself.
     sections = {".config.limits", ".config.telemetry"}
     while pairs:
-        place, part, values = pairs.pop()
+        path, part, values = pairs.pop()
         part = resolved(part, schema)
         if not isinstance(values, dict) or "properties" not in part:
             continue
-        if place not in sections:
-            assert part["additionalProperties"] is False, place
+        if path not in sections:
+            assert part["additionalProperties"] is False, path
         known = part["properties"]
-        assert set(values) <= set(known), (place, set(values) - set(known))
-        pairs += [(f"{place}.{key}", known[key], value) for key, value in values.items()]
+        assert set(values) <= set(known), (path, set(values) - set(known))
+        pairs += [(f"{path}.{key}", known[key], value) for key, value in values.items()]
 
 
 @check
 def the_schema_knows_every_section_of_the_configuration(gateway):
     schema = json.loads((CHART / "values.schema.json").read_text())
     default = gateway.run("config", "default").stdout
-    # Those that are off by default, too.
+    # Including those that are off by default.
     sections = set(tomllib.loads(default)) | set(re.findall(r"^#\[(\w+)\]$", default, re.M))
     sections -= {"libraries", "tenants"}
     assert set(schema["properties"]["config"]["properties"]) == sections

@@ -107,32 +107,7 @@ async fn run_import(seed: u64, images: u64) {
     }
     scene.proxy.open();
     client.wait().await.unwrap();
-    // Everything is stored, so this run only reports the bad files.
-    let status = scene.import().wait().await.unwrap();
-
-    assert_eq!(
-        status.code(),
-        Some(1),
-        "seed {seed}: bad files are reported"
-    );
-    let stored: Vec<String> = scene.stored().await.into_values().collect();
-    let duplicates = stored.len() - stored.iter().collect::<BTreeSet<_>>().len();
-    assert_eq!(duplicates, 0, "seed {seed}");
-    assert_eq!(
-        stored.into_iter().collect::<BTreeSet<_>>(),
-        scene.good,
-        "seed {seed}"
-    );
-    let reported: Vec<String> = scene
-        .lines("failures")
-        .map(|line| text(&line["key"]))
-        .collect();
-    assert_eq!(reported.len(), scene.bad.len(), "seed {seed}: {reported:?}");
-    assert_eq!(
-        reported.into_iter().collect::<BTreeSet<_>>(),
-        scene.bad,
-        "seed {seed}"
-    );
+    scene.check(seed).await;
 }
 
 // === impl Scene ===
@@ -169,6 +144,36 @@ impl Scene {
             good,
             bad,
         }
+    }
+
+    /// Runs the import once more, and checks the library and the failure list.
+    async fn check(&self, seed: u64) {
+        // Everything is stored, so this run only reports the bad files.
+        let status = self.import().wait().await.unwrap();
+
+        assert_eq!(
+            status.code(),
+            Some(1),
+            "seed {seed}: bad files are reported"
+        );
+        let stored: Vec<String> = self.stored().await.into_values().collect();
+        let duplicates = stored.len() - stored.iter().collect::<BTreeSet<_>>().len();
+        assert_eq!(duplicates, 0, "seed {seed}");
+        assert_eq!(
+            stored.into_iter().collect::<BTreeSet<_>>(),
+            self.good,
+            "seed {seed}"
+        );
+        let reported: Vec<String> = self
+            .lines("failures")
+            .map(|line| text(&line["key"]))
+            .collect();
+        assert_eq!(reported.len(), self.bad.len(), "seed {seed}: {reported:?}");
+        assert_eq!(
+            reported.into_iter().collect::<BTreeSet<_>>(),
+            self.bad,
+            "seed {seed}"
+        );
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {

@@ -138,7 +138,7 @@ async fn bytes_of_a_call_without_a_content_length_count_for_the_next() {
 
 #[tokio::test]
 async fn in_shadow_mode_nothing_is_rejected() {
-    let config = config("requests_per_day = 1", "[quota]\nshadow = true\n");
+    let config = config("requests_per_day = 1", "[quota]\nshadow_mode = true\n");
     let gateway = Gateway::with_config(&config).await;
 
     for _ in 0..5 {

@@ -1,12 +1,12 @@
-{{/* Values that no schema can reject, each with what to do instead. */}}
+{{/* Rejects values that a schema cannot reject, with what to do instead. */}}
 
 {{- define "samegate.checks" -}}
 {{- $stateful := include "samegate.stateful" . -}}
 {{- if and $stateful .Values.autoscaling.enabled -}}
-{{- fail "autoscaling.enabled: an embedded library lives in one pod; switch autoscaling off or use only rest libraries" -}}
+{{- fail "autoscaling.enabled: an embedded library runs in one pod; switch autoscaling off or use only rest libraries" -}}
 {{- end -}}
 {{- if and $stateful (gt (int .Values.replicaCount) 1) -}}
-{{- fail (printf "replicaCount: an embedded library lives in one pod, so it must be 1, not %d" (int .Values.replicaCount)) -}}
+{{- fail (printf "replicaCount: an embedded library runs in one pod, so it must be 1, not %d" (int .Values.replicaCount)) -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas: is greater than autoscaling.maxReplicas" -}}
@@ -32,7 +32,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Each name once; a backend has what it needs. */}}
+{{/* Names are unique, and each backend has what it needs. */}}
 {{- define "samegate.checks.names" -}}
 {{- range $key := list "libraries" "tenants" "secretMounts" -}}
 {{- $seen := dict -}}
@@ -53,7 +53,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A tenant reaches libraries that exist, and the listener is not left open. */}}
+{{/* Libraries of tenants exist, and callers need credentials. */}}
 {{- define "samegate.checks.tenants" -}}
 {{- $libraries := list -}}
 {{- range .Values.libraries -}}
@@ -68,15 +68,15 @@
 {{- end -}}
 {{- end -}}
 {{- if not (or .apiKeys .apiKeyHashes (dig "identities" list (.settings | default dict)) $open) -}}
-{{- fail (printf "tenants[%s]: give apiKeys.existingSecret, apiKeyHashes or settings.identities, or take tokens (config.auth.jwt) or everyone (config.auth.anonymous: true)" .name) -}}
+{{- fail (printf "tenants[%s]: give apiKeys.existingSecret, apiKeyHashes or settings.identities, or accept tokens (config.auth.jwt) or calls without credentials (config.auth.anonymous: true)" .name) -}}
 {{- end -}}
 {{- if and .apiKeys .apiKeyHashes -}}
-{{- fail (printf "tenants[%s].apiKeyHashes: stands beside apiKeys, which would replace it; give one of them" .name) -}}
+{{- fail (printf "tenants[%s].apiKeyHashes: is given together with apiKeys, which would override it; give only one" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* A ConfigMap is no place for secrets. (path, value) */}}
+{{/* Rejects secrets, since values are written to a ConfigMap. (path, value) */}}
 {{- define "samegate.checks.secrets" -}}
 {{- $path := .path -}}
 {{- if kindIs "map" .value -}}

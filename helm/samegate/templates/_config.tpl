@@ -1,18 +1,18 @@
-{{/* The configuration of the gateway, and the Secrets that it stands on. */}}
+{{/* The configuration of the gateway, and the Secrets that it reads. */}}
 
 {{/* Folder of a mounted Secret. (name) */}}
 {{- define "samegate.secretDir" -}}
 /run/secrets/samegate/{{ . }}
 {{- end -}}
 
-{{/* Whether a library is embedded: then there is state. */}}
+{{/* Whether a library is embedded, which needs a volume. */}}
 {{- define "samegate.stateful" -}}
 {{- range .Values.libraries -}}
 {{- if eq .backend "embedded" }}true{{ end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Whether the listeners speak TLS. */}}
+{{/* Whether the listeners use TLS. */}}
 {{- define "samegate.tls" -}}
 {{- if dig "listen" "tls" dict .Values.config }}true{{ end -}}
 {{- end -}}
@@ -72,8 +72,8 @@
 {{- end -}}
 
 {{/*
-What is mounted below /run/secrets/samegate, as a list below `secrets`: name,
-secretName, and key when it is one key that becomes the file `secret-key`.
+The Secrets to mount below /run/secrets/samegate, as a list below `secrets`: name,
+secretName, and key if only one key is mounted, as the file `secret-key`.
 */}}
 {{- define "samegate.secrets" -}}
 {{- $secrets := list -}}
@@ -96,8 +96,8 @@ secretName, and key when it is one key that becomes the file `secret-key`.
 {{- end -}}
 
 {{/*
-Variables from Secrets: keys of the configuration that no `_file` key reads.
-The gateway takes them before its file; `-` in a name is `_` there.
+Variables from Secrets, for settings that have no `_file` key. They override the
+file; `-` in a name becomes `_`.
 */}}
 {{- define "samegate.env" -}}
 {{- range .Values.libraries }}
@@ -124,7 +124,7 @@ The gateway takes them before its file; `-` in a name is `_` there.
 {{- end }}
 {{- end -}}
 
-{{/* Whole seconds of a duration of the configuration, rounded up. */}}
+{{/* A duration of the configuration in whole seconds, rounded up. */}}
 {{- define "samegate.seconds" -}}
 {{- $number := regexFind "^[0-9]+" . | int64 -}}
 {{- $unit := regexFind "[a-z]+$" . -}}

@@ -4,7 +4,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Room is left for suffixes: names of Services have 63 letters at most. */}}
+{{/* Shortened to leave room for suffixes: the maximum length of a Service's name is 63. */}}
 {{- define "samegate.fullname" -}}
 {{- $name := include "samegate.name" . -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
@@ -29,7 +29,7 @@ app.kubernetes.io/name: {{ include "samegate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* Of the pod of `helm test`: not those that the Services select. */}}
+{{/* Labels of the pod of `helm test`, which the Services must not select. */}}
 {{- define "samegate.testLabels" -}}
 app.kubernetes.io/name: {{ include "samegate.name" . }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}

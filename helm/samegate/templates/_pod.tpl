@@ -11,7 +11,7 @@ metadata:
 spec:
   serviceAccountName: {{ include "samegate.serviceAccountName" . }}
   automountServiceAccountToken: false
-  # A Service named samegate would fill the environment with SAMEGATE_ names.
+  # Service links of a Service named samegate would set variables SAMEGATE_….
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ include "samegate.graceSeconds" . }}
   securityContext:
@@ -44,7 +44,7 @@ spec:
     {{- include "samegate.volumes" . | nindent 4 }}
 {{- end -}}
 
-{{/* By revision, so that the old pods of a roll-out do not count. */}}
+{{/* Per revision, so that old pods do not count during a rollout. */}}
 {{- define "samegate.spread" -}}
 {{- if .Values.topologySpreadConstraints -}}
 {{ toYaml .Values.topologySpreadConstraints }}
@@ -129,7 +129,7 @@ volumeMounts:
 - name: secret-{{ .name }}
   secret:
     secretName: {{ .secretName }}
-    # Read by the group of the pod, fsGroup.
+    # Readable by the group of the pod, fsGroup.
     defaultMode: 0440
     {{- with .key }}
     items:

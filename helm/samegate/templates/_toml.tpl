@@ -1,9 +1,9 @@
 {{/*
-TOML of values: strings as JSON writes them, which TOML reads alike; numbers of
-YAML without the fraction or exponent that Go gives to large ones.
+Values as TOML. Strings are formatted as JSON, which is valid TOML. Numbers have no
+fraction or exponent, which Go would add to large numbers.
 */}}
 
-{{/* One value in one line. */}}
+{{/* One value on one line. */}}
 {{- define "samegate.toml.value" -}}
 {{- if kindIs "string" . -}}
 {{- toJson . -}}
@@ -34,7 +34,7 @@ YAML without the fraction or exponent that Go gives to large ones.
 {{- printf "%s = %s" $key (include "samegate.toml.value" .value) -}}
 {{- end -}}
 
-{{/* A table; keys set to null are left out. (name, table) */}}
+{{/* A table; keys that are null are omitted. (name, table) */}}
 {{- define "samegate.toml.table" -}}
 {{ printf "[%s]" .name }}
 {{- range $key, $value := .table }}

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::file_version::FileVersion;
-use crate::cli::client::Target;
+use crate::cli::client::LibraryTarget;
 use crate::cli::failure::Failure;
 use crate::error::Kind;
 
@@ -78,7 +78,7 @@ impl Journal {
     ///
     /// When the file cannot be read or written, belongs to another library, is not
     /// a journal, or is in use by another import.
-    pub(super) fn open(path: &Path, target: &Target) -> Result<Self, Failure> {
+    pub(super) fn open(path: &Path, target: &LibraryTarget) -> Result<Self, Failure> {
         let header = Header::of(target);
         let mut file = open_locked(path)?;
         let text = read(&mut file).map_err(|error| unusable(path, &error))?;
@@ -244,7 +244,7 @@ fn unusable(path: &Path, error: &std::io::Error) -> Failure {
 // === impl Header ===
 
 impl Header {
-    fn of(target: &Target) -> Self {
+    fn of(target: &LibraryTarget) -> Self {
         Header {
             samegate_import: VERSION,
             endpoint: target.connection.endpoint.trim_end_matches('/').to_owned(),
@@ -293,10 +293,10 @@ mod tests {
     #[derive(Parser)]
     struct Flags {
         #[command(flatten)]
-        target: Target,
+        target: LibraryTarget,
     }
 
-    fn target(library: &str) -> Target {
+    fn target(library: &str) -> LibraryTarget {
         let line = ["x", "--endpoint", "http://h:1/", "--library", library];
         Flags::parse_from(line).target
     }

@@ -194,8 +194,8 @@ impl<'a> Recorder<'a> {
     /// Prints the summary and closes the failure list.
     pub(super) fn print_summary(self, exit: Exit) -> Result<(), Failure> {
         self.display.finish();
-        let unsettled = self.plan.pending.iter();
-        let unsettled = unsettled.filter(|index| !self.is_settled[**index]).count();
+        let pending = self.plan.pending.iter();
+        let unsettled = pending.filter(|index| !self.is_settled[**index]).count();
         let summary = Summary {
             counts: self.counts,
             remaining: unsettled + self.retryable.len(),

@@ -20,7 +20,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(15);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The loop over streams.
-pub(super) struct Retry<'a> {
+pub(super) struct RetryLoop<'a> {
     sender: StreamSender<'a>,
     /// Consecutive connections without progress before the import fails.
     max_attempts: u32,
@@ -36,11 +36,11 @@ pub(super) enum ImportEnd {
     Stopped(Failure),
 }
 
-// === impl Retry ===
+// === impl RetryLoop ===
 
-impl<'a> Retry<'a> {
+impl<'a> RetryLoop<'a> {
     pub(super) fn new(sender: StreamSender<'a>, max_attempts: u32) -> Self {
-        Retry {
+        RetryLoop {
             sender,
             max_attempts,
         }

@@ -189,8 +189,8 @@ mod tests {
 
         let keys = found(&[root.to_owned(), root.join("a.png"), root.join("odd.dat")]).unwrap();
 
-        let expected = ["a.png", "b.JPG", "d.bmp", "sub/c.jpeg", "odd.dat"];
-        let expected = expected.map(|name| root.join(name).display().to_string());
+        let expected = ["a.png", "b.JPG", "d.bmp", "sub/c.jpeg", "odd.dat"]
+            .map(|name| root.join(name).display().to_string());
         assert_eq!(keys, expected);
     }
 

@@ -1,10 +1,10 @@
-// Holds objects of custom resources against their definitions.
+// Validates objects of custom resources by their definitions.
 //
 // Usage: node check.mjs < OBJECTS.json
 //
-// Reads a list of objects, and prints a list with the errors of each. The
-// models check types, formats and what is required, but let unknown fields
-// pass; the compiler finds those, as each object is a literal of its type.
+// Reads a list of objects, and prints a list with the errors of each. The models
+// check types, formats and required fields, but accept unknown fields. The
+// TypeScript compiler finds those, since each object is a literal of its type.
 
 import { readFileSync } from "node:fs";
 import ts from "typescript";
@@ -43,7 +43,7 @@ async function violations(object) {
   }
 }
 
-// One program with an object a line, so that a line's number is its index.
+// One program with one object per line, so that the line number is its index.
 function unknownFields(objects) {
   const lines = objects.map((object) => {
     const type = `import("${moduleOf(object)}").I${object.kind}`;

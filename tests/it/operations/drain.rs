@@ -105,7 +105,10 @@ async fn running_calls_finish_and_no_new_ones_are_accepted() {
 #[tokio::test]
 async fn a_call_that_runs_longer_than_the_drain_is_aborted_and_the_gateway_ends() {
     let vendor = Vendor::start().await;
-    let config = format!("[limits]\ndrain = \"0s\"\n{}", vendor_library(&vendor));
+    let config = format!(
+        "[limits]\ndrain_timeout = \"0s\"\n{}",
+        vendor_library(&vendor)
+    );
     let gateway = Gateway::with_config(&config).await;
     let gate = Gate::closed();
     vendor.always(Operation::Search, Fault::Head(gate.clone()));
