@@ -145,7 +145,7 @@ impl SameImageService for Service {
     }
 }
 
-/// Takes the context that the middleware made for the call, and the message.
+/// Splits a request into the context that the middleware made, and the message.
 fn into_call<T>(request: Request<T>) -> Result<(Call, T)> {
     let (_, mut extensions, message) = request.into_parts();
     // A missing context means that the middleware did not run and nothing was authenticated.
