@@ -56,7 +56,7 @@ impl SameImageService for Service {
         let on_duplicate = message.on_duplicate();
         let added = library.add(&call, convert::add(message)?).await?;
         let added = convert::apply_on_duplicate(added, on_duplicate)?;
-        Ok(Response::new(convert::added(added)))
+        Ok(Response::new(convert::added(&added)))
     }
 
     type AddImagesStream = bulk::ResponseStream;

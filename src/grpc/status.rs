@@ -20,7 +20,7 @@ const MAX_MESSAGE_BYTES: usize = 700;
 const MAX_FIELD_BYTES: usize = 32;
 /// Maximum length of the description of one field violation in bytes.
 const MAX_VIOLATION_BYTES: usize = 100;
-/// Maximum length of a value in the metadata of ErrorInfo in bytes.
+/// Maximum length of a value in the metadata of `ErrorInfo` in bytes.
 const MAX_METADATA_BYTES: usize = 128;
 /// Response header with the time that a client must wait before a retry (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
