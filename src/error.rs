@@ -28,7 +28,7 @@ pub struct Error {
     details: Box<Details>,
 }
 
-/// The part of an [`Error`] that most errors leave empty; boxed to keep `Result` small.
+/// The part of an [`Error`] that is usually empty; boxed to keep `Result` small.
 #[derive(Debug, Default)]
 struct Details {
     violations: Vec<Violation>,
@@ -198,13 +198,13 @@ mod tests {
     #[test]
     fn the_message_of_an_invalid_request_lists_every_violation() {
         let error = Error::invalid(vec![
-            Violation::new("tags", Kind::InvalidParameter, "3 tags; at most 2"),
-            Violation::new("brief", Kind::ParameterTooLong, "257 bytes; at most 256"),
+            Violation::new("tags", Kind::InvalidParameter, "3 tags; max 2"),
+            Violation::new("brief", Kind::ParameterTooLong, "257 bytes; max 256"),
         ]);
 
         assert_eq!(
             error.to_string(),
-            "`tags`: 3 tags; at most 2; `brief`: 257 bytes; at most 256"
+            "`tags`: 3 tags; max 2; `brief`: 257 bytes; max 256"
         );
         assert_eq!(error.kind(), Kind::InvalidParameter);
     }

@@ -39,7 +39,7 @@ impl Brief {
     /// `ParameterTooLong` above 256 bytes; nothing is truncated.
     pub fn new(text: String) -> Result<Self, Violation> {
         if text.len() > MAX_BRIEF_BYTES {
-            let message = format!("{} bytes; at most {MAX_BRIEF_BYTES}", text.len());
+            let message = format!("{} bytes; max {MAX_BRIEF_BYTES}", text.len());
             return Err(Violation::new("brief", Kind::ParameterTooLong, message));
         }
         Ok(Brief(text))
@@ -67,10 +67,7 @@ impl Tags {
     pub fn new(tags: &[u32]) -> Result<Self, Violation> {
         let violation = |message| Violation::new("tags", Kind::InvalidParameter, message);
         if tags.len() > MAX_TAGS {
-            return Err(violation(format!(
-                "{} tags; at most {MAX_TAGS}",
-                tags.len()
-            )));
+            return Err(violation(format!("{} tags; max {MAX_TAGS}", tags.len())));
         }
         let checked = tags.iter().map(|tag| match u16::try_from(*tag) {
             Ok(tag @ 1..) => Ok(tag),
@@ -103,7 +100,7 @@ impl ContSign {
         if text.len() > MAX_SIGN_BYTES {
             return violation(
                 Kind::ParameterTooLong,
-                format!("{} bytes; at most {MAX_SIGN_BYTES}", text.len()),
+                format!("{} bytes; max {MAX_SIGN_BYTES}", text.len()),
             );
         }
         if text.contains(|c: char| c == ';' || c.is_control()) {

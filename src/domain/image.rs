@@ -63,7 +63,7 @@ impl ImageFile {
             return Err(violation(Kind::ImageEmpty, "the image is empty"));
         }
         if bytes.len() > MAX_IMAGE_BYTES {
-            let message = format!("{} bytes; at most {MAX_IMAGE_BYTES}", bytes.len());
+            let message = format!("{} bytes; max {MAX_IMAGE_BYTES}", bytes.len());
             return Err(violation(Kind::ImageSize, message));
         }
         let format = format(&bytes)?;

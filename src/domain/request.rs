@@ -37,7 +37,7 @@ pub struct Search {
     pub tag_logic: TagLogic,
     /// Number of matches to skip, best first, in 0..1000.
     pub offset: u32,
-    /// Maximum number of matches to return, at least 1; `offset + limit` is up to 1000.
+    /// Maximum number of matches to return, in 1..=1000 - `offset`.
     pub limit: u32,
     /// Minimum score of a match, in [0, 1].
     pub min_score: f64,

@@ -20,7 +20,6 @@ use tonic::{Code, Status, Streaming};
 
 use self::item::{AdmittedItem, ReceivedItem};
 use self::state::LoadState;
-use super::status;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 use crate::library::Library;
@@ -122,7 +121,7 @@ impl BulkLoad {
         if !in_time {
             let error = Error::new(Kind::DeadlineExceeded, "the stream's deadline has passed");
             // Fails only when the client has disconnected as well.
-            let _ = events.send(Err(status::status(&error))).await;
+            let _ = events.send(Err(error.into())).await;
         }
     }
 
@@ -144,7 +143,7 @@ impl BulkLoad {
                     }
                 }
                 // Items are polled also while the client does not read: an item that waits for a
-                // CPU permit must take it when it is available.
+                // CPU permit must use it as soon as it gets it, because others wait for it too.
                 Some(completed) = load.in_flight.next() => load.acknowledge(completed),
                 Some(admitted) = OptionFuture::from(load.in_admission.as_mut()) => {
                     load.in_admission = None;
@@ -160,7 +159,7 @@ impl BulkLoad {
             }
         }
         let last = match load.ended {
-            Some(Err(error)) => Err(status::status(&error)),
+            Some(Err(error)) => Err(error.into()),
             Some(Ok(())) | None => Ok(response(Event::Summary(load.counts))),
         };
         events.send(last).await.map_err(|_| ClientGone)

@@ -93,7 +93,7 @@ pub(super) fn apply_on_duplicate(
     }
 }
 
-pub(super) fn added(added: domain::Added) -> v1::AddImageResponse {
+pub(super) fn added(added: &domain::Added) -> v1::AddImageResponse {
     v1::AddImageResponse {
         cont_sign: added.cont_sign.to_string(),
         existed: added.existed,

@@ -56,7 +56,7 @@ impl SameImageService for Service {
         let on_duplicate = message.on_duplicate();
         let added = library.add(&call, convert::add(message)?).await?;
         let added = convert::apply_on_duplicate(added, on_duplicate)?;
-        Ok(Response::new(convert::added(added)))
+        Ok(Response::new(convert::added(&added)))
     }
 
     type AddImagesStream = bulk::ResponseStream;
@@ -145,7 +145,7 @@ impl SameImageService for Service {
     }
 }
 
-/// Takes the context that the middleware made for the call, and the message.
+/// Splits a request into the context that the middleware made, and the message.
 fn into_call<T>(request: Request<T>) -> Result<(Call, T)> {
     let (_, mut extensions, message) = request.into_parts();
     // A missing context means that the middleware did not run and nothing was authenticated.

@@ -16,20 +16,43 @@ use crate::proto::v1;
 const DOMAIN: &str = "samegate";
 /// Maximum length of a message in bytes; percent-encoding can triple it.
 const MAX_MESSAGE_BYTES: usize = 700;
+/// Maximum length of the name of an invalid field in bytes.
+const MAX_FIELD_BYTES: usize = 32;
 /// Maximum length of the description of one field violation in bytes.
 const MAX_VIOLATION_BYTES: usize = 100;
-/// Maximum length of a value in the metadata of ErrorInfo in bytes.
+/// Maximum length of a value in the metadata of `ErrorInfo` in bytes.
 const MAX_METADATA_BYTES: usize = 128;
 /// Response header with the time that a client must wait before a retry (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        status(&error)
+    }
+}
+
+/// Writes an error as the response to a call that reached no method.
+pub fn reject<B: Default>(error: &Error) -> http::Response<B> {
+    status(error).into_http()
+}
+
+/// Writes an error as the status of one item of a stream or batch.
+pub(super) fn item(error: &Error) -> v1::Status {
+    v1::Status {
+        code: error.kind().code() as i32,
+        message: truncate(error.message(), MAX_MESSAGE_BYTES).to_owned(),
+        reason: error.kind().reason().to_owned(),
+        metadata: metadata(error),
+    }
+}
+
 /// Writes an error as a status.
-pub(super) fn status(error: &Error) -> Status {
+fn status(error: &Error) -> Status {
     let kind = error.kind();
     let mut details = ErrorDetails::with_error_info(kind.reason(), DOMAIN, metadata(error));
     for violation in error.violations() {
         details.add_bad_request_violation(
-            truncate(&violation.field, 32),
+            truncate(&violation.field, MAX_FIELD_BYTES),
             truncate(&violation.message, MAX_VIOLATION_BYTES),
         );
     }
@@ -52,27 +75,6 @@ pub(super) fn status(error: &Error) -> Status {
             .insert(PUSHBACK, MetadataValue::from(milliseconds));
     }
     status
-}
-
-impl From<Error> for Status {
-    fn from(error: Error) -> Self {
-        status(&error)
-    }
-}
-
-/// Writes an error as the response to a call that reached no method.
-pub fn reject<B: Default>(error: &Error) -> http::Response<B> {
-    status(error).into_http()
-}
-
-/// Writes an error as the status of one item of a stream or batch.
-pub(super) fn item(error: &Error) -> v1::Status {
-    v1::Status {
-        code: error.kind().code() as i32,
-        message: truncate(error.message(), MAX_MESSAGE_BYTES).to_owned(),
-        reason: error.kind().reason().to_owned(),
-        metadata: metadata(error),
-    }
 }
 
 fn metadata(error: &Error) -> HashMap<String, String> {

@@ -1,6 +1,6 @@
 //! Reads a request body to its end after an early rejection.
 //!
-//! Most HTTP/1 clients read the response only after they have sent the whole body. A server that
+//! Many HTTP/1 clients read the response only after they have sent the whole body. A server that
 //! stops reading resets the connection, and the client never sees the response, for example "your
 //! token has expired". So the part of a body that no handler or middleware has read is read here
 //! and discarded, up to a limit.

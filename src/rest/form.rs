@@ -34,6 +34,8 @@ const NAMES: [&str; 13] = [
     "tags",
     "url",
 ];
+/// Start of the content type of a multipart body.
+const MULTIPART: &[u8] = b"multipart/form-data";
 
 /// The fields of a request by name; the first of several fields with the same name is used.
 #[derive(Default)]
@@ -53,9 +55,6 @@ enum Encoding {
     /// Not encoded.
     Plain,
 }
-
-/// Start of the content type of a multipart body.
-const MULTIPART: &[u8] = b"multipart/form-data";
 
 /// Reads the fields of a request's body of up to `max_bytes`.
 ///

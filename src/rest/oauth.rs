@@ -28,7 +28,7 @@ pub(super) async fn grant(keys: &Keys, request: Request, now: SystemTime) -> Res
     let body = form::read(&head.headers, body, MAX_BODY_BYTES);
     let Ok(Ok(form)) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
         let description = "The body cannot be read";
-        return reject(StatusCode::BAD_REQUEST, "invalid_request", description);
+        return oauth_error(StatusCode::BAD_REQUEST, "invalid_request", description);
     };
     let field = |name| {
         [&query, &form]
@@ -38,7 +38,7 @@ pub(super) async fn grant(keys: &Keys, request: Request, now: SystemTime) -> Res
     };
     if field("grant_type") != "client_credentials" {
         let description = "The authorization grant type is not supported";
-        return reject(
+        return oauth_error(
             StatusCode::BAD_REQUEST,
             "unsupported_grant_type",
             description,
@@ -51,7 +51,7 @@ pub(super) async fn grant(keys: &Keys, request: Request, now: SystemTime) -> Res
     }
 }
 
-fn reject(status: StatusCode, error: &str, description: &str) -> Response {
+fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
     let rejection = TokenRejection {
         error: error.to_owned(),
         error_description: description.to_owned(),

@@ -89,7 +89,7 @@ fn target(form: &Fields) -> Result<RawTarget> {
         return Ok(RawTarget::Source(source(form)?));
     }
     if signs.len() > MAX_SIGNS_PER_CALL {
-        let message = format!("{} signs; at most {MAX_SIGNS_PER_CALL}", signs.len());
+        let message = format!("{} signs; max {MAX_SIGNS_PER_CALL}", signs.len());
         return Err(Error::new(Kind::BatchRejected, message));
     }
     Ok(RawTarget::Signs(signs))

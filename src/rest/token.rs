@@ -35,7 +35,7 @@ const REFRESH_TTL_S: u64 = 315_360_000;
 /// Number before the application id in a token (vendor's).
 const PLATFORM: &str = "282335";
 /// Length of the MAC in a token: 32 hex digits, as in the vendor's tokens. RFC 2104 section 5
-/// requires at least 128 bits of a truncated HMAC-SHA256.
+/// requires 128 bits or more of a truncated HMAC-SHA256.
 const MAC_BYTES: usize = 16;
 /// Scope of every token; SDKs stop using tokens without this word.
 const SCOPE: &str = "public brain_all_scope";
@@ -51,13 +51,6 @@ pub struct KeyPair {
     api_key: String,
     secret_key: SecretString,
     tenant: Arc<Tenant>,
-}
-
-impl fmt::Debug for KeyPair {
-    /// Writes neither key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair").finish_non_exhaustive()
-    }
 }
 
 /// Every key pair that the REST API accepts, by application id.
@@ -214,6 +207,13 @@ impl KeyPair {
             .expect("HMAC accepts a key of any length (RFC 2104 section 3)");
         mac.update(text.as_bytes());
         mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    /// Writes neither key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").finish_non_exhaustive()
     }
 }
 

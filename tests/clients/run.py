@@ -1,10 +1,10 @@
-"""Starts the gateway and runs clients against it that we did not write.
+"""Starts the gateway and runs third-party clients against it.
 
 Usage: run.py GATEWAY_BINARY
 
-Each client is a program of its own that prints a line `ok NAME` or
-`FAILED NAME: REASON` for every check, and fails when one does. The gateway runs in a folder that is
-thrown away, on free ports; how it stops is the last check.
+Each client is a separate program. It prints a line `ok NAME` or `FAILED NAME: REASON` for every
+check, and exits with an error when a check fails. The gateway runs in a temporary folder, on free
+ports. The last check is that the gateway stops without an error.
 """
 
 import os
@@ -22,9 +22,9 @@ from ports import free_ports  # noqa: E402
 
 CLIENTS = pathlib.Path(__file__).resolve().parent
 PROTO = CLIENTS.parent.parent / "proto"
-START_LIMIT_S = 30
-STOP_LIMIT_S = 40
-CLIENT_LIMIT_S = 300
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 40
+CLIENT_TIMEOUT_S = 300
 
 
 def main(binary):
@@ -66,7 +66,7 @@ def run_clients(grpc, rest, drawn):
     for name, command in clients.items():
         print(f"== {name}", flush=True)
         command = [str(part) for part in command]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=CLIENT_LIMIT_S)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=CLIENT_TIMEOUT_S)
         print(done.stdout, end="", flush=True)
         lines = done.stdout.splitlines()
         good = sum(line.startswith(("ok ", "ok:")) for line in lines)
@@ -81,8 +81,8 @@ def run_clients(grpc, rest, drawn):
 def start(binary, folder, log, grpc, rest, admin):
     command = [str(pathlib.Path(binary).resolve()), "serve", "--data", str(folder / "data")]
     command += ["--grpc", grpc, "--rest", rest, "--admin", admin]
-    # The SDK's script serves images on a loopback port of its own.
-    variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__ALLOW_PRIVATE_ADDRESSES": "true"}
+    # The script of the SDK serves images on a loopback port.
+    variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__FETCH_PRIVATE": "true"}
     with log.open("w") as output:
         return subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
@@ -90,8 +90,8 @@ def start(binary, folder, log, grpc, rest, admin):
 
 
 def wait_until_ready(gateway, admin):
-    limit = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < limit:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
         if gateway.poll() is not None:
             raise SystemExit(f"the gateway ended with status {gateway.returncode}")
         try:
@@ -99,13 +99,13 @@ def wait_until_ready(gateway, admin):
                 return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit(f"the gateway was not ready within {START_LIMIT_S} s")
+    raise SystemExit(f"the gateway was not ready within {START_TIMEOUT_S} s")
 
 
 def stop(gateway):
     gateway.send_signal(signal.SIGTERM)
     try:
-        return gateway.wait(STOP_LIMIT_S) == 0
+        return gateway.wait(STOP_TIMEOUT_S) == 0
     except subprocess.TimeoutExpired:
         return False
 

@@ -1,4 +1,4 @@
-"""What a mesh is made of: certificates, gateways, Envoy."""
+"""The parts of a test mesh: certificates, gateways, Envoy."""
 
 import http.client
 import json
@@ -18,31 +18,31 @@ from ports import free_ports
 from vendor import Vendor
 
 ENVOY = pathlib.Path(envoy_package.__file__).parent / "_bin" / "envoy"
-LIMIT_S = 60
+TIMEOUT_S = 60
 
 
 class Certificates:
-    """Of the gateway, of the mesh, and of somebody whom the gateway does not
-    know; all vouched for by one authority."""
+    """Certificates of the gateway, of the mesh, and of an unknown client, all
+    issued by one authority."""
 
     def __init__(self, folder):
         self.folder = folder
         authority = trustme.CA()
         authority.cert_pem.write_to_path(folder / "ca.pem")
-        for name in (proxy.GATEWAY, proxy.MESH, "stranger.test"):
-            own = authority.issue_cert(name)
-            own.private_key_pem.write_to_path(folder / f"{name}.key")
-            own.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        for name in (proxy.GATEWAY, proxy.MESH, "unknown.test"):
+            certificate = authority.issue_cert(name)
+            certificate.private_key_pem.write_to_path(folder / f"{name}.key")
+            certificate.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
 
     def credentials(self, name=None):
-        """For a client that shows the certificate of `name`, or none."""
+        """Returns credentials with the client certificate of `name`, or with none."""
         read = lambda file: (self.folder / file).read_bytes()
         pair = (read(f"{name}.key"), read(f"{name}.pem")) if name else (None, None)
         return grpc.ssl_channel_credentials(read("ca.pem"), *pair)
 
 
 class Gateway:
-    """A gateway in front of a vendor of its own. Only the mesh may call it."""
+    """A gateway with its own vendor. It accepts only the certificate of the mesh."""
 
     def __init__(self, binary, folder, certificates, limits=""):
         folder.mkdir()
@@ -94,52 +94,52 @@ class Gateway:
 
 
 class Envoy:
-    """An Envoy in front of gateways, and what it tells of them."""
+    """An Envoy in front of gateways, and its view of them."""
 
     def __init__(self, folder, certificates, gateways, **options):
         self.log, self.calls = folder / "envoy.log", folder / "calls.jsonl"
-        door, admin = free_ports(2)
-        self.door, self.admin = f"127.0.0.1:{door}", f"127.0.0.1:{admin}"
+        listener, admin = free_ports(2)
+        self.listener, self.admin = f"127.0.0.1:{listener}", f"127.0.0.1:{admin}"
         targets = [gateway.grpc for gateway in gateways]
         config = proxy.config(
-            self.door, self.admin, targets, certificates.folder, str(self.calls), **options
+            self.listener, self.admin, targets, certificates.folder, str(self.calls), **options
         )
         file = folder / "envoy.json"
         file.write_text(json.dumps(config))
         command = [str(ENVOY), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
-        # The log of calls, which is read while they go on.
+        # The access log is read while calls are in progress.
         command += ["--file-flush-interval-msec", "20"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         wait_until(lambda: self.healthy() == set(targets), self)
 
     def hosts(self):
-        """What Envoy holds against each gateway, by address; empty: nothing."""
-        text = self.ask("clusters")
+        """Returns the failed health flags of each gateway, by address; empty: healthy."""
+        text = self.admin_page("clusters")
         found = {}
         for cluster in json.loads(text)["cluster_statuses"]:
             for host in cluster.get("host_statuses", []):
                 address = host["address"]["socket_address"]
-                held = {flag for flag, is_set in host["health_status"].items() if is_set is True}
-                found[f"{address['address']}:{address['port_value']}"] = held
+                failed = {flag for flag, is_set in host["health_status"].items() if is_set is True}
+                found[f"{address['address']}:{address['port_value']}"] = failed
         return found
 
     def healthy(self):
-        return {address for address, held in self.hosts().items() if not held}
+        return {address for address, failed in self.hosts().items() if not failed}
 
     def stat(self, name):
-        stats = json.loads(self.ask("stats"))["stats"]
-        return next(each["value"] for each in stats if each.get("name") == name)
+        stats = json.loads(self.admin_page("stats"))["stats"]
+        return next(stat["value"] for stat in stats if stat.get("name") == name)
 
-    def ask(self, what):
-        answers = []
+    def admin_page(self, path):
+        pages = []
 
-        def answered():
-            answers.append(fetch(f"http://{self.admin}/{what}?format=json"))
-            return answers[-1]
+        def fetched():
+            pages.append(fetch(f"http://{self.admin}/{path}?format=json"))
+            return pages[-1]
 
-        wait_until(answered, self)
-        return answers[-1]
+        wait_until(fetched, self)
+        return pages[-1]
 
     def close(self):
         self.process.kill()
@@ -147,21 +147,21 @@ class Envoy:
 
 
 def wait_until(condition, part=None):
-    """Waits for a condition; a process that ends meanwhile will not meet it."""
-    limit = time.monotonic() + LIMIT_S
-    while time.monotonic() < limit:
+    """Waits for a condition; fails when the process of `part` ends."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
         if condition():
             return
         if part is not None and part.process.poll() is not None:
             raise AssertionError(f"ended too early: {part.log.read_text()[-3000:]}")
         time.sleep(0.02)
     log = f": {part.log.read_text()[-3000:]}" if part is not None else ""
-    raise AssertionError(f"did not happen within {LIMIT_S} s{log}")
+    raise AssertionError(f"did not happen within {TIMEOUT_S} s{log}")
 
 
 def fetch(url):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read().decode()
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.read().decode()
     except (OSError, http.client.HTTPException):
         return None

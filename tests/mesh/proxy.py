@@ -1,6 +1,6 @@
-"""Envoy's configuration in front of samegate: what docs/mesh.md tells of.
+"""The configuration of Envoy in front of samegate that docs/mesh.md describes.
 
-Kubernetes' own names for the parts stand there; here they are Envoy's.
+The page uses the resources of Kubernetes; this file uses Envoy's own format.
 """
 
 GATEWAY, MESH = "samegate.test", "mesh.test"
@@ -17,18 +17,18 @@ OTHER_HOST = {
     ],
     "host_selection_retry_max_attempts": 5,
 }
-# What was never sent, or rejected unread (GOAWAY), may go to another gateway
-# whatever the call is.
+# Safe for every call: the request was never sent, or was rejected unread
+# (GOAWAY).
 SAFE_RETRY = {"retry_on": "connect-failure,rejected-stream", "num_retries": 1, **OTHER_HOST}
-# A gateway whose vendor is away: the next one may have another way out. Only
-# for calls that may be repeated.
+# For a gateway whose vendor is unavailable: another gateway may use another
+# route to it. Only for idempotent calls.
 RETRY_UNAVAILABLE = {
     "retry_on": "connect-failure,rejected-stream,unavailable",
     "num_retries": 1,
     **OTHER_HOST,
 }
-# Ejects a gateway whose calls end UNAVAILABLE, and keeps it out although its
-# health is well: health does not follow the vendor.
+# Ejects a gateway whose calls fail with UNAVAILABLE, and keeps it ejected while
+# its health is SERVING: health does not depend on the vendor.
 OUTLIERS = {
     "consecutive_gateway_failure": 3,
     "enforcing_consecutive_gateway_failure": 100,
@@ -39,15 +39,15 @@ OUTLIERS = {
 }
 
 
-def config(door, admin, targets, certificates, log, retry=None, outliers=False):
+def config(listen, admin, targets, certificates, log, retry=None, outliers=False):
     cluster = {
         "name": "samegate",
         "type": "STATIC",
         "connect_timeout": "5s",
         "lb_policy": "ROUND_ROBIN",
-        # 3 at once by default: more calls than that may meet a gateway that ends.
+        # The default is 3 at once; more calls than that can reach a gateway that stops.
         "circuit_breakers": {"thresholds": [{"max_retries": 100}]},
-        # Never to a gateway that says no, even if none is left.
+        # Never send calls to an unhealthy gateway, also when no other is left.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -59,7 +59,7 @@ def config(door, admin, targets, certificates, log, retry=None, outliers=False):
             {
                 "timeout": "5s",
                 "interval": "0.2s",
-                # 60 s by default, and the first one then outlives a lame duck.
+                # The default of 60 s is longer than a lame duck.
                 "no_traffic_interval": "0.2s",
                 "unhealthy_threshold": 1,
                 "healthy_threshold": 1,
@@ -77,18 +77,18 @@ def config(door, admin, targets, certificates, log, retry=None, outliers=False):
     return {
         "admin": {"address": address(admin)},
         "static_resources": {
-            "listeners": [listener(door, log, retry or SAFE_RETRY)],
+            "listeners": [listener(listen, log, retry or SAFE_RETRY)],
             "clusters": [cluster],
         },
     }
 
 
-def listener(door, log, retry):
+def listener(listen, log, retry):
     manager = {
         "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "listener",
         "codec_type": "HTTP2",
-        # Bulk loads run for hours, and say nothing while the client thinks.
+        # Bulk loads run for hours and can be idle for a long time.
         "stream_idle_timeout": "0s",
         "route_config": {
             "virtual_hosts": [{"name": "samegate", "domains": ["*"], "routes": routes(retry)}]
@@ -118,7 +118,7 @@ def listener(door, log, retry):
         ],
     }
     manager = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
-    return {"name": "listener", "address": address(door), "filter_chains": [{"filters": [manager]}]}
+    return {"name": "listener", "address": address(listen), "filter_chains": [{"filters": [manager]}]}
 
 
 def routes(retry):
@@ -137,7 +137,7 @@ def routes(retry):
 
 
 def tls(certificates):
-    """The mesh shows its certificate, and looks at that of the gateway."""
+    """Mutual TLS between the mesh and the gateway."""
     pair = {
         "certificate_chain": {"filename": f"{certificates}/{MESH}.pem"},
         "private_key": {"filename": f"{certificates}/{MESH}.key"},

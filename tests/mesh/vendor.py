@@ -1,4 +1,4 @@
-"""A same_hq server that can be switched off, and notes the traces it sees."""
+"""A same_hq server that can be switched off and records trace headers."""
 
 import http.server
 import json
@@ -6,23 +6,23 @@ import threading
 
 
 class Vendor:
-    """Answers every call alike; while it is `down`, with HTTP 503."""
+    """Returns the same response to every call; HTTP 503 while it is `down`."""
 
     def __init__(self):
         self.down = False
-        # All requests, and those that were answered well, without tokens.
+        # All requests; successful calls, without token requests.
         self.requests = self.calls = 0
         self.traces = []
         vendor = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Head and body leave in one piece.
+            # Head and body are sent in one packet.
             wbufsize = -1
 
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("content-length", 0)))
-                vendor.answer(self)
+                vendor.respond(self)
 
             def log_message(self, *_):
                 pass
@@ -35,7 +35,7 @@ class Vendor:
     def url(self):
         return f"http://127.0.0.1:{self.server.server_port}"
 
-    def answer(self, request):
+    def respond(self, request):
         operation = request.path.split("?")[0].rsplit("/", 1)[1]
         self.requests += 1
         if self.down:

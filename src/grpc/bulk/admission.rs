@@ -16,7 +16,7 @@ use crate::quota::{ConcurrencyPermit, TenantLimiter};
 
 /// Admits the items of one load; clones share it.
 #[derive(Clone, Debug)]
-pub(in crate::grpc) struct ItemAdmission(Arc<Inner>);
+pub(crate) struct ItemAdmission(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -31,21 +31,21 @@ struct Inner {
 /// What an item holds while it is in flight.
 #[derive(Debug)]
 pub(super) struct ItemPermit {
-    _running: ConcurrencyPermit,
-    _permit: Permit,
+    _quota: Running,
+    _memory: Place,
 }
 
 // === impl ItemAdmission ===
 
 impl ItemAdmission {
-    /// Takes a permit for the load; each item waits up to `wait_timeout` for its own.
+    /// Acquires a permit for the load; each item waits up to `wait_timeout` for its own.
     ///
     /// # Errors
     ///
     /// `Overloaded` when too many loads and items are in flight.
-    pub(in crate::grpc) fn open(
-        budget: InFlightBudget,
-        limiter: TenantLimiter,
+    pub(crate) fn open(
+        budget: Budget,
+        meter: Meter,
         wait_timeout: Duration,
         closing: CancellationToken,
     ) -> Result<Self> {
@@ -79,15 +79,15 @@ impl ItemAdmission {
 
     async fn wait_for_permit(&self, bytes: usize) -> Result<ItemPermit> {
         let deadline = Instant::now() + self.0.wait_timeout;
-        let permit = tokio::time::timeout_at(deadline, self.0.budget.acquire(bytes))
+        let memory = tokio::time::timeout_at(deadline, self.0.budget.wait(bytes))
             .await
             .map_err(|_| Error::new(Kind::Overloaded, "no memory was free in time"))?;
         loop {
             let rejected = match self.0.limiter.acquire(bytes as u64).await {
                 Ok(running) => {
                     return Ok(ItemPermit {
-                        _running: running,
-                        _permit: permit,
+                        _quota: running,
+                        _memory: memory,
                     });
                 }
                 Err(error) => error,

@@ -92,7 +92,7 @@ async fn add(
     on_duplicate: v1::OnDuplicate,
 ) -> Result<Added> {
     if key.len() > MAX_KEY_BYTES {
-        let message = format!("{} bytes; at most {MAX_KEY_BYTES}", key.len());
+        let message = format!("{} bytes; max {MAX_KEY_BYTES}", key.len());
         return Err(Error::violation("key", Kind::ParameterTooLong, message));
     }
     let request = convert::item(message)?;

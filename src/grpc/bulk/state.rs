@@ -1,4 +1,4 @@
-//! The state of a running bulk load: what is in flight, what was counted, what is to be sent.
+//! The state of a running bulk load: items in flight, counts, and events to send.
 
 use std::collections::VecDeque;
 
@@ -21,9 +21,10 @@ const PROGRESS_INTERVAL: u64 = 100;
 pub(super) struct LoadState {
     /// The one item that waits for memory or quota.
     pub(super) in_admission: Option<BoxFuture<'static, AdmittedItem>>,
+    /// The items that the library works on.
     pub(super) in_flight: FuturesUnordered<BoxFuture<'static, CompletedItem>>,
-    /// Events that the client has not read yet. Nothing is received while there are any, so there
-    /// are never more than about as many as items in flight.
+    /// Events that the client has not read yet. No item is received while there are any, so their
+    /// number is bounded by the items in flight.
     pub(super) outbox: VecDeque<Event>,
     /// Set when no further item is received: `Ok` at a regular end or drain, else the error.
     pub(super) ended: Option<Result<()>>,

@@ -1,9 +1,9 @@
-// The Node client of gRPC, from the .proto file alone.
+// The Node client of gRPC, made from the .proto file only.
 //
 // Usage: client.js HOST:PORT PROTO_FOLDER IMAGE_FOLDER
 //
-// One unary call of each kind, the stream, and an error. The library starts
-// empty and is left empty.
+// Unary calls, the stream, and an error. The library is empty at the start and
+// at the end.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -34,26 +34,26 @@ async function main(target, protoFolder, imageFolder) {
     assert.deepEqual(best.tags, [5]);
   });
 
-  await check("unary: a rejection has its code", async () => {
+  await check("unary: an error has its code", async () => {
     const adding = call(client, "AddImage", { content: images[0] });
     await assert.rejects(adding, { code: grpc.status.ALREADY_EXISTS });
   });
 
-  await check("stream: every item is answered, then the sum", async () => {
-    const contents = [...images.slice(1), Buffer.from("no image")];
+  await check("stream: every item has a result, then the summary", async () => {
+    const contents = [...images.slice(1), Buffer.from("not an image")];
     const { results, summary } = await load(client, contents);
 
     assert.deepEqual(Object.keys(results).sort(), contents.map((_, index) => `key-${index}`).sort());
-    const bad = results[`key-${contents.length - 1}`];
-    assert.equal(bad.status.code, grpc.status.INVALID_ARGUMENT);
-    assert.equal(bad.status.reason, "IMAGE_FORMAT");
+    const invalid = results[`key-${contents.length - 1}`];
+    assert.equal(invalid.status.code, grpc.status.INVALID_ARGUMENT);
+    assert.equal(invalid.status.reason, "IMAGE_FORMAT");
     assert.equal(Number(summary.received), contents.length);
     assert.equal(Number(summary.added), contents.length - 1);
     assert.equal(Number(summary.failed), 1);
     signs = signs.concat(Object.values(results).map((result) => result.cont_sign).filter(Boolean));
   });
 
-  await check("unary: all of them can be deleted", async () => {
+  await check("unary: all images can be deleted", async () => {
     const deleted = await call(client, "DeleteImages", { cont_signs: { values: signs } });
     assert.deepEqual(deleted.results.map((result) => result.cont_sign), signs);
     assert.ok(deleted.results.every((result) => result.status.code === grpc.status.OK));
@@ -73,7 +73,7 @@ function connect(target, protoFolder) {
 
 function call(client, name, request) {
   return new Promise((resolve, reject) => {
-    const done = (error, answer) => (error ? reject(error) : resolve(answer));
+    const done = (error, response) => (error ? reject(error) : resolve(response));
     client[name](request, { deadline: Date.now() + TIMEOUT_MS }, done);
   });
 }
@@ -101,9 +101,9 @@ async function check(name, body) {
   try {
     await body();
     console.log(`ok ${name}`);
-  } catch (violation) {
-    console.error(violation);
-    console.log(`FAILED ${name}: ${String(violation).split("\n")[0]}`);
+  } catch (error) {
+    console.error(error);
+    console.log(`FAILED ${name}: ${String(error).split("\n")[0]}`);
     process.exitCode = 1;
   }
 }

@@ -1,4 +1,4 @@
-"""Runs the checks of a client one after another and tells about each."""
+"""Runs the checks of a client in order and prints the result of each."""
 
 import sys
 import traceback
@@ -7,22 +7,22 @@ _checks = []
 
 
 def check(function):
-    """Notes a check; its name, in words, is the function's."""
+    """Registers a check; its name is that of the function, in words."""
     _checks.append(function)
     return function
 
 
 def run(*arguments):
-    """Runs every check in order and ends the program."""
+    """Runs every check in order and exits."""
     failed = 0
     for function in _checks:
         name = function.__name__.replace("_", " ")
         try:
             function(*arguments)
-        except Exception as violation:  # noqa: BLE001  (told below, and counted)
+        except Exception as error:  # noqa: BLE001  (printed and counted)
             failed += 1
             traceback.print_exc()
-            print(f"FAILED {name}: {violation!r}"[:500].replace("\n", " "), flush=True)
+            print(f"FAILED {name}: {error!r}"[:500].replace("\n", " "), flush=True)
         else:
             print(f"ok {name}", flush=True)
     sys.exit(1 if failed else 0)

@@ -1,4 +1,4 @@
-"""The contract, compiled for Python, and what rejections by it say."""
+"""The contract, compiled for Python, and the details of its errors."""
 
 import pathlib
 import sys
@@ -11,7 +11,7 @@ from grpc_tools import protoc
 
 
 def stubs(proto):
-    """Compiles the contract in a folder that is thrown away."""
+    """Compiles the contract in a temporary folder."""
     with tempfile.TemporaryDirectory() as out:
         file = "samegate/v1/same_image.proto"
         # google/protobuf/timestamp.proto comes with the compiler.
@@ -27,7 +27,7 @@ def stubs(proto):
 
 
 def details(error):
-    """Details of a rejection by their type's name."""
+    """Returns the details of an error by the name of their type."""
     status = rpc_status.from_call(error)
     found = {}
     for packed in status.details if status else ():

@@ -1,10 +1,10 @@
-"""Google's Python client, from the .proto file alone.
+"""Google's Python client, made from the .proto file only.
 
 Usage: grpc_client.py HOST:PORT PROTO_FOLDER
 
-Every rpc is called, each kind of error detail read with grpcio-status, and
-health and reflection with Google's own stubs. The library starts empty, and
-is left empty: later clients count on it.
+The checks call every RPC, read each type of error detail with grpcio-status, and
+call health and reflection with Google's own stubs. The library is empty at the
+start and at the end, because later clients need an empty library.
 """
 
 import sys
@@ -36,7 +36,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 
 class Client:
-    """The stub, its messages, and what earlier checks found out."""
+    """The stub, its messages, and the signs of the images that earlier checks added."""
 
     def __init__(self, target, pb, stub_type):
         self.channel = grpc.insecure_channel(target)
@@ -49,7 +49,7 @@ class Client:
         return getattr(self.stub, name)(request, timeout=TIMEOUT_S)
 
     def rejected(self, code, name, **fields):
-        """Calls, wants a rejection, and returns its message and details."""
+        """Calls, expects an error, and returns its message and details."""
         try:
             self.call(name, **fields)
         except grpc.RpcError as error:
@@ -59,11 +59,11 @@ class Client:
 
 
 @check
-def health_tells_serving(client):
+def health_reports_serving(client):
     health = health_pb2_grpc.HealthStub(client.channel)
     for service in ("", SERVICE):
-        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S)
-        equal(answer.status, health_pb2.HealthCheckResponse.SERVING)
+        response = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S)
+        equal(response.status, health_pb2.HealthCheckResponse.SERVING)
 
 
 @check
@@ -77,13 +77,13 @@ def reflection_describes_every_rpc(client):
 
 @check
 def add_image_stores_an_image(client):
-    answer = client.call("AddImage", content=images.png(100), brief="shop/100", tags=[1, 2])
-    assert answer.cont_sign and not answer.existed, answer
-    client.signs.append(answer.cont_sign)
+    response = client.call("AddImage", content=images.png(100), brief="shop/100", tags=[1, 2])
+    assert response.cont_sign and not response.existed, response
+    client.signs.append(response.cont_sign)
 
 
 @check
-def add_image_rejects_the_same_bytes_and_tells_their_sign(client):
+def add_image_rejects_the_same_bytes_and_returns_their_sign(client):
     same = {"content": images.png(100), "brief": "again"}
     _, found = client.rejected(grpc.StatusCode.ALREADY_EXISTS, "AddImage", **same)
     info = found["ErrorInfo"]
@@ -92,14 +92,14 @@ def add_image_rejects_the_same_bytes_and_tells_their_sign(client):
 
 
 @check
-def add_image_accepts_the_same_bytes_when_asked(client):
+def add_image_accepts_the_same_bytes_on_request(client):
     accept = client.pb.ON_DUPLICATE_ACCEPT
-    answer = client.call("AddImage", content=images.png(100), brief="again", on_duplicate=accept)
-    equal((answer.existed, answer.cont_sign), (True, client.signs[0]))
+    response = client.call("AddImage", content=images.png(100), brief="again", on_duplicate=accept)
+    equal((response.existed, response.cont_sign), (True, client.signs[0]))
 
 
 @check
-def a_invalid_request_names_all_its_fields(client):
+def an_invalid_request_lists_all_its_fields(client):
     invalid = {"content": images.png(101), "brief": "b" * 257, "tags": [1, 2, 3]}
     _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "AddImage", **invalid)
     fields = {violation.field for violation in found["BadRequest"].field_violations}
@@ -108,29 +108,29 @@ def a_invalid_request_names_all_its_fields(client):
 
 
 @check
-def a_missing_image_is_a_invalid_request(client):
+def a_missing_image_is_an_invalid_request(client):
     _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages")
     assert found["BadRequest"].field_violations, found
 
 
 @check
 def an_unknown_library_is_not_found(client):
-    unknown = {"content": images.png(100), "library": "nowhere"}
+    unknown = {"content": images.png(100), "library": "unknown"}
     _, found = client.rejected(grpc.StatusCode.NOT_FOUND, "SearchImages", **unknown)
     equal(found["ErrorInfo"].reason, "LIBRARY_NOT_FOUND")
 
 
 @check
-def add_images_answers_each_item_and_sums_up(client):
+def add_images_returns_a_result_for_each_item_and_a_summary(client):
     pb = client.pb
     items = {f"key-{seed}": images.png(seed) for seed in range(101, 109)}
-    items["key-bad"] = b"this is no image"
+    items["key-invalid"] = b"not an image"
     results, summary = stream(client, items)
 
     equal(set(results), set(items))
-    bad = results.pop("key-bad").status
-    equal(bad.code, grpc.StatusCode.INVALID_ARGUMENT.value[0])
-    equal(bad.reason, "IMAGE_FORMAT")
+    invalid = results.pop("key-invalid").status
+    equal(invalid.code, grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    equal(invalid.reason, "IMAGE_FORMAT")
     for key, result in results.items():
         equal((key, result.status.code, result.existed), (key, 0, False))
         client.signs.append(result.cont_sign)
@@ -138,7 +138,7 @@ def add_images_answers_each_item_and_sums_up(client):
 
 
 @check
-def add_images_may_be_sent_again(client):
+def add_images_is_idempotent(client):
     again = {f"key-{seed}": images.png(seed) for seed in range(107, 110)}
     results, summary = stream(client, again, client.pb.ON_DUPLICATE_ACCEPT)
 
@@ -149,34 +149,34 @@ def add_images_may_be_sent_again(client):
 
 
 @check
-def add_images_answers_while_the_client_still_sends(client):
+def add_images_returns_results_while_the_client_still_sends(client):
     pb = client.pb
-    answered = threading.Event()
+    received = threading.Event()
 
     def requests():
         yield pb.AddImagesRequest(options=pb.AddImagesOptions())
-        yield pb.AddImagesRequest(item=pb.AddImagesItem(key="only", content=b"no image"))
-        assert answered.wait(TIMEOUT_S), "no response before the end of the requests"
+        yield pb.AddImagesRequest(item=pb.AddImagesItem(key="only", content=b"not an image"))
+        assert received.wait(TIMEOUT_S), "no response before the end of the requests"
 
-    answers = client.stub.AddImages(requests(), timeout=TIMEOUT_S)
-    equal(next(answers).result.key, "only")
-    answered.set()
-    (summary,) = answers
+    responses = client.stub.AddImages(requests(), timeout=TIMEOUT_S)
+    equal(next(responses).result.key, "only")
+    received.set()
+    (summary,) = responses
     equal(summary.summary, pb.AddImagesCounts(received=1, failed=1))
 
 
 @check
 def search_images_finds_the_same_bytes_with_score_1(client):
-    answer = client.call("SearchImages", content=images.png(100))
-    best = answer.matches[0]
+    response = client.call("SearchImages", content=images.png(100))
+    best = response.matches[0]
     equal((best.cont_sign, best.brief, best.score), (client.signs[0], "shop/100", 1.0))
     equal(list(best.tags), [1, 2])
 
 
 @check
 def search_images_finds_the_same_image_in_another_format(client):
-    answer = client.call("SearchImages", content=images.bmp(100))
-    equal(answer.matches[0].cont_sign, client.signs[0])
+    response = client.call("SearchImages", content=images.bmp(100))
+    equal(response.matches[0].cont_sign, client.signs[0])
 
 
 @check
@@ -192,12 +192,12 @@ def search_images_filters_by_tag_and_window(client):
 
 
 @check
-def search_images_misses_an_unknown_image(client):
+def search_images_finds_no_unknown_image(client):
     equal(len(client.call("SearchImages", content=images.png(999)).matches), 0)
 
 
 @check
-def update_image_changes_only_what_is_named(client):
+def update_image_changes_only_the_fields_of_the_request(client):
     client.call("UpdateImage", cont_sign=client.signs[0], brief="new")
     image = client.call("GetImage", cont_sign=client.signs[0]).image
     equal((image.brief, list(image.tags)), ("new", [1, 2]))
@@ -207,7 +207,7 @@ def update_image_changes_only_what_is_named(client):
 
 
 @check
-def get_image_shows_record_and_thumbnail(client):
+def get_image_returns_record_and_thumbnail(client):
     image = client.call("GetImage", cont_sign=client.signs[0]).image
     equal((image.width, image.height), (images.WIDTH, images.HEIGHT))
     equal(image.size_bytes, len(images.png(100)))
@@ -216,20 +216,20 @@ def get_image_shows_record_and_thumbnail(client):
 
 
 @check
-def get_image_misses_an_unknown_sign(client):
+def get_image_does_not_find_an_unknown_sign(client):
     _, found = client.rejected(grpc.StatusCode.NOT_FOUND, "GetImage", cont_sign="1,1")
     equal(found["ErrorInfo"].reason, "IMAGE_NOT_FOUND")
 
 
 @check
-def get_library_counts(client):
+def get_library_returns_the_number_of_images(client):
     library = client.call("GetLibrary")
     equal((library.library, library.image_count), ("default", len(client.signs)))
     equal(library.image_capacity, 500_000)
 
 
 @check
-def list_images_pages_through_all(client):
+def list_images_returns_all_images_in_pages(client):
     listed, token = [], ""
     while True:
         page = client.call("ListImages", page_size=4, page_token=token)
@@ -249,7 +249,7 @@ def a_message_over_the_limit_is_resource_exhausted(client):
 
 
 @check
-def an_image_over_the_limit_is_a_invalid_request(client):
+def an_image_over_the_limit_is_an_invalid_request(client):
     large = {"content": images.png(100) + b"\0" * (3 * 1024 * 1024)}
     _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages", **large)
     equal(found["ErrorInfo"].reason, "IMAGE_SIZE")
@@ -263,25 +263,25 @@ def an_expired_deadline_is_deadline_exceeded(client):
     except grpc.RpcError as error:
         equal(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
     else:
-        raise AssertionError("was answered")
+        raise AssertionError("the call succeeded")
 
 
 @check
-def delete_images_tells_an_outcome_for_each_sign(client):
+def delete_images_returns_an_outcome_for_each_sign(client):
     signs = [*client.signs[1:], "1,1"]
-    answer = client.call("DeleteImages", cont_signs=client.pb.ContSignList(values=signs))
-    equal([result.cont_sign for result in answer.results], signs)
-    codes = [result.status.code for result in answer.results]
+    response = client.call("DeleteImages", cont_signs=client.pb.ContSignList(values=signs))
+    equal([result.cont_sign for result in response.results], signs)
+    codes = [result.status.code for result in response.results]
     equal(codes[:-1], [0] * (len(signs) - 1))
     equal(codes[-1], grpc.StatusCode.NOT_FOUND.value[0])
 
 
 @check
-def delete_images_takes_the_image_itself(client):
-    answer = client.call("DeleteImages", content=images.png(100))
-    equal([result.status.code for result in answer.results], [0])
-    gone = {"content": images.png(100)}
-    client.rejected(grpc.StatusCode.NOT_FOUND, "DeleteImages", **gone)
+def delete_images_accepts_the_image_itself(client):
+    response = client.call("DeleteImages", content=images.png(100))
+    equal([result.status.code for result in response.results], [0])
+    deleted = {"content": images.png(100)}
+    client.rejected(grpc.StatusCode.NOT_FOUND, "DeleteImages", **deleted)
     equal(client.call("GetLibrary").image_count, 0)
 
 

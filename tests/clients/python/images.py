@@ -1,7 +1,7 @@
-"""Draws test images and writes them as PNG and BMP, by hand.
+"""Draws test images and writes them as PNG and BMP, without an image library.
 
-An image is a seed: rectangles of random place and colour on a gradient, so
-that there are corners to recognise and no two seeds look alike.
+A seed determines an image: rectangles with random positions and colours on a
+gradient, so that there are corners to detect and every seed looks different.
 """
 
 import random
@@ -14,25 +14,25 @@ RECTANGLES = 60
 
 
 def pixels(seed):
-    """Rows of RGB bytes."""
-    chance = random.Random(seed)
-    first, last = ([chance.randrange(256) for _ in range(3)] for _ in range(2))
+    """Returns rows of RGB bytes."""
+    rng = random.Random(seed)
+    first, last = ([rng.randrange(256) for _ in range(3)] for _ in range(2))
     rows = []
     for y in range(HEIGHT):
         mix = y / (HEIGHT - 1)
         colour = bytes(round(a * (1 - mix) + b * mix) for a, b in zip(first, last))
         rows.append(bytearray(colour * WIDTH))
     for _ in range(RECTANGLES):
-        width, height = chance.randrange(10, 120), chance.randrange(10, 90)
-        left, top = chance.randrange(WIDTH - width), chance.randrange(HEIGHT - height)
-        colour = bytes(chance.randrange(256) for _ in range(3))
+        width, height = rng.randrange(10, 120), rng.randrange(10, 90)
+        left, top = rng.randrange(WIDTH - width), rng.randrange(HEIGHT - height)
+        colour = bytes(rng.randrange(256) for _ in range(3))
         for row in rows[top : top + height]:
             row[3 * left : 3 * (left + width)] = colour * width
     return rows
 
 
 def png(seed):
-    """PNG (ISO 15948): signature, IHDR, one IDAT of unfiltered rows, IEND."""
+    """Writes a PNG (ISO 15948): signature, IHDR, one IDAT of unfiltered rows, IEND."""
 
     def chunk(kind, data):
         check = zlib.crc32(kind + data)
@@ -45,7 +45,7 @@ def png(seed):
 
 
 def bmp(seed):
-    """BMP with BITMAPINFOHEADER: rows bottom-up, as BGR, padded to 4 bytes."""
+    """Writes a BMP with BITMAPINFOHEADER: rows bottom-up, as BGR, padded to 4 bytes."""
     rows = b""
     for row in reversed(pixels(seed)):
         swapped = bytearray(row)

@@ -1,26 +1,25 @@
-"""Ports for servers that are told where to listen."""
+"""Free ports for the servers of tests."""
 
 import random
 import socket
 
-# Below the range that systems draw the ports of outgoing connections from
-# (Linux: 32768 and up), so that none takes a port before its server does, or
-# while that one starts again.
+# Below the range of ephemeral ports (Linux: 32768 and up), so that no outgoing
+# connection uses a port before its server does, or while the server restarts.
 RANGE = range(15000, 30000)
 
 
 def free_ports(count):
-    """Holds all sockets open until every port is known, so that they differ."""
-    sockets, chance = [], random.SystemRandom()
+    """Returns different free ports; all sockets are open until every port is known."""
+    sockets, rng = [], random.SystemRandom()
     while len(sockets) < count:
-        each = socket.socket()
+        bound = socket.socket()
         try:
-            each.bind(("127.0.0.1", chance.choice(RANGE)))
+            bound.bind(("127.0.0.1", rng.choice(RANGE)))
         except OSError:
-            each.close()
+            bound.close()
         else:
-            sockets.append(each)
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+            sockets.append(bound)
+    ports = [bound.getsockname()[1] for bound in sockets]
+    for bound in sockets:
+        bound.close()
     return ports

@@ -6,9 +6,9 @@
         --images DIR
 
 Makes all ten same_hq calls of the SDK with two images of DIR and checks each
-answer; exits non-zero at the first that is wrong. The images are deleted
-before and after. DIR is served on a loopback port for the calls that pass an
-address, so the gateway has to be allowed to fetch from loopback.
+response; exits with an error at the first wrong one. The images are deleted
+before and after. For the calls with a URL, DIR is served on a loopback port, so
+the gateway must be allowed to fetch from loopback.
 """
 
 import argparse
@@ -21,14 +21,14 @@ import threading
 from aip import AipImageSearch
 
 VENDOR = "https://aip.baidubce.com"
-# Everything that has to survive a form: reserved characters, a plus, Chinese.
+# Characters that a form must escape: reserved characters, a plus, Chinese.
 BRIEF = '{"name": "a+b & c=d 100%", "city": "上海"}'
 
 
 def main():
     options = arguments()
     one, other = images(options.images)
-    url = served(options.images) + "/" + other.name
+    url = serve(options.images) + "/" + other.name
     image = one.read_bytes()
     client = sdk(options.base, options.key, options.secret)
 
@@ -53,21 +53,21 @@ def main():
     checked("sameHqUpdate", client.sameHqUpdate(image, {"brief": "new"}))
     checked("sameHqUpdateContSign", client.sameHqUpdateContSign(sign, {"tags": "7"}))
     found = checked("sameHqSearch", client.sameHqSearch(image, {"tags": "7"}))
-    expect("what the updates left", best(found) == (sign, "new"), found)
+    expect("the record after the updates", best(found) == (sign, "new"), found)
     checked("sameHqUpdateUrl", client.sameHqUpdateUrl(url, {"tags": "8,9"}))
     found = checked("sameHqSearchUrl", client.sameHqSearchUrl(url, {"tags": "9"}))
-    expect("what sameHqUpdateUrl left", best(found) == (other_sign, "by url"), found)
+    expect("the record after sameHqUpdateUrl", best(found) == (other_sign, "by url"), found)
 
     checked("sameHqDeleteByImage", client.sameHqDeleteByImage(image))
     checked("sameHqDeleteByUrl", client.sameHqDeleteByUrl(url))
-    gone = client.sameHqUpdateContSign(sign, {"brief": "gone"})
-    expect("an update of a deleted image", gone.get("error_code") == 216680, gone)
+    deleted = client.sameHqUpdateContSign(sign, {"brief": "deleted"})
+    expect("an update of a deleted image", deleted.get("error_code") == 216680, deleted)
     sign = checked("sameHqAdd", client.sameHqAdd(image, BRIEF))["cont_sign"]
     checked("sameHqDeleteBySign", client.sameHqDeleteBySign(sign))
 
     rejected = sdk(options.base, options.key, "wrong").sameHqSearch(image)
     expect("a wrong secret", rejected.get("error_code") == 14, rejected)
-    print("all ten same_hq calls of baidu-aip %s work" % client.getVersion())
+    print("all ten same_hq calls of baidu-aip %s succeed" % client.getVersion())
 
 
 def arguments():
@@ -82,12 +82,12 @@ def arguments():
 def images(folder):
     found = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".png", ".bmp"))
     if len(found) < 2:
-        sys.exit("%s: two images are needed" % folder)
+        sys.exit("%s: contains fewer than two images" % folder)
     return found[0], found[1]
 
 
-def served(folder):
-    """Serves a folder on a free loopback port for as long as we run."""
+def serve(folder):
+    """Serves a folder on a free loopback port until this program ends."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -100,7 +100,7 @@ def served(folder):
 
 
 def sdk(base, key, secret):
-    """Makes a client whose built-in addresses lead to the gateway."""
+    """Makes a client with the URL of the gateway instead of the vendor's."""
     client = AipImageSearch("", key, secret)
     for owner in type(client).__mro__:
         for name, value in vars(owner).items():
@@ -109,9 +109,9 @@ def sdk(base, key, secret):
     return client
 
 
-def checked(call, answer):
-    expect(call, "error_code" not in answer and isinstance(answer.get("log_id"), int), answer)
-    return answer
+def checked(call, response):
+    expect(call, "error_code" not in response and isinstance(response.get("log_id"), int), response)
+    return response
 
 
 def best(found):
@@ -119,9 +119,9 @@ def best(found):
     return hit.get("cont_sign"), hit.get("brief")
 
 
-def expect(what, holds, answer):
+def expect(what, holds, response):
     if not holds:
-        sys.exit("%s: not what was expected: %r" % (what, answer))
+        sys.exit("%s: unexpected: %r" % (what, response))
     print("ok: %s" % what)
 
 
