@@ -381,7 +381,9 @@ mod interleavings {
             });
             drop(permit);
 
-            sends.map(|send| send.join().unwrap());
+            for send in sends {
+                send.join().unwrap();
+            }
 
             assert_eq!(limiter.load(), (0, 1));
         });

@@ -4,24 +4,10 @@
 //! A moka cache holds the token for the rest of its ttl ([`RemainingTtl`]); its
 //! `entry` API is the single flight: changes of one key run one after another,
 //! and each checks first whether the one before has made it unnecessary. In
-//! order: a call takes the cached token; past 70-85 % of the ttl it also starts a
+//! order: a call gets the cached token; past 70-85 % of the ttl it also starts a
 //! token refresh in the background; without a token it waits for a fetch, or
 //! fails at once while the backoff of the last failure runs. Nothing here knows
 //! HTTP.
-//!
-//! Three things are beside moka, because moka does not do them (`token/tests/moka.rs`
-//! shows each):
-//!
-//! - Failures. The backoff must not replace the token that is still valid, so it
-//!   is no entry of the cache ([`RefreshState`]).
-//! - The task of a fetch. moka drops a fetch with the caller that started it, and
-//!   the next caller starts another one.
-//! - The expiry by tokio's clock. moka has a clock of its own, which tests cannot
-//!   pause, and a call can wait for the rate limit after it took its token.
-//!
-//! `try_get_with` is not used: it never replaces a token that is still valid, as
-//! a refresh does, and it is another single flight than `entry`, so the two would
-//! send two requests at once.
 
 mod cached;
 
@@ -57,7 +43,7 @@ const REFRESH_AFTER: Range<f64> = 0.70..0.85;
 /// Minimum time between two refreshes that the vendor's rejections force.
 const FORCED_INTERVAL: Duration = Duration::from_secs(1);
 /// Backoff after the first failed fetch, and the minimum after any: the endpoint
-/// gets at most one request a second. It doubles with each further failure.
+/// gets one request a second at the maximum. It doubles with each further failure.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
 /// Maximum backoff: calls are rejected for no longer once the endpoint is back.
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
@@ -78,6 +64,19 @@ type Key = blake3::Hash;
 #[derive(Clone)]
 pub(super) struct AccessToken(Arc<Inner>);
 
+// Three things are beside moka, because moka does not do them; each has a test in
+// `token/tests/moka.rs`:
+//
+// - Failures. Their backoff must not replace a token that is still valid, so it
+//   is no entry of the cache but in `RefreshState`.
+// - The task of a fetch. moka drops a fetch with the caller that started it, and
+//   the next caller starts another one.
+// - The expiry by tokio's clock. moka has a clock of its own, which tests cannot
+//   pause, and a call can wait for the rate limit after it got its token.
+//
+// `try_get_with` is not used. It never replaces a token that is still valid, as a
+// refresh does, and it is not the single flight of `entry`, so the two together
+// would send two requests at once.
 struct Inner {
     key: Key,
     cache: Cache<Key, Arc<CachedToken>>,
@@ -238,8 +237,8 @@ impl Inner {
         (!token.is_expired(Instant::now())).then_some(token)
     }
 
-    /// Fetches a token if one is still needed when it is this task's turn. A
-    /// failed fetch keeps the current token.
+    /// Fetches a token, if the refreshes before this one have not made it
+    /// unnecessary. A failed fetch keeps the current token.
     async fn refresh(
         &self,
         reason: RefreshReason,
@@ -363,15 +362,15 @@ impl Drop for BackgroundRefresh {
 
 fn key(credential: &config::Credential) -> Key {
     let mut hasher = blake3::Hasher::new();
-    // With the length no two pairs of keys give the same text.
+    // The length separates the two keys.
     hasher.update(&(credential.api_key.len() as u64).to_le_bytes());
     hasher.update(credential.api_key.as_bytes());
     hasher.update(credential.secret_key.expose_secret().as_bytes());
     hasher.finalize()
 }
 
-/// All interleavings of threads (`make loom`). That changes of an entry run one
-/// after another is moka's part.
+/// All interleavings of threads (`make loom`). moka serializes the changes of an
+/// entry.
 #[cfg(all(test, interleavings))]
 mod interleavings {
     use loom::sync::atomic::AtomicUsize;

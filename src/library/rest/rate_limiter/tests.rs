@@ -179,7 +179,7 @@ async fn time_is_reserved_for_the_response_but_never_more_than_half() {
     }
     send(&limiter, unary(), 4).await.expect("no call waits");
 
-    // Sent after 1 s, it could be answered after 4 s.
+    // Sent after 1 s, it would have its response after 4 s.
     let error = send(&limiter, unary(), 2).await.unwrap_err();
     assert_eq!(error.kind(), Kind::RateLimitDeadline);
     send(&limiter, unary(), 5).await.unwrap();
