@@ -10,6 +10,7 @@
 //! HTTP.
 
 mod cached;
+mod refresh_state;
 
 use std::fmt;
 use std::ops::Range;
@@ -30,8 +31,9 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use self::cached::RemainingTtl;
+use self::refresh_state::RefreshState;
 use crate::config;
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result};
 use crate::jitter;
 use crate::wire::TokenGrant;
 
@@ -40,16 +42,6 @@ pub(super) use self::cached::CachedToken;
 /// Share of the ttl after which a token is refreshed: drawn from this range, so
 /// that replicas do not refresh all at once.
 const REFRESH_AFTER: Range<f64> = 0.70..0.85;
-/// Minimum time between two refreshes that the vendor's rejections force.
-const FORCED_INTERVAL: Duration = Duration::from_secs(1);
-/// Backoff after the first failed fetch, and the minimum after any: the endpoint
-/// gets one request a second at the maximum. It doubles with each further failure.
-const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
-/// Maximum backoff: calls are rejected for no longer once the endpoint is back.
-const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// Random factor of the backoff.
-const JITTER: Range<f64> = 0.75..1.0;
-
 /// Requests a token from the token endpoint.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<TokenGrant>> + Send + Sync>;
 
@@ -83,27 +75,6 @@ struct Inner {
     state: Mutex<RefreshState>,
     fetch: Fetch,
     refreshing: Arc<AtomicBool>,
-}
-
-/// When the endpoint may get a request, and how the last one failed.
-#[derive(Default)]
-struct RefreshState {
-    /// Before this moment the endpoint gets no request for a refresh, and none at
-    /// all while `failure` is set.
-    next_fetch: Option<Instant>,
-    /// The failure of the last fetch.
-    failure: Option<Failure>,
-    /// When the vendor's rejection of a token last forced a fetch.
-    forced_at: Option<Instant>,
-}
-
-/// A failed fetch, which fails every call until its backoff is over.
-#[derive(Clone)]
-struct Failure {
-    kind: Kind,
-    message: String,
-    /// Consecutive failures, this one included.
-    count: u32,
 }
 
 /// Why a token is fetched.
@@ -179,7 +150,7 @@ impl AccessToken {
         let state = self.0.state();
         match token {
             Some(token) if !Arc::ptr_eq(&token, &rejected) => Ok(Some(token)),
-            Some(_) | None if state.failure.is_some() => Err(state.error(Instant::now())),
+            Some(_) | None if state.failure().is_some() => Err(state.error(Instant::now())),
             Some(_) | None => Ok(None),
         }
     }
@@ -200,7 +171,7 @@ impl AccessToken {
         tokio::spawn(async move {
             let _refresh = refresh;
             if inner.refresh(RefreshReason::NearExpiry).await.is_err()
-                && let Some(failure) = inner.state().failure.clone()
+                && let Some(failure) = inner.state().failure().cloned()
             {
                 tracing::warn!(
                     reason = failure.kind.reason(),
@@ -267,10 +238,7 @@ impl Inner {
             }
             RefreshReason::NearExpiry => state.may_fetch(now),
             RefreshReason::Rejected(rejected) => {
-                current.is_none_or(|token| Arc::ptr_eq(token, rejected))
-                    && state
-                        .forced_at
-                        .is_none_or(|forced| now >= forced + FORCED_INTERVAL)
+                current.is_none_or(|token| Arc::ptr_eq(token, rejected)) && state.may_force(now)
             }
         }
     }
@@ -283,15 +251,14 @@ impl Inner {
             .and_then(|grant| CachedToken::new(grant, requested_at));
         let mut state = self.state();
         if let RefreshReason::Rejected(_) = reason {
-            state.forced_at = Some(requested_at);
+            state.record_forced(requested_at);
         }
         match token {
             Ok(token) => {
                 let refresh_after = token
                     .ttl(requested_at)
                     .mul_f64(jitter::random(REFRESH_AFTER));
-                state.next_fetch = Some(requested_at + refresh_after);
-                state.failure = None;
+                state.record_success(requested_at + refresh_after);
                 Ok(Arc::new(token))
             }
             Err(error) => {
@@ -304,41 +271,6 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, RefreshState> {
         // Nothing in a change can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl RefreshState ===
-
-impl RefreshState {
-    fn may_fetch(&self, now: Instant) -> bool {
-        self.next_fetch.is_none_or(|next| now >= next)
-    }
-
-    fn recent_failure(&self, now: Instant) -> Option<Error> {
-        (self.failure.is_some() && !self.may_fetch(now)).then(|| self.error(now))
-    }
-
-    fn record_failure(&mut self, error: &Error) {
-        let before = self.failure.as_ref().map_or(0, |failure| failure.count);
-        let backoff = jitter::backoff(INITIAL_BACKOFF, MAX_BACKOFF, before, JITTER);
-        self.next_fetch = Some(Instant::now() + backoff.max(INITIAL_BACKOFF));
-        self.failure = Some(Failure {
-            kind: error.kind(),
-            message: error.message().to_owned(),
-            count: before + 1,
-        });
-    }
-
-    fn error(&self, now: Instant) -> Error {
-        let Some(failure) = &self.failure else {
-            let message = "the access token expired while it was fetched";
-            return Error::new(Kind::VendorToken, message);
-        };
-        let error = Error::new(failure.kind, failure.message.clone());
-        match (failure.kind.retry(), self.next_fetch) {
-            (Retry::Never, _) | (_, None) => error,
-            (_, Some(next)) => error.with_retry_after(next.saturating_duration_since(now)),
-        }
     }
 }
 
