@@ -1,6 +1,6 @@
-//! Speed of the upstream body's encoder against the parts it replaces.
+//! Speed of the form encoder against the two steps that it replaces.
 //!
-//! Random bytes, as image files are; throughput counts bytes of the image.
+//! The images are random bytes; throughput counts bytes of the image.
 
 use std::hint::black_box;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use samegate::library::rest::encode::Form;
 
-/// A thumbnail, a web image, the greatest image the vendor takes.
+/// A thumbnail, a web image, and the maximum that the vendor accepts.
 const IMAGE_BYTES: [usize; 3] = [30_000, 300_000, 2_800_000];
 
 fn encoders(criterion: &mut Criterion) {

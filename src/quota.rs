@@ -9,7 +9,7 @@
 mod fallback;
 mod gcra;
 mod local;
-mod redis;
+mod redis_store;
 mod store;
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::replicas::Redis;
 
 pub use self::fallback::FallbackStore;
 pub use self::local::LocalStore;
-pub use self::redis::RedisStore;
+pub use self::redis_store::RedisStore;
 pub use self::store::{ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store};
 
 /// The quotas of all tenants.

@@ -36,7 +36,7 @@ struct Connection {
     replicas: u32,
     /// Prefix of this process's names; no other process has the same.
     replica: String,
-    names: AtomicU64,
+    next_number: AtomicU64,
 }
 
 // === impl Redis ===
@@ -66,7 +66,7 @@ impl Redis {
             manager: manager.map_err(unusable)?,
             replicas: config.replicas,
             replica: replica(),
-            names: AtomicU64::new(0),
+            next_number: AtomicU64::new(0),
         })))
     }
 
@@ -82,7 +82,7 @@ impl Redis {
 
     /// Returns a name that is never returned again, by any process.
     pub fn unique_name(&self) -> String {
-        let number = self.0.names.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.0.replica)
     }
 

@@ -79,11 +79,14 @@ impl RestBackend {
         }
         let client = Client::new(config.timeout)?;
         let tokens = TokenCache::new();
-        let credentials = config.credentials.iter().map(|keys| {
-            let attempts = AttemptRecorder::new(name, metrics.clone());
-            Credential::new(config, keys, &client, &tokens, attempts, redis)
-        });
-        let credentials = credentials.collect::<Result<_>>()?;
+        let credentials = config
+            .credentials
+            .iter()
+            .map(|keys| {
+                let attempts = AttemptRecorder::new(name, metrics.clone());
+                Credential::new(config, keys, &client, &tokens, attempts, redis)
+            })
+            .collect::<Result<_>>()?;
         let dialect = Dialect::of(config.service);
         let urls = Operation::ALL.map(|operation| {
             let path = format!("{}/{}", dialect.path, operation.name());

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::local::LocalStore;
-use super::redis::RedisStore;
+use super::redis_store::RedisStore;
 use super::store::{ConcurrencyPermit, Decision, Limits, Store};
 use crate::config::OnFailure;
 use crate::error::{self, Error, Kind, Result};

@@ -47,14 +47,17 @@ async fn rest_code(gateway: &Gateway) -> i64 {
     let client = reqwest::Client::new();
     let keys = "grant_type=client_credentials&client_id=ann&client_secret=secret";
     let address = gateway.rest_url();
-    let token = client.get(format!("{address}/oauth/2.0/token?{keys}"));
-    let token = token.send().await.unwrap().bytes().await.unwrap();
-    let token: Value = serde_json::from_slice(&token).unwrap();
-    let token = token["access_token"].as_str().unwrap();
+    let grant = json(client.get(format!("{address}/oauth/2.0/token?{keys}"))).await;
+    let token = grant["access_token"].as_str().unwrap();
     let url = format!("{address}/rest/2.0/realtime_search/same_hq/search?access_token={token}");
-    let response = client.post(url).body("image=").send().await.unwrap();
-    let response: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    let response = json(client.post(url).body("image=")).await;
     response["error_code"].as_i64().unwrap()
+}
+
+/// Sends a request and parses the body of its response.
+async fn json(request: reqwest::RequestBuilder) -> Value {
+    let response = request.send().await.unwrap();
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -176,8 +176,9 @@ async fn the_form_of_a_search_holds_window_tags_and_their_logic() {
             .await
             .unwrap();
 
-        let fields = vendor.calls_of(Operation::Search).pop().unwrap().fields;
-        let fields: Vec<_> = fields
+        let search = vendor.calls_of(Operation::Search).pop().unwrap();
+        let fields: Vec<_> = search
+            .fields
             .iter()
             .map(|(name, text)| format!("{name}={text}"))
             .collect();

@@ -1,4 +1,4 @@
-//! One HTTP client: a form goes out, status and bounded body come back.
+//! The HTTP client: posts a form, returns status and bounded body.
 //!
 //! It classifies failures of the network and knows nothing of the bodies. The
 //! permit of a call is marked as sent when its request is being written, on an

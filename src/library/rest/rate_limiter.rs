@@ -14,6 +14,7 @@
 
 mod fair_queue;
 mod queue;
+mod response_time;
 mod shared;
 mod window;
 
@@ -30,15 +31,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::queue::{Contention, Queue, Rejected};
+use self::response_time::ResponseTime;
 use self::shared::SharedSlot;
 use crate::error::{Error, Kind, Result};
 
 pub(super) use self::queue::{Lane, Waiter};
 pub(super) use self::shared::SharedWindow;
-
-/// Minimum time that is reserved for a response, also before the first one: a
-/// call that is sent right at its deadline wastes its slot.
-const MIN_RESPONSE_TIME: Duration = Duration::from_millis(20);
 
 /// Dispatches calls of one credential, up to `qps` in any second.
 #[derive(Clone)]
@@ -66,14 +64,6 @@ struct State {
     /// Whether the dispatch task runs.
     dispatching: bool,
     response_time: ResponseTime,
-}
-
-/// Estimated response time, after RFC 6298 section 2: a smoothed mean and its
-/// deviation.
-#[derive(Clone, Copy, Default)]
-struct ResponseTime {
-    mean: Duration,
-    deviation: Duration,
 }
 
 /// A queued call; dropped, it leaves the queue.
@@ -306,28 +296,6 @@ impl Drop for Queued<'_> {
     }
 }
 
-// === impl ResponseTime ===
-
-impl ResponseTime {
-    fn record(&mut self, time: Duration) {
-        if self.mean.is_zero() {
-            (self.mean, self.deviation) = (time, time / 2);
-            return;
-        }
-        self.deviation = (self.deviation * 3 + self.mean.abs_diff(time)) / 4;
-        self.mean = (self.mean * 7 + time) / 8;
-    }
-
-    /// Returns the latest moment for sending a call. Half of the remaining time
-    /// is always left for waiting, so that a vendor that was slow once is called
-    /// again and can lower the estimate.
-    fn send_by(&self, now: Instant, deadline: Instant) -> Instant {
-        let expected = (self.mean + self.deviation * 4).max(MIN_RESPONSE_TIME);
-        let remaining = deadline.saturating_duration_since(now);
-        deadline - expected.min(remaining / 2)
-    }
-}
-
 fn rejection(Rejected { wait, queue_full }: Rejected) -> Error {
     let (kind, message) = if queue_full {
         (
@@ -381,7 +349,9 @@ mod interleavings {
             });
             drop(permit);
 
-            sends.map(|send| send.join().unwrap());
+            for send in sends {
+                send.join().unwrap();
+            }
 
             assert_eq!(limiter.load(), (0, 1));
         });

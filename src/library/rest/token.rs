@@ -4,26 +4,13 @@
 //! A moka cache holds the token for the rest of its ttl ([`RemainingTtl`]); its
 //! `entry` API is the single flight: changes of one key run one after another,
 //! and each checks first whether the one before has made it unnecessary. In
-//! order: a call takes the cached token; past 70-85 % of the ttl it also starts a
+//! order: a call gets the cached token; past 70-85 % of the ttl it also starts a
 //! token refresh in the background; without a token it waits for a fetch, or
 //! fails at once while the backoff of the last failure runs. Nothing here knows
 //! HTTP.
-//!
-//! Three things are beside moka, because moka does not do them (`token/tests/moka.rs`
-//! shows each):
-//!
-//! - Failures. The backoff must not replace the token that is still valid, so it
-//!   is no entry of the cache ([`RefreshState`]).
-//! - The task of a fetch. moka drops a fetch with the caller that started it, and
-//!   the next caller starts another one.
-//! - The expiry by tokio's clock. moka has a clock of its own, which tests cannot
-//!   pause, and a call can wait for the rate limit after it took its token.
-//!
-//! `try_get_with` is not used: it never replaces a token that is still valid, as
-//! a refresh does, and it is another single flight than `entry`, so the two would
-//! send two requests at once.
 
 mod cached;
+mod refresh_state;
 
 use std::fmt;
 use std::ops::Range;
@@ -44,8 +31,9 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use self::cached::RemainingTtl;
+use self::refresh_state::RefreshState;
 use crate::config;
-use crate::error::{Error, Kind, Result, Retry};
+use crate::error::{Error, Kind, Result};
 use crate::jitter;
 use crate::wire::TokenGrant;
 
@@ -54,16 +42,6 @@ pub(super) use self::cached::CachedToken;
 /// Share of the ttl after which a token is refreshed: drawn from this range, so
 /// that replicas do not refresh all at once.
 const REFRESH_AFTER: Range<f64> = 0.70..0.85;
-/// Minimum time between two refreshes that the vendor's rejections force.
-const FORCED_INTERVAL: Duration = Duration::from_secs(1);
-/// Backoff after the first failed fetch, and the minimum after any: the endpoint
-/// gets at most one request a second. It doubles with each further failure.
-const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
-/// Maximum backoff: calls are rejected for no longer once the endpoint is back.
-const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// Random factor of the backoff.
-const JITTER: Range<f64> = 0.75..1.0;
-
 /// Requests a token from the token endpoint.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<TokenGrant>> + Send + Sync>;
 
@@ -78,33 +56,25 @@ type Key = blake3::Hash;
 #[derive(Clone)]
 pub(super) struct AccessToken(Arc<Inner>);
 
+// Three things are beside moka, because moka does not do them; each has a test in
+// `token/tests/moka.rs`:
+//
+// - Failures. Their backoff must not replace a token that is still valid, so it
+//   is no entry of the cache but in `RefreshState`.
+// - The task of a fetch. moka drops a fetch with the caller that started it, and
+//   the next caller starts another one.
+// - The expiry by tokio's clock. moka has a clock of its own, which tests cannot
+//   pause, and a call can wait for the rate limit after it got its token.
+//
+// `try_get_with` is not used. It never replaces a token that is still valid, as a
+// refresh does, and it is not the single flight of `entry`, so the two together
+// would send two requests at once.
 struct Inner {
     key: Key,
     cache: Cache<Key, Arc<CachedToken>>,
     state: Mutex<RefreshState>,
     fetch: Fetch,
     refreshing: Arc<AtomicBool>,
-}
-
-/// When the endpoint may get a request, and how the last one failed.
-#[derive(Default)]
-struct RefreshState {
-    /// Before this moment the endpoint gets no request for a refresh, and none at
-    /// all while `failure` is set.
-    next_fetch: Option<Instant>,
-    /// The failure of the last fetch.
-    failure: Option<Failure>,
-    /// When the vendor's rejection of a token last forced a fetch.
-    forced_at: Option<Instant>,
-}
-
-/// A failed fetch, which fails every call until its backoff is over.
-#[derive(Clone)]
-struct Failure {
-    kind: Kind,
-    message: String,
-    /// Consecutive failures, this one included.
-    count: u32,
 }
 
 /// Why a token is fetched.
@@ -180,7 +150,7 @@ impl AccessToken {
         let state = self.0.state();
         match token {
             Some(token) if !Arc::ptr_eq(&token, &rejected) => Ok(Some(token)),
-            Some(_) | None if state.failure.is_some() => Err(state.error(Instant::now())),
+            Some(_) | None if state.failure().is_some() => Err(state.error(Instant::now())),
             Some(_) | None => Ok(None),
         }
     }
@@ -201,7 +171,7 @@ impl AccessToken {
         tokio::spawn(async move {
             let _refresh = refresh;
             if inner.refresh(RefreshReason::NearExpiry).await.is_err()
-                && let Some(failure) = inner.state().failure.clone()
+                && let Some(failure) = inner.state().failure().cloned()
             {
                 tracing::warn!(
                     reason = failure.kind.reason(),
@@ -238,8 +208,8 @@ impl Inner {
         (!token.is_expired(Instant::now())).then_some(token)
     }
 
-    /// Fetches a token if one is still needed when it is this task's turn. A
-    /// failed fetch keeps the current token.
+    /// Fetches a token, if the refreshes before this one have not made it
+    /// unnecessary. A failed fetch keeps the current token.
     async fn refresh(
         &self,
         reason: RefreshReason,
@@ -268,10 +238,7 @@ impl Inner {
             }
             RefreshReason::NearExpiry => state.may_fetch(now),
             RefreshReason::Rejected(rejected) => {
-                current.is_none_or(|token| Arc::ptr_eq(token, rejected))
-                    && state
-                        .forced_at
-                        .is_none_or(|forced| now >= forced + FORCED_INTERVAL)
+                current.is_none_or(|token| Arc::ptr_eq(token, rejected)) && state.may_force(now)
             }
         }
     }
@@ -284,15 +251,14 @@ impl Inner {
             .and_then(|grant| CachedToken::new(grant, requested_at));
         let mut state = self.state();
         if let RefreshReason::Rejected(_) = reason {
-            state.forced_at = Some(requested_at);
+            state.record_forced(requested_at);
         }
         match token {
             Ok(token) => {
                 let refresh_after = token
                     .ttl(requested_at)
                     .mul_f64(jitter::random(REFRESH_AFTER));
-                state.next_fetch = Some(requested_at + refresh_after);
-                state.failure = None;
+                state.record_success(requested_at + refresh_after);
                 Ok(Arc::new(token))
             }
             Err(error) => {
@@ -305,41 +271,6 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, RefreshState> {
         // Nothing in a change can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl RefreshState ===
-
-impl RefreshState {
-    fn may_fetch(&self, now: Instant) -> bool {
-        self.next_fetch.is_none_or(|next| now >= next)
-    }
-
-    fn recent_failure(&self, now: Instant) -> Option<Error> {
-        (self.failure.is_some() && !self.may_fetch(now)).then(|| self.error(now))
-    }
-
-    fn record_failure(&mut self, error: &Error) {
-        let before = self.failure.as_ref().map_or(0, |failure| failure.count);
-        let backoff = jitter::backoff(INITIAL_BACKOFF, MAX_BACKOFF, before, JITTER);
-        self.next_fetch = Some(Instant::now() + backoff.max(INITIAL_BACKOFF));
-        self.failure = Some(Failure {
-            kind: error.kind(),
-            message: error.message().to_owned(),
-            count: before + 1,
-        });
-    }
-
-    fn error(&self, now: Instant) -> Error {
-        let Some(failure) = &self.failure else {
-            let message = "the access token expired while it was fetched";
-            return Error::new(Kind::VendorToken, message);
-        };
-        let error = Error::new(failure.kind, failure.message.clone());
-        match (failure.kind.retry(), self.next_fetch) {
-            (Retry::Never, _) | (_, None) => error,
-            (_, Some(next)) => error.with_retry_after(next.saturating_duration_since(now)),
-        }
     }
 }
 
@@ -363,15 +294,15 @@ impl Drop for BackgroundRefresh {
 
 fn key(credential: &config::Credential) -> Key {
     let mut hasher = blake3::Hasher::new();
-    // With the length no two pairs of keys give the same text.
+    // The length separates the two keys.
     hasher.update(&(credential.api_key.len() as u64).to_le_bytes());
     hasher.update(credential.api_key.as_bytes());
     hasher.update(credential.secret_key.expose_secret().as_bytes());
     hasher.finalize()
 }
 
-/// All interleavings of threads (`make loom`). That changes of an entry run one
-/// after another is moka's part.
+/// All interleavings of threads (`make loom`). moka serializes the changes of an
+/// entry.
 #[cfg(all(test, interleavings))]
 mod interleavings {
     use loom::sync::atomic::AtomicUsize;

@@ -146,8 +146,12 @@ async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_rejected_at_o
     };
     load.run(&clock, Duration::from_mins(1), each_step).await;
 
-    let arrivals = vendor.calls().into_iter().map(|call| call.arrival);
-    let arrivals: Vec<_> = arrivals.chain(vendor.token_arrivals()).collect();
+    let arrivals: Vec<_> = vendor
+        .calls()
+        .into_iter()
+        .map(|call| call.arrival)
+        .chain(vendor.token_arrivals())
+        .collect();
     let sent = arrivals.len();
     assert!(sent >= 570, "95 % of 10/s in a minute: {sent}");
     assert!(max_in_any_second(arrivals) <= 10);

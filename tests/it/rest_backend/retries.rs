@@ -93,11 +93,11 @@ async fn an_update_is_retried_and_a_deletion_only_if_it_had_no_effect() {
     let vendor = serving_vendor().await;
     let library = library(&vendor);
     let clock = Clock::stop();
-    let sign = clock.drive(add(&library, png(1), "a")).await.unwrap();
-    let sign = vec![sign.cont_sign.to_string()];
+    let added = clock.drive(add(&library, png(1), "a")).await.unwrap();
+    let signs = vec![added.cont_sign.to_string()];
     clock.drive(fill_retry_budget(&library, 20)).await;
-    let update = || Update::new(RawTarget::Signs(sign.clone()), Some("b".to_owned()), None);
-    let delete = || Delete::new(RawTarget::Signs(sign.clone())).unwrap();
+    let update = || Update::new(RawTarget::Signs(signs.clone()), Some("b".to_owned()), None);
+    let delete = || Delete::new(RawTarget::Signs(signs.clone())).unwrap();
 
     vendor.script(Operation::Update, Fault::LostResponse);
     let (one, two) = (call(), call());

@@ -89,8 +89,12 @@ fn is_shared(replica: &RestBackend) -> bool {
 }
 
 fn assert_rate_limit(vendor: &Vendor) {
-    let arrivals = vendor.calls().into_iter().map(|call| call.arrival);
-    let arrivals: Vec<_> = arrivals.chain(vendor.token_arrivals()).collect();
+    let arrivals: Vec<_> = vendor
+        .calls()
+        .into_iter()
+        .map(|call| call.arrival)
+        .chain(vendor.token_arrivals())
+        .collect();
     let max = max_in_any(COUNTED_PERIOD, arrivals);
     assert!(max <= QPS as usize, "{max} of {QPS}");
 }

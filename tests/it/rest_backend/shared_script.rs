@@ -45,9 +45,12 @@ impl Window {
     /// Creates one that Redis has kept for longer than any period.
     async fn established() -> Self {
         let mut window = Window::new().await;
-        let mut set = redis::cmd("SET");
-        let set = set.arg("since").arg(0).query_async(&mut window.connection);
-        let () = set.await.unwrap();
+        let () = redis::cmd("SET")
+            .arg("since")
+            .arg(0)
+            .query_async(&mut window.connection)
+            .await
+            .unwrap();
         window
     }
 

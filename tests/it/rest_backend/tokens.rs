@@ -20,8 +20,10 @@ async fn concurrent_cold_calls_make_one_token_request() {
 async fn a_token_request_survives_the_call_that_started_it() {
     let vendor = Vendor::start().await;
     let library = Arc::new(library(&vendor));
-    let first = library.clone();
-    let first = tokio::spawn(async move { add(&first, png(1), "a").await });
+    let first = tokio::spawn({
+        let library = library.clone();
+        async move { add(&library, png(1), "a").await }
+    });
     vendor
         .until("the token request", || vendor.token_requests() == 1)
         .await;

@@ -1,7 +1,7 @@
 //! The queue of one credential: which call is dispatched next, and when.
 //!
 //! Three lanes share one window: token requests first, since no call works
-//! without a token and there is at most one a second; then single calls; then
+//! without a token and there is one a second at the maximum; then single calls; then
 //! items of bulk loads, which get every tenth slot also while single calls wait.
 //! Within a lane, tenants are served by fair queueing. A call that cannot be
 //! sent in time is rejected before it is queued. Pure: no clock, no lock.
@@ -25,7 +25,7 @@ pub(super) const MAX_QUEUE_SECONDS: usize = 60;
 
 /// Priority class of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::library::rest) enum Lane {
+pub(crate) enum Lane {
     /// A request for an access token.
     Token,
     /// A single call.
@@ -36,11 +36,11 @@ pub(in crate::library::rest) enum Lane {
 
 /// A call that requests a slot: its lane, and its tenant's share.
 #[derive(Clone, Debug)]
-pub(in crate::library::rest) struct Waiter {
-    pub(in crate::library::rest) lane: Lane,
-    pub(in crate::library::rest) tenant: Arc<str>,
+pub(crate) struct Waiter {
+    pub(crate) lane: Lane,
+    pub(crate) tenant: Arc<str>,
     /// Share among tenants, at least 1.
-    pub(in crate::library::rest) weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// Why a call is not queued.

@@ -34,7 +34,7 @@ const RECOVERY: Duration = RETRY_INTERVAL
 
 /// The window of one credential, as one replica sees it; clones share it.
 #[derive(Clone)]
-pub(in crate::library::rest) struct SharedWindow(Arc<Inner>);
+pub(crate) struct SharedWindow(Arc<Inner>);
 
 struct Inner {
     redis: Redis,
@@ -91,7 +91,7 @@ pub(super) struct SharedSlot {
 impl SharedWindow {
     /// Creates the window of a credential with this rate, which replicas find by
     /// a digest of its API key. The key itself is not stored.
-    pub(in crate::library::rest) fn new(redis: Redis, api_key: &str, qps: u32) -> Self {
+    pub(crate) fn new(redis: Redis, api_key: &str, qps: u32) -> Self {
         let digest = Sha256::digest(api_key);
         let name: String = digest[..16]
             .iter()

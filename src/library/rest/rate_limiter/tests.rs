@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::advance;
 
+use super::queue::MAX_QUEUE_SECONDS;
 use super::window::PERIOD;
 use super::*;
 
@@ -88,6 +89,24 @@ async fn a_call_that_would_be_late_is_rejected_at_once_with_the_wait() {
     for sent in join_all(queued).await {
         sent.unwrap().unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_and_a_short_deadline_are_two_errors() {
+    let limiter = RateLimiter::new(1, None);
+    send(&limiter, unary(), 60).await.unwrap();
+    let queued: Vec<_> = (0..MAX_QUEUE_SECONDS)
+        .map(|_| sending(&limiter, unary(), 600))
+        .collect();
+    settle().await;
+
+    let queue_full = send(&limiter, unary(), 600).await.unwrap_err();
+    let too_late = send(&limiter, waiter(Lane::Unary, "b"), 1).await;
+
+    assert_eq!(queue_full.kind(), Kind::RateLimitQueueFull);
+    assert_eq!(too_late.unwrap_err().kind(), Kind::RateLimitDeadline);
+    assert_eq!(queue_full.kind().reason(), "RATE_LIMIT_QUEUE_FULL");
+    queued.iter().for_each(JoinHandle::abort);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +198,7 @@ async fn time_is_reserved_for_the_response_but_never_more_than_half() {
     }
     send(&limiter, unary(), 4).await.expect("no call waits");
 
-    // Sent after 1 s, it could be answered after 4 s.
+    // Sent after 1 s, it would have its response after 4 s.
     let error = send(&limiter, unary(), 2).await.unwrap_err();
     assert_eq!(error.kind(), Kind::RateLimitDeadline);
     send(&limiter, unary(), 5).await.unwrap();

@@ -16,7 +16,7 @@ use crate::wire::TokenGrant;
 const MAX_TTL: Duration = Duration::from_secs(366 * 86_400);
 
 /// A granted token.
-pub(in crate::library::rest) struct CachedToken {
+pub(crate) struct CachedToken {
     text: SecretString,
     granted_at: Instant,
     expires_at: Instant,
@@ -46,23 +46,23 @@ impl CachedToken {
     }
 
     /// Returns the text, for the query of a call and nothing else.
-    pub(in crate::library::rest) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.text.expose_secret()
     }
 
     /// Returns whether the ttl is over.
-    pub(in crate::library::rest) fn is_expired(&self, now: Instant) -> bool {
+    pub(crate) fn is_expired(&self, now: Instant) -> bool {
         self.expires_at <= now
     }
 
     /// Records that the vendor accepted it.
-    pub(in crate::library::rest) fn mark_accepted(&self) {
+    pub(crate) fn mark_accepted(&self) {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
     /// Returns whether the vendor accepted it before: a rejection then means that
     /// it was revoked.
-    pub(in crate::library::rest) fn was_accepted(&self) -> bool {
+    pub(crate) fn was_accepted(&self) -> bool {
         self.accepted.load(Ordering::Relaxed)
     }
 
@@ -83,8 +83,8 @@ impl fmt::Debug for CachedToken {
     }
 }
 
-/// Lets moka remove each token at the end of its ttl, so that no expired secret
-/// stays in memory.
+/// Lets moka remove each token at the end of its ttl, so that expired secrets
+/// leave the memory.
 pub(super) struct RemainingTtl;
 
 impl<K> Expiry<K, Arc<CachedToken>> for RemainingTtl {

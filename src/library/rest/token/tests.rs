@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::task::yield_now;
 use tokio::time::{advance, sleep};
 
+use super::refresh_state::MAX_BACKOFF;
 use super::*;
 
 const TTL: Duration = Duration::from_secs(1000);

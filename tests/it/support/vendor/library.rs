@@ -309,10 +309,9 @@ fn tags(form: &Form) -> Response<Option<Vec<u16>>> {
         return Ok(Some(Vec::new()));
     }
     let tags: Result<Vec<u16>, _> = text.split(',').map(str::parse).collect();
-    let tags = tags
-        .ok()
-        .filter(|tags| tags.len() <= 2 && !tags.contains(&0));
-    tags.map(Some)
+    tags.ok()
+        .filter(|tags| tags.len() <= 2 && !tags.contains(&0))
+        .map(Some)
         .ok_or_else(|| reject(216_100, "invalid param"))
 }
 
