@@ -1,9 +1,9 @@
 //! Admission control: how many requests and bytes the whole process holds at once.
 //!
-//! One budget serves both APIs and sheds load when it is used up. A call acquires a permit before
-//! its body is read and is rejected when there is none. An item of a bulk load waits for its
-//! permit instead, which stops its client (backpressure). Bulk loads use up to three quarters of
-//! the budget, so that searches and single additions go first.
+//! One budget serves both APIs. A call acquires a permit before its body is read and is rejected
+//! when there is none (load shedding). An item of a bulk load waits for its permit instead, which
+//! stops its client (backpressure). Bulk loads use up to three quarters of the budget, so that
+//! searches and single additions go first.
 
 use std::fmt;
 use std::sync::PoisonError;

@@ -1,4 +1,4 @@
-//! Sheds load: rejects calls for which the process has no memory left.
+//! Load shedding: rejects calls for which the process has no memory left.
 //!
 //! A call reserves its declared length before its body is read. What arrives beyond that is
 //! reserved frame by frame; a call for which this fails is dropped while it runs, and rejected.

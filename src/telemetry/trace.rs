@@ -92,7 +92,7 @@ fn resource() -> Resource {
 pub struct TraceId {
     /// 32 hex digits.
     pub text: String,
-    /// Whether the trace is sampled: exported, unless the collector drops it.
+    /// Whether the trace is sampled, that is, exported.
     pub is_sampled: bool,
 }
 
