@@ -31,8 +31,8 @@ struct Inner {
 /// What an item holds while it is in flight.
 #[derive(Debug)]
 pub(super) struct ItemPermit {
-    _quota: Running,
-    _memory: Place,
+    _quota: ConcurrencyPermit,
+    _memory: Permit,
 }
 
 // === impl ItemAdmission ===
@@ -44,8 +44,8 @@ impl ItemAdmission {
     ///
     /// `Overloaded` when too many loads and items are in flight.
     pub(crate) fn open(
-        budget: Budget,
-        meter: Meter,
+        budget: InFlightBudget,
+        limiter: TenantLimiter,
         wait_timeout: Duration,
         closing: CancellationToken,
     ) -> Result<Self> {
@@ -79,7 +79,7 @@ impl ItemAdmission {
 
     async fn wait_for_permit(&self, bytes: usize) -> Result<ItemPermit> {
         let deadline = Instant::now() + self.0.wait_timeout;
-        let memory = tokio::time::timeout_at(deadline, self.0.budget.wait(bytes))
+        let memory = tokio::time::timeout_at(deadline, self.0.budget.acquire(bytes))
             .await
             .map_err(|_| Error::new(Kind::Overloaded, "no memory was free in time"))?;
         loop {
