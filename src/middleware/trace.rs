@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use http::Request;
 use tokio::time::Instant;
-use tonic::Code;
 use tracing::{Instrument, Span};
 
 use super::api_info::ApiInfo;
@@ -96,11 +95,6 @@ impl OnOutcome<CallOutcome> for AccessLogEntry {
             self.set_span_attributes(outcome);
         }
         let stats = &self.stats;
-        let message = if outcome.code == Code::Cancelled {
-            "call cancelled by the client"
-        } else {
-            "call completed"
-        };
         self.span.in_scope(|| {
             tracing::info!(
                 method = &*self.method,
@@ -115,7 +109,7 @@ impl OnOutcome<CallOutcome> for AccessLogEntry {
                 upstream_ms = milliseconds(stats.upstream()),
                 total_ms = milliseconds(self.started.elapsed()),
                 trace_id = self.trace.as_ref().map(|trace| &*trace.text),
-                "{message}"
+                "call ended"
             );
         });
     }
