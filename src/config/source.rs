@@ -1,6 +1,6 @@
 //! The layers of a configuration: defaults, file, variables, command line.
 //!
-//! Each layer is merged over those before it into one [`tree`](super::tree).
+//! Each layer is merged over those before it into one [`tree`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
