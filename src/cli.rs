@@ -1,9 +1,8 @@
 //! The command line: its definition and the client commands.
 //!
-//! [`parse`] handles `--help`, `--version` and usage errors (status 2). `serve`
-//! and `config …` belong to the caller; every other command is a
-//! [`ClientCommand`] for [`run`]. Client commands use only the public contract of
-//! the gateway, so they work with any gateway that implements it.
+//! [`parse`] handles `--help`, `--version` and usage errors (status 2). `serve` and `config …`
+//! belong to the caller; every other command is a [`ClientCommand`] for [`run`]. Client commands
+//! use only the public contract of the gateway, so they work with any gateway that implements it.
 
 mod add;
 mod client;
@@ -148,8 +147,7 @@ pub fn parse() -> Cli {
     Cli::parse()
 }
 
-/// Runs a client command with the standard streams. Ctrl-C stops an import
-/// gracefully.
+/// Runs a client command with the standard streams. Ctrl-C stops an import gracefully.
 pub async fn run(command: ClientCommand) -> ExitCode {
     let interrupt = CancellationToken::new();
     if matches!(command, ClientCommand::Import(_)) {
@@ -159,8 +157,7 @@ pub async fn run(command: ClientCommand) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Runs a client command with the given streams. Cancelling `interrupt` has the
-/// effect of Ctrl-C.
+/// Runs a client command with the given streams. Cancelling `interrupt` has the effect of Ctrl-C.
 pub async fn run_with(
     command: ClientCommand,
     output: &mut Output,

@@ -1,11 +1,10 @@
 //! The configuration as a whole: defaults, file, environment, command line.
 //!
 //! One struct per concern, and each part of the gateway receives only its own.
-//! `config/default.toml` documents every key and holds the defaults. Order of
-//! events: [`source`] merges the layers into one [`tree`] that records where
-//! each value was set; each concern reads and checks its own part of the tree;
-//! [`checks`] holds the rules between concerns. Reading does not stop at the
-//! first error: all errors are reported together.
+//! `config/default.toml` documents every key and holds the defaults. Order of events: [`source`]
+//! merges the layers into one [`tree`] that records where each value was set; each concern reads
+//! and checks its own part of the tree; [`checks`] holds the rules between concerns. Reading does
+//! not stop at the first error: all errors are reported together.
 
 mod auth;
 mod checks;
@@ -66,8 +65,8 @@ pub struct Config {
     fixed: [u64; FIXED.len()],
 }
 
-/// Parts that a running gateway cannot change, because they are set up once:
-/// ports, libraries, counters, connections and telemetry.
+/// Parts that a running gateway cannot change, because they are set up once: ports, libraries,
+/// counters, connections and telemetry.
 pub const FIXED: [&str; 14] = [
     "listen",
     "libraries",
@@ -87,9 +86,8 @@ pub const FIXED: [&str; 14] = [
 
 /// Reads the environment variables of this process that begin with `SAMEGATE_`.
 ///
-/// The only function that reads the process environment; [`load`] accepts the
-/// result as a map, so that tests pass their own. Variables that are not UTF-8
-/// are ignored.
+/// The only function that reads the process environment; [`load`] accepts the result as a map, so
+/// that tests pass their own. Variables that are not UTF-8 are ignored.
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -99,14 +97,14 @@ pub fn environment() -> BTreeMap<String, String> {
 
 /// Reads and checks the configuration.
 ///
-/// The layers are the compiled-in defaults, `file`, `variables` and
-/// `overrides`; each overrides those before it. Only variables with `__` in the
-/// name are settings; others, such as `SAMEGATE_ENDPOINT`, are not.
+/// The layers are the compiled-in defaults, `file`, `variables` and `overrides`; each overrides
+/// those before it. Only variables with `__` in the name are settings; others, such as
+/// `SAMEGATE_ENDPOINT`, are not.
 ///
 /// # Errors
 ///
-/// Every error of every layer, each with its key and origin. An error in the
-/// TOML syntax is reported alone, since the rest cannot be read.
+/// Every error of every layer, each with its key and origin. An error in the TOML syntax is
+/// reported alone, since the rest cannot be read.
 pub fn load(
     file: Option<&Path>,
     variables: &BTreeMap<String, String>,
@@ -169,8 +167,7 @@ fn valid_entries<T>(entries: Entries<T>) -> Option<BTreeMap<String, T>> {
 // === impl Config ===
 
 impl Config {
-    /// Returns the parts that differ from those of `running` and that need a
-    /// restart to change.
+    /// Returns the parts that differ from those of `running` and that need a restart to change.
     pub fn needs_restart(&self, running: &Config) -> Vec<&'static str> {
         let digests = self.fixed.iter().zip(&running.fixed);
         let changed = FIXED.into_iter().zip(digests);
@@ -180,8 +177,8 @@ impl Config {
             .collect()
     }
 
-    /// Replaces the recorded state of the parts that need a restart by that of
-    /// the running configuration, so that later reloads compare with it.
+    /// Replaces the recorded state of the parts that need a restart by that of the running
+    /// configuration, so that later reloads compare with it.
     #[must_use]
     pub fn with_fixed_of(self, running: &Config) -> Config {
         let fixed = running.fixed;

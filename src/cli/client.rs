@@ -1,7 +1,7 @@
 //! The connection to a gateway: address, key, timeout.
 //!
-//! The key is sent as `authorization: Bearer …` and marked sensitive, so that
-//! no layer below prints it.
+//! The key is sent as `authorization: Bearer …` and marked sensitive, so that no layer below prints
+//! it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::proto::v1::same_image_service_client::SameImageServiceClient;
 
 /// Maximum time to establish a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// HTTP/2 keepalive: PING a connection after this time without traffic. Without
-/// it an import would wait forever behind an expired NAT entry.
+/// HTTP/2 keepalive: PING a connection after this time without traffic. Without it an import would
+/// wait forever behind an expired NAT entry.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// Close the connection if a PING has no response within this time.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,7 +1,7 @@
 //! The error of a command or one of its items, for people and for programs.
 //!
-//! A gRPC status is unpacked once: code, reason, violations of the request, retry
-//! delay. The text for people adds advice where it is known.
+//! A gRPC status is unpacked once: code, reason, violations of the request, retry delay. The text
+//! for people adds advice where it is known.
 
 use std::collections::BTreeMap;
 use std::fmt;

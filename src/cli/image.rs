@@ -9,8 +9,7 @@ use bytes::Bytes;
 use super::failure::Failure;
 use crate::error::Kind;
 
-/// Maximum size of an image in the contract (`AddImageRequest.content`), in
-/// bytes.
+/// Maximum size of an image in the contract (`AddImageRequest.content`), in bytes.
 pub(super) const MAX_FILE_BYTES: u64 = 3_145_728;
 /// Maximum length of a brief in the contract, in bytes.
 const MAX_BRIEF_BYTES: usize = 256;
@@ -52,8 +51,8 @@ impl ImageArg {
         Ok(ImageSource::Content(content.into()))
     }
 
-    /// Returns the brief of an image without a `--brief`: the argument itself, so
-    /// that search results are readable.
+    /// Returns the brief of an image without a `--brief`: the argument itself, so that search
+    /// results are readable.
     pub(super) fn default_brief(&self) -> String {
         fit_brief(&self.to_string())
     }
@@ -81,8 +80,8 @@ impl fmt::Display for ImageArg {
     }
 }
 
-/// Checks that the contract allows an image of this size, so that an image that
-/// would be rejected is not uploaded.
+/// Checks that the contract allows an image of this size, so that an image that would be rejected
+/// is not uploaded.
 pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     if size_bytes == 0 {
         return Err(Failure::of_kind(Kind::ImageEmpty, "the file is empty"));
@@ -94,8 +93,8 @@ pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shortens a brief to its maximum length. Keeps the end, which identifies a path
-/// better than its beginning.
+/// Shortens a brief to its maximum length. Keeps the end, which identifies a path better than its
+/// beginning.
 pub(super) fn fit_brief(text: &str) -> String {
     let mut start = text.len().saturating_sub(MAX_BRIEF_BYTES);
     while !text.is_char_boundary(start) {

@@ -1,11 +1,10 @@
 //! `samegate import`: a bulk load that can be resumed.
 //!
-//! Order of events: find the images (`source`, `manifest`), skip those that the
-//! journal contains (`journal`), send the others over streams until each has its
-//! acknowledgement (`retry`, `stream`), classify (`failure_class`) and record
-//! (`recorder`) each acknowledgement, and print a summary (`summary`). Adding an
-//! image is idempotent and the gateway keeps no state between streams, so a
-//! resumed import needs only the journal.
+//! Order of events: find the images (`source`, `manifest`), skip those that the journal contains
+//! (`journal`), send the others over streams until each has its acknowledgement (`retry`,
+//! `stream`), classify (`failure_class`) and record (`recorder`) each acknowledgement, and print a
+//! summary (`summary`). Adding an image is idempotent and the gateway keeps no state between
+//! streams, so a resumed import needs only the journal.
 
 mod counts;
 mod failure_class;
@@ -66,8 +65,7 @@ pub struct Import {
     /// JSON lines that name the images.
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     manifest: Option<PathBuf>,
-    /// Tag of each image, 1 to 65535, up to two; the tags of a manifest line
-    /// replace it.
+    /// Tag of each image, 1 to 65535, up to two; the tags of a manifest line replace it.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
     /// What to do with an image that is stored already.
@@ -79,8 +77,7 @@ pub struct Import {
     /// Journal of the acknowledged images [default: next to the images].
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// File for the list of failed images, as JSON lines [default: next to the
-    /// journal].
+    /// File for the list of failed images, as JSON lines [default: next to the journal].
     #[arg(long, value_name = "FILE")]
     failures: Option<PathBuf>,
     /// Send the images again that an earlier run recorded as rejected.
@@ -110,8 +107,7 @@ pub(super) async fn run(
     };
     let mut journal = Journal::open(&journal_path, &args.target)?;
     let skipped = plan.skip_recorded(&journal, args.retry_failed);
-    // Not retried: if the first connection fails, the command line is probably
-    // wrong.
+    // Not retried: if the first connection fails, the command line is probably wrong.
     let client = args.target.connection.client().await?;
 
     let failures = FailureList::create(args.failures_path(&journal_path))?;
@@ -145,8 +141,7 @@ pub(super) async fn run(
 // === impl Import ===
 
 impl Import {
-    /// Returns the path of the journal: next to the source, so that each source
-    /// has its own.
+    /// Returns the path of the journal: next to the source, so that each source has its own.
     fn journal_path(&self) -> PathBuf {
         if let Some(path) = &self.journal {
             return path.clone();

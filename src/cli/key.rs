@@ -1,8 +1,7 @@
 //! `samegate key new`: an API key for a caller, and its hash for the gateway.
 //!
-//! The key is shown once and not stored: the configuration holds only its
-//! SHA-256. A plain hash is enough: unlike a password, 256 random bits cannot be
-//! guessed.
+//! The key is shown once and not stored: the configuration holds only its SHA-256. A plain hash is
+//! enough: unlike a password, 256 random bits cannot be guessed.
 
 use clap::{Args, Subcommand};
 use rustls::crypto::aws_lc_rs;
@@ -44,8 +43,7 @@ pub struct New {
     pub(super) json: bool,
 }
 
-/// Makes and shows a key of 256 bits from the random number generator of the
-/// TLS library.
+/// Makes and shows a key of 256 bits from the random number generator of the TLS library.
 pub(super) fn new(args: New, output: &mut Output) -> Result<Exit, Failure> {
     let mut secret = [0; 32];
     aws_lc_rs::default_provider()

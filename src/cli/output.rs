@@ -1,10 +1,9 @@
 //! The output of a command: results to `out`, everything else to `err`.
 //!
-//! Text from outside (briefs, messages of a server) may contain control
-//! characters that move the cursor or change colours of a terminal, so every line
-//! passes [`printable`]. The first failed write is recorded, so that a command
-//! ends when its reader is gone (`samegate list | head`) and writers need not
-//! handle it.
+//! Text from outside (briefs, messages of a server) may contain control characters that move the
+//! cursor or change colours of a terminal, so every line passes [`printable`]. The first failed
+//! write is recorded, so that a command ends when its reader is gone (`samegate list | head`) and
+//! writers need not handle it.
 
 use std::borrow::Cow;
 use std::fmt;

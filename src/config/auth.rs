@@ -12,9 +12,8 @@ use super::section::Section;
 /// How callers authenticate.
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// Whether gRPC calls without credentials are accepted also on addresses
-    /// other than loopback; they belong to the first tenant that needs no
-    /// credentials. Default: false.
+    /// Whether gRPC calls without credentials are accepted also on addresses other than loopback;
+    /// they belong to the first tenant that needs no credentials. Default: false.
     pub anonymous: bool,
     /// Accepted signed tokens. Default: none.
     pub jwt: Option<Jwt>,
@@ -25,16 +24,14 @@ pub struct Auth {
 pub struct Tenant {
     /// Libraries that it may use; the first is its default.
     pub libraries: Vec<String>,
-    /// SHA-256 of its API keys for the gRPC API, as `sha256:` and 64 lower
-    /// case hex digits. Without any, and without identities, the tenant needs no
-    /// credentials there.
+    /// SHA-256 of its API keys for the gRPC API, as `sha256:` and 64 lower case hex digits. Without
+    /// any, and without identities, the tenant needs no credentials there.
     pub api_keys: Vec<[u8; 32]>,
     /// Key pairs for the REST API.
     pub rest_keys: Vec<RestKey>,
     /// Share of the vendor's rate limit, relative to other tenants. Default: 1.
     pub weight: u32,
-    /// Identities in client certificates: `spiffe://…` or `dns:NAME` in lower
-    /// case.
+    /// Identities in client certificates: `spiffe://…` or `dns:NAME` in lower case.
     pub identities: Vec<String>,
     /// Limits of its usage.
     pub quota: TenantQuota,

@@ -1,7 +1,7 @@
 //! Rules between parts of the configuration.
 //!
-//! An entry with errors of its own is `None`. It counts as present, so that one
-//! mistake is not reported twice.
+//! An entry with errors of its own is `None`. It counts as present, so that one mistake is not
+//! reported twice.
 
 use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
@@ -44,8 +44,8 @@ pub(super) fn libraries(libraries: &Entries<Library>, errors: &ErrorCollector) {
     }
 }
 
-/// Checks that there is a tenant, that the libraries of all exist, and that no
-/// two tenants have the same credential.
+/// Checks that there is a tenant, that the libraries of all exist, and that no two tenants have the
+/// same credential.
 pub(super) fn tenants(
     tenants: &Entries<Tenant>,
     libraries: &Entries<Library>,
@@ -89,8 +89,8 @@ fn credentials(tenant: &Tenant) -> impl Iterator<Item = (String, &[u8])> {
         .chain(identities.map(|(i, name)| (format!("identities[{i}]"), name.as_bytes())))
 }
 
-/// Checks that each listener has an address of its own, and that those on other
-/// addresses than loopback need credentials.
+/// Checks that each listener has an address of its own, and that those on other addresses than
+/// loopback need credentials.
 pub(super) fn listeners(
     listen: &Listen,
     auth: &Auth,

@@ -1,8 +1,8 @@
 //! Errors of a configuration, collected until all of it has been read.
 //!
-//! An error names its key. [`ErrorCollector`] looks up where the key was set, so
-//! that the readers need not pass positions around. An error contains no value
-//! unless its reader includes it, and readers of secrets never do.
+//! An error names its key. [`ErrorCollector`] looks up where the key was set, so that the readers
+//! need not pass positions around. An error contains no value unless its reader includes it, and
+//! readers of secrets never do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

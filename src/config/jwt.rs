@@ -20,8 +20,8 @@ pub struct Jwt {
     pub jwks: JwksSource,
     /// Claim that holds the tenant's name. Default: `tenant`.
     pub tenant_claim: String,
-    /// Minimum time between two fetches of the keys that are caused by unknown
-    /// `kid`s, 1 s to 24 h. Default: 30 s.
+    /// Minimum time between two fetches of the keys that are caused by unknown `kid`s, 1 s to 24 h.
+    /// Default: 30 s.
     pub jwks_cooldown: Duration,
 }
 

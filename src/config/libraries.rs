@@ -28,8 +28,8 @@ pub struct Embedded {
     pub data_dir: PathBuf,
     /// Maximum number of images. Default: 500,000.
     pub capacity: u64,
-    /// Whether `url` sources may point to private, loopback and link-local
-    /// addresses. Default: false.
+    /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
+    /// false.
     pub allow_private_addresses: bool,
 }
 
@@ -87,8 +87,7 @@ const VENDOR: &str = "https://aip.baidubce.com";
 const CAPACITY: u64 = 500_000;
 /// Maximum number of pairs of keys of one library.
 const MAX_CREDENTIALS: usize = 16;
-/// The vendor's standard limit (its price page): 10 requests per second for each
-/// interface.
+/// The vendor's standard limit (its price page): 10 requests per second for each interface.
 const QPS: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(1);
@@ -166,8 +165,7 @@ fn credentials_error(pairs: &[Credential]) -> Option<&'static str> {
     if !(1..=MAX_CREDENTIALS).contains(&pairs.len()) {
         Some("must hold 1 to 16 pairs of keys")
     } else if keys.len() < pairs.len() {
-        // Each pair has a rate limiter of its own, so the account would receive
-        // twice its rate.
+        // Each pair has a rate limiter of its own, so the account would receive twice its rate.
         Some("names an `api_key` twice")
     } else {
         None
@@ -178,8 +176,8 @@ fn qps(value: &str) -> Result<u32, String> {
     parse::number(value, &(1..=1000))
 }
 
-/// Parses the URL of a server. The message omits the value, since the parts that
-/// are rejected may hold secrets.
+/// Parses the URL of a server. The message omits the value, since the parts that are rejected may
+/// hold secrets.
 fn base_url(value: &str) -> Result<Url, String> {
     let message = "must be an http or https URL without user, query or fragment";
     let url = Url::parse(value).map_err(|error| format!("{message}: {error}"))?;

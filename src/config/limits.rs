@@ -11,8 +11,7 @@ use super::section::Section;
 pub struct Limits {
     /// Maximum size of a gRPC message and of a REST body, in bytes. Default: 8 MiB.
     pub max_message_bytes: usize,
-    /// Bytes of requests that the process handles at the same time. Default:
-    /// 256 MiB.
+    /// Bytes of requests that the process handles at the same time. Default: 256 MiB.
     pub max_bytes_in_flight: usize,
     /// Requests that the process handles at the same time. Default: 1024.
     pub max_requests_in_flight: usize,
@@ -22,11 +21,9 @@ pub struct Limits {
     pub max_deadline: Duration,
     /// Maximum wait at start for libraries to become ready. Default: 10 s.
     pub warmup_timeout: Duration,
-    /// Age at which a connection gets GOAWAY, with 10 % jitter; zero for never.
-    /// Default: 1 h.
+    /// Age at which a connection gets GOAWAY, with 10 % jitter; zero for never. Default: 1 h.
     pub max_connection_age: Duration,
-    /// Maximum wait for running calls on a connection that reached its maximum
-    /// age. Default: 5 min.
+    /// Maximum wait for running calls on a connection that reached its maximum age. Default: 5 min.
     pub max_connection_age_grace: Duration,
     /// Time after SIGTERM in which new calls are still accepted. Default: 3 s.
     pub lame_duck: Duration,
@@ -34,8 +31,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
 }
 
-/// From the smallest message that holds a useful image to the size that a proxy
-/// in front still accepts. A message is held in memory as a whole.
+/// From the smallest message that holds a useful image to the size that a proxy in front still
+/// accepts. A message is held in memory as a whole.
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;

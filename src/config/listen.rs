@@ -28,8 +28,7 @@ pub struct Tls {
     pub key: PathBuf,
     /// CA certificates that client certificates are verified with.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients present a certificate. Default: required with
-    /// `client_ca`, else none.
+    /// Whether clients present a certificate. Default: required with `client_ca`, else none.
     pub client_auth: ClientAuth,
 }
 

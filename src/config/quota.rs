@@ -13,8 +13,7 @@ pub struct Quota {
     pub store: Store,
     /// How calls are decided while Redis is unavailable. Default: local.
     pub on_failure: OnFailure,
-    /// Whether calls over a quota are admitted, and only logged and counted.
-    /// Default: false.
+    /// Whether calls over a quota are admitted, and only logged and counted. Default: false.
     pub shadow_mode: bool,
 }
 
@@ -39,8 +38,7 @@ pub struct TenantQuota {
     pub burst: Option<u64>,
     /// Requests per day, in UTC.
     pub requests_per_day: Option<u64>,
-    /// Average bytes of requests per second; those of one second are admitted at
-    /// once.
+    /// Average bytes of requests per second; those of one second are admitted at once.
     pub bytes_per_second: Option<u64>,
     /// Requests that run at the same time.
     pub concurrent: Option<u64>,

@@ -1,8 +1,8 @@
 //! Reads one table of a configuration, key by key.
 //!
-//! A reader asks for each key that it knows and then calls `finish`, which
-//! reports the keys that were not asked for. `None` always means that an error
-//! has been reported, so that readers continue and report the other errors too.
+//! A reader asks for each key that it knows and then calls `finish`, which reports the keys that
+//! were not asked for. `None` always means that an error has been reported, so that readers
+//! continue and report the other errors too.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -90,8 +90,7 @@ impl<'a> Section<'a> {
         texts
     }
 
-    /// Reads a secret from `secret_key`, or from the file that
-    /// `secret_key_file` names.
+    /// Reads a secret from `secret_key`, or from the file that `secret_key_file` names.
     pub(super) fn secret_key(&mut self) -> Option<SecretString> {
         self.secret("secret_key", "secret_key_file")
     }
@@ -267,8 +266,7 @@ fn text_of(node: Node) -> Option<String> {
     }
 }
 
-/// Checks a name: messages, log lines and labels contain names, so they are
-/// short and plain.
+/// Checks a name: messages, log lines and labels contain names, so they are short and plain.
 fn check_name(name: &str, path: &str, errors: &ErrorCollector) {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.chars().all(plain) {

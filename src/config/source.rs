@@ -1,6 +1,6 @@
 //! The layers of a configuration: defaults, file, variables, command line.
 //!
-//! Each layer is merged over those before it into one [`tree`](super::tree).
+//! Each layer is merged over those before it into one [`tree`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ pub const DEFAULT: &str = include_str!("../../config/default.toml");
 pub(super) const VARIABLE_PREFIX: &str = "SAMEGATE_";
 /// Separates the levels of a key in the name of a variable.
 const LEVEL_SEPARATOR: &str = "__";
-/// Tables of a file that replace those of the defaults instead of being merged:
-/// a user's libraries and tenants do not include the default ones.
+/// Tables of a file that replace those of the defaults instead of being merged: a user's libraries
+/// and tenants do not include the default ones.
 const REPLACED: [&str; 2] = ["libraries", "tenants"];
 
 /// Settings from the command line; they override every other layer.

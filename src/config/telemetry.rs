@@ -13,8 +13,8 @@ pub struct Telemetry {
     pub log_level: String,
     /// Collector that receives spans over OTLP/gRPC. Default: none.
     pub otlp_endpoint: Option<Url>,
-    /// Ratio of calls that are traced, of those without a sampling decision of
-    /// the caller, in [0, 1]. Default: 1.
+    /// Ratio of calls that are traced, of those without a sampling decision of the caller, in [0,
+    /// 1]. Default: 1.
     pub sampling_ratio: f64,
 }
 

@@ -1,8 +1,7 @@
 //! The values of a configuration as a tree, each with its origin.
 //!
-//! Scalars are kept as text, whatever their TOML type, so that a value from a
-//! variable and one from a file are read the same way. Nodes hold secrets, so
-//! they have no `Debug`.
+//! Scalars are kept as text, whatever their TOML type, so that a value from a variable and one from
+//! a file are read the same way. Nodes hold secrets, so they have no `Debug`.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -64,8 +63,8 @@ pub(super) fn at<'a>(tree: &'a Table, path: &str) -> Option<&'a Node> {
     }
 }
 
-/// Hashes a part of the tree, so that a later state can be compared without
-/// keeping the values, which may be secrets. Valid within one process.
+/// Hashes a part of the tree, so that a later state can be compared without keeping the values,
+/// which may be secrets. Valid within one process.
 pub(super) fn digest(node: Option<&Node>) -> u64 {
     fn walk(value: &Value, hasher: &mut impl Hasher) {
         match value {
@@ -153,8 +152,8 @@ fn set_node(node: &mut Node, path: &[&str], value: Value, origin: &Origin) {
     }
 }
 
-/// Replaces a text or a list whose end the path passes by a table: its key is
-/// unknown there, so the readers report it.
+/// Replaces a text or a list whose end the path passes by a table: its key is unknown there, so the
+/// readers report it.
 fn replace_by_table(node: &mut Node, path: &[&str], value: Value, origin: &Origin) {
     let mut table = Table::new();
     set(&mut table, path, value, origin);
@@ -164,8 +163,8 @@ fn replace_by_table(node: &mut Node, path: &[&str], value: Value, origin: &Origi
     };
 }
 
-/// Returns the key that a part of a variable's name means: names of variables
-/// have neither lower case letters nor `-`.
+/// Returns the key that a part of a variable's name means: names of variables have neither lower
+/// case letters nor `-`.
 fn existing_key(table: &Table, part: &str) -> Option<String> {
     let plain = |key: &str| key.to_lowercase().replace('-', "_");
     if table.contains_key(part) {

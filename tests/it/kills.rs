@@ -1,12 +1,10 @@
 //! Imports during which client, connection and gateway are killed at random.
 //!
-//! The processes are real. A proxy between them stops at a random byte; then the
-//! client, the connection or the gateway is killed. Running the same command
-//! again must store every image exactly once, and report every file that is no
-//! image.
+//! The processes are real. A proxy between them stops at a random byte; then the client, the
+//! connection or the gateway is killed. Running the same command again must store every image
+//! exactly once, and report every file that is no image.
 //!
-//! `SEEDS=0..100 IMAGES=2000 cargo test --workspace --test it kills` runs more
-//! and longer imports.
+//! `SEEDS=0..100 IMAGES=2000 cargo test --workspace --test it kills` runs more and longer imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,8 +21,8 @@ use crate::support::images::png;
 use crate::support::process::Process;
 use crate::support::proxy::{Direction, Proxy};
 
-/// Seeds of every run; each begins with a different kind of kill. Add a seed that
-/// fails, with its cause.
+/// Seeds of every run; each begins with a different kind of kill. Add a seed that fails, with its
+/// cause.
 const SEEDS: std::ops::Range<u64> = 0..3;
 const IMAGES: u64 = 90;
 /// Number of kills in one import.
@@ -33,8 +31,7 @@ const KILLS: u64 = 6;
 const RESPONSE_BYTES: u64 = 100;
 /// One file of this many is no image.
 const BAD_FILE_INTERVAL: u64 = 20;
-/// Timeout per image of an import with its kills; generous, for a machine under
-/// load.
+/// Timeout per image of an import with its kills; generous, for a machine under load.
 const TIMEOUT_PER_IMAGE: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug)]
@@ -71,8 +68,8 @@ async fn run_import(seed: u64, images: u64) {
     let mut scene = Scene::start(seed, images).await;
     let mut client = scene.import();
     for number in 0..KILLS {
-        // Images are sent faster than they are stored, so half of the kills are
-        // triggered by the responses.
+        // Images are sent faster than they are stored, so half of the kills are triggered by the
+        // responses.
         match chance.below(2) {
             0 => scene
                 .proxy
@@ -206,8 +203,7 @@ impl Scene {
         command.kill_on_drop(true).spawn().unwrap()
     }
 
-    /// Kills the gateway and starts it on the same folder. Every acknowledged image
-    /// must be stored.
+    /// Kills the gateway and starts it on the same folder. Every acknowledged image must be stored.
     async fn kill_gateway(&mut self, seed: u64) {
         self.gateway.kill().await;
         self.proxy.disconnect();

@@ -1,8 +1,7 @@
-//! Classifies the failure of an image: permanent, transient, or not about the
-//! image.
+//! Classifies the failure of an image: permanent, transient, or not about the image.
 //!
-//! The gateway's own error table decides. A reason that is not in it, such as
-//! one of a later gateway version, is classified by its code.
+//! The gateway's own error table decides. A reason that is not in it, such as one of a later
+//! gateway version, is classified by its code.
 
 use tonic::Code;
 

@@ -1,5 +1,4 @@
-//! The journal: the images that a library has acknowledged, one JSON object per
-//! line.
+//! The journal: the images that a library has acknowledged, one JSON object per line.
 //!
 //! ```text
 //! {"samegate_import":1,"endpoint":"http://127.0.0.1:50051","library":""}
@@ -7,10 +6,9 @@
 //! {"key":"photos/b.jpg","size":7,"mtime_ms":1718000000000,"rejected":{"reason":"IMAGE_FORMAT",…}}
 //! ```
 //!
-//! The last line with a key is valid. Each line is written with one write when its
-//! acknowledgement arrives. When the journal is opened, an incomplete last line
-//! is removed and its image is sent again, which is idempotent. A running import
-//! holds a lock on the file.
+//! If several lines have the same key, the last one counts. Each line is written with one write
+//! when its acknowledgement arrives. When the journal is opened, an incomplete last line is removed
+//! and its image is sent again, which is idempotent. A running import holds a lock on the file.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -76,8 +74,8 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written, belongs to another library, is not
-    /// a journal, or is in use by another import.
+    /// When the file cannot be read or written, belongs to another library, is not a journal, or is
+    /// in use by another import.
     pub(super) fn open(path: &Path, target: &LibraryTarget) -> Result<Self, Failure> {
         let header = Header::of(target);
         let mut file = open_locked(path)?;
@@ -161,8 +159,8 @@ impl Journal {
         self.append(&JournalLine::of(key, entry))
     }
 
-    /// Writes one line with one write. The file is not buffered in the process, so
-    /// an acknowledgement survives a crash of the process once this returns.
+    /// Writes one line with one write. The file is not buffered in the process, so an
+    /// acknowledgement survives a crash of the process once this returns.
     fn append(&mut self, line: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_string(line)
             .map_err(std::io::Error::from)
@@ -174,8 +172,8 @@ impl Journal {
 fn read(file: &mut File) -> std::io::Result<String> {
     let mut content = Vec::new();
     file.read_to_end(&mut content)?;
-    // An incomplete write may split a character. Only the valid start is used,
-    // since its length in bytes is the length to truncate the file to.
+    // An incomplete write may split a character. Only the valid start is used, since its length in
+    // bytes is the length to truncate the file to.
     Ok(String::from_utf8(content).unwrap_or_else(|error| {
         let valid = error.utf8_error().valid_up_to();
         String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned()

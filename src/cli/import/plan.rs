@@ -1,7 +1,6 @@
 //! The images of an import, and which of them are still to be sent.
 //!
-//! Only names are held in memory; the stream reads the bytes of an image when it
-//! sends it.
+//! Only names are held in memory; the stream reads the bytes of an image when it sends it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,8 +50,8 @@ pub(super) struct Skipped {
 // === impl Plan ===
 
 impl Plan {
-    /// Adds an item whose file version is not known yet. A file that cannot be
-    /// read fails when it is sent.
+    /// Adds an item whose file version is not known yet. A file that cannot be read fails when it
+    /// is sent.
     pub(super) fn push(&mut self, item: Item) {
         let version = match &item.location {
             Location::File(path) => std::fs::metadata(path)
@@ -69,8 +68,7 @@ impl Plan {
         self.versions.push(version);
     }
 
-    /// Removes the items from `pending` that the journal contains, unless their
-    /// files have changed.
+    /// Removes the items from `pending` that the journal contains, unless their files have changed.
     pub(super) fn skip_recorded(&mut self, journal: &Journal, retry_failed: bool) -> Skipped {
         let mut skipped = Skipped::default();
         let (items, versions) = (&self.items, &self.versions);

@@ -8,8 +8,7 @@ use serde_json::json;
 use super::counts::Counts;
 use crate::cli::output::Output;
 
-/// Updates, one per second, between two plain lines: a log needs fewer than a
-/// terminal.
+/// Updates, one per second, between two plain lines: a log needs fewer than a terminal.
 const UPDATES_PER_LINE: u32 = 10;
 
 /// The display of the progress.

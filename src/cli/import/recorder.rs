@@ -1,8 +1,8 @@
 //! Records the outcome of each image of an import, exactly once.
 //!
-//! An acknowledgement is written to the journal before it is counted; failures
-//! are also written to the failure list. The recorder does not know connections;
-//! it returns to the stream how to continue.
+//! An acknowledgement is written to the journal before it is counted; failures are also written to
+//! the failure list. The recorder does not know connections; it returns to the stream how to
+//! continue.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::proto::v1;
 
-/// Consecutive transient errors after which the stream pauses: they are caused by
-/// the library and not by the images. Twice the default number in flight.
+/// Consecutive transient errors after which the stream pauses: they are caused by the library and
+/// not by the images. Twice the default number in flight.
 const MAX_CONSECUTIVE_TRANSIENT_ERRORS: u32 = 32;
 /// Maximum number of failures that are shown; the failure list contains all.
 const MAX_SHOWN_FAILURES: u64 = 20;
@@ -155,14 +155,14 @@ impl<'a> Recorder<'a> {
         self.is_settled[index]
     }
 
-    /// Returns the number of outcomes so far, without transient failures: it
-    /// grows while the import makes progress.
+    /// Returns the number of outcomes so far, without transient failures: it grows while the import
+    /// makes progress.
     pub(super) fn completed(&self) -> u64 {
         self.completed
     }
 
-    /// Returns the items of this round that failed for a transient reason, and
-    /// opens them for the next round.
+    /// Returns the items of this round that failed for a transient reason, and opens them for the
+    /// next round.
     pub(super) fn take_retryable(&mut self) -> Vec<usize> {
         for &index in &self.retryable {
             self.is_settled[index] = false;
@@ -225,8 +225,8 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Records a failure that counts. Only a permanent one is written to the
-    /// journal: after any other the next run sends the image again.
+    /// Records a failure that counts. Only a permanent one is written to the journal: after any
+    /// other the next run sends the image again.
     fn record_failed(&mut self, index: usize, failure: &Failure) -> Result<(), Failure> {
         let item = &self.plan.items[index];
         if failure.code().is_some() && classify(failure) == FailureClass::Permanent {

@@ -1,5 +1,5 @@
-//! Sends all images of an import: reconnects with backoff, and retries images
-//! that failed for a transient reason.
+//! Sends all images of an import: reconnects with backoff, and retries images that failed for a
+//! transient reason.
 
 use std::time::Duration;
 
@@ -9,11 +9,10 @@ use super::recorder::Recorder;
 use super::stream::{StreamEnd, StreamSender};
 use crate::cli::failure::Failure;
 
-/// Maximum number of times that an image is sent if it fails for a transient
-/// reason.
+/// Maximum number of times that an image is sent if it fails for a transient reason.
 const MAX_ROUNDS: usize = 3;
-/// Backoff after the first connection without progress; doubled for each further
-/// one up to [`MAX_BACKOFF`].
+/// Backoff after the first connection without progress; doubled for each further one up to
+/// [`MAX_BACKOFF`].
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 /// Maximum retry delay that is accepted from a gateway.
@@ -46,8 +45,7 @@ impl<'a> RetryLoop<'a> {
         }
     }
 
-    /// Sends all pending images, and retries those that failed for a transient
-    /// reason.
+    /// Sends all pending images, and retries those that failed for a transient reason.
     pub(super) async fn run(&self, recorder: &mut Recorder<'_>) -> Result<ImportEnd, Failure> {
         let mut pending = self.sender.pending();
         for round in 1..=MAX_ROUNDS {
@@ -118,9 +116,8 @@ impl<'a> RetryLoop<'a> {
     }
 }
 
-/// Returns whether another stream can succeed after a broken one: the codes for
-/// a temporary condition, those of a broken transport, and the deadline of a
-/// stream.
+/// Returns whether another stream can succeed after a broken one: the codes for a temporary
+/// condition, those of a broken transport, and the deadline of a stream.
 fn is_transient(failure: &Failure) -> bool {
     failure.code().is_some_and(|code| {
         matches!(

@@ -29,8 +29,8 @@ pub(super) fn find(paths: &[PathBuf], tags: &[u32]) -> Result<Plan, Failure> {
     Ok(finder.plan)
 }
 
-/// Returns the folder that a PATH names or is in; of a glob pattern the part
-/// before the first component with a wildcard.
+/// Returns the folder that a PATH names or is in; of a glob pattern the part before the first
+/// component with a wildcard.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.to_owned();

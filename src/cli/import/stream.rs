@@ -1,9 +1,8 @@
 //! One stream of an import: sends items, receives acknowledgements.
 //!
-//! Files are read when the connection has capacity (a few ahead), so HTTP/2 flow
-//! control bounds the memory: backpressure of a slow library stops the reading.
-//! The caller sends items again that have no acknowledgement when the stream
-//! ends.
+//! Files are read when the connection has capacity (a few ahead), so HTTP/2 flow control bounds the
+//! memory: backpressure of a slow library stops the reading. The caller sends items again that have
+//! no acknowledgement when the stream ends.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -27,8 +26,7 @@ use crate::proto::v1::add_images_item::Source;
 use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
-/// Files read ahead of the connection: enough to hide the latency of a disk, and
-/// under 13 MB.
+/// Files read ahead of the connection: enough to hide the latency of a disk, and under 13 MB.
 const READ_AHEAD: usize = 4;
 /// Maximum length of a key in the contract, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
@@ -95,8 +93,8 @@ impl<'a> StreamSender<'a> {
         recorder: &mut Recorder<'_>,
     ) -> Result<StreamEnd, Failure> {
         let stop = CancellationToken::new();
-        // Items that cannot be sent are reported here. The channel stays short: it
-        // is read together with the acknowledgements.
+        // Items that cannot be sent are reported here. The channel stays short: it is read together
+        // with the acknowledgements.
         let (unsendable, mut unsent) = unbounded_channel();
         let outbound = self.requests(pending, stop.clone(), unsendable);
 
@@ -146,8 +144,7 @@ impl<'a> StreamSender<'a> {
         Ok(end)
     }
 
-    /// Returns the outgoing messages: options first, then each pending item until
-    /// `stop`.
+    /// Returns the outgoing messages: options first, then each pending item until `stop`.
     fn requests(
         &self,
         pending: &[usize],
@@ -165,8 +162,8 @@ impl<'a> StreamSender<'a> {
                 ready(match message {
                     Ok(item) => Some(Payload::Item(item)),
                     Err(failure) => {
-                        // The receiver is gone once the stream has ended; then the
-                        // item counts as not sent.
+                        // The receiver is gone once the stream has ended; then the item counts as
+                        // not sent.
                         let _ = unsendable.send((index, failure));
                         None
                     }
