@@ -48,7 +48,7 @@ pub use tokens::{API_KEY, SECRET_KEY};
 use shared::{Shared, State};
 
 /// Timeout of [`Vendor::until`], by the wall clock.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running vendor; when dropped it closes every connection and stops, and fails
 /// the test if a client violated the format.
@@ -189,7 +189,7 @@ impl Vendor {
     ///
     /// # Panics
     ///
-    /// When it does not hold after 10 s of the wall clock; a paused clock does not
+    /// When it does not hold after 30 s of the wall clock; a paused clock does not
     /// advance.
     pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {
         let mut changed = self.shared.subscribe();
