@@ -70,16 +70,18 @@ impl Check for AdmissionCheck {
 }
 
 impl Hold for AdmissionHold {
-    async fn run<T: Send>(self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
-        let result = tokio::select! {
+    async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
+        tokio::select! {
             biased;
             // An error means that the body was dropped: read to its end, or not needed.
-            Ok(error) = self.exceeded => Err(error),
+            Ok(error) = &mut self.exceeded => Err(error),
             response = response => Ok(response),
-        };
-        // The handler may have left the body, and its observer, to a task.
+        }
+    }
+
+    fn release(self) {
+        // Taken, not dropped: the handler may have left the body, and its observer, to a task.
         drop(self.permit.lock().take());
-        result
     }
 }
 

@@ -43,7 +43,7 @@ impl Check for Deadlines {
 }
 
 impl Hold for DeadlineHold {
-    async fn run<T: Send>(self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
+    async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
         // A timeout polls the call before the clock: without this check, a quick call whose time
         // is over would start, and even succeed.
         if self.0 > Instant::now()

@@ -5,6 +5,8 @@
 //! that it rejects never reaches the inner service; the caller gets the error in the format of
 //! its API. All checks of an API run in one service and one allocation.
 
+use std::pin::pin;
+
 use http::Request;
 use http::request::Parts;
 
@@ -35,17 +37,17 @@ pub trait Check: Clone + Send + Sync + 'static {
 
 /// What an admitted call holds until its handler has responded or the caller has gone.
 pub trait Hold: Send + Sized {
-    /// Runs the call while this is held. An error ends a running call and rejects its request.
+    /// Awaits the response of the call. An error ends a running call and rejects its request.
     fn run<T: Send>(
-        self,
+        &mut self,
         response: impl Future<Output = T> + Send,
     ) -> impl Future<Output = Result<T, Error>> + Send {
-        async move {
-            let response = response.await;
-            drop(self);
-            Ok(response)
-        }
+        async move { Ok(response.await) }
     }
+
+    /// Releases what is held, after the call has responded or was ended. Dropped instead when the
+    /// caller leaves.
+    fn release(self) {}
 }
 
 /// Two checks, one after the other.
@@ -62,8 +64,13 @@ pub struct Guard<C, R> {
 impl Hold for () {}
 
 impl<A: Hold, B: Hold> Hold for (A, B) {
-    async fn run<T: Send>(self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
+    async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
         self.0.run(self.1.run(response)).await?
+    }
+
+    fn release(self) {
+        self.1.release();
+        self.0.release();
     }
 }
 
@@ -95,14 +102,19 @@ where
         let mut ready = std::mem::replace(inner, next);
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            let (hold, observer) = match check.check(&mut head).await {
+            let (mut hold, observer) = match check.check(&mut head).await {
                 Ok(admitted) => admitted,
                 Err(error) => return Ok(reject(&error)),
             };
             let request = Request::from_parts(head, ObservedBody::new(body, observer));
-            hold.run(ready.call(request))
-                .await
-                .unwrap_or_else(|error| Ok(reject(&error)))
+            let result = {
+                // Pinned here, and dropped before the release: by value, each nested `run` would
+                // double the size of the future.
+                let response = pin!(ready.call(request));
+                hold.run(response).await
+            };
+            hold.release();
+            result.unwrap_or_else(|error| Ok(reject(&error)))
         })
     }
 }
