@@ -17,6 +17,7 @@
 
 pub mod embedded;
 pub mod instrumented;
+mod outcome;
 pub mod rest;
 mod state;
 

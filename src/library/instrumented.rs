@@ -17,11 +17,9 @@ use crate::domain::{
     SearchResults, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
+use crate::library::outcome::{CANCELLED, outcome};
 use crate::library::{Library, State};
-use crate::telemetry::{self, names::attribute};
-
-/// Outcome of a call that its caller cancelled.
-const CANCELLED: &str = "CANCELLED";
+use crate::telemetry::{self, OnOutcome, OutcomeGuard, names::attribute};
 
 /// A library whose calls are traced and logged.
 #[derive(Debug)]
@@ -59,18 +57,17 @@ impl InstrumentedLibrary {
         telemetry::name_span(&span, operation);
         telemetry::attribute(&span, attribute::LIBRARY, self.name.clone());
         telemetry::attribute(&span, attribute::OPERATION, operation);
-        let mut recorder = OutcomeRecorder {
-            span: span.clone(),
-            begin: Instant::now(),
-            outcome: CANCELLED,
-        };
-        let result = work.instrument(span).await;
-        recorder.outcome = match &result {
-            Ok(_) => "OK",
-            Err(error) => error.kind().reason(),
-        };
+        let mut guard = OutcomeGuard::new(
+            CANCELLED,
+            OperationSpan {
+                span: span.clone(),
+                begin: Instant::now(),
+            },
+        );
+        let result = work.instrument(span.clone()).await;
+        guard.outcome = outcome(&result);
         if let Err(error) = &result {
-            log_failure(&recorder.span, error);
+            log_failure(&span, error);
         }
         result
     }
@@ -130,20 +127,18 @@ fn log_failure(span: &Span, error: &Error) {
     }
 }
 
-/// Records the outcome in the span, also of a call that is dropped.
-struct OutcomeRecorder {
+/// Records in the span how the operation ended.
+struct OperationSpan {
     span: Span,
     begin: Instant,
-    outcome: &'static str,
 }
 
-impl Drop for OutcomeRecorder {
-    fn drop(&mut self) {
-        self.span.record("outcome", self.outcome);
-        self.span
-            .record("duration_ms", self.begin.elapsed().as_secs_f64() * 1e3);
-        let outcome = self.outcome;
-        telemetry::attribute(&self.span, attribute::OUTCOME, outcome);
+impl OnOutcome<&'static str> for OperationSpan {
+    fn on_outcome(&mut self, outcome: &&'static str) {
+        let duration_ms = self.begin.elapsed().as_secs_f64() * 1e3;
+        self.span.record("outcome", *outcome);
+        self.span.record("duration_ms", duration_ms);
+        telemetry::attribute(&self.span, attribute::OUTCOME, *outcome);
         self.span
             .in_scope(|| tracing::debug!(outcome, "library call ended"));
     }

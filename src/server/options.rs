@@ -1,9 +1,9 @@
 //! How the connections of a listener are treated.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use super::tls::Tls;
+use crate::jitter;
 use crate::telemetry::Metrics;
 
 /// Relative jitter of a connection's age, so that connections which were opened together do not
@@ -35,11 +35,7 @@ impl Options {
         if self.max_age.is_zero() {
             return std::future::pending().await;
         }
-        // The standard library draws its random state from the system.
-        let bits = RandomState::new().hash_one(0_u8) >> 11;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
-        let share = bits as f64 / (1_u64 << 53) as f64;
-        let jitter = 1.0 + AGE_JITTER * (2.0 * share - 1.0);
-        tokio::time::sleep(self.max_age.mul_f64(jitter)).await;
+        let factor = jitter::random(1.0 - AGE_JITTER..1.0 + AGE_JITTER);
+        tokio::time::sleep(self.max_age.mul_f64(factor)).await;
     }
 }

@@ -12,10 +12,8 @@ use tracing::{Instrument, Span};
 
 use crate::call::CallStats;
 use crate::error::Result;
-use crate::telemetry::{self, Metrics, names::attribute};
-
-/// Outcome of a request that its caller cancelled.
-const CANCELLED: &str = "CANCELLED";
+use crate::library::outcome::{CANCELLED, OK, outcome};
+use crate::telemetry::{self, Metrics, OnOutcome, OutcomeGuard, names::attribute};
 
 /// Records the requests of one credential; clones share the counts.
 #[derive(Clone, Debug)]
@@ -45,7 +43,6 @@ struct Attempt<'a> {
     operation: &'static str,
     span: Span,
     begin: Instant,
-    outcome: &'static str,
 }
 
 // === impl AttemptRecorder ===
@@ -70,12 +67,11 @@ impl AttemptRecorder {
         stats: Option<&CallStats>,
         request: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let mut attempt = Attempt::begin(&self.0, operation, stats);
-        let result = request.instrument(attempt.span.clone()).await;
-        attempt.outcome = match &result {
-            Ok(_) => "OK",
-            Err(error) => error.kind().reason(),
-        };
+        let attempt = Attempt::begin(&self.0, operation, stats);
+        let span = attempt.span.clone();
+        let mut guard = OutcomeGuard::new(CANCELLED, attempt);
+        let result = request.instrument(span).await;
+        guard.outcome = outcome(&result);
         result
     }
 
@@ -104,36 +100,26 @@ impl<'a> Attempt<'a> {
             operation,
             span,
             begin: Instant::now(),
-            outcome: CANCELLED,
         }
     }
 }
 
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        let Attempt {
-            totals,
-            stats,
-            operation,
-            span,
-            begin,
-            outcome,
-        } = self;
-        let duration = begin.elapsed();
+impl OnOutcome<&'static str> for Attempt<'_> {
+    fn on_outcome(&mut self, outcome: &&'static str) {
+        let totals = self.totals;
+        let duration = self.begin.elapsed();
         totals.in_flight.fetch_sub(1, Relaxed);
-        let count = match *outcome {
-            "OK" => &totals.succeeded,
-            _ => &totals.failed,
-        };
-        count.fetch_add(1, Relaxed);
+        if *outcome == OK {
+            totals.succeeded.fetch_add(1, Relaxed);
+        } else {
+            totals.failed.fetch_add(1, Relaxed);
+            telemetry::failed(&self.span, outcome);
+        }
         totals
             .metrics
-            .attempted(&totals.library, operation, outcome, duration);
-        telemetry::attribute(span, attribute::OUTCOME, *outcome);
-        if *outcome != "OK" {
-            telemetry::failed(span, outcome);
-        }
-        if let Some(stats) = stats {
+            .attempted(&totals.library, self.operation, outcome, duration);
+        telemetry::attribute(&self.span, attribute::OUTCOME, *outcome);
+        if let Some(stats) = self.stats {
             stats.add_attempt(duration);
         }
     }

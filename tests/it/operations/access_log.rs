@@ -27,9 +27,7 @@ async fn each_call_leaves_one_line_with_the_documented_fields() {
 
     let lines = ended.err.lines().map(serde_json::from_str);
     let lines: Vec<Value> = lines.map(Result::unwrap).collect();
-    let entries = lines
-        .iter()
-        .filter(|line| line["message"] == "call ended");
+    let entries = lines.iter().filter(|line| line["message"] == "call ended");
     let entries: Vec<_> = entries.collect();
     let [good, bad] = entries[..] else {
         panic!("not one line for each call: {entries:#?}");
