@@ -131,7 +131,7 @@ async fn log_level() -> Response {
     }
 }
 
-/// Sets the log level; the body has the form of `telemetry.level`.
+/// Sets the log level; the body has the form of `telemetry.log_level`.
 async fn set_log_level(body: String) -> Response {
     let level = match config::log_level(body.trim()) {
         Ok(level) => level,

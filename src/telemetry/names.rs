@@ -150,13 +150,13 @@ pub const RECEIVED_BYTES: Metric = metric(
 /// Requests that are admitted.
 pub const ADMITTED: Metric = metric(
     "samegate_admission_requests",
-    "Requests that are admitted, out of limits.requests_in_flight",
+    "Requests that are admitted, out of limits.max_requests_in_flight",
     NONE,
 );
 /// Bytes that are reserved.
 pub const ADMITTED_BYTES: Metric = metric(
     "samegate_admission_bytes",
-    "Bytes that are reserved, out of limits.bytes_in_flight",
+    "Bytes that are reserved, out of limits.max_bytes_in_flight",
     NONE,
 );
 /// Rejections by quotas.

@@ -234,7 +234,7 @@ async fn headers_without_an_end_end_their_connection() {
 
 #[tokio::test]
 async fn streams_past_the_limit_are_rejected_and_affect_no_other_connection() {
-    let gateway = Gateway::with_config("limits.requests_in_flight = 4000").await;
+    let gateway = Gateway::with_config("limits.max_requests_in_flight = 4000").await;
     let mut client = Http2::connect(gateway.addresses.grpc, &[]).await;
     let head = head("AddImage");
     let open = |number: u32| frame(HEADERS, END_HEADERS, 2 * number + 1, &head);
@@ -253,7 +253,7 @@ async fn streams_past_the_limit_are_rejected_and_affect_no_other_connection() {
 
 #[tokio::test]
 async fn unread_responses_hold_no_permit() {
-    let gateway = Gateway::with_config("limits.requests_in_flight = 4").await;
+    let gateway = Gateway::with_config("limits.max_requests_in_flight = 4").await;
     let window = (4, 1);
     let mut client = Http2::connect(gateway.addresses.grpc, &[window]).await;
 

@@ -12,8 +12,8 @@ use crate::support::gateway::Gateway;
 use crate::support::issuer::{Issuer, LATE};
 
 /// Starts a gateway that accepts tokens of this issuer for its tenant `local`.
-async fn gateway(issuer: &Issuer, cool_down: &str) -> Gateway {
-    Gateway::with_config(&issuer.config(cool_down)).await
+async fn gateway(issuer: &Issuer, cooldown: &str) -> Gateway {
+    Gateway::with_config(&issuer.config(cooldown)).await
 }
 
 async fn call(gateway: &Gateway, token: &str) -> Result<(), Status> {
@@ -71,7 +71,7 @@ async fn the_first_token_of_a_rotated_key_is_accepted() {
 }
 
 #[tokio::test]
-async fn unknown_keys_cost_the_issuer_one_fetch_per_cool_down() {
+async fn unknown_keys_cost_the_issuer_one_fetch_per_cooldown() {
     let issuer = Issuer::start().await;
     let gateway = gateway(&issuer, "24h").await;
     let good = issuer.sign("one", &Issuer::claims("local"));

@@ -27,7 +27,7 @@ pub(super) struct Jwks(Arc<Inner>);
 
 struct Inner {
     source: Source,
-    cool_down: Duration,
+    cooldown: Duration,
     cached: RwLock<CachedKeys>,
     /// When callers last triggered a fetch. Locked during fetches, so that they are a single
     /// flight.
@@ -82,14 +82,14 @@ struct Document {
 
 impl Jwks {
     /// Starts to fetch the keys.
-    pub(super) fn new(source: &JwksSource, cool_down: Duration) -> Result<Self> {
+    pub(super) fn new(source: &JwksSource, cooldown: Duration) -> Result<Self> {
         let source = match source {
             JwksSource::File(path) => Source::File(path.clone()),
             JwksSource::Url(url) => Source::Url(url.clone(), client()?),
         };
         let jwks = Jwks(Arc::new(Inner {
             source,
-            cool_down,
+            cooldown,
             cached: RwLock::default(),
             last_triggered: Arc::default(),
         }));
@@ -124,7 +124,7 @@ impl Jwks {
     async fn refresh_for(&self, kid: &str) {
         let mut last_triggered = self.0.last_triggered.lock().await;
         let is_known = self.cached().keys.contains_key(kid);
-        let is_cooling = last_triggered.is_some_and(|time| time.elapsed() < self.0.cool_down);
+        let is_cooling = last_triggered.is_some_and(|time| time.elapsed() < self.0.cooldown);
         if is_known || is_cooling {
             return;
         }

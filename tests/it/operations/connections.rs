@@ -45,7 +45,7 @@ async fn counting(address: SocketAddr) -> (SameImageServiceClient<Channel>, Arc<
 
 #[tokio::test]
 async fn a_connection_gets_goaway_at_its_age_and_closes_cleanly() {
-    let gateway = Gateway::with_config("[limits]\nconnection_age = \"1s\"").await;
+    let gateway = Gateway::with_config("[limits]\nmax_connection_age = \"1s\"").await;
     let begin = Instant::now();
     let stream = TcpStream::connect(gateway.addresses.grpc).await.unwrap();
     let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());

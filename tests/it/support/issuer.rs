@@ -71,11 +71,11 @@ impl Issuer {
 
     /// Returns the configuration that accepts its tokens; unknown keys trigger one fetch per
     /// cool-down.
-    pub fn config(&self, cool_down: &str) -> String {
+    pub fn config(&self, cooldown: &str) -> String {
         let url = &self.url;
         format!(
             "[auth]\njwt = {{ issuer = \"{NAME}\", audience = [\"us\"], jwks_url = \"{url}\", \
-             jwks_cooldown = \"{cool_down}\" }}\n"
+             jwks_cooldown = \"{cooldown}\" }}\n"
         )
     }
 
