@@ -82,7 +82,7 @@ def start(binary, folder, log, grpc, rest, admin):
     command = [str(pathlib.Path(binary).resolve()), "serve", "--data", str(folder / "data")]
     command += ["--grpc", grpc, "--rest", rest, "--admin", admin]
     # The script of the SDK serves images on a loopback port.
-    variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__FETCH_PRIVATE": "true"}
+    variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__ALLOW_PRIVATE_ADDRESSES": "true"}
     with log.open("w") as output:
         return subprocess.Popen(
             command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
