@@ -12,15 +12,15 @@ mod readiness;
 mod reload;
 mod swap;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::apis::Apis;
+use self::apis::Routers;
 use self::components::Components;
+pub use self::listener::Addresses;
 use self::listener::BoundListener;
 pub use self::reload::Reloader;
 use self::swap::SwappableRouter;
@@ -37,23 +37,14 @@ use crate::telemetry::Metrics;
 pub struct App {
     grpc: (BoundListener, SwappableRouter),
     rest: (BoundListener, SwappableRouter),
-    admin: (BoundListener, Router),
+    admin: (BoundListener, SwappableRouter),
+    /// What the admin port serves, without the layer that depends on the configuration.
+    admin_routes: Router,
     embedded: Vec<EmbeddedBackend>,
     components: Components,
     readiness: Readiness,
     tls: Option<Tls>,
     config: Config,
-}
-
-/// Where a running gateway listens; a configured port 0 is replaced by the port that was bound.
-#[derive(Clone, Copy, Debug)]
-pub struct Addresses {
-    /// gRPC API.
-    pub grpc: SocketAddr,
-    /// REST API.
-    pub rest: SocketAddr,
-    /// Admin port.
-    pub admin: SocketAddr,
 }
 
 // === impl App ===
@@ -73,24 +64,26 @@ impl App {
         let (libraries, embedded) = libraries::open(config, redis.as_ref(), &metrics)?;
         let components = Components::new(config, libraries, redis.as_ref(), metrics.clone());
         let readiness = Readiness::new(metrics.clone());
-        let admin = admin::router(
+        let admin_routes = admin::router(
             readiness.clone(),
             components.metric_sources(),
             metrics.clone(),
         );
-        let Apis { grpc, rest } = Apis::build(config, &components)?;
-
         let listen = &config.listen;
+        let grpc = BoundListener::bind("grpc", listen.grpc).await?;
+        let rest = BoundListener::bind("rest", listen.rest).await?;
+        let admin = BoundListener::bind("admin", listen.admin).await?;
+        let addresses = Addresses {
+            grpc: grpc.address,
+            rest: rest.address,
+            admin: admin.address,
+        };
+        let routers = Routers::build(config, &components, &admin_routes, &addresses)?;
         let app = App {
-            grpc: (
-                BoundListener::bind("grpc", listen.grpc).await?,
-                SwappableRouter::new(grpc),
-            ),
-            rest: (
-                BoundListener::bind("rest", listen.rest).await?,
-                SwappableRouter::new(rest),
-            ),
-            admin: (BoundListener::bind("admin", listen.admin).await?, admin),
+            grpc: (grpc, SwappableRouter::new(routers.grpc)),
+            rest: (rest, SwappableRouter::new(routers.rest)),
+            admin: (admin, SwappableRouter::new(routers.admin)),
+            admin_routes,
             embedded,
             components,
             readiness,
@@ -116,6 +109,9 @@ impl App {
             components: self.components.clone(),
             grpc: self.grpc.1.clone(),
             rest: self.rest.1.clone(),
+            admin: self.admin.1.clone(),
+            admin_routes: self.admin_routes.clone(),
+            addresses: self.addresses(),
             current: self.config.clone(),
         }
     }

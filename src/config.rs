@@ -67,8 +67,11 @@ pub struct Config {
 
 /// Parts that a running gateway cannot change, because they are set up once: ports, libraries,
 /// counters, connections and telemetry.
-pub const FIXED: [&str; 14] = [
-    "listen",
+pub const FIXED: [&str; 17] = [
+    "listen.grpc",
+    "listen.rest",
+    "listen.admin",
+    "listen.tls",
     "libraries",
     "limits.warmup_timeout",
     "limits.max_connection_age",

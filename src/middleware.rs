@@ -1,6 +1,7 @@
 //! The layers of both APIs, in the order in which a request meets them.
 //!
-//! [`outer`] wraps everything that a port serves; [`api`] wraps only the calls that reach a
+//! [`same_origin`] is around each port, the admin port too, and rejects what web pages of other
+//! origins cause. [`outer`] wraps everything that an API serves; [`api`] wraps only the calls that reach a
 //! library. Health checks and reflection therefore need no exceptions by path, and a gateway that
 //! rejects calls still responds to probes.
 //!
@@ -20,6 +21,7 @@ mod outcome;
 mod panic;
 mod quota;
 mod request_id;
+mod same_origin;
 mod trace;
 
 use self::admission::AdmissionCheck;
@@ -37,6 +39,7 @@ use crate::quota::Quotas;
 pub use api_info::{ApiInfo, Reject};
 pub use auth::{Authenticate, Credentials, Tenants, by_access_token, by_credentials, tenants};
 pub use deadline::Deadlines;
+pub use same_origin::same_origin;
 
 /// Limits on the calls of both APIs.
 #[derive(Clone, Debug)]

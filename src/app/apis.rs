@@ -1,4 +1,5 @@
-//! Builds both APIs, each with its layers, from a configuration.
+//! Builds both APIs, each with its layers, from a configuration, and puts the layer around all
+//! three listeners that rejects web pages of other origins.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use tonic::service::LayerExt;
 use tonic_web::GrpcWebLayer;
 
 use super::components::Components;
+use super::listener::Addresses;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, Tenants};
@@ -14,17 +16,23 @@ use crate::quota::Quotas;
 use crate::telemetry::Metrics;
 use crate::{grpc, rest};
 
-/// Both APIs, ready to be served.
-pub(super) struct Apis {
+/// What the listeners serve.
+pub(super) struct Routers {
     pub(super) grpc: Router,
     pub(super) rest: Router,
+    pub(super) admin: Router,
 }
 
-// === impl Apis ===
+// === impl Routers ===
 
-impl Apis {
+impl Routers {
     /// Builds both APIs and applies the configured limits on what is in flight.
-    pub(super) fn build(config: &Config, components: &Components) -> Result<Self> {
+    pub(super) fn build(
+        config: &Config,
+        components: &Components,
+        admin_routes: &Router,
+        addresses: &Addresses,
+    ) -> Result<Self> {
         let limits = &config.limits;
         components
             .budget
@@ -34,9 +42,16 @@ impl Apis {
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants);
-        Ok(Apis {
-            grpc: grpc_api(credentials.clone(), &call_limits, components)?,
-            rest: rest_api(keys, credentials, call_limits, components),
+        let grpc = grpc_api(credentials.clone(), &call_limits, components)?;
+        let rest = rest_api(keys, credentials, call_limits, components);
+        // Outermost: nothing is spent on what a foreign page sends.
+        let around = |router: Router, address| {
+            router.layer(middleware::same_origin(&config.listen, address))
+        };
+        Ok(Routers {
+            grpc: around(grpc, addresses.grpc),
+            rest: around(rest, addresses.rest),
+            admin: around(admin_routes.clone(), addresses.admin),
         })
     }
 }
@@ -93,7 +108,7 @@ fn grpc_api(
     Ok(routes
         .into_axum_router()
         .layer(middleware::outer(info, grpc::reject))
-        // Outermost: everything inside sees gRPC, also for a call from a browser.
+        // Everything inside sees gRPC, also for a call from a browser.
         .layer(GrpcWebLayer::new()))
 }
 

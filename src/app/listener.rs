@@ -1,4 +1,4 @@
-//! A bound port of the gateway.
+//! The bound ports of the gateway.
 
 use std::net::SocketAddr;
 
@@ -14,6 +14,17 @@ pub(super) struct BoundListener {
     pub(super) listener: TcpListener,
     /// Its address, with the port that was bound.
     pub(super) address: SocketAddr,
+}
+
+/// Where a running gateway listens; a configured port 0 is replaced by the port that was bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// gRPC API.
+    pub grpc: SocketAddr,
+    /// REST API.
+    pub rest: SocketAddr,
+    /// Admin port.
+    pub admin: SocketAddr,
 }
 
 // === impl BoundListener ===

@@ -5,8 +5,11 @@
 //! stay as they are: changes to them are logged and apply after a restart. A configuration with
 //! errors is logged and changes nothing.
 
-use super::apis::Apis;
+use axum::Router;
+
+use super::apis::Routers;
 use super::components::Components;
+use super::listener::Addresses;
 use super::swap::SwappableRouter;
 use crate::config::{Config, ConfigErrors};
 use crate::error::Result;
@@ -18,6 +21,9 @@ pub struct Reloader {
     pub(super) components: Components,
     pub(super) grpc: SwappableRouter,
     pub(super) rest: SwappableRouter,
+    pub(super) admin: SwappableRouter,
+    pub(super) admin_routes: Router,
+    pub(super) addresses: Addresses,
     pub(super) current: Config,
 }
 
@@ -46,9 +52,15 @@ impl Reloader {
     }
 
     fn replace(&mut self, config: Config) -> Result<()> {
-        let Apis { grpc, rest } = Apis::build(&config, &self.components)?;
-        self.grpc.swap(grpc);
-        self.rest.swap(rest);
+        let routers = Routers::build(
+            &config,
+            &self.components,
+            &self.admin_routes,
+            &self.addresses,
+        )?;
+        self.grpc.swap(routers.grpc);
+        self.rest.swap(routers.rest);
+        self.admin.swap(routers.admin);
         if config.telemetry.log_level != self.current.telemetry.log_level
             && let Err(error) = telemetry::set_log_level(&config.telemetry.log_level)
         {

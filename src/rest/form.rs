@@ -2,8 +2,8 @@
 //!
 //! Values are slices of the body, still escaped, until a field is read: an image of megabytes is
 //! unescaped and decoded in one pass and never copied as text. Fields with unknown names are
-//! ignored. A body with the content type JSON, or none, is read as urlencoded too: the vendor finds
-//! no field in JSON either, and rejects the call because a field is missing.
+//! ignored. A body without a content type is read as urlencoded. Others are rejected: an operation
+//! reads forms only, and a web page sends `text/plain` anywhere without asking.
 
 use std::collections::BTreeMap;
 
@@ -34,8 +34,13 @@ const NAMES: [&str; 13] = [
     "tags",
     "url",
 ];
-/// Start of the content type of a multipart body.
+const URLENCODED: &[u8] = b"application/x-www-form-urlencoded";
 const MULTIPART: &[u8] = b"multipart/form-data";
+/// The field of an error about the content type.
+pub(super) const CONTENT_TYPE: &str = "content-type";
+/// Which content types are valid.
+pub(super) const CONTENT_TYPES: &str =
+    "must be application/x-www-form-urlencoded or multipart/form-data";
 
 /// The fields of a request by name; the first of several fields with the same name is used.
 #[derive(Default)]
@@ -56,13 +61,33 @@ enum Encoding {
     Plain,
 }
 
-/// Reads the fields of a request's body of up to `max_bytes`.
+/// Reads the fields of an operation's body of up to `max_bytes`.
+///
+/// # Errors
+///
+/// As [`read_any`], and `InvalidParameter` for a content type that is no form's.
+pub(super) async fn read(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Fields> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next())
+        .map_or(URLENCODED, <[u8]>::trim_ascii);
+    let is_form = [URLENCODED, MULTIPART]
+        .iter()
+        .any(|form| form.eq_ignore_ascii_case(media_type));
+    if !is_form {
+        let kind = Kind::InvalidParameter;
+        return Err(Error::violation(CONTENT_TYPE, kind, CONTENT_TYPES));
+    }
+    read_any(headers, body, max_bytes).await
+}
+
+/// Reads the fields of a body of up to `max_bytes`, whatever its content type is.
 ///
 /// # Errors
 ///
 /// `MessageTooLarge` for a longer body; `InvalidParameter` for a body that is incomplete, is not
 /// UTF-8, or has a multipart content type and is malformed.
-pub(super) async fn read(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Fields> {
+pub(super) async fn read_any(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Fields> {
     let body = collect(body, max_bytes).await?;
     let content_type = headers
         .get(header::CONTENT_TYPE)

@@ -25,7 +25,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn grant(keys: &Keys, request: Request, now: SystemTime) -> Response {
     let (head, body) = request.into_parts();
     let query = Fields::from_query(head.uri.query());
-    let body = form::read(&head.headers, body, MAX_BODY_BYTES);
+    let body = form::read_any(&head.headers, body, MAX_BODY_BYTES);
     let Ok(Ok(form)) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
         let description = "The body cannot be read";
         return oauth_error(StatusCode::BAD_REQUEST, "invalid_request", description);

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 
+use super::form;
 use super::token::SIGNATURE;
 use crate::domain::{Added, Deleted, SearchResults};
 use crate::error::{Error, Kind, Result};
@@ -119,6 +120,10 @@ fn code_and_message(error: &Error) -> (i64, String) {
         // An SDK whose keys were rejected signs its calls. The vendor's code for an invalid
         // signature points its user to the keys; "invalid parameter" would not.
         (Kind::CredentialsMissing, Some(SIGNATURE)) => (14, "IAM Certification failed".to_owned()),
+        // Only the gateway's own rule; the vendor has no message for it.
+        (Kind::InvalidParameter, Some(field @ form::CONTENT_TYPE)) => {
+            (code, format!("{message}: {field} {}", form::CONTENT_TYPES))
+        }
         (Kind::MissingParameter, Some("brief")) => (code, "param brief not exist".to_owned()),
         (Kind::ParameterTooLong, Some(field @ ("brief" | "cont_sign"))) => {
             (code, format!("{field} too long"))

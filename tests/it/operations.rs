@@ -11,6 +11,7 @@ mod reload;
 mod secrets;
 mod tls;
 mod traces;
+mod web_origins;
 
 use bytes::Bytes;
 use samegate::proto::v1;

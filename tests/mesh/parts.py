@@ -56,6 +56,7 @@ class Gateway:
             grpc = "{self.grpc}"
             rest = "{rest}"
             admin = "{self.admin}"
+            hosts = ["{proxy.GATEWAY}"]
             tls = {{ cert = "{files}/{proxy.GATEWAY}.pem", key = "{files}/{proxy.GATEWAY}.key", client_ca = "{files}/ca.pem" }}
             [libraries.cloud]
             backend = "rest"

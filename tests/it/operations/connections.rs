@@ -38,7 +38,7 @@ async fn counting(address: SocketAddr) -> (SameImageServiceClient<Channel>, Arc<
         connections.fetch_add(1, Ordering::SeqCst);
         async move { TcpStream::connect(address).await.map(TokioIo::new) }
     });
-    let endpoint = Endpoint::from_static("http://gateway");
+    let endpoint = Endpoint::from_static("http://localhost");
     let channel = endpoint.connect_with_connector(connector).await.unwrap();
     (SameImageServiceClient::new(channel), count)
 }

@@ -15,7 +15,7 @@ const TEXT: &str = "application/grpc-web-text+proto";
 /// Flag of the frame with the trailers.
 const TRAILERS: u8 = 0x80;
 
-fn frame(message: &impl Message) -> Vec<u8> {
+pub(super) fn frame(message: &impl Message) -> Vec<u8> {
     let mut frame = vec![0];
     let length = u32::try_from(message.encoded_len()).unwrap();
     frame.extend_from_slice(&length.to_be_bytes());

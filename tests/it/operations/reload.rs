@@ -132,7 +132,7 @@ async fn changes_that_require_a_restart_are_logged() {
     until("the keys are logged", async || {
         process
             .log()
-            .contains("listen, libraries, redis, quota.store")
+            .contains("listen.tls, libraries, redis, quota.store")
     })
     .await;
     // The running gateway is unchanged.

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::{
-    CALLS, FORM, JSON, MAX_BODY_BYTES, NONE, RestApi, assert_rejected, assert_same_shape, error,
-    escape, numbered_image,
+    CALLS, FORM, MAX_BODY_BYTES, NONE, RestApi, assert_rejected, assert_same_shape, error, escape,
+    numbered_image,
 };
 use crate::support::memory::sign_of;
 
@@ -118,14 +118,46 @@ async fn multipart_bodies_are_accepted_and_their_text_is_not_unescaped() {
 }
 
 #[tokio::test]
-async fn a_json_body_has_no_fields() {
+async fn a_body_that_is_no_form_is_rejected_whatever_it_contains() {
     let api = RestApi::start().await;
     let target = format!("{CALLS}/add?access_token={}", api.token);
-    let body = json!({"image": STANDARD.encode(numbered_image(1)), "brief": "a"}).to_string();
+    let image = STANDARD.encode(numbered_image(1));
+    let form: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("image", &image)
+        .append_pair("brief", "a")
+        .finish();
+    let json = json!({"image": image, "brief": "a"}).to_string();
+    let message = "invalid param: content-type must be application/x-www-form-urlencoded or \
+                   multipart/form-data";
 
-    let response = api.send("POST", &target, JSON, body.as_bytes()).await;
+    for (kind, body) in [
+        ("application/json", &json),
+        // What a form of a web page can have, besides the two form types.
+        ("text/plain", &form),
+        ("text/plain;charset=UTF-8", &form),
+        ("application/x-www-form-urlencodedx", &form),
+        ("", &form),
+    ] {
+        let header = format!("Content-Type: {kind}\r\n");
+        let response = api.send("POST", &target, &header, body.as_bytes()).await;
 
-    assert_rejected(&response.json, 216_101, "param brief not exist");
+        assert_rejected(&response.json, 216_100, message);
+    }
+    for kind in [
+        "Application/X-WWW-Form-Urlencoded",
+        "application/x-www-form-urlencoded ; charset=utf-8",
+    ] {
+        let header = format!("Content-Type: {kind}\r\n");
+        let response = api.send("POST", &target, &header, form.as_bytes()).await;
+
+        assert_eq!(
+            response.json["cont_sign"],
+            sign_of(&numbered_image(1)),
+            "{kind}"
+        );
+        api.call("delete", &format!("image={}", image.replace('+', "%2B")))
+            .await;
+    }
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ pub fn head(method: &str) -> Vec<u8> {
         (":method", "POST"),
         (":scheme", "http"),
         (":path", &path),
-        (":authority", "gateway"),
+        (":authority", "localhost"),
         ("content-type", "application/grpc"),
         ("te", "trailers"),
     ] {

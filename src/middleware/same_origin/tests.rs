@@ -1,0 +1,162 @@
+use super::*;
+
+const MISDIRECTED: u16 = 421;
+const BAD_REQUEST: u16 = 400;
+const FORBIDDEN: u16 = 403;
+const SERVED: u16 = 200;
+
+fn policy(is_loopback: bool, hosts: &[&str], origins: &[&str]) -> Policy {
+    let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    Policy {
+        is_loopback,
+        hosts: owned(hosts),
+        origins: owned(origins),
+    }
+}
+
+fn request(uri: &str, version: Version, headers: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::builder().uri(uri).version(version);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+fn status(policy: &Policy, request: &Request<()>) -> u16 {
+    match policy.judge(request) {
+        Verdict::Serve | Verdict::ServeListed(_) => SERVED,
+        Verdict::Preflight(_) => StatusCode::NO_CONTENT.as_u16(),
+        Verdict::Reject(status, _) => status.as_u16(),
+    }
+}
+
+fn of_host(policy: &Policy, host: &str) -> u16 {
+    status(policy, &request("/", Version::HTTP_11, &[("host", host)]))
+}
+
+#[test]
+fn a_loopback_listener_serves_loopback_and_configured_hosts_only() {
+    let policy = policy(true, &["gateway.test"], &[]);
+
+    for host in [
+        "localhost",
+        "LocalHost:8080",
+        "localhost.",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.8.0.1",
+        "[::1]",
+        "[::1]:50051",
+        "gateway.test:443",
+        "Gateway.Test.",
+    ] {
+        assert_eq!(of_host(&policy, host), SERVED, "{host}");
+    }
+    for host in [
+        "evil.test",
+        "localhost.evil.test",
+        "127.0.0.1.evil.test",
+        "127.1",
+        "2130706433",
+        "0.0.0.0",
+        "10.0.0.1",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "sub.gateway.test",
+        "gateway.test..",
+    ] {
+        assert_eq!(of_host(&policy, host), MISDIRECTED, "{host}");
+    }
+}
+
+#[test]
+fn another_listener_serves_every_host_until_some_are_configured() {
+    let (open, named) = (policy(false, &[], &[]), policy(false, &["svc"], &[]));
+
+    for host in [
+        "samegate.default.svc",
+        "10.0.0.1:9090",
+        "[fe80::1]",
+        "evil.test",
+    ] {
+        assert_eq!(of_host(&open, host), SERVED, "{host}");
+    }
+    // Probes call a pod by its address, which no name server can point elsewhere.
+    for host in ["svc:8080", "10.0.0.1:9090", "[fe80::1]:1", "localhost:1"] {
+        assert_eq!(of_host(&named, host), SERVED, "{host}");
+    }
+    assert_eq!(of_host(&named, "evil.test"), MISDIRECTED);
+}
+
+#[test]
+fn a_request_names_exactly_one_valid_host() {
+    let policy = policy(false, &[], &[]);
+
+    for (uri, version, headers) in [
+        ("/", Version::HTTP_11, &[][..]),
+        ("/", Version::HTTP_10, &[]),
+        ("/", Version::HTTP_2, &[]),
+        ("http://localhost/", Version::HTTP_11, &[]),
+        ("/", Version::HTTP_11, &[("host", "")]),
+        ("/", Version::HTTP_11, &[("host", ":80")]),
+        ("/", Version::HTTP_11, &[("host", "a b")]),
+        ("/", Version::HTTP_11, &[("host", "evil.test@localhost")]),
+        ("/", Version::HTTP_11, &[("host", "a"), ("host", "a")]),
+        ("http://a/", Version::HTTP_11, &[("host", "b")]),
+        ("http://a/", Version::HTTP_2, &[("host", "b")]),
+    ] {
+        let request = request(uri, version, headers);
+        assert_eq!(status(&policy, &request), BAD_REQUEST, "{request:?}");
+    }
+    for (uri, version, headers) in [
+        ("http://a:1/", Version::HTTP_2, &[][..]),
+        ("http://a:1/", Version::HTTP_2, &[("host", "A:1")]),
+        ("http://a/", Version::HTTP_11, &[("host", "a")]),
+    ] {
+        let request = request(uri, version, headers);
+        assert_eq!(status(&policy, &request), SERVED, "{request:?}");
+    }
+}
+
+#[test]
+fn an_origin_is_served_if_it_is_that_of_the_host_or_listed() {
+    let policy = policy(true, &["gateway.test"], &["https://app.test"]);
+    let of = |host: &str, headers: &[(&str, &str)]| {
+        let headers = [&[("host", host)], headers].concat();
+        status(&policy, &request("/", Version::HTTP_11, &headers))
+    };
+
+    for (host, origin, expected) in [
+        ("localhost:8080", "http://localhost:8080", SERVED),
+        ("gateway.test", "https://gateway.test", SERVED),
+        ("gateway.test:443", "https://gateway.test", SERVED),
+        ("gateway.test", "http://gateway.test:80", SERVED),
+        ("localhost:8080", "https://app.test", SERVED),
+        ("localhost:8080", "http://localhost:3000", FORBIDDEN),
+        ("localhost:8080", "http://127.0.0.1:8080", FORBIDDEN),
+        ("gateway.test:80", "https://gateway.test", FORBIDDEN),
+        ("localhost:8080", "http://app.test", FORBIDDEN),
+        ("localhost:8080", "https://app.test.evil.test", FORBIDDEN),
+        ("localhost:8080", "null", FORBIDDEN),
+        ("localhost:8080", "", FORBIDDEN),
+        ("localhost:8080", "ftp://localhost:8080", FORBIDDEN),
+    ] {
+        assert_eq!(of(host, &[("origin", origin)]), expected, "{host} {origin}");
+    }
+    for (site, expected) in [
+        ("same-origin", SERVED),
+        ("none", SERVED),
+        ("same-site", FORBIDDEN),
+        ("cross-site", FORBIDDEN),
+    ] {
+        let site = ("sec-fetch-site", site);
+        assert_eq!(of("localhost:80", &[site]), expected, "{site:?}");
+        let listed = [site, ("origin", "https://app.test")];
+        assert_eq!(of("localhost:80", &listed), SERVED, "{listed:?}");
+        let own = [site, ("origin", "http://localhost:80")];
+        assert_eq!(of("localhost:80", &own), expected, "{own:?}");
+    }
+    // A listed origin does not make up for a foreign host.
+    let listed = ("origin", "https://app.test");
+    assert_eq!(of("evil.test", &[listed]), MISDIRECTED);
+}
