@@ -154,8 +154,9 @@ impl Engine {
     /// # Errors
     ///
     /// [`OpenError::InUse`] when another process has the library open, [`OpenError::Format`] when
-    /// another version of the engine wrote it, [`OpenError::Storage`] when the disk or the file
-    /// fails.
+    /// another version of the engine wrote it, [`OpenError::Lost`] when the directory belonged to a
+    /// library whose file is missing or empty, [`OpenError::OtherLibrary`] when the file is that of
+    /// another library, [`OpenError::Storage`] when the disk or the file fails.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let Options {
             capacity,

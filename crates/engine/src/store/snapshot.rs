@@ -2,7 +2,7 @@
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use crate::identity::{ContentHash, ImageId, Sign};
+use crate::identity::{ContentHash, ImageId, LibraryId, Sign};
 
 use super::changes::ImageSummary;
 use super::error::StoreError;
@@ -87,9 +87,10 @@ impl Snapshot {
         Ok(self.meta.get("next_id")?.map_or(0, |next| next.value()))
     }
 
-    /// Returns the number that identifies this library.
-    pub(crate) fn library(&self) -> Result<u64, StoreError> {
-        let library = self.meta.get("library")?.map(|library| library.value());
-        library.ok_or_else(|| StoreError::damaged("the library's number is missing"))
+    /// Returns the identity of this library.
+    pub(crate) fn library_id(&self) -> Result<LibraryId, StoreError> {
+        let library = self.meta.get("library")?;
+        let id = library.map(|library| LibraryId::from_raw(library.value()));
+        id.ok_or_else(|| StoreError::damaged("the library's number is missing"))
     }
 }
