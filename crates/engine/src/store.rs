@@ -3,7 +3,8 @@
 //! A write is one durable transaction over all tables (`store::batch`) and returns what it changed
 //! (`store::changes`). Reads see the last commit and never wait for a write. After a failed disk
 //! operation redb rejects every call until the file is opened again, so the store reopens the file:
-//! a failed write does not make the next one fail. This module does not depend on searching.
+//! a failed write does not make the next one fail. redb panics on some damaged pages; such a panic is
+//! an error of the call too, and the file is reopened. This module does not depend on searching.
 //!
 //! Tables of format 1, file `library.redb`:
 //!
@@ -36,6 +37,7 @@ mod tables;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -52,6 +54,7 @@ pub(crate) use record::StoredRecord;
 pub use requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
 pub(crate) use snapshot::Snapshot;
 
+use error::caught;
 use marker::{MARKER_NAME, Marker, create_private};
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 
@@ -203,17 +206,17 @@ impl Store {
             dir: dir.clone(),
             source,
         };
-        let database = match opener() {
+        let database = match caught(|| Ok(opener())).map_err(storage)? {
             Ok(database) => database,
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse { dir }),
             Err(error) => return Err(storage(error.into())),
         };
-        match format_of(&database).map_err(storage)? {
+        match caught(|| format_of(&database)).map_err(storage)? {
             Some(FORMAT) => {}
             Some(found) => return Err(OpenError::Format { dir, found }),
             None => {
                 reject_lost(&dir)?;
-                create_tables(&database).map_err(storage)?;
+                caught(|| create_tables(&database)).map_err(storage)?;
             }
         }
         let state = RwLock::new(FileState {
@@ -237,7 +240,10 @@ impl Store {
         let snapshot = Snapshot::of(database(&state)?);
         drop(state);
 
-        let result = snapshot.and_then(|snapshot| read(&snapshot));
+        let result = snapshot.and_then(|snapshot| {
+            let result = read(&snapshot);
+            snapshot.close().and(result)
+        });
         self.recover_from(&result, opening);
         result
     }
@@ -253,7 +259,8 @@ impl Store {
     ) -> Result<Changes, StoreError> {
         let state = self.opened()?;
         let opening = state.opening;
-        let result = database(&state).and_then(|database| commit(database, capacity, write));
+        let result =
+            database(&state).and_then(|database| caught(|| commit(database, capacity, write)));
         drop(state);
 
         self.recover_from(&result, opening);
@@ -267,10 +274,8 @@ impl Store {
 
     /// Closes the file; all later calls return [`StoreError::Closed`].
     pub(crate) fn close(&self) {
-        self.state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .database = Handle::Closed;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        release(&mut state.database, Handle::Closed);
     }
 
     /// Waits until no other thread reopens the file, and reopens it after a failure.
@@ -285,9 +290,11 @@ impl Store {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reopens the file after a failed disk operation, from which redb does not recover.
+    /// Reopens the file after a failed disk operation or a panic, from which redb does not recover.
     fn recover_from<T>(&self, result: &Result<T, StoreError>, opening: u64) {
-        if let Err(StoreError::DiskFull | StoreError::Io { .. }) = result {
+        if let Err(StoreError::DiskFull | StoreError::Io { .. } | StoreError::Panicked { .. }) =
+            result
+        {
             // If this fails too, the handle remains lost, and the next call returns its own error.
             let _ = self.reopen(opening);
         }
@@ -299,11 +306,21 @@ impl Store {
             return Ok(());
         }
         // The old handle holds the lock of the file, so it is dropped first.
-        state.database = Handle::Lost;
-        state.database = Handle::Open((self.opener)()?);
+        release(&mut state.database, Handle::Lost);
+        state.database = Handle::Open(caught(|| Ok((self.opener)()?))?);
         state.opening += 1;
         Ok(())
     }
+}
+
+/// Replaces the handle of an open file; redb may panic where it closes a damaged one.
+fn release(handle: &mut Handle, next: Handle) {
+    let old = mem::replace(handle, next);
+    // The file is given up in any case, and the panic is logged.
+    let _ = caught(|| {
+        drop(old);
+        Ok(())
+    });
 }
 
 fn database<'a>(state: &'a RwLockReadGuard<'_, FileState>) -> Result<&'a Database, StoreError> {
