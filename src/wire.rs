@@ -160,20 +160,23 @@ pub fn read_response<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error>
     };
     match serde_json::from_slice::<CodeProbe>(body) {
         // A rejection whose code cannot be parsed must not count as a success.
-        Ok(CodeProbe {
-            error_code: Some(_),
-        })
-        | Err(_) => Err(unreadable()),
-        Ok(CodeProbe { error_code: None }) => {
+        Ok(CodeProbe { error_code: true }) | Err(_) => Err(unreadable()),
+        Ok(CodeProbe { error_code: false }) => {
             serde_json::from_slice(body).map_err(|_| unreadable())
         }
     }
 }
 
-/// Detects an error code in a body, whether it can be parsed or not.
+/// Detects an error code in a body, whether it can be parsed or not; `null` is one that cannot.
 #[derive(Deserialize)]
 struct CodeProbe {
-    error_code: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    error_code: bool,
+}
+
+/// Returns true for a field with any value.
+fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(reader).map(|_| true)
 }
 
 // === impl TokenGrant ===

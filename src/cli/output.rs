@@ -104,9 +104,23 @@ impl fmt::Debug for Output {
     }
 }
 
-/// Escapes control characters, except line ends and tabs.
+/// Escapes control and bidirectional characters, except line ends and tabs.
 fn printable(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| c.is_control() && c != '\n' && c != '\t';
+    escaped(text, |c| is_unsafe(c) && c != '\n' && c != '\t')
+}
+
+/// Escapes what a table cell must not contain: also line ends and tabs, which would forge rows and
+/// columns.
+fn cell(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unsafe)
+}
+
+/// Returns whether a character controls a terminal or the direction of the text around it.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, is_unsafe: fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -121,17 +135,22 @@ fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Formats rows as columns, each as wide as its widest cell, two spaces apart.
+/// Formats rows as columns, each as wide as its widest cell, two spaces apart. A row is one line,
+/// whatever its cells contain.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<Cow<'_, str>>> = rows
+        .iter()
+        .map(|row| row.iter().map(|text| cell(text)).collect())
+        .collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut widths = vec![0; columns];
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             line.push_str(&format!("{cell:<width$}  "));
@@ -174,6 +193,17 @@ mod tests {
     fn control_characters_never_reach_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\r\u{9b}"), "a\\u{1b}[31mb\\r\\u{9b}");
         assert_eq!(printable("图片\tone\ntwo"), "图片\tone\ntwo");
+        assert_eq!(printable("a\u{202e}b\u{2066}c"), "a\\u{202e}b\\u{2066}c");
+    }
+
+    #[test]
+    fn a_hostile_brief_cannot_forge_a_row_or_a_column() {
+        let rows = [vec![
+            "1,2".to_owned(),
+            "a\n3,4  b\tc\r\u{202e}d\u{2069}".to_owned(),
+        ]];
+
+        assert_eq!(table(&rows), "1,2  a\\n3,4  b\\tc\\r\\u{202e}d\\u{2069}");
     }
 
     #[test]

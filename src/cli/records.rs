@@ -142,6 +142,7 @@ pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, 
     if connection.json {
         output.json(&json!({
             "library": library.library,
+            "id": library.id,
             "image_count": library.image_count,
             "image_capacity": library.image_capacity,
             "size_bytes": library.size_bytes,
@@ -151,6 +152,7 @@ pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, 
     show_fields(
         [
             ("library", library.library),
+            ("id", library.id),
             ("images", library.image_count.to_string()),
             ("capacity", library.image_capacity.to_string()),
             ("size", output::bytes(library.size_bytes)),

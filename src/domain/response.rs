@@ -70,8 +70,10 @@ pub struct Deleted {
 }
 
 /// Size and capacity of a library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryStats {
+    /// Random identity of the library, which a copy of its files keeps.
+    pub id: String,
     /// Number of stored images.
     pub images: u64,
     /// Maximum number of images.

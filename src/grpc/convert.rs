@@ -175,6 +175,7 @@ pub(super) fn library_stats(library: &str, stats: domain::LibraryStats) -> v1::G
         image_count: stats.images,
         image_capacity: stats.capacity,
         size_bytes: stats.size_bytes,
+        id: stats.id,
     }
 }
 

@@ -212,6 +212,7 @@ impl Library for EmbeddedBackend {
             })
             .await??;
         Ok(LibraryStats {
+            id: stats.id.to_string(),
             images: stats.images,
             capacity: stats.capacity,
             size_bytes: stats.disk_bytes,

@@ -144,7 +144,7 @@ impl Library for RestBackend {
         fields.push(("rn", query.limit.to_string()));
         let form = Form::of(&query.source, fields)?;
         let response = self.upstream.call(call, Operation::Search, form).await?;
-        convert::page(response, query.min_score)
+        convert::page(response, query.limit as usize, query.min_score)
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {

@@ -206,6 +206,7 @@ async fn images_are_listed_updated_shown_and_deleted() {
     assert!(deleted.out.contains(sign) && deleted.err.contains("[IMAGE_NOT_FOUND]"));
     let library = &samegate(&double, &["library", "--json"]).await.json_lines()[0];
     assert_eq!(library["image_count"], 4);
+    assert_eq!(library["id"], "00c0ffee00c0ffee");
 
     let file = samegate(&double, &["delete", thumbnail.to_str().unwrap()]).await;
     assert!(file.err.contains("with --file"), "{file:?}");

@@ -9,7 +9,8 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::support::gateway::Gateway;
-use crate::support::issuer::{Issuer, LATE};
+use crate::support::issuer::{Issuer, LATE, NAME};
+use crate::support::process::Process;
 
 /// Starts a gateway that accepts tokens of this issuer for its tenant `local`.
 async fn gateway(issuer: &Issuer, cooldown: &str) -> Gateway {
@@ -100,6 +101,8 @@ async fn a_forged_or_unfit_token_is_rejected() {
     let claims = Issuer::claims("local");
     let good = issuer.sign("one", &claims);
     call(&gateway, &good).await.unwrap();
+    let plain = issuer.sign_with(r#"{"alg":"ES256","kid":"one"}"#, &claims);
+    call(&gateway, &plain).await.unwrap();
 
     let by_public_key = {
         let mut header = Header::new(Algorithm::HS256);
@@ -136,6 +139,18 @@ async fn a_forged_or_unfit_token_is_rejected() {
         (
             "another issuer",
             issuer.sign("one", &with("iss", json!("https://evil.example"))),
+        ),
+        (
+            "a list of issuers",
+            issuer.sign("one", &with("iss", json!([NAME, "https://evil.example"]))),
+        ),
+        (
+            "critical extensions",
+            issuer.sign_with(r#"{"alg":"ES256","kid":"one","crit":["exp"]}"#, &claims),
+        ),
+        (
+            "no critical extension",
+            issuer.sign_with(r#"{"alg":"ES256","kid":"one","crit":[]}"#, &claims),
         ),
         ("no audience", issuer.sign("one", &without("aud"))),
         ("no issuer", issuer.sign("one", &without("iss"))),
@@ -184,13 +199,32 @@ async fn a_token_of_an_unknown_tenant_is_denied() {
 }
 
 #[tokio::test]
+async fn proxy_variables_of_the_environment_do_not_apply_to_the_issuer() {
+    let issuer = Issuer::start().await;
+    // Nothing listens on port 1.
+    let variables = [("http_proxy", "http://127.0.0.1:1")];
+    let gateway = Process::start_with(&issuer.config("24h"), &variables).await;
+    let token = issuer.sign("one", &Issuer::claims("local"));
+    let mut request = Request::new(v1::GetLibraryRequest::default());
+    let value = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", value);
+
+    let response = gateway.client().await.get_library(request).await;
+
+    response.unwrap();
+}
+
+#[tokio::test]
 async fn an_unavailable_issuer_is_not_reported_as_an_error_of_the_caller() {
     let issuer = Issuer::start().await;
     issuer.set_down(true);
     let gateway = gateway(&issuer, "1s").await;
-    let token = issuer.sign("one", &json!({
-        "iss": crate::support::issuer::NAME, "aud": ["them", "us"], "exp": LATE, "tenant": "local",
-    }));
+    let token = issuer.sign(
+        "one",
+        &json!({
+            "iss": NAME, "aud": ["them", "us"], "exp": LATE, "tenant": "local",
+        }),
+    );
 
     let rejection = rejected(&gateway, &token).await;
     assert_eq!(rejection, (Code::Unavailable, "ISSUER_UNAVAILABLE".into()));

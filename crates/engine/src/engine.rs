@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
 use crate::decode::DecodeError;
-use crate::identity::{ContentHash, ImageId, Sign};
+use crate::identity::{ContentHash, ImageId, LibraryId, Sign};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::search_state::SearchState;
 use crate::store::{
@@ -129,6 +129,8 @@ pub struct Cursor(ImageId);
 /// The size of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
+    /// The identity of the library.
+    pub id: LibraryId,
     /// Images stored.
     pub images: u64,
     /// Maximum number of images.
@@ -154,8 +156,9 @@ impl Engine {
     /// # Errors
     ///
     /// [`OpenError::InUse`] when another process has the library open, [`OpenError::Format`] when
-    /// another version of the engine wrote it, [`OpenError::Storage`] when the disk or the file
-    /// fails.
+    /// another version of the engine wrote it, [`OpenError::Lost`] when the directory belonged to a
+    /// library whose file is missing or empty, [`OpenError::OtherLibrary`] when the file is that of
+    /// another library, [`OpenError::Storage`] when the disk or the file fails.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         let Options {
             capacity,
@@ -352,6 +355,7 @@ impl Engine {
     /// [`StoreError`] when the size of the file cannot be read.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         Ok(Stats {
+            id: self.state.library_id(),
             images: self.state.catalog().len() as u64,
             capacity: self.capacity,
             disk_bytes: self.store.size_bytes()? + self.state.index().file_bytes(),

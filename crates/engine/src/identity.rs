@@ -1,4 +1,4 @@
-//! The identity of an image: its content hash, its public sign and its internal number.
+//! The identity of an image (its content hash, its public sign, its internal number) and of a library.
 //!
 //! The full BLAKE3 hash of the file bytes decides whether two files are the same image file; the
 //! sign is its first 64 bits in the form the same_hq service uses, two decimals joined by a comma.
@@ -22,6 +22,12 @@ pub struct ContentHash([u8; 32]);
 /// image is stored. Two files that share their first 64 hash bits get neighbouring signs.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sign(u64);
+
+/// The random identity of a library, shown as 16 hexadecimal digits.
+///
+/// It is made when the library is created; a copy of the library's file has the same identity.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LibraryId(u64);
 
 // === impl ContentHash ===
 
@@ -95,6 +101,30 @@ impl fmt::Display for Sign {
 impl fmt::Debug for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sign({self})")
+    }
+}
+
+// === impl LibraryId ===
+
+impl LibraryId {
+    pub(crate) fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) fn as_raw(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for LibraryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for LibraryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LibraryId({self})")
     }
 }
 

@@ -44,7 +44,7 @@ pub use engine::{
     StoredImage,
 };
 pub use geometry::Geometry;
-pub use identity::{ContentHash, Sign};
+pub use identity::{ContentHash, LibraryId, Sign};
 pub use prepare::{PreparedImage, PreparedQuery};
 pub use store::{
     Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,

@@ -16,15 +16,13 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::catalog::Catalog;
 use crate::features::{Features, FeaturesError};
-use crate::identity::ImageId;
+use crate::identity::{ImageId, LibraryId};
 use crate::index::{Index, MergeOptions, MergeScope, SegmentError};
-use crate::store::{Changes, ImageChange, Snapshot, Store, StoreError};
+use crate::store::{Changes, INDEX_FOLDER, ImageChange, Snapshot, Store, StoreError};
 use crate::tags::TagFilter;
 
 use segments::Segments;
 
-/// Folder of the segment files inside the folder of the library.
-const INDEX_FOLDER: &str = "index";
 /// Images indexed from the store between two progress messages in the log.
 const REPORT_INTERVAL: usize = 50_000;
 
@@ -48,7 +46,7 @@ impl SearchState {
     pub(crate) fn load(store: &Store, dir: &Path, segment_images: u64) -> Result<Self, StoreError> {
         store.read(|snapshot| {
             let catalog = load_catalog(snapshot)?;
-            let segments = Segments::open(dir.join(INDEX_FOLDER), snapshot.library()?)?;
+            let segments = Segments::open(dir.join(INDEX_FOLDER), snapshot.library_id()?)?;
             let known = |id| catalog.tags(id).is_some();
             let loaded = segments.load(snapshot.next_id()?, known)?;
             let mut missing = catalog.page(None, usize::MAX, &TagFilter::default());
@@ -119,6 +117,11 @@ impl SearchState {
         &self.index
     }
 
+    /// Returns the identity of the library.
+    pub(crate) fn library_id(&self) -> LibraryId {
+        self.segments.library
+    }
+
     /// Returns how many images had no usable features when the library was opened.
     pub(crate) fn unindexed(&self) -> u64 {
         self.unindexed
@@ -165,7 +168,7 @@ impl SearchState {
             return Ok(());
         };
         let options = MergeOptions {
-            library: self.segments.library,
+            library: self.segments.library.as_raw(),
             keep: &|id| self.needs(id),
             stop,
         };

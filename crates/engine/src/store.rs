@@ -3,14 +3,15 @@
 //! A write is one durable transaction over all tables (`store::batch`) and returns what it changed
 //! (`store::changes`). Reads see the last commit and never wait for a write. After a failed disk
 //! operation redb rejects every call until the file is opened again, so the store reopens the file:
-//! a failed write does not make the next one fail. This module does not depend on searching.
+//! a failed write does not make the next one fail. redb panics on some damaged pages; such a panic is
+//! an error of the call too, and the file is reopened. This module does not depend on searching.
 //!
 //! Tables of format 1, file `library.redb`:
 //!
 //! | table | key | value |
 //! |---|---|---|
 //! | `meta` | `"format"` | 1 |
-//! | `meta` | `"library"` | a random number that identifies the segment files of this library |
+//! | `meta` | `"library"` | a random number, the identity of this library; also in its segment files |
 //! | `meta` | `"next_id"` | number of the next image; a number is never reused |
 //! | `hashes` | BLAKE3 of the file, 32 bytes | number (u32) |
 //! | `signs` | sign (u64) | number (u32) |
@@ -19,32 +20,42 @@
 //! | `thumbnails` | number (u32) | JPEG |
 //!
 //! Features and thumbnails have tables of their own, so that a listing reads 150 bytes per image
-//! instead of 20 kB, and an open 7 kB.
+//! instead of 20 kB, and an open 7 kB. The file `library.id` has the identity too (`store::marker`):
+//! a lost library file is an error, not an empty library.
 
 mod batch;
 mod changes;
 mod error;
 #[cfg(test)]
 pub(crate) mod failing_disk;
+mod marker;
 mod record;
 mod requests;
 mod snapshot;
 mod tables;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase};
+
+use crate::identity::LibraryId;
 
 pub(crate) use batch::Batch;
 pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
+pub(crate) use marker::INDEX_FOLDER;
 pub(crate) use record::StoredRecord;
 pub use requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
 pub(crate) use snapshot::Snapshot;
 
+use error::caught;
+use marker::{MARKER_NAME, Marker, create_private};
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 
 const FILE_NAME: &str = "library.redb";
@@ -73,6 +84,33 @@ pub enum OpenError {
         dir: PathBuf,
         /// The format of the library.
         found: u64,
+    },
+    /// The directory belongs to a library, but its database file is missing or empty.
+    #[error(
+        "the library in `{}` is lost: `{FILE_NAME}` is missing or empty beside `{trace}`; mount its \
+         volume or restore the file from a backup, or delete the files of the folder to start an \
+         empty library",
+        dir.display()
+    )]
+    Lost {
+        /// The library's directory.
+        dir: PathBuf,
+        /// The file that shows that there was a library.
+        trace: &'static str,
+    },
+    /// The database file is that of another library than the directory's.
+    #[error(
+        "`{}` belongs to library {expected}, but its `{FILE_NAME}` is library {found}: restore the \
+         right file, or delete `{MARKER_NAME}` to use this one",
+        dir.display()
+    )]
+    OtherLibrary {
+        /// The library's directory.
+        dir: PathBuf,
+        /// The identity in the marker file.
+        expected: String,
+        /// The identity in the database file.
+        found: LibraryId,
     },
     /// The directory or the database file cannot be used.
     #[error("the library in `{}` cannot be opened", dir.display())]
@@ -119,14 +157,42 @@ impl Store {
         fs::create_dir_all(dir).map_err(|error| storage(error.into()))?;
 
         let path = dir.join(FILE_NAME);
+        let marker = Marker::of(dir);
+        let is_new = match fs::metadata(&path) {
+            Ok(file) => file.len() == 0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(storage(error.into())),
+        };
+        if is_new {
+            reject_lost(dir)?;
+            create_private(OpenOptions::new().create(true).truncate(false), &path)
+                .map_err(|error| storage(error.into()))?;
+        }
         let file = path.clone();
         let opener = move || {
+            // Does not create the file: one that vanishes later must not become an empty library.
+            let file = OpenOptions::new().read(true).write(true).open(&file)?;
             Database::builder()
                 .set_cache_size(cache_bytes)
-                .create(&file)
+                .create_with_backend(FileBackend::new(file)?)
         };
         let store = Self::with_opener(dir, path, Box::new(opener))?;
-        // The directory entry must survive a power cut too, not only the file's content.
+
+        let id = store
+            .read(|snapshot| snapshot.library_id())
+            .map_err(storage)?;
+        match marker.read().map_err(|error| storage(error.into()))? {
+            Some(expected) if expected != id.to_string() => {
+                return Err(OpenError::OtherLibrary {
+                    dir: dir.to_owned(),
+                    expected,
+                    found: id,
+                });
+            }
+            Some(_) => {}
+            None => marker.write(id).map_err(|error| storage(error.into()))?,
+        }
+        // The directory entries must survive a power cut too, not only the content of the files.
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(|error| storage(error.into()))?;
@@ -136,20 +202,22 @@ impl Store {
     /// Opens a library with any way to open its database; tests pass one with a failing disk.
     fn with_opener(dir: &Path, path: PathBuf, opener: Opener) -> Result<Self, OpenError> {
         let dir = dir.to_owned();
-        let database = match opener() {
+        let storage = |source| OpenError::Storage {
+            dir: dir.clone(),
+            source,
+        };
+        let database = match caught(|| Ok(opener())).map_err(storage)? {
             Ok(database) => database,
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse { dir }),
-            Err(error) => {
-                return Err(OpenError::Storage {
-                    dir,
-                    source: error.into(),
-                });
-            }
+            Err(error) => return Err(storage(error.into())),
         };
-        match format_of(&database) {
-            Ok(FORMAT) => {}
-            Ok(found) => return Err(OpenError::Format { dir, found }),
-            Err(source) => return Err(OpenError::Storage { dir, source }),
+        match caught(|| format_of(&database)).map_err(storage)? {
+            Some(FORMAT) => {}
+            Some(found) => return Err(OpenError::Format { dir, found }),
+            None => {
+                reject_lost(&dir)?;
+                caught(|| create_tables(&database)).map_err(storage)?;
+            }
         }
         let state = RwLock::new(FileState {
             database: Handle::Open(database),
@@ -172,7 +240,10 @@ impl Store {
         let snapshot = Snapshot::of(database(&state)?);
         drop(state);
 
-        let result = snapshot.and_then(|snapshot| read(&snapshot));
+        let result = snapshot.and_then(|snapshot| {
+            let result = read(&snapshot);
+            snapshot.close().and(result)
+        });
         self.recover_from(&result, opening);
         result
     }
@@ -188,7 +259,8 @@ impl Store {
     ) -> Result<Changes, StoreError> {
         let state = self.opened()?;
         let opening = state.opening;
-        let result = database(&state).and_then(|database| commit(database, capacity, write));
+        let result =
+            database(&state).and_then(|database| caught(|| commit(database, capacity, write)));
         drop(state);
 
         self.recover_from(&result, opening);
@@ -202,10 +274,8 @@ impl Store {
 
     /// Closes the file; all later calls return [`StoreError::Closed`].
     pub(crate) fn close(&self) {
-        self.state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .database = Handle::Closed;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        release(&mut state.database, Handle::Closed);
     }
 
     /// Waits until no other thread reopens the file, and reopens it after a failure.
@@ -220,9 +290,11 @@ impl Store {
         Ok(self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reopens the file after a failed disk operation, from which redb does not recover.
+    /// Reopens the file after a failed disk operation or a panic, from which redb does not recover.
     fn recover_from<T>(&self, result: &Result<T, StoreError>, opening: u64) {
-        if let Err(StoreError::DiskFull | StoreError::Io { .. }) = result {
+        if let Err(StoreError::DiskFull | StoreError::Io { .. } | StoreError::Panicked { .. }) =
+            result
+        {
             // If this fails too, the handle remains lost, and the next call returns its own error.
             let _ = self.reopen(opening);
         }
@@ -234,11 +306,21 @@ impl Store {
             return Ok(());
         }
         // The old handle holds the lock of the file, so it is dropped first.
-        state.database = Handle::Lost;
-        state.database = Handle::Open((self.opener)()?);
+        release(&mut state.database, Handle::Lost);
+        state.database = Handle::Open(caught(|| Ok((self.opener)()?))?);
         state.opening += 1;
         Ok(())
     }
+}
+
+/// Replaces the handle of an open file; redb may panic where it closes a damaged one.
+fn release(handle: &mut Handle, next: Handle) {
+    let old = mem::replace(handle, next);
+    // The file is given up in any case, and the panic is logged.
+    let _ = caught(|| {
+        drop(old);
+        Ok(())
+    });
 }
 
 fn database<'a>(state: &'a RwLockReadGuard<'_, FileState>) -> Result<&'a Database, StoreError> {
@@ -271,17 +353,29 @@ fn commit(
     Ok(changes)
 }
 
-/// Returns the format of a file; creates all tables in a new one.
-fn format_of(database: &Database) -> Result<u64, StoreError> {
+/// Returns an error if the directory without a usable database file belonged to a library.
+fn reject_lost(dir: &Path) -> Result<(), OpenError> {
+    Marker::of(dir).trace_of_library().map_or(Ok(()), |trace| {
+        Err(OpenError::Lost {
+            dir: dir.to_owned(),
+            trace,
+        })
+    })
+}
+
+/// Returns the format of a file; `None` for one without tables.
+fn format_of(database: &Database) -> Result<Option<u64>, StoreError> {
     let read = database.begin_read()?;
-    let mut tables = read.list_tables()?.peekable();
-    if tables.peek().is_some() {
-        let meta = read.open_table(META)?;
-        return meta
-            .get("format")?
-            .map(|format| format.value())
-            .ok_or_else(|| StoreError::damaged("the library's format is missing"));
+    if read.list_tables()?.next().is_none() {
+        return Ok(None);
     }
+    let format = read.open_table(META)?.get("format")?;
+    format
+        .map(|format| Some(format.value()))
+        .ok_or_else(|| StoreError::damaged("the library's format is missing"))
+}
+
+fn create_tables(database: &Database) -> Result<(), StoreError> {
     let write = database.begin_write()?;
     let mut meta = write.open_table(META)?;
     meta.insert("format", FORMAT)?;
@@ -293,7 +387,7 @@ fn format_of(database: &Database) -> Result<u64, StoreError> {
     write.open_table(FEATURES)?;
     write.open_table(THUMBNAILS)?;
     write.commit()?;
-    Ok(FORMAT)
+    Ok(())
 }
 
 /// Returns a random number: the keys of the standard library's hasher are random.

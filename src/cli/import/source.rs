@@ -133,6 +133,10 @@ impl Finder<'_> {
         if !self.seen.insert(path.to_owned()) {
             return;
         }
+        // A read of a pipe, socket or device may block for ever.
+        if !metadata.is_file() {
+            return self.reject(path, "not a regular file");
+        }
         let Some(name) = path.to_str() else {
             return self.reject(path, "the name is not UTF-8");
         };

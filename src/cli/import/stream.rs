@@ -237,8 +237,12 @@ async fn to_message(item: &Item) -> Result<v1::AddImagesItem, Failure> {
     })
 }
 
-/// Reads up to one byte past the limit, since the file may have grown.
+/// Reads up to one byte past the limit, since the file may have grown. An open of a pipe would block
+/// until another process writes to it.
 async fn read_limited(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
     let file = tokio::fs::File::open(path).await?;
     let mut content = Vec::new();
     file.take(MAX_FILE_BYTES + 1)

@@ -21,15 +21,20 @@ pub(super) fn added(response: Result<AddResponse>) -> Result<Added> {
     }
 }
 
-/// Converts the response to a search, without the matches below `min_score`.
+/// Converts the response to a search: at most `limit` matches, none below `min_score`.
 ///
 /// # Errors
 ///
 /// `VendorProtocol` for an unusable sign or score.
-pub(super) fn page(response: SearchResponse, min_score: f64) -> Result<SearchResults> {
+pub(super) fn page(
+    response: SearchResponse,
+    limit: usize,
+    min_score: f64,
+) -> Result<SearchResults> {
     let received = response.result.len();
-    let mut matches = Vec::with_capacity(received);
-    for hit in response.result {
+    let expected = received.min(limit);
+    let mut matches = Vec::with_capacity(expected);
+    for hit in response.result.into_iter().take(limit) {
         if hit.score.is_nan() {
             return Err(unusable("score"));
         }
@@ -38,7 +43,7 @@ pub(super) fn page(response: SearchResponse, min_score: f64) -> Result<SearchRes
         }
     }
     // Scores fall, so behind a match below `min_score` no other is above it.
-    let has_more = response.has_more && matches.len() == received;
+    let has_more = (response.has_more || received > limit) && matches.len() == expected;
     Ok(SearchResults {
         matches,
         has_more,

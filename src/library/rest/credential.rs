@@ -187,13 +187,23 @@ fn fetch(
                 .await?;
             let deadline = Instant::now() + timeout;
             let request = async {
-                let response = client.post(url, form, deadline, &Arc::new(permit)).await?;
-                parse::token_grant(&response)
+                let posted = client.post(url, form, deadline, &Arc::new(permit)).await;
+                parse::token_grant(&posted.map_err(|error| no_token_in_time(error, timeout))?)
             };
             attempts.record("token", None, request).await
         }
         .boxed()
     }))
+}
+
+/// Reports a passed deadline of the fetch as an outage: it is not the deadline of any caller, and
+/// callers may retry after the backoff.
+fn no_token_in_time(error: Error, timeout: Duration) -> Error {
+    if error.kind() != Kind::DeadlineExceeded {
+        return error;
+    }
+    let message = format!("the token endpoint did not respond within {timeout:?}");
+    Error::new(Kind::VendorUnavailable, message).with_source(error)
 }
 
 /// The keys are sent in the body, as the vendor's Java and Node SDKs do, so that

@@ -46,7 +46,7 @@ pub(super) fn is_api_error(response: &Response) -> bool {
 /// otherwise like [`response`].
 pub(super) fn token_grant(received: &Response) -> Result<TokenGrant> {
     if received.status == StatusCode::OK
-        && let Ok(grant) = serde_json::from_slice(&received.body)
+        && let Ok(grant) = read_response(&received.body)
     {
         return Ok(grant);
     }

@@ -183,6 +183,8 @@ impl fmt::Debug for Jwks {
 
 fn client() -> Result<reqwest::Client> {
     reqwest::Client::builder()
+        // The gateway reads no configuration from proxy variables of the environment.
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(FETCH_TIMEOUT)
         .build()

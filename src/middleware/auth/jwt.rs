@@ -72,6 +72,12 @@ impl JwtVerifier {
     /// Verifies a token and returns the tenant that it names.
     pub(super) async fn verify(self, token: String) -> Result<Arc<Tenant>> {
         let header = decode_header(&token).map_err(|_| invalid("the token cannot be read"))?;
+        // Extensions that must be understood, and none is (RFC 7515 4.1.11).
+        if header.crit.is_some() {
+            return Err(invalid(
+                "the token has a `crit` header, which is not supported",
+            ));
+        }
         if !ALGORITHMS.contains(&header.alg) {
             return Err(invalid("the token's algorithm is not accepted"));
         }
@@ -93,6 +99,10 @@ impl JwtVerifier {
             decode(&token, key.decoding(), &self.validation(header.alg))
                 .map_err(|error| rejection(error.kind()))?
                 .claims;
+        // The library also accepts a list of issuers; RFC 7519 4.1.1 has one string.
+        if !claims.get("iss").is_some_and(Value::is_string) {
+            return Err(invalid("the token's `iss` is not a string"));
+        }
         let tenant = claims
             .get(&self.0.tenant_claim)
             .and_then(Value::as_str)

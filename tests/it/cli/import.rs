@@ -274,6 +274,34 @@ async fn files_that_cannot_be_sent_are_failures_and_the_import_continues() {
 }
 
 #[tokio::test]
+async fn a_pipe_is_skipped_and_counted_and_does_not_block_the_import() {
+    let double = Double::start();
+    let folder = images(2, 100);
+    let pipe = folder.path().join("pipe.png");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let manifest = folder.path().join("m.jsonl");
+    std::fs::write(&manifest, "{\"path\":\"pipe.png\"}\n").unwrap();
+
+    let folder_import = samegate(&double, &["import", path(&folder)]).await;
+    let pipe_import = samegate(&double, &["import", pipe.to_str().unwrap()]).await;
+    let manifest = ["import", "--manifest", manifest.to_str().unwrap()];
+    let manifest_import = samegate(&double, &manifest).await;
+
+    assert!(
+        folder_import
+            .err
+            .contains("2 added, 0 already stored, 1 failed"),
+        "{folder_import:?}"
+    );
+    for ran in [folder_import, pipe_import, manifest_import] {
+        assert_eq!(ran.exit, Exit::Failed, "{ran:?}");
+        assert!(ran.err.contains("1 failed"), "{ran:?}");
+        assert!(ran.err.contains("not a regular file"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_manifest_names_files_and_urls() {
     let double = Double::start();
     let folder = images(1, 100);

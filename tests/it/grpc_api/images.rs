@@ -96,6 +96,8 @@ async fn an_image_is_updated_and_deleted_by_its_sign() {
         (library.library.as_str(), library.image_count),
         ("default", 0)
     );
+    assert!(u64::from_str_radix(&library.id, 16).is_ok_and(|id| id != 0));
+    assert_eq!(library.id.len(), 16);
 }
 
 #[tokio::test]

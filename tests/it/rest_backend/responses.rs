@@ -181,6 +181,9 @@ async fn a_body_that_is_no_response_of_the_api_is_never_a_success() {
         "<html>busy</html>",
         "{\"result\":\"ok\"}",
         "{\"log_id\":1,\"error_code\":\"SDK100\"}",
+        "{\"error_code\":null,\"log_id\":1,\"cont_sign\":\"1,2\",\"result\":[]}",
+        "{\"error_code\":{},\"log_id\":1,\"cont_sign\":\"1,2\",\"result\":[]}",
+        "{\"error_code\":true,\"log_id\":1,\"cont_sign\":\"1,2\",\"result\":[]}",
     ] {
         let vendor = Vendor::start().await;
         for op in [Operation::Add, Operation::Search, Operation::Update] {
@@ -195,6 +198,40 @@ async fn a_body_that_is_no_response_of_the_api_is_never_a_success() {
         for outcome in outcomes {
             assert_eq!(outcome.expect_err(body).kind(), Kind::VendorProtocol);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_token_with_an_unreadable_error_code_is_not_used() {
+    let vendor = Vendor::start().await;
+    let body = "{\"error_code\":null,\"access_token\":\"24.t\",\"expires_in\":1000}";
+    vendor.script(Operation::Token, Fault::json(body));
+
+    let error = add(&library(&vendor), png(1), "a").await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::VendorProtocol);
+}
+
+#[tokio::test]
+async fn matches_beyond_the_requested_number_are_cut() {
+    let hit = |score| format!("{{\"cont_sign\":\"1,2\",\"score\":{score},\"brief\":\"\"}}");
+    let body = format!(
+        "{{\"log_id\":1,\"result_num\":3,\"result\":[{},{},{}],\"has_more\":false}}",
+        hit(0.9),
+        hit(0.8),
+        hit(0.7)
+    );
+    let (_vendor, library) = vendor_returning(Operation::Search, &body).await;
+    for (limit, min_score, count, has_more) in
+        [(2, 0.0, 2, true), (3, 0.0, 3, false), (2, 0.85, 1, false)]
+    {
+        let window = (0, limit);
+        let image = RawSource::Content(png(1));
+        let query = Search::new(image, &[], TagLogic::And, window, min_score).unwrap();
+
+        let page = library.search(&call(), query).await.unwrap();
+
+        assert_eq!((page.matches.len(), page.has_more), (count, has_more));
     }
 }
 

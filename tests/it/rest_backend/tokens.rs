@@ -94,6 +94,25 @@ async fn an_expired_token_is_never_sent() {
 }
 
 #[tokio::test]
+async fn a_token_endpoint_that_hangs_is_an_outage_with_a_time_to_retry() {
+    let vendor = Vendor::start().await;
+    let gate = Gate::closed();
+    vendor.always(Operation::Token, Fault::Head(gate.clone()));
+    let library = open(&config::Rest {
+        timeout: Duration::from_millis(100),
+        ..config(&vendor)
+    });
+
+    for _ in 0..2 {
+        let error = add(&library, png(1), "a").await.unwrap_err();
+
+        assert_eq!(error.kind(), Kind::VendorUnavailable);
+        assert!(error.retry_after().is_some());
+    }
+    assert_eq!(vendor.token_requests(), 1, "the backoff runs");
+}
+
+#[tokio::test]
 async fn a_rejected_token_is_refreshed_once_and_the_call_sent_once_more() {
     for code in [13, 100, 110, 111] {
         let vendor = Vendor::start().await;

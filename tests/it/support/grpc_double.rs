@@ -344,6 +344,7 @@ impl SameImageService for Service {
             image_count: self.0.lock().unwrap().stored.len() as u64,
             image_capacity: 500_000,
             size_bytes: 1_234_567,
+            id: "00c0ffee00c0ffee".to_owned(),
         }))
     }
 

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
@@ -110,6 +111,16 @@ impl Issuer {
         header.kid = Some(kid.to_owned());
         let key = EncodingKey::from_ec_der(self.key.serialized_der());
         encode(&header, claims, &key).unwrap()
+    }
+
+    /// Signs a token with exactly this header.
+    pub fn sign_with(&self, header: &str, claims: &Value) -> String {
+        let [header, claims] =
+            [header, &claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let message = format!("{header}.{claims}");
+        let key = EncodingKey::from_ec_der(self.key.serialized_der());
+        let signature = sign(message.as_bytes(), &key, Algorithm::ES256).unwrap();
+        format!("{message}.{signature}")
     }
 }
 

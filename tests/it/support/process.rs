@@ -52,9 +52,14 @@ struct Printed {
 impl Process {
     /// Starts with a configuration file in its own folder, which is also its working directory.
     pub async fn start(config: &str) -> Self {
+        Self::start_with(config, &[]).await
+    }
+
+    /// Starts like [`Process::start`], with these variables as its whole environment.
+    pub async fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("samegate.toml"), config).unwrap();
-        let (running, [grpc, rest, admin]) = Running::start(folder.path()).await;
+        let (running, [grpc, rest, admin]) = Running::start(folder.path(), variables).await;
         Process {
             grpc,
             rest,
@@ -72,7 +77,7 @@ impl Process {
     /// Starts it again in its folder, on other ports.
     pub async fn restart(&mut self) {
         let addresses;
-        (self.running, addresses) = Running::start(self.folder.path()).await;
+        (self.running, addresses) = Running::start(self.folder.path(), &[]).await;
         [self.grpc, self.rest, self.admin] = addresses;
     }
 
@@ -148,12 +153,13 @@ impl Process {
 }
 
 impl Running {
-    async fn start(folder: &Path) -> (Self, [SocketAddr; 3]) {
+    async fn start(folder: &Path, variables: &[(&str, &str)]) -> (Self, [SocketAddr; 3]) {
         let free = "127.0.0.1:0";
         let mut child = Command::new(env!("CARGO_BIN_EXE_samegate"))
             .args(["serve", "--config", "samegate.toml"])
             .args(["--grpc", free, "--rest", free, "--admin", free])
             .env_clear()
+            .envs(variables.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

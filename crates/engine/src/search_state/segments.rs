@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::identity::ImageId;
+use crate::identity::{ImageId, LibraryId};
 use crate::index::Segment;
 
 const EXTENSION: &str = "segment";
@@ -20,7 +20,7 @@ const EXTENSION: &str = "segment";
 pub(super) struct Segments {
     folder: PathBuf,
     /// Identifies the segments of this library, in case files of another one were copied here.
-    pub(super) library: u64,
+    pub(super) library: LibraryId,
     next: AtomicU64,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct LoadedSegments {
 
 impl Segments {
     /// Opens the folder; creates it if it does not exist.
-    pub(super) fn open(folder: PathBuf, library: u64) -> io::Result<Self> {
+    pub(super) fn open(folder: PathBuf, library: LibraryId) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         Ok(Self {
             folder,
@@ -60,7 +60,7 @@ impl Segments {
         // The newest first: after a crash between the write of a merged segment and the deletion of
         // the old ones, the old ones have no image that the merged one does not have.
         for (_, path) in self.files()?.iter().rev() {
-            let segment = match Segment::open(path, self.library) {
+            let segment = match Segment::open(path, self.library.as_raw()) {
                 Ok(segment) if segment.ids().all(|id| id < next_id) => segment,
                 // A restored backup does not have these images and will use their numbers for
                 // other images.

@@ -154,7 +154,7 @@ fn a_segment_that_is_deleted_damaged_or_truncated_is_rebuilt() {
 
         assert_eq!(library.state.index().images(), 110);
         let file = library.only_file();
-        assert!(crate::index::Segment::open(&file, library.state.segments.library).is_ok());
+        assert!(crate::index::Segment::open(&file, library.state.library_id().as_raw()).is_ok());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The errors of reading and writing the database file.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 
 use crate::tags::MAX_TAGS;
 
@@ -28,6 +29,12 @@ pub enum StoreError {
         /// What was found.
         reason: String,
     },
+    /// The database library panicked, as it does on damaged pages: restore the file from a backup.
+    #[error("the database is damaged: reading it failed with `{reason}`")]
+    Panicked {
+        /// The message of the panic.
+        reason: String,
+    },
     /// The library has used all 2^32 image numbers: copy it into a new one.
     #[error("the library has used up its image numbers")]
     OutOfNumbers,
@@ -42,6 +49,21 @@ impl StoreError {
             reason: reason.into(),
         }
     }
+}
+
+/// Runs calls of redb, which panics on damaged pages; a panic becomes an error.
+///
+/// After such an error the file must be reopened, because locks of redb may be poisoned.
+pub(super) fn caught<T>(calls: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    panic::catch_unwind(AssertUnwindSafe(calls)).unwrap_or_else(|payload| {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|message| (*message).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned());
+        let reason = message.unwrap_or_else(|| "a panic without a message".to_owned());
+        tracing::error!(error = reason, "library file damaged");
+        Err(StoreError::Panicked { reason })
+    })
 }
 
 impl From<redb::Error> for StoreError {

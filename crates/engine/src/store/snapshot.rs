@@ -1,11 +1,14 @@
 //! Reads the last committed state of the library.
+//!
+//! Each read turns a panic of redb on a damaged page into an error. A panic elsewhere in a search is
+//! no error of the library file.
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 
-use crate::identity::{ContentHash, ImageId, Sign};
+use crate::identity::{ContentHash, ImageId, LibraryId, Sign};
 
 use super::changes::ImageSummary;
-use super::error::StoreError;
+use super::error::{StoreError, caught};
 use super::record::StoredRecord;
 use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 
@@ -23,35 +26,41 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn of(database: &Database) -> Result<Self, StoreError> {
-        let transaction = database.begin_read()?;
-        Ok(Self {
-            hashes: transaction.open_table(HASHES)?,
-            signs: transaction.open_table(SIGNS)?,
-            records: transaction.open_table(RECORDS)?,
-            features: transaction.open_table(FEATURES)?,
-            meta: transaction.open_table(META)?,
-            transaction,
+        caught(|| {
+            let transaction = database.begin_read()?;
+            Ok(Self {
+                hashes: transaction.open_table(HASHES)?,
+                signs: transaction.open_table(SIGNS)?,
+                records: transaction.open_table(RECORDS)?,
+                features: transaction.open_table(FEATURES)?,
+                meta: transaction.open_table(META)?,
+                transaction,
+            })
         })
     }
 
     pub(crate) fn by_content(&self, content: &ContentHash) -> Result<Option<ImageId>, StoreError> {
-        Ok(self.hashes.get(content.as_raw())?.map(|id| id.value()))
+        caught(|| Ok(self.hashes.get(content.as_raw())?.map(|id| id.value())))
     }
 
     pub(crate) fn by_sign(&self, sign: Sign) -> Result<Option<ImageId>, StoreError> {
-        Ok(self.signs.get(sign.as_raw())?.map(|id| id.value()))
+        caught(|| Ok(self.signs.get(sign.as_raw())?.map(|id| id.value())))
     }
 
     pub(crate) fn record(&self, id: ImageId) -> Result<Option<StoredRecord>, StoreError> {
-        let Some(bytes) = self.records.get(id)? else {
-            return Ok(None);
-        };
-        StoredRecord::decode(bytes.value()).map(Some)
+        caught(|| {
+            let Some(bytes) = self.records.get(id)? else {
+                return Ok(None);
+            };
+            StoredRecord::decode(bytes.value()).map(Some)
+        })
     }
 
     pub(crate) fn thumbnail(&self, id: ImageId) -> Result<Option<Vec<u8>>, StoreError> {
-        let thumbnails = self.transaction.open_table(THUMBNAILS)?;
-        Ok(thumbnails.get(id)?.map(|jpeg| jpeg.value().to_vec()))
+        caught(|| {
+            let thumbnails = self.transaction.open_table(THUMBNAILS)?;
+            Ok(thumbnails.get(id)?.map(|jpeg| jpeg.value().to_vec()))
+        })
     }
 
     /// Reads every record, in the order of image numbers: about 150 bytes of disk per image.
@@ -59,17 +68,19 @@ impl Snapshot {
         &self,
         mut each: impl FnMut(ImageSummary),
     ) -> Result<(), StoreError> {
-        for row in self.records.iter()? {
-            let (id, bytes) = row?;
-            let record = StoredRecord::decode(bytes.value())?;
-            each(ImageSummary {
-                id: id.value(),
-                pdq: record.pdq,
-                pdq_quality: record.pdq_quality,
-                tags: record.tags,
-            });
-        }
-        Ok(())
+        caught(|| {
+            for row in self.records.iter()? {
+                let (id, bytes) = row?;
+                let record = StoredRecord::decode(bytes.value())?;
+                each(ImageSummary {
+                    id: id.value(),
+                    pdq: record.pdq,
+                    pdq_quality: record.pdq_quality,
+                    tags: record.tags,
+                });
+            }
+            Ok(())
+        })
     }
 
     /// Passes the stored features of an image to `read`; returns `None` when it has none.
@@ -78,18 +89,31 @@ impl Snapshot {
         id: ImageId,
         read: impl FnOnce(&[u8]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let record = self.features.get(id)?;
-        record.map(|record| read(record.value())).transpose()
+        caught(|| {
+            let record = self.features.get(id)?;
+            record.map(|record| read(record.value())).transpose()
+        })
     }
 
     /// Returns the number of the next image: neither it nor a higher number was ever used.
     pub(crate) fn next_id(&self) -> Result<u64, StoreError> {
-        Ok(self.meta.get("next_id")?.map_or(0, |next| next.value()))
+        caught(|| Ok(self.meta.get("next_id")?.map_or(0, |next| next.value())))
     }
 
-    /// Returns the number that identifies this library.
-    pub(crate) fn library(&self) -> Result<u64, StoreError> {
-        let library = self.meta.get("library")?.map(|library| library.value());
-        library.ok_or_else(|| StoreError::damaged("the library's number is missing"))
+    /// Returns the identity of this library.
+    pub(crate) fn library_id(&self) -> Result<LibraryId, StoreError> {
+        let id = caught(|| {
+            let library = self.meta.get("library")?;
+            Ok(library.map(|library| LibraryId::from_raw(library.value())))
+        })?;
+        id.ok_or_else(|| StoreError::damaged("the library's number is missing"))
+    }
+
+    /// Ends the read; dropping it does the same, but may panic.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        caught(|| {
+            drop(self);
+            Ok(())
+        })
     }
 }
