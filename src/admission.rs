@@ -106,8 +106,8 @@ impl InFlightBudget {
         })
     }
 
-    /// Waits for the permit of an item of a bulk load. Waiting loads have no order among them,
-    /// and single calls do not queue behind them.
+    /// Waits for the permit of an item of a bulk load. Waiting loads have no order among them, and
+    /// single calls do not queue behind them.
     pub async fn acquire(&self, bytes: usize) -> Permit {
         loop {
             // More than the whole share would wait forever; alone, such an item may pass.

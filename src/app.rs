@@ -118,8 +118,8 @@ impl App {
 
     /// Serves until `shutdown`, then drains and closes the libraries.
     ///
-    /// `shutdown` returns the length of the lame duck period: for how long calls are still
-    /// accepted while probes already report "not ready".
+    /// `shutdown` returns the length of the lame duck period: for how long calls are still accepted
+    /// while probes already report "not ready".
     pub async fn run(self, shutdown: impl Future<Output = Duration>) {
         let limits = &self.config.limits;
         let options = |listener: &BoundListener, tls: Option<Tls>| server::Options {

@@ -17,6 +17,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod grpc;
+pub mod http_service;
 pub mod jitter;
 pub mod library;
 pub mod middleware;

@@ -1,8 +1,8 @@
 //! The contract of an image library, which every backend keeps.
 //!
-//! A library gets checked requests and owns everything behind them: storage, or
-//! a vendor with its access tokens and its rate limit. Rules that every backend
-//! keeps, and that one suite of tests checks for each:
+//! A library gets checked requests and owns everything behind them: storage, or a vendor with its
+//! access tokens and its rate limit. Rules that every backend keeps, and that one suite of tests
+//! checks for each:
 //!
 //! - content decides identity: the same bytes get the same sign, and adding
 //!   them again changes nothing and returns `existed`;
@@ -48,8 +48,7 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Changes the brief and/or tags of a stored image.
     async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
 
-    /// Deletes images; each sign has its own outcome, so a missing one does not
-    /// fail the call.
+    /// Deletes images; each sign has its own outcome, so a missing one does not fail the call.
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
 
     /// Returns the size of the library.
@@ -101,8 +100,7 @@ impl Libraries {
     ///
     /// # Errors
     ///
-    /// `LibraryNotFound`, the same for a library that does not exist and for
-    /// one of another tenant.
+    /// `LibraryNotFound`, the same for a library that does not exist and for one of another tenant.
     pub fn resolve<'a>(
         &'a self,
         tenant: &'a Tenant,

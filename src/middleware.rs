@@ -1,9 +1,9 @@
 //! The layers of both APIs, in the order in which a request meets them.
 //!
 //! [`same_origin`] is around each port, the admin port too, and rejects what web pages of other
-//! origins cause. [`outer`] wraps everything that an API serves; [`api`] wraps only the calls that reach a
-//! library. Health checks and reflection therefore need no exceptions by path, and a gateway that
-//! rejects calls still responds to probes.
+//! origins cause. [`outer`] wraps everything that an API serves; [`api`] wraps only the calls that
+//! reach a library. Health checks and reflection therefore need no exceptions by path, and a
+//! gateway that rejects calls still responds to probes.
 //!
 //! A layer that rejects a request does not know which API it guards: its [`Reject`] writes the
 //! error in the format of that API.
@@ -15,7 +15,6 @@ mod auth;
 mod body;
 mod deadline;
 mod guard;
-mod http_service;
 mod metrics;
 mod outcome;
 mod panic;

@@ -1,10 +1,9 @@
 //! Quotas of tenants: one decision about all limits of a call.
 //!
-//! A [`Store`] decides about a call and charges it when it is admitted: against
-//! all limits of the tenant, or against none. [`LocalStore`] counts in this
-//! process, [`RedisStore`] for all replicas, and [`FallbackStore`] decides while
-//! Redis is unavailable. A [`TenantLimiter`] is the quota of one tenant, for the
-//! layer around both APIs and for the items of a bulk load.
+//! A [`Store`] decides about a call and charges it when it is admitted: against all limits of the
+//! tenant, or against none. [`LocalStore`] counts in this process, [`RedisStore`] for all replicas,
+//! and [`FallbackStore`] decides while Redis is unavailable. A [`TenantLimiter`] is the quota of
+//! one tenant, for the layer around both APIs and for the items of a bulk load.
 
 mod fallback;
 mod gcra;
@@ -37,8 +36,7 @@ struct Inner {
     rejections: Rejections,
 }
 
-/// How often each tenant was over its quota, also in shadow mode; clones share
-/// the counts.
+/// How often each tenant was over its quota, also in shadow mode; clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Rejections(Arc<Mutex<BTreeMap<Arc<str>, u64>>>);
 
@@ -51,8 +49,8 @@ pub struct TenantLimiter {
 
 /// Opens the configured store.
 ///
-/// `max_call_time` bounds the time for which a call counts as concurrent: then
-/// the permits of a replica that crashed are free.
+/// `max_call_time` bounds the time for which a call counts as concurrent: then the permits of a
+/// replica that crashed are free.
 pub fn open(
     config: &config::Quota,
     redis: Option<&Redis>,
@@ -71,8 +69,7 @@ pub fn open(
 // === impl Quotas ===
 
 impl Quotas {
-    /// Enforces `limits` by a store, and counts its rejections; `shadow` admits
-    /// them.
+    /// Enforces `limits` by a store, and counts its rejections; `shadow` admits them.
     pub fn of(
         store: Arc<dyn Store>,
         limits: BTreeMap<String, Limits>,
@@ -99,8 +96,7 @@ impl Quotas {
 // === impl Rejections ===
 
 impl Rejections {
-    /// Returns the calls and items of bulk loads that were over a quota, by
-    /// tenant.
+    /// Returns the calls and items of bulk loads that were over a quota, by tenant.
     pub fn by_tenant(&self) -> BTreeMap<Arc<str>, u64> {
         self.lock().clone()
     }
@@ -121,9 +117,8 @@ impl TenantLimiter {
     ///
     /// # Errors
     ///
-    /// The kind of the limit that is reached, with the wait;
-    /// `QuotaStoreUnavailable` when the store is unavailable and the
-    /// configuration rejects calls then.
+    /// The kind of the limit that is reached, with the wait; `QuotaStoreUnavailable` when the store
+    /// is unavailable and the configuration rejects calls then.
     pub async fn acquire(&self, bytes: u64) -> Result<ConcurrencyPermit> {
         let Some((quotas, limits)) = self.counted() else {
             return Ok(ConcurrencyPermit::default());

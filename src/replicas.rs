@@ -1,7 +1,7 @@
 //! The Redis that replicas share: one connection, and the scripts that run there.
 //!
-//! Every response has a timeout, because calls wait for it. Errors contain their
-//! category only: a message may quote what was sent.
+//! Every response has a timeout, because calls wait for it. Errors contain their category only: a
+//! message may quote what was sent.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -18,13 +18,12 @@ pub use redis::{Script, ScriptInvocation};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 
-/// Timeout of a response: many times a round trip within a site. During an
-/// outage only one call a second waits for it.
+/// Timeout of a response: many times a round trip within a site. During an outage only one call a
+/// second waits for it.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time between two attempts to use a Redis that failed.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Minimum and maximum backoff between two attempts to connect; calls do not
-/// wait for it.
+/// Minimum and maximum backoff between two attempts to connect; calls do not wait for it.
 const RECONNECT_BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// A connection to Redis; clones share it.
@@ -42,8 +41,8 @@ struct Connection {
 // === impl Redis ===
 
 impl Redis {
-    /// Connects in the background. A Redis that is unavailable is no error here;
-    /// the first command fails.
+    /// Connects in the background. A Redis that is unavailable is no error here; the first command
+    /// fails.
     ///
     /// # Errors
     ///
@@ -98,8 +97,8 @@ impl Redis {
         let response = async {
             let mut connection = self.0.manager.clone();
             match call.invoke_async(&mut connection).await {
-                // The connection was closed, for example by a restart of Redis:
-                // the retry waits for a new one. At worst a call counts twice.
+                // The connection was closed, for example by a restart of Redis: the retry waits for
+                // a new one. At worst a call counts twice.
                 Err(error) if error.is_unrecoverable_error() => {
                     call.invoke_async(&mut connection).await
                 }
@@ -113,8 +112,8 @@ impl Redis {
         }
     }
 
-    /// Removes a name from a sorted set, in the background; if that fails, the
-    /// name is there until it expires.
+    /// Removes a name from a sorted set, in the background; if that fails, the name is there until
+    /// it expires.
     pub fn remove(&self, key: String, name: String) {
         let mut connection = self.0.manager.clone();
         in_background(async move {
@@ -132,16 +131,15 @@ impl fmt::Debug for Redis {
     }
 }
 
-/// Runs work in a task of its own. Without a runtime the process is ending, and
-/// the work is dropped.
+/// Runs work in a task of its own. Without a runtime the process is ending, and the work is
+/// dropped.
 pub fn in_background(work: impl Future<Output = ()> + Send + 'static) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(work);
     }
 }
 
-/// Returns a name that no other process has: 64 random bits of the standard
-/// library.
+/// Returns a name that no other process has: 64 random bits of the standard library.
 fn replica() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -1,37 +1,42 @@
 //! Accepts connections, serves them, and drains them at the end.
 //!
-//! A server gets a bound listener and a token: tests end it exactly as the signal does, and port
-//! 0 works everywhere. It knows nothing of the APIs; it serves any tower service.
+//! A server gets a bound listener and a token: tests end it exactly as the signal does, and port 0
+//! works everywhere. It knows nothing of the APIs; it serves any tower service.
 
 mod connection;
 mod options;
 mod preface;
-mod service;
 mod tls;
 
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http_body::Body;
+use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use options::Options;
-pub use service::ConnectionService;
 pub use tls::Tls;
 
 use crate::call::Closing;
+use crate::http_service::HttpService;
 
 /// Backoff after a failed accept: the process is out of descriptors or memory, and an immediate
 /// retry would only use CPU.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Serves `service` on `listener` until `draining`, then sends GOAWAY and waits for running
-/// calls, up to the limit.
+/// Serves `service` on `listener` until `draining`, then sends GOAWAY and waits for running calls,
+/// up to the limit.
 pub async fn serve(
     listener: TcpListener,
-    service: impl ConnectionService,
+    service: impl HttpService<
+        Incoming,
+        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+    >,
     options: Options,
     draining: CancellationToken,
 ) {

@@ -1,10 +1,9 @@
 //! The same_hq REST contract: paths, field names, bodies.
 //!
-//! The REST API writes these types and the rest backend reads them, so the format
-//! is defined once; tests read recorded responses of the vendor, so that both do
-//! not share one misunderstanding. Reading is lenient where the vendor's
-//! responses vary (numbers as strings, a boolean as a string, unknown fields);
-//! writing is strict.
+//! The REST API writes these types and the rest backend reads them, so the format is defined once;
+//! tests read recorded responses of the vendor, so that both do not share one misunderstanding.
+//! Reading is lenient where the vendor's responses vary (numbers as strings, a boolean as a string,
+//! unknown fields); writing is strict.
 
 mod operation;
 
@@ -25,8 +24,8 @@ pub const MAX_SIGNS_PER_CALL: usize = 100;
 /// Maximum length of the base64 text, escaped as a form value.
 pub const MAX_ENCODED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Maximum length of the vendor's message in an error, in characters. Our own
-/// limit, so that a gRPC status is small; the longest documented message has 52.
+/// Maximum length of the vendor's message in an error, in characters. Our own limit, so that a gRPC
+/// status is small; the longest documented message has 52.
 const MAX_ERROR_MESSAGE: usize = 200;
 
 /// A granted access token.
@@ -130,8 +129,7 @@ pub struct SearchHit {
     pub brief: String,
 }
 
-/// Parses the response to a call: a `T`, or the error in the body. The HTTP
-/// status is not relevant.
+/// Parses the response to a call: a `T`, or the error in the body. The HTTP status is not relevant.
 ///
 /// # Errors
 ///

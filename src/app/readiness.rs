@@ -56,8 +56,8 @@ async fn set_status(health: &HealthReporter, status: ServingStatus) {
     health.set_service_status(grpc::NAME, status).await;
 }
 
-/// Waits until every library has what its first call needs, up to `max_wait`: an outage of a
-/// vendor is no reason for one of the gateway.
+/// Waits until every library has what its first call needs, up to `max_wait`: an outage of a vendor
+/// is no reason for one of the gateway.
 async fn wait_for_libraries(libraries: &Libraries, max_wait: Duration) {
     let libraries = libraries.iter();
     let all = join_all(libraries.map(|(name, library)| wait_for_library(name, library)));

@@ -1,9 +1,9 @@
 //! Reloads the configuration while the gateway runs.
 //!
 //! Both APIs are built anew as a whole and swapped in one step each, so a request sees one
-//! configuration from start to end; running requests end with the old one. Libraries and ports
-//! stay as they are: changes to them are logged and apply after a restart. A configuration with
-//! errors is logged and changes nothing.
+//! configuration from start to end; running requests end with the old one. Libraries and ports stay
+//! as they are: changes to them are logged and apply after a restart. A configuration with errors
+//! is logged and changes nothing.
 
 use axum::Router;
 

@@ -1,9 +1,8 @@
 //! The backend of a library in the gateway's own engine, on the local disk.
 //!
-//! The engine is synchronous: decoding and searching run on the bounded CPU
-//! pool, and writes are queued to the engine's writer, which groups them and
-//! calls back once they are durable. An add of a duplicate costs one hash and
-//! one look-up; its image is never decoded.
+//! The engine is synchronous: decoding and searching run on the bounded CPU pool, and writes are
+//! queued to the engine's writer, which groups them and calls back once they are durable. An add of
+//! a duplicate costs one hash and one look-up; its image is never decoded.
 
 mod cpu;
 mod fetch;
@@ -44,8 +43,8 @@ impl EmbeddedBackend {
     ///
     /// # Errors
     ///
-    /// `Storage` when the folder is in use by another process, was written by
-    /// another version, or cannot be used; the message says which.
+    /// `Storage` when the folder is in use by another process, was written by another version, or
+    /// cannot be used; the message says which.
     pub fn open(config: &config::Embedded) -> Result<Self> {
         let options = engine::Options {
             capacity: config.capacity,
@@ -89,8 +88,8 @@ impl EmbeddedBackend {
         }
     }
 
-    /// Finds the target: an image means the stored one with the same bytes; a text
-    /// that is no sign of the engine means no image.
+    /// Finds the target: an image means the stored one with the same bytes; a text that is no sign
+    /// of the engine means no image.
     async fn target(&self, call: &Call, target: UpdateTarget) -> Result<engine::Target> {
         match target {
             UpdateTarget::Sign(sign) => named(&sign).ok_or_else(not_found),
@@ -289,8 +288,8 @@ fn look_up(engine: &engine::Engine, image: &ImageFile) -> Result<LookUp> {
     Ok(LookUp::New(Box::new(prepared)))
 }
 
-/// Queues a write and waits until it is durable. A write whose caller goes away
-/// is not cancelled: it may be half on the disk already.
+/// Queues a write and waits until it is durable. A write whose caller goes away is not cancelled:
+/// it may be half on the disk already.
 async fn write<T: Send + 'static>(
     queue: impl FnOnce(Box<dyn FnOnce(Result<T, engine::WriteError>) + Send>),
 ) -> Result<T> {
@@ -408,8 +407,8 @@ fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
     })
 }
 
-/// Returns a number for the operation, rising and unique in this process:
-/// microseconds since 1970 and a count, 19 digits like the vendor's.
+/// Returns a number for the operation, rising and unique in this process: microseconds since 1970
+/// and a count, 19 digits like the vendor's.
 fn log_id() -> u64 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let since_epoch = SystemTime::now()

@@ -1,8 +1,7 @@
 //! A span around every call of a library, with its operation and outcome.
 //!
-//! It wraps any backend, and sees neither images nor secrets: the span holds
-//! names, the reason of a failure and milliseconds. A call that is dropped
-//! before its end has the outcome `CANCELLED`.
+//! It wraps any backend, and sees neither images nor secrets: the span holds names, the reason of a
+//! failure and milliseconds. A call that is dropped before its end has the outcome `CANCELLED`.
 
 use std::sync::Arc;
 
@@ -118,8 +117,8 @@ impl Library for InstrumentedLibrary {
     }
 }
 
-/// Logs a failure that the operator has to look at, with its causes; the caller
-/// gets the message alone.
+/// Logs a failure that the operator has to look at, with its causes; the caller gets the message
+/// alone.
 fn log_failure(span: &Span, error: &Error) {
     if matches!(error.kind().origin(), Origin::Gateway | Origin::Vendor) {
         let reason = error.kind().reason();

@@ -1,9 +1,9 @@
 //! The backend of a library at a same_hq server, usually the vendor's.
 //!
-//! The fields of an operation are encoded as a form (`encode`, with the field
-//! names of `service`), and `upstream` sends it: credential, token, rate limit,
-//! circuit breaker, request, response, and retries where they help. `convert`
-//! makes a result of the response. Nothing here knows the APIs of the gateway.
+//! The fields of an operation are encoded as a form (`encode`, with the field names of `service`),
+//! and `upstream` sends it: credential, token, rate limit, circuit breaker, request, response, and
+//! retries where they help. `convert` makes a result of the response. Nothing here knows the APIs
+//! of the gateway.
 
 mod attempt;
 mod circuit_breaker;
@@ -43,8 +43,7 @@ use crate::replicas::Redis;
 use crate::telemetry::Metrics;
 use crate::wire::{AddResponse, LogResponse, Operation, SearchHit, SearchResponse};
 
-/// Matches that are checked for an image that is in the library: it is among the
-/// best ones.
+/// Matches that are checked for an image that is in the library: it is among the best ones.
 const BEST_MATCHES: u32 = 10;
 
 /// A library at a same_hq server.
@@ -56,14 +55,13 @@ pub struct RestBackend {
 // === impl RestBackend ===
 
 impl RestBackend {
-    /// Sets up the library; the first call sends the first request. Requests are
-    /// counted in `metrics` under `name`. With Redis, replicas share the rate
-    /// limit.
+    /// Sets up the library; the first call sends the first request. Requests are counted in
+    /// `metrics` under `name`. With Redis, replicas share the rate limit.
     ///
     /// # Errors
     ///
-    /// `VendorSetup` for a `base_url` that is no web address or for missing
-    /// credentials, `Internal` when TLS cannot be set up.
+    /// `VendorSetup` for a `base_url` that is no web address or for missing credentials, `Internal`
+    /// when TLS cannot be set up.
     pub fn new(
         config: &config::Rest,
         name: &str,
@@ -98,9 +96,8 @@ impl RestBackend {
         })
     }
 
-    /// Returns whether the image is stored with this sign and brief, as an add of
-    /// it leaves the library. A failure counts as no. The retry budget pays for
-    /// the search.
+    /// Returns whether the image is stored with this sign and brief, as an add of it leaves the
+    /// library. A failure counts as no. The retry budget pays for the search.
     async fn holds(&self, call: &Call, source: &ImageSource, sign: &str, brief: &str) -> bool {
         let window = [("pn", "0".to_owned()), ("rn", BEST_MATCHES.to_string())];
         let Ok(form) = Form::of(source, window.into()) else {

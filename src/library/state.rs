@@ -1,7 +1,7 @@
 //! The state of a library for operators.
 //!
-//! A snapshot, made without waiting; `/state` returns all of it and `/metrics`
-//! its numbers. It holds names, counts and times only.
+//! A snapshot, made without waiting; `/state` returns all of it and `/metrics` its numbers. It
+//! holds names, counts and times only.
 
 use serde::Serialize;
 
@@ -51,15 +51,14 @@ pub struct CredentialState {
     /// Calls that wait for a slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<u64>,
-    /// Whether its rate limit is shared with the other replicas at present; absent
-    /// where it is not configured to be.
+    /// Whether its rate limit is shared with the other replicas at present; absent where it is not
+    /// configured to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limit_shared: Option<bool>,
     /// State of its circuit breaker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerState>,
-    /// Whether some operation is in cool-down: a quota is used up, or the set-up is
-    /// wrong.
+    /// Whether some operation is in cool-down: a quota is used up, or the set-up is wrong.
     pub in_cooldown: bool,
     /// Requests that wait for the vendor's response.
     pub in_flight: u64,

@@ -1,9 +1,9 @@
 //! Load shedding: rejects calls for which the process has no memory left.
 //!
 //! A call reserves its declared length before its body is read. What arrives beyond that is
-//! reserved frame by frame; a call for which this fails is dropped while it runs, and rejected.
-//! The reservation ends when the handler has responded. The head of a stream is sent at once, so
-//! the items of a stream reserve for themselves.
+//! reserved frame by frame; a call for which this fails is dropped while it runs, and rejected. The
+//! reservation ends when the handler has responded. The head of a stream is sent at once, so the
+//! items of a stream reserve for themselves.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

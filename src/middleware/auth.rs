@@ -1,8 +1,8 @@
 //! Authenticates a call: determines its tenant, or rejects it.
 //!
-//! The check runs before anything reads the body, and adds the tenant to the request. Each API
-//! has its rule ([`by_credentials`], [`by_access_token`]); what counts as a credential and which
-//! tenant it proves is in [`Credentials`].
+//! The check runs before anything reads the body, and adds the tenant to the request. Each API has
+//! its rule ([`by_credentials`], [`by_access_token`]); what counts as a credential and which tenant
+//! it proves is in [`Credentials`].
 
 mod credentials;
 mod jwks;
@@ -32,9 +32,9 @@ pub fn by_credentials(credentials: Arc<Credentials>) -> Authenticate {
     Arc::new(move |head| credentials.identify(head))
 }
 
-/// The rule of the REST API: its access token, where a request carries one, else any credential
-/// of the gRPC API. A request without either is rejected by `authenticate`, in the words of the
-/// REST API.
+/// The rule of the REST API: its access token, where a request carries one, else any credential of
+/// the gRPC API. A request without either is rejected by `authenticate`, in the words of the REST
+/// API.
 pub fn by_access_token(
     has_token: impl Fn(&Parts) -> bool + Send + Sync + 'static,
     authenticate: impl Fn(&Parts) -> Result<Arc<Tenant>> + Send + Sync + 'static,

@@ -12,12 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Follows a body from its first frame to its end.
 pub trait BodyObserver: Send + Unpin + 'static {
-    /// Observes a frame before the reader gets it. On `Break` the reader never gets this frame
-    /// nor another one: the observer ends the call by other means.
+    /// Observes a frame before the reader gets it. On `Break` the reader never gets this frame nor
+    /// another one: the observer ends the call by other means.
     fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()>;
 
-    /// Observes the end of the body; may be called twice. Never called for a body that fails or
-    /// is dropped before its end.
+    /// Observes the end of the body; may be called twice. Never called for a body that fails or is
+    /// dropped before its end.
     fn on_end(&mut self) {}
 }
 

@@ -1,8 +1,8 @@
 //! Bounds the time of a call and passes the deadline to everything below.
 //!
-//! The deadline is the smaller of the client's (`grpc-timeout`) and ours. A unary call that
-//! exceeds it is dropped, with its upstream request, and gets `DEADLINE_EXCEEDED`; tonic by itself
-//! would return `CANCELLED`. The head of a stream is sent at once, so the stream itself ends at
+//! The deadline is the smaller of the client's (`grpc-timeout`) and ours. A unary call that exceeds
+//! it is dropped, with its upstream request, and gets `DEADLINE_EXCEEDED`; tonic by itself would
+//! return `CANCELLED`. The head of a stream is sent at once, so the stream itself ends at
 //! `Call::stream_deadline`.
 
 use std::sync::Arc;
@@ -44,8 +44,8 @@ impl Check for Deadlines {
 
 impl Hold for DeadlineHold {
     async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
-        // A timeout polls the call before the clock: without this check, a quick call whose time
-        // is over would start, and even succeed.
+        // A timeout polls the call before the clock: without this check, a quick call whose time is
+        // over would start, and even succeed.
         if self.0 > Instant::now()
             && let Ok(response) = tokio::time::timeout_at(self.0, response).await
         {

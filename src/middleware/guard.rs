@@ -2,8 +2,8 @@
 //!
 //! A [`Check`] decides from the head alone, before a byte of the body is read. It can add to the
 //! extensions of the request, observe the body and hold something until the call ends. A request
-//! that it rejects never reaches the inner service; the caller gets the error in the format of
-//! its API. All checks of an API run in one service and one allocation.
+//! that it rejects never reaches the inner service; the caller gets the error in the format of its
+//! API. All checks of an API run in one service and one allocation.
 
 use std::pin::pin;
 
@@ -13,8 +13,8 @@ use http::request::Parts;
 use super::api_info::Reject;
 use super::around::{Middleware, ResponseFuture};
 use super::body::{BodyObserver, ObservedBody};
-use super::http_service::HttpService;
 use crate::error::Error;
+use crate::http_service::HttpService;
 
 /// Decides whether the call of a request may run.
 pub trait Check: Clone + Send + Sync + 'static {

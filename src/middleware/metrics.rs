@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::api_info::ApiInfo;
 use super::around::{Middleware, ResponseFuture};
 use super::body::{BodyObserver, ObservedBody, data_bytes};
-use super::http_service::HttpService;
 use super::outcome::{CallOutcome, ResponseObserver};
 use crate::call::CallStats;
+use crate::http_service::HttpService;
 use crate::telemetry::{CallLabels, Metrics, OnOutcome, TraceId};
 
 /// Measures the calls of one API.

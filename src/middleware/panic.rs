@@ -1,8 +1,8 @@
 //! Turns a panic of a handler into an `INTERNAL` response; the process lives.
 //!
 //! Differs from the panic boundary of a task: the caller gets a response of its API instead of a
-//! reset stream. The panic's message is neither sent to the caller nor logged here, as it may
-//! quote data; the panic hook prints location and message once.
+//! reset stream. The panic's message is neither sent to the caller nor logged here, as it may quote
+//! data; the panic hook prints location and message once.
 
 use std::panic::AssertUnwindSafe;
 
@@ -11,8 +11,8 @@ use http::Request;
 
 use super::api_info::Reject;
 use super::around::{Middleware, ResponseFuture};
-use super::http_service::HttpService;
 use crate::error::{Error, Kind};
+use crate::http_service::HttpService;
 use crate::telemetry::Metrics;
 
 /// Responds to a panic with an internal error.

@@ -1,9 +1,9 @@
 //! Rejects calls that exceed the quota of their tenant.
 //!
 //! The quota is checked before the body is read, with the declared length of the body. A gRPC
-//! client declares none: the bytes that arrive are charged when the handler has responded, and
-//! the tenant is rejected while it owes more than it earns in a second. The head of a stream is
-//! sent at once, so the items of a stream are checked one by one.
+//! client declares none: the bytes that arrive are charged when the handler has responded, and the
+//! tenant is rejected while it owes more than it earns in a second. The head of a stream is sent at
+//! once, so the items of a stream are checked one by one.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

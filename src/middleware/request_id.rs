@@ -1,7 +1,7 @@
 //! Assigns an id to every request, for logs and responses.
 //!
-//! A caller's own `x-request-id` is kept when it is short printable ASCII, so that one id follows
-//! a request through several services. The response repeats it.
+//! A caller's own `x-request-id` is kept when it is short printable ASCII, so that one id follows a
+//! request through several services. The response repeats it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +11,8 @@ use futures_util::future::FutureExt;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::around::{Middleware, ResponseFuture};
-use super::http_service::HttpService;
 use crate::call::RequestId;
+use crate::http_service::HttpService;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum length of an id that a caller sends.

@@ -1,7 +1,7 @@
 //! Rejects what web pages of other origins cause, before anything else is done for a request.
 //!
-//! A browser sends requests to this machine and its network for every page that it shows. Two
-//! kinds of attack follow, and credentials do not help where a listener needs none:
+//! A browser sends requests to this machine and its network for every page that it shows. Two kinds
+//! of attack follow, and credentials do not help where a listener needs none:
 //!
 //! - DNS rebinding: the name of a page's own host resolves to the address of the gateway, so the
 //!   page is of the same origin and reads every response. Such a request names the foreign host:
@@ -25,8 +25,8 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::around::{Around, Middleware, ResponseFuture};
-use super::http_service::HttpService;
 use crate::config::Listen;
+use crate::http_service::HttpService;
 
 /// How the page that causes a request relates to its target (W3C Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -148,7 +148,8 @@ impl Policy {
         };
         if !self.serves(authority.host()) {
             // RFC 9110 sections 7.4 and 15.5.20: the target is none that this server is configured
-            // for. Not 403, which would say that the resource exists and is forbidden to the caller.
+            // for. Not 403, which would say that the resource exists and is forbidden to the
+            // caller.
             let message = "this host is not served here; listen.hosts lists more hosts\n";
             return Verdict::Reject(StatusCode::MISDIRECTED_REQUEST, message);
         }

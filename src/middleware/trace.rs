@@ -14,9 +14,9 @@ use tracing::{Instrument, Span};
 use super::api_info::ApiInfo;
 use super::around::{Middleware, ResponseFuture};
 use super::body::ObservedBody;
-use super::http_service::HttpService;
 use super::outcome::{CallOutcome, ResponseObserver};
 use crate::call::{CallStats, RequestId};
+use crate::http_service::HttpService;
 use crate::telemetry::{self, OnOutcome, TraceId, names::attribute};
 
 /// Opens a span for each request and logs how its call ended.

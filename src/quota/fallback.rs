@@ -1,7 +1,7 @@
 //! The quota store that decides while Redis is unavailable.
 //!
-//! After a failure Redis is not used for a second; then one call tries it again
-//! while the others use the fallback. Each change is logged once.
+//! After a failure Redis is not used for a second; then one call tries it again while the others
+//! use the fallback. Each change is logged once.
 
 use std::sync::Mutex;
 
@@ -40,8 +40,8 @@ impl FallbackStore {
         }
     }
 
-    /// Returns whether this call uses Redis; after a pause only the first call
-    /// does, since the others would wait for the same failure.
+    /// Returns whether this call uses Redis; after a pause only the first call does, since the
+    /// others would wait for the same failure.
     fn may_try(&self) -> bool {
         let Ok(mut retry_at) = self.retry_at.lock() else {
             return true;
@@ -84,8 +84,7 @@ impl FallbackStore {
         }
     }
 
-    /// Returns this replica's share of a quota, rounded up: a share of 0 would
-    /// reject every call.
+    /// Returns this replica's share of a quota, rounded up: a share of 0 would reject every call.
     fn share(&self, limits: &Limits) -> Limits {
         let share = |limit: Option<u64>| limit.map(|limit| limit.div_ceil(self.replicas));
         Limits {

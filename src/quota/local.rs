@@ -1,7 +1,7 @@
 //! The quota store in the memory of this process.
 //!
-//! Each replica admits the whole quota, and a restart loses the count of the day.
-//! The decision is a pure function of the counts and two clocks.
+//! Each replica admits the whole quota, and a restart loses the count of the day. The decision is a
+//! pure function of the counts and two clocks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,8 +131,8 @@ impl Counts {
             }
         }
         if let Some(rate) = limits.bytes_per_second {
-            // The size is often unknown at this point, so a call is admitted while
-            // the quota is not used up, and may cause a debt.
+            // The size is often unknown at this point, so a call is admitted while the quota is not
+            // used up, and may cause a debt.
             let rate = rate as f64;
             let wait = self.bytes.wait(now.monotonic, 1.0, rate, rate);
             if wait > SLACK_S {
@@ -146,8 +146,8 @@ impl Counts {
     }
 }
 
-/// Tolerance for rounding errors of seconds in `f64`; a caller that waits exactly
-/// as long as its rejection says must be admitted.
+/// Tolerance for rounding errors of seconds in `f64`; a caller that waits exactly as long as its
+/// rejection says must be admitted.
 const SLACK_S: f64 = 1e-6;
 
 /// Rounds up, so that a call is admitted after the wait.

@@ -1,8 +1,7 @@
 //! The quota store in Redis, for all replicas.
 //!
-//! One script decides about one call (`acquire.lua`), atomically and in Redis
-//! time. Concurrent calls are leases there, so those of a replica that crashed
-//! expire.
+//! One script decides about one call (`acquire.lua`), atomically and in Redis time. Concurrent
+//! calls are leases there, so those of a replica that crashed expire.
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,27 +8,26 @@ use async_trait::async_trait;
 pub use crate::config::TenantQuota as Limits;
 use crate::error::{Error, Kind, Result};
 
-/// Wait that a rejection by `concurrent` names: the end of a running call is
-/// unknown.
+/// Wait that a rejection by `concurrent` names: the end of a running call is unknown.
 pub(super) const CONCURRENCY_WAIT: Duration = Duration::from_secs(1);
 
 /// Counts the use of quotas and decides by them.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Decides about one call with `bytes` known bytes, and charges it when it is
-    /// admitted: against every limit, or against none.
+    /// Decides about one call with `bytes` known bytes, and charges it when it is admitted: against
+    /// every limit, or against none.
     ///
     /// # Errors
     ///
     /// `QuotaStoreUnavailable` when the store cannot decide.
     async fn acquire(&self, tenant: &str, limits: &Limits, bytes: u64) -> Result<Decision>;
 
-    /// Charges more bytes of an admitted call. A tenant may get into debt, and is
-    /// rejected until the debt is paid.
+    /// Charges more bytes of an admitted call. A tenant may get into debt, and is rejected until
+    /// the debt is paid.
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64);
 
-    /// Returns whether quotas are counted in the configured store at present, and
-    /// not in its fallback.
+    /// Returns whether quotas are counted in the configured store at present, and not in its
+    /// fallback.
     fn is_up(&self) -> bool {
         true
     }

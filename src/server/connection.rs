@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use http::Request;
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,12 +23,12 @@ use tower::ServiceExt;
 
 use super::options::Options;
 use super::preface::PrefaceStream;
-use super::service::ConnectionService;
 use super::tls::{self, Tls};
 use crate::call::{Closing, Peer};
+use crate::http_service::HttpService;
 
-/// Frames of 64 KiB instead of 16 halve the work for large images
-/// (measured: 300 kB calls, 485 → 411 CPU µs).
+/// Frames of 64 KiB instead of 16 halve the work for large images (measured: 300 kB calls, 485 →
+/// 411 CPU µs).
 const MAX_FRAME_BYTES: u32 = 64 * 1024;
 /// Flow control window of one stream: hyper's default; a smaller one costs 28 %.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -40,10 +41,9 @@ const MAX_STREAMS: u32 = 1024;
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// Maximum number of headers of one HTTP/1 request.
 const MAX_HEADERS: usize = 64;
-/// Streams that a client may reset before the server has read them, and streams that the server
-/// may reset for a client's violations, until the connection is closed (CVE-2023-44487,
-/// CVE-2025-8671). They are h2's own defaults, repeated here so that an update of h2 cannot change
-/// them.
+/// Streams that a client may reset before the server has read them, and streams that the server may
+/// reset for a client's violations, until the connection is closed (CVE-2023-44487, CVE-2025-8671).
+/// They are h2's own defaults, repeated here so that an update of h2 cannot change them.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 1024;
 /// Timeout for the first bytes of a client, for the handshake, and for the head of an HTTP/1
@@ -56,7 +56,10 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Serves one connection.
 pub(super) async fn serve(
     stream: TcpStream,
-    service: impl ConnectionService,
+    service: impl HttpService<
+        Incoming,
+        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+    >,
     options: &Options,
     closing: Closing,
 ) {
@@ -101,7 +104,10 @@ async fn handshake(
 async fn drive(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Option<Peer>,
-    service: impl ConnectionService,
+    service: impl HttpService<
+        Incoming,
+        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+    >,
     options: &Options,
     closing: Closing,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {

@@ -1,8 +1,8 @@
 //! Names of log fields, span attributes and metrics, in one list.
 //!
 //! They follow OpenTelemetry's semantic conventions where those have a name; OpenMetrics requires
-//! `_` instead of `.`, and the unit at the end. Tests compare the fields in use with [`FIELDS`], and
-//! the output of `/metrics`, dashboards and alerts with [`METRICS`].
+//! `_` instead of `.`, and the unit at the end. Tests compare the fields in use with [`FIELDS`],
+//! and the output of `/metrics`, dashboards and alerts with [`METRICS`].
 
 /// Names of the fields of log lines and spans. The macros of `tracing` require literal names, so a
 /// test compares every use with this list.

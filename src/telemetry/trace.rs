@@ -64,8 +64,8 @@ impl Traces {
         self.0.tracer(SERVICE_NAME)
     }
 
-    /// Exports the last spans. Blocks, up to a limit, so it must not be called by the last thread of
-    /// the runtime.
+    /// Exports the last spans. Blocks, up to a limit, so it must not be called by the last thread
+    /// of the runtime.
     pub(super) fn stop(&self) {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIMEOUT) {
             tracing::warn!(%error, "export of the last spans failed");
@@ -96,8 +96,8 @@ pub struct TraceId {
     pub is_sampled: bool,
 }
 
-/// Makes a span the root of this gateway's part of a trace, under the parent that the headers
-/// name, and names it by its method.
+/// Makes a span the root of this gateway's part of a trace, under the parent that the headers name,
+/// and names it by its method.
 ///
 /// Returns `None` without a tracer (tests that run the gateway in their process).
 pub fn enter_trace(

@@ -1,8 +1,8 @@
 //! Holds the sources against the rules in ARCHITECTURE.md.
 //!
-//! The code map there says which module imports which, and which module alone uses an outside crate;
-//! these tests read its tables. Files import each other in no circle, in the gateway and in the
-//! engine. A rule is a decision: change it in ARCHITECTURE.md, with the reason in the commit.
+//! The code map there says which module imports which, and which module alone uses an outside
+//! crate; these tests read its tables. Files import each other in no circle, in the gateway and in
+//! the engine. A rule is a decision: change it in ARCHITECTURE.md, with the reason in the commit.
 
 mod cycles;
 mod imports;

@@ -1,7 +1,6 @@
 //! The contract of `trait Library`, tested for every backend.
 //!
-//! A backend is added by one line at the end. No test here knows which backend it
-//! runs against.
+//! A backend is added by one line at the end. No test here knows which backend it runs against.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -183,8 +182,8 @@ async fn each_sign_of_a_deletion_has_its_outcome(fixture: Fixture) {
         .delete(signs(&[&one, &unknown, &strange, &two]))
         .await;
 
-    // The vendor returns one outcome for a batch, so a sign that was never stored
-    // may count as deleted beside others that were; one that was stored must.
+    // The vendor returns one outcome for a batch, so a sign that was never stored may count as
+    // deleted beside others that were; one that was stored must.
     let absent = Some(Kind::ImageNotFound);
     assert_eq!((outcomes.len(), outcomes[0], outcomes[3]), (4, None, None));
     assert!(

@@ -1,5 +1,5 @@
-//! Holds the documentation against what it describes: each key of the
-//! configuration and each error reason, with the numbers that it gives them.
+//! Holds the documentation against what it describes: each key of the configuration and each error
+//! reason, with the numbers that it gives them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,8 +8,8 @@ use samegate::config::{self, FIXED};
 use samegate::error::Kind;
 use samegate::telemetry::names::METRICS;
 
-/// Cells of the rows of all tables whose first cell is in backticks and
-/// whose number of columns is 4, by the first cell.
+/// Cells of the rows of all tables whose first cell is in backticks and whose number of columns is
+/// 4, by the first cell.
 pub(crate) fn rows(file: &str) -> BTreeMap<String, [String; 3]> {
     let text = read(file);
     let mut rows = BTreeMap::new();
@@ -58,8 +58,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Every key of config/default.toml that has a value of its own, those that
-/// are off by default too.
+/// Every key of config/default.toml that has a value of its own, those that are off by default too.
 fn keys() -> BTreeSet<String> {
     let on = |line: &str| match line.strip_prefix('#') {
         Some(setting) if setting.starts_with(|c: char| c != ' ') => setting.to_owned(),

@@ -13,8 +13,8 @@ use tonic_types::StatusExt;
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
 
-/// A gateway with the tenants `me` and `them`, each with a library and keys;
-/// theirs holds one image, with the sign in `secret`.
+/// A gateway with the tenants `me` and `them`, each with a library and keys; theirs holds one
+/// image, with the sign in `secret`.
 struct Two {
     gateway: Gateway,
     secret: String,

@@ -1,5 +1,5 @@
-//! Tests the fake vendor against the documentation of the real one, with a plain
-//! HTTP client: with a wrong fake, a wrong client would pass its tests.
+//! Tests the fake vendor against the documentation of the real one, with a plain HTTP client: with
+//! a wrong fake, a wrong client would pass its tests.
 
 mod faults;
 mod library;

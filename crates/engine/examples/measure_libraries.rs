@@ -208,8 +208,7 @@ fn memory() -> String {
     lines.collect::<Vec<_>>().join(", ").replace('\t', " ")
 }
 
-/// Returns the CPU time of this thread (`/proc/thread-self/schedstat`, first number,
-/// nanoseconds).
+/// Returns the CPU time of this thread (`/proc/thread-self/schedstat`, first number, nanoseconds).
 fn cpu_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());

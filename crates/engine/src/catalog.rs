@@ -75,8 +75,8 @@ impl Catalog {
 
     /// Finds all images within [`pdq::MAX_DISTANCE`] of any of the query's hashes, by number.
     ///
-    /// Cost: 16 words per image, 10 to 14 ms on one core for 500,000 images (measured:
-    /// `cargo bench -p same-image -- hashes`).
+    /// Cost: 16 words per image, 10 to 14 ms on one core for 500,000 images (measured: `cargo bench
+    /// -p same-image -- hashes`).
     pub(crate) fn hash_matches(&self, query: &[PdqHash; 8], filter: &TagFilter) -> Vec<HashMatch> {
         let mut found = Vec::new();
         let mut halves = [0; SCAN_BLOCK];

@@ -1,4 +1,5 @@
-//! The identity of an image (its content hash, its public sign, its internal number) and of a library.
+//! The identity of an image (its content hash, its public sign, its internal number) and of a
+//! library.
 //!
 //! The full BLAKE3 hash of the file bytes decides whether two files are the same image file; the
 //! sign is its first 64 bits in the form the same_hq service uses, two decimals joined by a comma.

@@ -20,8 +20,8 @@ pub(crate) const BITS: u32 = 256;
 
 /// Maximum Hamming distance of two hashes of the same image, in bits.
 ///
-/// Meta's recommended threshold; the nearest pair among 579 photographs × 1002 other images was
-/// 76 bits apart (measured, see docs/engine.md).
+/// Meta's recommended threshold; the nearest pair among 579 photographs × 1002 other images was 76
+/// bits apart (measured, see docs/engine.md).
 pub(crate) const MAX_DISTANCE: u32 = 31;
 
 /// Minimum quality, of 100, at which hashes are compared (Meta's recommendation): featureless
@@ -122,9 +122,9 @@ fn threshold(coefficients: &Coefficients) -> PdqHash {
     PdqHash(words)
 }
 
-/// Sums the significant gradients between neighbouring samples: the reference's heuristic, with
-/// its constants (a gradient counts in whole hundredths of the full range, 90 of them are one
-/// point of quality).
+/// Sums the significant gradients between neighbouring samples: the reference's heuristic, with its
+/// constants (a gradient counts in whole hundredths of the full range, 90 of them are one point of
+/// quality).
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a gradient is within ±100, quality within 100"

@@ -198,8 +198,8 @@ fn load_catalog(snapshot: &Snapshot) -> Result<Catalog, StoreError> {
     Ok(catalog)
 }
 
-/// Decodes stored features; returns `None` for those of another version or codebook, which can
-/// only be replaced by extracting them from the image file again.
+/// Decodes stored features; returns `None` for those of another version or codebook, which can only
+/// be replaced by extracting them from the image file again.
 fn decode(id: ImageId, bytes: &[u8]) -> Result<Option<Features>, StoreError> {
     match Features::decode(bytes) {
         Ok(features) => Ok(Some(features)),

@@ -3,8 +3,8 @@
 //! A write is one durable transaction over all tables (`store::batch`) and returns what it changed
 //! (`store::changes`). Reads see the last commit and never wait for a write. After a failed disk
 //! operation redb rejects every call until the file is opened again, so the store reopens the file:
-//! a failed write does not make the next one fail. redb panics on some damaged pages; such a panic is
-//! an error of the call too, and the file is reopened. This module does not depend on searching.
+//! a failed write does not make the next one fail. redb panics on some damaged pages; such a panic
+//! is an error of the call too, and the file is reopened. This module does not depend on searching.
 //!
 //! Tables of format 1, file `library.redb`:
 //!
@@ -20,8 +20,8 @@
 //! | `thumbnails` | number (u32) | JPEG |
 //!
 //! Features and thumbnails have tables of their own, so that a listing reads 150 bytes per image
-//! instead of 20 kB, and an open 7 kB. The file `library.id` has the identity too (`store::marker`):
-//! a lost library file is an error, not an empty library.
+//! instead of 20 kB, and an open 7 kB. The file `library.id` has the identity too
+//! (`store::marker`): a lost library file is an error, not an empty library.
 
 mod batch;
 mod changes;

@@ -237,8 +237,8 @@ async fn to_message(item: &Item) -> Result<v1::AddImagesItem, Failure> {
     })
 }
 
-/// Reads up to one byte past the limit, since the file may have grown. An open of a pipe would block
-/// until another process writes to it.
+/// Reads up to one byte past the limit, since the file may have grown. An open of a pipe would
+/// block until another process writes to it.
 async fn read_limited(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
     if !tokio::fs::metadata(path).await?.is_file() {
         return Err(std::io::Error::other("not a regular file"));

@@ -1,8 +1,8 @@
 //! A bounded pool for CPU-bound work.
 //!
-//! As many jobs run at once as there are cores; the others wait in order of
-//! arrival. A job whose caller goes away while it waits never runs; a job that
-//! has started runs to its end, since a blocking task cannot be cancelled.
+//! As many jobs run at once as there are cores; the others wait in order of arrival. A job whose
+//! caller goes away while it waits never runs; a job that has started runs to its end, since a
+//! blocking task cannot be cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -49,8 +49,8 @@ impl CpuPool {
         }
     }
 
-    /// Runs `job` once a permit is free, and adds the wait to the stats of its
-    /// call. Dropping the future before that drops the job.
+    /// Runs `job` once a permit is free, and adds the wait to the stats of its call. Dropping the
+    /// future before that drops the job.
     ///
     /// # Errors
     ///

@@ -1,12 +1,10 @@
 //! Fetches the image of a `url` source, from public addresses only.
 //!
-//! The caller chooses the address, so the gateway must not give it access to
-//! services that only the gateway can reach (server-side request forgery, SSRF,
-//! OWASP A10:2021). Addresses are checked where the connection is made: names
-//! are resolved by a resolver of our own that returns public addresses only, so
-//! a name cannot resolve to another address between check and use (DNS
-//! rebinding), and numeric addresses are checked before each request, redirects
-//! included.
+//! The caller chooses the address, so the gateway must not give it access to services that only the
+//! gateway can reach (server-side request forgery, SSRF, OWASP A10:2021). Addresses are checked
+//! where the connection is made: names are resolved by a resolver of our own that returns public
+//! addresses only, so a name cannot resolve to another address between check and use (DNS
+//! rebinding), and numeric addresses are checked before each request, redirects included.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -77,8 +75,8 @@ impl Fetcher {
     ///
     /// # Errors
     ///
-    /// `UrlUnreachable` (rejected address, failed connection, status other
-    /// than 200), `UrlTimeout`, and every violation of the image itself.
+    /// `UrlUnreachable` (rejected address, failed connection, status other than 200), `UrlTimeout`,
+    /// and every violation of the image itself.
     pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
         if !allowed(url.as_url(), self.scope) {
             return Err(Error::new(
@@ -160,8 +158,8 @@ impl AddressScope {
     }
 }
 
-/// Returns whether an address is globally reachable, by the IANA IPv4
-/// Special-Purpose Address Registry (RFC 6890 and later entries).
+/// Returns whether an address is globally reachable, by the IANA IPv4 Special-Purpose Address
+/// Registry (RFC 6890 and later entries).
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = matches!(
@@ -183,9 +181,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// The same for IPv6. Only `2000::/3` is global unicast; within it, prefixes that
-/// embed an IPv4 address (6to4, Teredo) could contain a private one and are
-/// rejected.
+/// The same for IPv6. Only `2000::/3` is global unicast; within it, prefixes that embed an IPv4
+/// address (6to4, Teredo) could contain a private one and are rejected.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);

@@ -1,8 +1,7 @@
 //! Traces and metrics of one request to the vendor.
 //!
-//! Each request has a client span, whose context is sent with it, and is counted
-//! by its outcome; a request whose caller goes away ends as cancelled. Nothing
-//! here knows what is sent.
+//! Each request has a client span, whose context is sent with it, and is counted by its outcome; a
+//! request whose caller goes away ends as cancelled. Nothing here knows what is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -59,8 +58,8 @@ impl AttemptRecorder {
         }))
     }
 
-    /// Records the request of an operation; `stats` are those of the call that it
-    /// is made for, if for any.
+    /// Records the request of an operation; `stats` are those of the call that it is made for, if
+    /// for any.
     pub(super) async fn record<T>(
         &self,
         operation: &'static str,

@@ -1,14 +1,12 @@
 //! The circuit breaker of one credential.
 //!
-//! Consecutive failures of the transport (connection refused, broken or timed
-//! out) and HTTP 5xx open it; any response of the API, also a rejection by rate
-//! limit or quota, proves that the vendor works and closes it. In order: closed;
-//! after [`FAILURES`] consecutive failures open, and calls are rejected without
-//! being sent; after the backoff half-open, with one call as the probe; its
-//! response closes the circuit breaker, its failure opens it for twice as long.
-//! The numbers are those of linkerd2's consecutive-failures accrual (linkerd.io,
-//! "Circuit Breakers"): 7 failures, backoff of 1 s to 1 min with jitter of up to
-//! half.
+//! Consecutive failures of the transport (connection refused, broken or timed out) and HTTP 5xx
+//! open it; any response of the API, also a rejection by rate limit or quota, proves that the
+//! vendor works and closes it. In order: closed; after [`FAILURES`] consecutive failures open, and
+//! calls are rejected without being sent; after the backoff half-open, with one call as the probe;
+//! its response closes the circuit breaker, its failure opens it for twice as long. The numbers are
+//! those of linkerd2's consecutive-failures accrual (linkerd.io, "Circuit Breakers"): 7 failures,
+//! backoff of 1 s to 1 min with jitter of up to half.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,9 +24,9 @@ const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// Maximum share of the backoff that is added to it.
 const JITTER: f64 = 0.5;
-/// A call that its caller cancelled counts as a failure if the vendor sent no
-/// response for this long. Without it, a vendor that hangs would never open the
-/// circuit breaker while all deadlines are below `timeout`.
+/// A call that its caller cancelled counts as a failure if the vendor sent no response for this
+/// long. Without it, a vendor that hangs would never open the circuit breaker while all deadlines
+/// are below `timeout`.
 pub(super) const NO_RESPONSE_THRESHOLD: Duration = Duration::from_secs(10);
 
 /// Opens after consecutive failures of one credential.

@@ -1,9 +1,8 @@
 //! The HTTP client: posts a form, returns status and bounded body.
 //!
-//! It classifies failures of the network and knows nothing of the bodies. The
-//! permit of a call is marked as sent when its request is being written, on an
-//! established connection. The URL of a call holds the access token, so no error
-//! of the HTTP library leaves this file with its URL.
+//! It classifies failures of the network and knows nothing of the bodies. The permit of a call is
+//! marked as sent when its request is being written, on an established connection. The URL of a
+//! call holds the access token, so no error of the HTTP library leaves this file with its URL.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -23,8 +22,8 @@ use super::rate_limiter::Permit;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
 
-/// Maximum size of a response; the vendor's largest, 1000 matches with full
-/// briefs, has under 0.5 MiB.
+/// Maximum size of a response; the vendor's largest, 1000 matches with full briefs, has under 0.5
+/// MiB.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// Connect timeout: 3 SYNs (RFC 6298: 1 s, then 2 s, 4 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
@@ -62,8 +61,8 @@ impl Client {
             .user_agent(concat!("samegate/", env!("CARGO_PKG_VERSION")))
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
-            // A redirect, or a proxy that a variable of the environment names,
-            // would get the access token.
+            // A redirect, or a proxy that a variable of the environment names, would get the access
+            // token.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
@@ -78,9 +77,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `DeadlineExceeded` at the deadline, `VendorUnavailable` when the server
-    /// cannot be reached, closes the connection, or does not respond within the
-    /// timeout; `VendorProtocol` for a response above 4 MiB.
+    /// `DeadlineExceeded` at the deadline, `VendorUnavailable` when the server cannot be reached,
+    /// closes the connection, or does not respond within the timeout; `VendorProtocol` for a
+    /// response above 4 MiB.
     pub(super) async fn post(
         &self,
         url: Url,
@@ -142,8 +141,7 @@ impl Body for FormBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    /// Returns the next piece. The HTTP library polls the body once it has written
-    /// the head.
+    /// Returns the next piece. The HTTP library polls the body once it has written the head.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,

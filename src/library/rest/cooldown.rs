@@ -1,11 +1,9 @@
-//! Cool-downs of one credential: time in which the vendor would reject its
-//! calls again.
+//! Cool-downs of one credential: time in which the vendor would reject its calls again.
 //!
-//! A used-up quota or a wrong set-up fails every next call as well. The
-//! credential is then in cool-down: calls use the next credential, or are
-//! rejected at once with the vendor's own error where there is none. The vendor
-//! counts quotas per interface, so a cool-down usually concerns one operation.
-//! After the cool-down the next call is sent again.
+//! A used-up quota or a wrong set-up fails every next call as well. The credential is then in
+//! cool-down: calls use the next credential, or are rejected at once with the vendor's own error
+//! where there is none. The vendor counts quotas per interface, so a cool-down usually concerns one
+//! operation. After the cool-down the next call is sent again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,13 +14,13 @@ use crate::error::{Error, Kind};
 use crate::wire::Operation;
 
 const DAY: Duration = Duration::from_hours(24);
-/// The vendor's day begins at midnight in China (UTC+8). Its documentation
-/// names no zone; this is where it is.
+/// The vendor's day begins at midnight in China (UTC+8). Its documentation names no zone; this is
+/// where it is.
 const CHINA: Duration = Duration::from_hours(8);
 /// Cool-down after a total quota is used up: the operator has to buy more.
 const TOTAL_QUOTA_COOLDOWN: Duration = DAY;
-/// Cool-down after a rejection that the operator has to correct in the vendor's
-/// console: short enough to notice the correction soon.
+/// Cool-down after a rejection that the operator has to correct in the vendor's console: short
+/// enough to notice the correction soon.
 const SET_UP_COOLDOWN: Duration = Duration::from_mins(5);
 
 /// The cool-downs of one credential, by operation.

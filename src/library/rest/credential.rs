@@ -1,10 +1,9 @@
-//! One credential with its token, rate limiter, circuit breaker and cool-downs,
-//! and the choice between several.
+//! One credential with its token, rate limiter, circuit breaker and cool-downs, and the choice
+//! between several.
 //!
-//! A call uses the credential that can send it first, in the order of the
-//! configuration where several can; credentials in cool-down or with an open
-//! circuit breaker are skipped. So a credential whose quota is used up passes
-//! its calls on to the next. Nothing here sends a call.
+//! A call uses the credential that can send it first, in the order of the configuration where
+//! several can; credentials in cool-down or with an open circuit breaker are skipped. So a
+//! credential whose quota is used up passes its calls on to the next. Nothing here sends a call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +26,8 @@ use crate::library::CredentialState;
 use crate::replicas::Redis;
 use crate::wire::{Operation, TOKEN_PATH};
 
-/// Maximum wait of a token request for the rate limit. It goes before every
-/// call, so it waits for one slot of the window at most.
+/// Maximum wait of a token request for the rate limit. It goes before every call, so it waits for
+/// one slot of the window at most.
 const TOKEN_WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A pair of keys at the vendor, with its state.
@@ -48,8 +47,8 @@ pub(super) struct Excluded(u32);
 // === impl Credential ===
 
 impl Credential {
-    /// Sets up a credential; the first call sends the first request. With Redis,
-    /// replicas share its rate limit.
+    /// Sets up a credential; the first call sends the first request. With Redis, replicas share its
+    /// rate limit.
     ///
     /// # Errors
     ///
@@ -206,8 +205,8 @@ fn no_token_in_time(error: Error, timeout: Duration) -> Error {
     Error::new(Kind::VendorUnavailable, message).with_source(error)
 }
 
-/// The keys are sent in the body, as the vendor's Java and Node SDKs do, so that
-/// no access log on the way contains them.
+/// The keys are sent in the body, as the vendor's Java and Node SDKs do, so that no access log on
+/// the way contains them.
 fn token_form(keys: &config::Credential) -> Result<Form> {
     let secret = keys.secret_key.expose_secret().to_owned();
     let fields = [

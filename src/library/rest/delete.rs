@@ -1,9 +1,9 @@
 //! Deletions: any number of signs in calls of 100, with an outcome for each.
 //!
-//! The vendor returns no outcome per sign. A call that succeeds has deleted all
-//! of its signs. A batch that fails with "not found" is split in halves until
-//! the missing signs are alone. Any other failure is the outcome of every sign
-//! of the batch; where the next batch would fail as well, nothing more is sent.
+//! The vendor returns no outcome per sign. A call that succeeds has deleted all of its signs. A
+//! batch that fails with "not found" is split in halves until the missing signs are alone. Any
+//! other failure is the outcome of every sign of the batch; where the next batch would fail as
+//! well, nothing more is sent.
 
 use super::encode::Form;
 use super::upstream::Upstream;
@@ -94,8 +94,8 @@ fn fail(deleted: &mut Deleted, error: Error, count: usize) {
     deleted.outcomes.push(Err(error));
 }
 
-/// Returns whether the failure is not about these signs but would fail any other
-/// batch: the deadline has passed, a quota is used up, the set-up is wrong.
+/// Returns whether the failure is not about these signs but would fail any other batch: the
+/// deadline has passed, a quota is used up, the set-up is wrong.
 fn fails_every_batch(error: &Error) -> bool {
     matches!(error.kind().origin(), Origin::Gateway | Origin::Vendor)
         && error.kind().retry() == Retry::Never

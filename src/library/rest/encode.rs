@@ -1,12 +1,11 @@
 //! The body of a call: an image as `image=<base64, escaped>`, then fields.
 //!
-//! Escaping costs more time than base64, so both are one step: every 12 bits of
-//! the image select an entry of a table that holds their two characters already
-//! escaped, and one 8-byte store writes it. The escapes are counted first (an
-//! order of magnitude faster than encoding), so that the length is known before
-//! the text exists, and a text over the vendor's limit is rejected. The text is
-//! encoded piece by piece as it is sent: a call that waits for the rate limit or
-//! its response holds its image only. Nothing here knows HTTP.
+//! Escaping costs more time than base64, so both are one step: every 12 bits of the image select an
+//! entry of a table that holds their two characters already escaped, and one 8-byte store writes
+//! it. The escapes are counted first (an order of magnitude faster than encoding), so that the
+//! length is known before the text exists, and a text over the vendor's limit is rejected. The text
+//! is encoded piece by piece as it is sent: a call that waits for the rate limit or its response
+//! holds its image only. Nothing here knows HTTP.
 
 mod escapes;
 
@@ -20,17 +19,16 @@ use crate::wire::MAX_ENCODED_BYTES;
 const PREFIX: &[u8] = b"image=";
 /// Bytes of the image that one iteration encodes.
 const BLOCK: usize = 12;
-/// Bytes of the image in one piece, whole blocks: about 64 KiB of text, so that
-/// several fit into a second-level cache.
+/// Bytes of the image in one piece, whole blocks: about 64 KiB of text, so that several fit into a
+/// second-level cache.
 const PIECE: usize = 4096 * BLOCK;
-/// Maximum text of a block, and the reach of its stores: 8 entries of up to
-/// 6 characters, written 8 bytes at a time; a power of two for the compiler.
+/// Maximum text of a block, and the reach of its stores: 8 entries of up to 6 characters, written 8
+/// bytes at a time; a power of two for the compiler.
 const WINDOW: usize = 64;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PADDING: &[u8] = b"%3D";
 
-/// A form: the image first where there is one, then the fields in their
-/// order. Clones share both.
+/// A form: the image first where there is one, then the fields in their order. Clones share both.
 #[derive(Clone)]
 pub struct Form {
     image: Option<Bytes>,
@@ -106,8 +104,7 @@ impl Form {
 
     /// Encodes the text, one piece in memory at a time.
     ///
-    /// Time is linear; measured 0.9 GB/s of image bytes or more
-    /// (`cargo bench --bench encode`).
+    /// Time is linear; measured 0.9 GB/s of image bytes or more (`cargo bench --bench encode`).
     pub fn pieces(&self) -> Pieces {
         Pieces {
             prefix: self.image.is_some(),
@@ -183,8 +180,8 @@ fn encode(image: &[u8], out: &mut [u8]) -> usize {
     let (blocks, rest) = image.as_chunks::<BLOCK>();
     let mut end = 0;
     for block in blocks {
-        // The compiler proves that every store of a block is in its window, so
-        // this is the only bounds check.
+        // The compiler proves that every store of a block is in its window, so this is the only
+        // bounds check.
         let Some(window) = out[end..].first_chunk_mut::<WINDOW>() else {
             unreachable!("the buffer is a window longer than the counted text");
         };
@@ -241,8 +238,8 @@ const LENGTH_SHIFT: u32 = 61;
 
 /// The escaped text of every 12 bits, first character in the lowest byte.
 ///
-/// 32 KiB, the whole of a first-level cache; measured nonetheless faster than
-/// 64 entries of one character, and than merging two entries into one store.
+/// 32 KiB, the whole of a first-level cache; measured nonetheless faster than 64 entries of one
+/// character, and than merging two entries into one store.
 static PAIRS: [u64; 4096] = pairs();
 
 const fn pairs() -> [u64; 4096] {

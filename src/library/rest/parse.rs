@@ -1,8 +1,8 @@
 //! Parses the vendor's responses.
 //!
-//! Responses of the API have HTTP status 200, also its rejections. Any other
-//! status comes from a proxy in front of it, unless the body is one of the
-//! vendor's errors. Messages that may quote a secret are withheld here.
+//! Responses of the API have HTTP status 200, also its rejections. Any other status comes from a
+//! proxy in front of it, unless the body is one of the vendor's errors. Messages that may quote a
+//! secret are withheld here.
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -42,8 +42,8 @@ pub(super) fn is_api_error(response: &Response) -> bool {
 ///
 /// # Errors
 ///
-/// `VendorSetup` naming the setting for keys that the vendor does not know;
-/// otherwise like [`response`].
+/// `VendorSetup` naming the setting for keys that the vendor does not know; otherwise like
+/// [`response`].
 pub(super) fn token_grant(received: &Response) -> Result<TokenGrant> {
     if received.status == StatusCode::OK
         && let Ok(grant) = read_response(&received.body)

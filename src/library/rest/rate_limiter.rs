@@ -1,16 +1,14 @@
 //! The rate limiter of one credential.
 //!
-//! The vendor counts calls per account and interface, and returns code 18 above
-//! the limit. One queue serves all interfaces of a credential, token requests
-//! and retries included: whether accounts share a count across interfaces is
-//! not documented for every service, and a limit that holds for the sum holds
-//! for each part. In order: a call is queued, or rejected when it would be sent
-//! too late for its deadline; the queue dispatches it; its permit is marked as
-//! sent when the request is written (`client`). While calls are queued, one task
-//! waits for the next slot. The rules are in `queue`, `fair_queue` and `window`;
-//! here are only the lock, the waiting and the waking. Where replicas share the
-//! rate limit, that task reserves a slot in the window of all replicas
-//! (`shared`) before it dispatches a call.
+//! The vendor counts calls per account and interface, and returns code 18 above the limit. One
+//! queue serves all interfaces of a credential, token requests and retries included: whether
+//! accounts share a count across interfaces is not documented for every service, and a limit that
+//! holds for the sum holds for each part. In order: a call is queued, or rejected when it would be
+//! sent too late for its deadline; the queue dispatches it; its permit is marked as sent when the
+//! request is written (`client`). While calls are queued, one task waits for the next slot. The
+//! rules are in `queue`, `fair_queue` and `window`; here are only the lock, the waiting and the
+//! waking. Where replicas share the rate limit, that task reserves a slot in the window of all
+//! replicas (`shared`) before it dispatches a call.
 
 mod fair_queue;
 mod queue;
@@ -42,8 +40,7 @@ pub(super) use self::shared::SharedWindow;
 #[derive(Clone)]
 pub(super) struct RateLimiter(Arc<Inner>);
 
-/// Permission to send one request. Dropped before it is marked as sent, it frees
-/// its slot.
+/// Permission to send one request. Dropped before it is marked as sent, it frees its slot.
 pub(super) struct Permit {
     limiter: Arc<Inner>,
     sent: AtomicBool,
@@ -76,8 +73,8 @@ struct Queued<'a> {
 // === impl RateLimiter ===
 
 impl RateLimiter {
-    /// Creates the rate limiter of a credential: `qps` calls a second by this
-    /// process alone, or by all replicas that share the window.
+    /// Creates the rate limiter of a credential: `qps` calls a second by this process alone, or by
+    /// all replicas that share the window.
     pub(super) fn new(qps: u32, window: Option<SharedWindow>) -> Self {
         RateLimiter(Arc::new(Inner {
             state: Mutex::new(State {
@@ -94,10 +91,9 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// `RateLimitQueueFull` at once when too many calls of the tenant are
-    /// queued; `RateLimitDeadline` when the call would be sent too late for a
-    /// response before `deadline`: at once, or later when other calls came in
-    /// between. Both with the wait.
+    /// `RateLimitQueueFull` at once when too many calls of the tenant are queued;
+    /// `RateLimitDeadline` when the call would be sent too late for a response before `deadline`:
+    /// at once, or later when other calls came in between. Both with the wait.
     pub(super) async fn acquire(&self, waiter: &Waiter, deadline: Instant) -> Result<Permit> {
         let now = Instant::now();
         let (sender, permit) = oneshot::channel();
@@ -134,8 +130,7 @@ impl RateLimiter {
         self.0.lock().queue.wait(waiter, Instant::now())
     }
 
-    /// Records the time of a response; calls that could not get theirs in time
-    /// are rejected by it.
+    /// Records the time of a response; calls that could not get theirs in time are rejected by it.
     pub(super) fn record_response_time(&self, time: Duration) {
         self.0.lock().response_time.record(time);
     }
@@ -146,8 +141,8 @@ impl RateLimiter {
         (state.queue.len(), state.queue.used(Instant::now()))
     }
 
-    /// Returns whether the rate limit is shared with the other replicas at
-    /// present; `None` where it is not configured to be.
+    /// Returns whether the rate limit is shared with the other replicas at present; `None` where it
+    /// is not configured to be.
     pub(super) fn is_shared(&self) -> Option<bool> {
         self.0.window.as_ref().map(SharedWindow::is_shared)
     }
@@ -181,9 +176,8 @@ impl Inner {
         while self.dispatch_one(None) {}
     }
 
-    /// Dispatches the next call, if one may be sent. The permit is handed over
-    /// without the lock: one whose call has gone away is dropped, which takes
-    /// the lock to free its slot.
+    /// Dispatches the next call, if one may be sent. The permit is handed over without the lock:
+    /// one whose call has gone away is dropped, which takes the lock to free its slot.
     fn dispatch_one(self: &Arc<Self>, slot: Option<SharedSlot>) -> bool {
         let next = self.lock().queue.pop(Instant::now());
         let Some(sender) = next else {
@@ -198,9 +192,8 @@ impl Inner {
         true
     }
 
-    /// Reserves shared slots and dispatches calls with them. Slots are reserved
-    /// first, so that they go to the calls that are next by then. Returns when
-    /// to reserve more.
+    /// Reserves shared slots and dispatches calls with them. Slots are reserved first, so that they
+    /// go to the calls that are next by then. Returns when to reserve more.
     async fn dispatch_shared(self: &Arc<Self>, window: &SharedWindow) -> Option<Instant> {
         let (ready, used) = {
             let (mut state, now) = (self.lock(), Instant::now());
@@ -271,8 +264,7 @@ impl Permit {
         }
     }
 
-    /// Returns whether any of the request was written: if not, the vendor cannot
-    /// have seen it.
+    /// Returns whether any of the request was written: if not, the vendor cannot have seen it.
     pub(super) fn was_sent(&self) -> bool {
         self.sent.load(Ordering::Acquire)
     }

@@ -1,14 +1,12 @@
 //! Whether and when a failed call is retried.
 //!
-//! Three checks, in order: the operation is idempotent or the failed attempt
-//! had no effect ([`Idempotency`]), the error table says that a retry can help,
-//! and the retry budget has a token. The wait is exponential backoff with full
-//! jitter (AWS Architecture Blog, "Exponential Backoff And Jitter": it is drawn
-//! from zero to the cap of its attempt). The retry budget follows Finagle's
-//! `RetryBudget` (20 % of the calls) and is a token bucket like that of gRFC A6:
-//! calls deposit tokens, retries withdraw them, so a vendor that fails every
-//! time receives up to 1.2 x the calls. Retries pass the rate limiter like every
-//! call. Nothing here sends a request.
+//! Three checks, in order: the operation is idempotent or the failed attempt had no effect
+//! ([`Idempotency`]), the error table says that a retry can help, and the retry budget has a token.
+//! The wait is exponential backoff with full jitter (AWS Architecture Blog, "Exponential Backoff
+//! And Jitter": it is drawn from zero to the cap of its attempt). The retry budget follows
+//! Finagle's `RetryBudget` (20 % of the calls) and is a token bucket like that of gRFC A6: calls
+//! deposit tokens, retries withdraw them, so a vendor that fails every time receives up to 1.2 x
+//! the calls. Retries pass the rate limiter like every call. Nothing here sends a request.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,8 +23,8 @@ const MAX_BACKOFF: Duration = Duration::from_millis(800);
 const CALLS_PER_RETRY: u32 = 5;
 /// Retries that the bucket holds, for failures that come together.
 const MAX_RETRIES_IN_BUCKET: u32 = 10;
-/// Random wait on top of the window after code 18, so that callers who were
-/// rejected together do not retry together.
+/// Random wait on top of the window after code 18, so that callers who were rejected together do
+/// not retry together.
 const JITTER: Duration = Duration::from_millis(250);
 
 /// Effect of a failed attempt at the vendor.
@@ -49,11 +47,11 @@ pub(super) enum Idempotency {
 
 /// The retry budget of one library: a token bucket that its calls fill.
 ///
-/// Why not `tower::retry::budget::TpsBudget`: its reserve is a number of retries
-/// per second that comes back with every window, so retries of a library with
-/// little traffic are not bounded by 20 % of its calls, or, without a reserve,
-/// the first failed call cannot be retried. Its deposits have no cap either:
-/// after a minute of heavy traffic it would pay for thousands of retries at once.
+/// Why not `tower::retry::budget::TpsBudget`: its reserve is a number of retries per second that
+/// comes back with every window, so retries of a library with little traffic are not bounded by 20
+/// % of its calls, or, without a reserve, the first failed call cannot be retried. Its deposits
+/// have no cap either: after a minute of heavy traffic it would pay for thousands of retries at
+/// once.
 #[derive(Debug)]
 pub(super) struct RetryBudget(Mutex<TokenBucket>);
 
@@ -68,8 +66,8 @@ struct TokenBucket {
 // === impl Idempotency ===
 
 impl Idempotency {
-    /// Classifies an operation. A second add returns the sign with code 216681;
-    /// a second deletion returns the same error as one of an unknown image.
+    /// Classifies an operation. A second add returns the sign with code 216681; a second deletion
+    /// returns the same error as one of an unknown image.
     pub(super) fn of(operation: Operation) -> Self {
         match operation {
             Operation::Add | Operation::Search | Operation::Update => Idempotency::Idempotent,
@@ -80,8 +78,8 @@ impl Idempotency {
 
 /// Returns the effect of a request that was written and failed with `error`.
 pub(super) fn effect(error: &Error) -> Effect {
-    // The vendor's API gateway rejects these before the service sees them;
-    // HTTP 429, which has no code, is such a rejection as well.
+    // The vendor's API gateway rejects these before the service sees them; HTTP 429, which has no
+    // code, is such a rejection as well.
     let rejected = matches!(
         error.kind(),
         Kind::RateLimited
@@ -97,8 +95,8 @@ pub(super) fn effect(error: &Error) -> Effect {
     }
 }
 
-/// Returns the wait before retry number `retries` (0 is the first), paid from
-/// the budget; `None` if the call must not be retried.
+/// Returns the wait before retry number `retries` (0 is the first), paid from the budget; `None` if
+/// the call must not be retried.
 pub(super) fn wait(
     error: &Error,
     retries: u32,
@@ -135,8 +133,8 @@ fn max_retries(kind: Kind) -> u32 {
 // === impl RetryBudget ===
 
 impl RetryBudget {
-    /// Creates a bucket that holds one retry, which the next five calls pay
-    /// for: otherwise the first failure of a library could not be retried.
+    /// Creates a bucket that holds one retry, which the next five calls pay for: otherwise the
+    /// first failure of a library could not be retried.
     pub(super) fn new() -> Self {
         RetryBudget(Mutex::new(TokenBucket {
             tokens: CALLS_PER_RETRY,

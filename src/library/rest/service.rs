@@ -87,8 +87,7 @@ impl Dialect {
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` for tags, or a combination of two, that the service
-    /// cannot express.
+    /// `InvalidParameter` for tags, or a combination of two, that the service cannot express.
     pub(super) fn filter(&self, tags: &[u16], logic: TagLogic) -> Result<Vec<Field>> {
         if tags.is_empty() {
             return Ok(Vec::new());

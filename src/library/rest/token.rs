@@ -1,13 +1,11 @@
-//! The access token of a credential: one fetch for all callers, refreshed before
-//! it expires, never sent after.
+//! The access token of a credential: one fetch for all callers, refreshed before it expires, never
+//! sent after.
 //!
-//! A moka cache holds the token for the rest of its ttl ([`RemainingTtl`]); its
-//! `entry` API is the single flight: changes of one key run one after another,
-//! and each checks first whether the one before has made it unnecessary. In
-//! order: a call gets the cached token; past 70-85 % of the ttl it also starts a
-//! token refresh in the background; without a token it waits for a fetch, or
-//! fails at once while the backoff of the last failure runs. Nothing here knows
-//! HTTP.
+//! A moka cache holds the token for the rest of its ttl ([`RemainingTtl`]); its `entry` API is the
+//! single flight: changes of one key run one after another, and each checks first whether the one
+//! before has made it unnecessary. In order: a call gets the cached token; past 70-85 % of the ttl
+//! it also starts a token refresh in the background; without a token it waits for a fetch, or fails
+//! at once while the backoff of the last failure runs. Nothing here knows HTTP.
 
 mod cached;
 mod refresh_state;
@@ -39,8 +37,8 @@ use crate::wire::TokenGrant;
 
 pub(super) use self::cached::CachedToken;
 
-/// Share of the ttl after which a token is refreshed: drawn from this range, so
-/// that replicas do not refresh all at once.
+/// Share of the ttl after which a token is refreshed: drawn from this range, so that replicas do
+/// not refresh all at once.
 const REFRESH_AFTER: Range<f64> = 0.70..0.85;
 /// Requests a token from the token endpoint.
 pub(super) type Fetch = Box<dyn Fn() -> BoxFuture<'static, Result<TokenGrant>> + Send + Sync>;
@@ -66,9 +64,8 @@ pub(super) struct AccessToken(Arc<Inner>);
 // - The expiry by tokio's clock. moka has a clock of its own, which tests cannot
 //   pause, and a call can wait for the rate limit after it got its token.
 //
-// `try_get_with` is not used. It never replaces a token that is still valid, as a
-// refresh does, and it is not the single flight of `entry`, so the two together
-// would send two requests at once.
+// `try_get_with` is not used. It never replaces a token that is still valid, as a refresh does, and
+// it is not the single flight of `entry`, so the two together would send two requests at once.
 struct Inner {
     key: Key,
     cache: Cache<Key, Arc<CachedToken>>,
@@ -113,8 +110,7 @@ impl AccessToken {
         }))
     }
 
-    /// Returns a token that has not expired. Dropping the future cancels the
-    /// wait, not the fetch.
+    /// Returns a token that has not expired. Dropping the future cancels the wait, not the fetch.
     ///
     /// # Errors
     ///
@@ -134,8 +130,8 @@ impl AccessToken {
             .ok_or_else(|| self.0.state().error(Instant::now()))
     }
 
-    /// Refreshes a token that the vendor rejected; `None` while the last forced
-    /// refresh is less than a second ago.
+    /// Refreshes a token that the vendor rejected; `None` while the last forced refresh is less
+    /// than a second ago.
     ///
     /// # Errors
     ///
@@ -208,8 +204,8 @@ impl Inner {
         (!token.is_expired(Instant::now())).then_some(token)
     }
 
-    /// Fetches a token, if the refreshes before this one have not made it
-    /// unnecessary. A failed fetch keeps the current token.
+    /// Fetches a token, if the refreshes before this one have not made it unnecessary. A failed
+    /// fetch keeps the current token.
     async fn refresh(
         &self,
         reason: RefreshReason,
@@ -274,8 +270,8 @@ impl Inner {
     }
 }
 
-/// A refresh in the background, of which there is one at a time; it ends when
-/// this is dropped, also by a panic.
+/// A refresh in the background, of which there is one at a time; it ends when this is dropped, also
+/// by a panic.
 struct BackgroundRefresh(Arc<AtomicBool>);
 
 impl BackgroundRefresh {
@@ -301,8 +297,7 @@ fn key(credential: &config::Credential) -> Key {
     hasher.finalize()
 }
 
-/// All interleavings of threads (`make loom`). moka serializes the changes of an
-/// entry.
+/// All interleavings of threads (`make loom`). moka serializes the changes of an entry.
 #[cfg(all(test, interleavings))]
 mod interleavings {
     use loom::sync::atomic::AtomicUsize;

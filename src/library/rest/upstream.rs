@@ -1,11 +1,10 @@
 //! One operation at the vendor, with its retries.
 //!
-//! In order, for each attempt: choose a credential (`credential`), get its access
-//! token (`token`), wait for a slot of the rate limit (`rate_limiter`), check the
-//! circuit breaker, post the form (`client`), parse the response (`parse`). After
-//! a failure: a rejected token is refreshed once and the call sent again; a
-//! credential in cool-down is excluded; a failure that `retry` allows is retried
-//! after a backoff that fits into the deadline; any other is the response.
+//! In order, for each attempt: choose a credential (`credential`), get its access token (`token`),
+//! wait for a slot of the rate limit (`rate_limiter`), check the circuit breaker, post the form
+//! (`client`), parse the response (`parse`). After a failure: a rejected token is refreshed once
+//! and the call sent again; a credential in cool-down is excluded; a failure that `retry` allows is
+//! retried after a backoff that fits into the deadline; any other is the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +50,7 @@ struct AttemptState {
     refreshed: bool,
     excluded: Excluded,
     in_doubt: bool,
-    /// The last error of the vendor: it says more than our own rejection of a
-    /// further attempt.
+    /// The last error of the vendor: it says more than our own rejection of a further attempt.
     last_error: Option<Error>,
 }
 
@@ -77,8 +75,8 @@ enum Stage {
 // === impl Upstream ===
 
 impl Upstream {
-    /// Sends operations to these URLs, in the order of [`Operation::ALL`], with
-    /// one of `credentials`, of which there must be one or more.
+    /// Sends operations to these URLs, in the order of [`Operation::ALL`], with one of
+    /// `credentials`, of which there must be one or more.
     pub(super) fn new(
         client: Client,
         credentials: Vec<Credential>,
@@ -128,8 +126,8 @@ impl Upstream {
         }
     }
 
-    /// Performs an operation that no caller requested, if the retry budget pays
-    /// for it; `None` if it does not, or if the operation fails.
+    /// Performs an operation that no caller requested, if the retry budget pays for it; `None` if
+    /// it does not, or if the operation fails.
     pub(super) async fn best_effort_call<T: DeserializeOwned>(
         &self,
         call: &Call,
@@ -237,8 +235,8 @@ impl Upstream {
         }
     }
 
-    /// Decides after a failure of the vendor or of the connection to it: returns
-    /// the wait before the next attempt, or the caller's response.
+    /// Decides after a failure of the vendor or of the connection to it: returns the wait before
+    /// the next attempt, or the caller's response.
     async fn after_failure(
         &self,
         credential: &Credential,
@@ -277,9 +275,9 @@ impl Upstream {
         }
     }
 
-    /// Refreshes a rejected token; returns whether the call is to be sent again.
-    /// A token that was accepted before was revoked, so the next one will work;
-    /// where no token was ever accepted, the retry budget pays.
+    /// Refreshes a rejected token; returns whether the call is to be sent again. A token that was
+    /// accepted before was revoked, so the next one will work; where no token was ever accepted,
+    /// the retry budget pays.
     async fn refresh(
         &self,
         credential: &Credential,
@@ -316,8 +314,7 @@ async fn permit(credential: &Credential, waiter: &Waiter, call: &Call) -> Result
     permit
 }
 
-/// Reports the outcome of a call to the circuit breaker, which judges a cancelled
-/// call by itself.
+/// Reports the outcome of a call to the circuit breaker, which judges a cancelled call by itself.
 fn record_outcome(guard: CallGuard<'_>, posted: &Result<Response>) {
     match posted {
         Ok(response) if response.status.is_server_error() && !parse::is_api_error(response) => {

@@ -84,9 +84,9 @@ impl Credentials {
     /// # Errors
     ///
     /// `CredentialsMissing` without credentials where anonymous calls are rejected,
-    /// `CredentialsInvalid` for an invalid key or token, `CredentialsExpired` for an expired
-    /// token, `IdentityUnknown` for a valid token or certificate that names no tenant,
-    /// `IssuerUnavailable` when the keys of the token issuer cannot be fetched.
+    /// `CredentialsInvalid` for an invalid key or token, `CredentialsExpired` for an expired token,
+    /// `IdentityUnknown` for a valid token or certificate that names no tenant, `IssuerUnavailable`
+    /// when the keys of the token issuer cannot be fetched.
     pub fn identify(&self, head: &Parts) -> TenantFuture {
         let Some(presented) = keys::presented(&head.headers) else {
             return ready(self.of_connection(head)).boxed();

@@ -1,8 +1,8 @@
 //! Verifies JSON Web Tokens (RFC 7519) of one issuer.
 //!
 //! A token is valid only by a signature with a public key that the issuer has published under the
-//! token's `kid` and for the token's algorithm. What a token says about itself decides nothing
-//! (RFC 8725 section 3).
+//! token's `kid` and for the token's algorithm. What a token says about itself decides nothing (RFC
+//! 8725 section 3).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

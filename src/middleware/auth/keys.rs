@@ -41,8 +41,8 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-/// Returns the key or token that a request carries, in `x-api-key: KEY` or
-/// `authorization: Bearer KEY`.
+/// Returns the key or token that a request carries, in `x-api-key: KEY` or `authorization: Bearer
+/// KEY`.
 pub(super) fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(key) = headers.get("x-api-key") {
         return Some(key.as_bytes());

@@ -1,9 +1,9 @@
 //! Which file of a crate uses which: every path in the code, resolved to the file that defines it.
 //!
 //! Files are parsed with `syn`. Code under `#[cfg(test)]` does not count, wherever in a file it
-//! stands, nor do the tokens of macro calls. A path leads from module to module; where a module only
-//! re-exports a name, the re-export is followed, so that an import counts for the file with the
-//! definition. A `pub use` by which a module re-exports its own children is no import.
+//! stands, nor do the tokens of macro calls. A path leads from module to module; where a module
+//! only re-exports a name, the re-export is followed, so that an import counts for the file with
+//! the definition. A `pub use` by which a module re-exports its own children is no import.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -66,7 +66,8 @@ fn arguments(text: &str) -> Vec<&str> {
     found
 }
 
-/// Returns the name in `name`, `%name`, `?name` or `name = value`; a message and `target:` have none.
+/// Returns the name in `name`, `%name`, `?name` or `name = value`; a message and `target:` have
+/// none.
 fn field_name(argument: &str) -> Option<&str> {
     let name = argument
         .split('=')

@@ -1,5 +1,5 @@
-//! Callers that stop halfway. The clock is paused, so it jumps to the next timer whenever every task
-//! waits.
+//! Callers that stop halfway. The clock is paused, so it jumps to the next timer whenever every
+//! task waits.
 
 use std::net::SocketAddr;
 use std::time::Duration;

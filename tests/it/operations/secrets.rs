@@ -1,5 +1,6 @@
 //! No output of a gateway holds a secret or an image: a process at its most verbose log level gets
-//! valid and invalid calls at both APIs, and everything that it prints, exports or sends is searched.
+//! valid and invalid calls at both APIs, and everything that it prints, exports or sends is
+//! searched.
 
 mod calls;
 

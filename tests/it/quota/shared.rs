@@ -70,8 +70,8 @@ async fn three_replicas_on_one_redis_admit_the_quota_within_a_percent() {
         }
     }
 
-    // The quota was used up when a call of the last round was rejected, so every
-    // call that was allowed until then was admitted, on any machine.
+    // The quota was used up when a call of the last round was rejected, so every call that was
+    // allowed until then was admitted, on any machine.
     let allowed = |seconds: f64| 1000.0 + 500.0 * seconds;
     let min = allowed(load.ended.0 - load.began.1) * 0.99;
     let max = allowed(load.ended.1 - load.began.0) * 1.01;

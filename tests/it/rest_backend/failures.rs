@@ -1,5 +1,5 @@
-//! The circuit breaker and cool-downs: a vendor that does not respond, and accounts
-//! whose quota is used up.
+//! The circuit breaker and cool-downs: a vendor that does not respond, and accounts whose quota is
+//! used up.
 
 use samegate::library::BreakerState;
 

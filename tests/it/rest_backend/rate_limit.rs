@@ -109,8 +109,7 @@ impl<'a> Load<'a> {
         });
     }
 
-    /// Offers calls in every step; a step ends when every call is either queued
-    /// or done.
+    /// Offers calls in every step; a step ends when every call is either queued or done.
     async fn run(&self, clock: &Clock, time: Duration, mut step: impl FnMut(&Self)) {
         let begin = Instant::now();
         while begin.elapsed() < time {
@@ -159,8 +158,8 @@ async fn of_200_calls_a_second_ten_are_sent_in_each_and_the_others_rejected_at_o
     let (offered, rejected) = (load.outcomes.offered.get(), load.outcomes.rejected.get());
     assert_eq!(offered, 12_000);
     assert!(rejected > 11_000, "{rejected}");
-    // Token requests come in between, and the steps of this clock add up to
-    // more than was projected.
+    // Token requests come in between, and the steps of this clock add up to more than was
+    // projected.
     let late = load.outcomes.late.get();
     assert!(late <= rejected / 50, "{late} of {rejected} rejected late");
     assert!(queued(&library) <= 50, "{}", queued(&library));

@@ -67,7 +67,7 @@ async fn no_error_shows_token_key_address_or_image() {
     for secret in [&token, "canary", "access_token=", "oauth", "same_hq/add"] {
         assert!(!printed.contains(secret), "`{secret}` in:\n{printed}");
     }
-    // The error of a refused connection may contain the peer's socket address, but
-    // nothing of the path.
+    // The error of a refused connection may contain the peer's socket address, but nothing of the
+    // path.
     assert!(!printed.contains(&format!("{port}/")), "{printed}");
 }

@@ -11,9 +11,9 @@ use crate::support::vendor::max_in_any;
 
 const QPS: u32 = 20;
 const REPLICAS: u32 = 3;
-/// The vendor counts whole seconds. A busy machine records one arrival later than
-/// the next, so this period is a little less than a second; replicas that did not
-/// share the rate limit would send three times the rate.
+/// The vendor counts whole seconds. A busy machine records one arrival later than the next, so this
+/// period is a little less than a second; replicas that did not share the rate limit would send
+/// three times the rate.
 const COUNTED_PERIOD: Duration = Duration::from_millis(800);
 
 /// Timeout, above the time that any machine needs for one of these tests.
@@ -240,8 +240,8 @@ async fn calls_that_were_never_written_leave_no_slot_used() {
         RestBackend::new(&config, "", &Metrics::new(), Some(&connection)).unwrap()
     };
 
-    // Each of these uses the only slot; a leaked one would be held for longer
-    // than the timeout of the call.
+    // Each of these uses the only slot; a leaked one would be held for longer than the timeout of
+    // the call.
     for number in 1..4 {
         let call = call_within(Duration::from_secs(8));
         let error = unreachable
@@ -252,8 +252,8 @@ async fn calls_that_were_never_written_leave_no_slot_used() {
     }
 }
 
-/// Figures of docs/benchmarks.md:
-/// `cargo test --release --workspace --test it -- --ignored --nocapture measure_shared_rate_limit`.
+/// Figures of docs/benchmarks.md: `cargo test --release --workspace --test it -- --ignored
+/// --nocapture measure_shared_rate_limit`.
 #[tokio::test]
 #[ignore = "a measurement"]
 #[expect(clippy::print_stdout, reason = "its purpose")]

@@ -1,7 +1,7 @@
 //! The script that reserves slots for replicas, called directly in a real Redis.
 //!
-//! Cases are a replica that was killed and a Redis without data, with times short
-//! enough to wait for.
+//! Cases are a replica that was killed and a Redis without data, with times short enough to wait
+//! for.
 
 use redis::Script;
 use redis::aio::MultiplexedConnection;
@@ -65,8 +65,8 @@ impl Window {
         call.invoke_async(&mut self.connection).await.unwrap()
     }
 
-    /// Tries until slots are granted; returns how many, and the seconds since
-    /// `begin`, in Redis time.
+    /// Tries until slots are granted; returns how many, and the seconds since `begin`, in Redis
+    /// time.
     async fn until_granted(&mut self, replica: &str, begin: f64) -> (usize, f64) {
         let granted = async {
             for number in 0.. {

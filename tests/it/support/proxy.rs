@@ -1,5 +1,4 @@
-//! A TCP proxy that stops at a chosen byte, so that a test can interrupt a
-//! transfer there.
+//! A TCP proxy that stops at a chosen byte, so that a test can interrupt a transfer there.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

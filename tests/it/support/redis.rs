@@ -54,8 +54,8 @@ impl Redis {
         self.process = process.expect("redis-server starts again on its port");
     }
 
-    /// Stops it, as a machine without a free core would: it does not respond, and
-    /// runs the commands later.
+    /// Stops it, as a machine without a free core would: it does not respond, and runs the commands
+    /// later.
     pub async fn hang(&self) {
         self.signal("STOP").await;
     }
@@ -70,8 +70,7 @@ impl Redis {
         self.slots_after(0.0).await
     }
 
-    /// Returns how many of them wait for their send: a sent call occupies its slot
-    /// for 1.02 s.
+    /// Returns how many of them wait for their send: a sent call occupies its slot for 1.02 s.
     pub async fn unsent_slots(&self) -> usize {
         self.slots_after(1.02).await
     }
@@ -122,8 +121,8 @@ impl Redis {
     }
 }
 
-/// Returns a port that no other test of this process gets, below the ephemeral
-/// ports of Linux (from 32768), so that it is still free after a restart of Redis.
+/// Returns a port that no other test of this process gets, below the ephemeral ports of Linux (from
+/// 32768), so that it is still free after a restart of Redis.
 fn next_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,9 +1,8 @@
 //! A fake of the vendor, for the tests of the rest backend.
 //!
-//! It serves the token endpoint and the four operations from memory as the
-//! vendor's documentation says, fails on demand, records every call, and fails
-//! the test when a client violates the format. It is a second, independent
-//! implementation of that format: nothing of `src/` is used here.
+//! It serves the token endpoint and the four operations from memory as the vendor's documentation
+//! says, fails on demand, records every call, and fails the test when a client violates the format.
+//! It is a second, independent implementation of that format: nothing of `src/` is used here.
 //!
 //! ```ignore
 //! let vendor = Vendor::start().await;
@@ -16,8 +15,7 @@
 //! assert_eq!(vendor.calls_of(Operation::Add).len(), 1);
 //! ```
 //!
-//! It waits for the test's gates and never for a timer, so it works on a paused
-//! clock as well.
+//! It waits for the test's gates and never for a timer, so it works on a paused clock as well.
 
 mod fault;
 mod form;
@@ -50,8 +48,8 @@ use shared::{Shared, State};
 /// Timeout of [`Vendor::until`], by the wall clock.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running vendor; when dropped it closes every connection and stops, and fails
-/// the test if a client violated the format.
+/// A running vendor; when dropped it closes every connection and stops, and fails the test if a
+/// client violated the format.
 #[derive(Debug)]
 pub struct Vendor {
     address: SocketAddr,
@@ -62,8 +60,7 @@ pub struct Vendor {
 // === impl Vendor ===
 
 impl Vendor {
-    /// Starts on a free port with an empty library; the keys are `key` and
-    /// `secret`.
+    /// Starts on a free port with an empty library; the keys are `key` and `secret`.
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -83,8 +80,8 @@ impl Vendor {
 
     // --- Settings ---
 
-    /// Queues a fault for one future call of this operation; queued faults come
-    /// first, in order, and then the one of `always`.
+    /// Queues a fault for one future call of this operation; queued faults come first, in order,
+    /// and then the one of `always`.
     pub fn script(&self, operation: Operation, fault: Fault) {
         self.state().scripts.queue(operation, fault);
     }
@@ -109,8 +106,8 @@ impl Vendor {
         self.state().tokens.open_account(api_key, secret_key);
     }
 
-    /// Sets the fault of every call of this operation with this account's tokens;
-    /// it comes before the scripted ones.
+    /// Sets the fault of every call of this operation with this account's tokens; it comes before
+    /// the scripted ones.
     pub fn reject_account(&self, api_key: &str, operation: Operation, fault: Fault) {
         self.state()
             .account_faults
@@ -167,14 +164,13 @@ impl Vendor {
         self.state().journal.max_open
     }
 
-    /// Returns the number of requests, token requests included, that the client
-    /// aborted: it closed the connection before it had the whole response.
+    /// Returns the number of requests, token requests included, that the client aborted: it closed
+    /// the connection before it had the whole response.
     pub fn aborted(&self) -> usize {
         self.state().journal.aborted
     }
 
-    /// Returns the maximum of calls within any second, wherever it begins, without
-    /// token requests.
+    /// Returns the maximum of calls within any second, wherever it begins, without token requests.
     pub fn max_in_any_second(&self) -> usize {
         max_in_any_second(self.state().journal.arrivals.clone())
     }
@@ -184,13 +180,11 @@ impl Vendor {
         self.state().library.images.clone()
     }
 
-    /// Waits until the condition holds, which is checked after each event at the
-    /// vendor.
+    /// Waits until the condition holds, which is checked after each event at the vendor.
     ///
     /// # Panics
     ///
-    /// When it does not hold after 30 s of the wall clock; a paused clock does not
-    /// advance.
+    /// When it does not hold after 30 s of the wall clock; a paused clock does not advance.
     pub async fn until(&self, what: &str, condition: impl Fn() -> bool) {
         let mut changed = self.shared.subscribe();
         let late = watchdog();
@@ -236,8 +230,8 @@ impl Drop for Vendor {
     }
 }
 
-/// Sends after [`TIMEOUT`] unless the sender that it returns is dropped before. It
-/// is a thread, because a timer of the runtime would advance a paused clock.
+/// Sends after [`TIMEOUT`] unless the sender that it returns is dropped before. It is a thread,
+/// because a timer of the runtime would advance a paused clock.
 fn watchdog() -> (mpsc::Sender<()>, oneshot::Receiver<()>) {
     let (keep, dropped) = mpsc::channel::<()>();
     let (send_late, late) = oneshot::channel();

@@ -51,8 +51,8 @@ const ORIENTATION_REACH: f32 = 4.5;
 const ORIENTATION_BLUR: f32 = 1.5;
 /// Bins of the orientation histogram (Lowe 2004, section 5).
 const BINS: usize = 36;
-/// Minimum height of a second orientation's peak, as a fraction of the highest (Lowe 2004,
-/// section 5).
+/// Minimum height of a second orientation's peak, as a fraction of the highest (Lowe 2004, section
+/// 5).
 const SECOND_PEAK: f32 = 0.8;
 /// Maximum number of orientations per keypoint (engine design, section 2).
 const MAX_ORIENTATIONS: usize = 2;
@@ -126,8 +126,8 @@ fn row_histograms(
     row
 }
 
-/// Normalises as SIFT does (length 1, clip, length 1), then returns the square roots of the
-/// numbers divided by their sum.
+/// Normalises as SIFT does (length 1, clip, length 1), then returns the square roots of the numbers
+/// divided by their sum.
 fn root_sift(raw: &[f32]) -> Descriptor {
     let limit = CLIP * raw.iter().map(|value| value * value).sum::<f32>().sqrt();
     let mut descriptor = [0.0; DESCRIPTOR];

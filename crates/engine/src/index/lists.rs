@@ -13,8 +13,8 @@ use super::posting_lists::PostingLists;
 /// 0.6 %).
 const CELLS_PER_FEATURE: usize = 8;
 /// Maximum number of features that are looked up with inverted colours, the strongest first.
-/// Colours are inverted over a whole image, and few queries that get here have a match, so a
-/// third of the cost is enough (measured: `make eval`, inverted copies 100 % as with all features).
+/// Colours are inverted over a whole image, and few queries that get here have a match, so a third
+/// of the cost is enough (measured: `make eval`, inverted copies 100 % as with all features).
 const MAX_INVERTED_FEATURES: usize = 400;
 
 /// The lookup of one query feature in one cell.

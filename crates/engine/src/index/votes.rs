@@ -71,8 +71,8 @@ pub(crate) struct VotedImage<'a> {
     votes: f32,
 }
 
-/// Returns the matches of a query with every image that has [`MIN_INLIERS`] of them or more,
-/// sorted by image and mirroring.
+/// Returns the matches of a query with every image that has [`MIN_INLIERS`] of them or more, sorted
+/// by image and mirroring.
 pub(crate) fn matches(
     components: &[&dyn PostingLists],
     query: &QueryFeatures,

@@ -1,10 +1,10 @@
 //! The tent filter of PDQ: samples 64 × 64 filtered values of a grey image.
 //!
-//! The reference blurs the whole image with two passes of a box filter along rows and columns
-//! (PDQ paper, section 3.2, after Jarosz, "Fast Image Convolutions", 2001) and keeps one pixel in
-//! each of 64 × 64 blocks. Both passes are linear and separable, so the same values come from two
-//! short weight lists per sample, and pixels outside all of them are never read: about one
-//! multiplication per pixel instead of eight passes over a plane of floats.
+//! The reference blurs the whole image with two passes of a box filter along rows and columns (PDQ
+//! paper, section 3.2, after Jarosz, "Fast Image Convolutions", 2001) and keeps one pixel in each
+//! of 64 × 64 blocks. Both passes are linear and separable, so the same values come from two short
+//! weight lists per sample, and pixels outside all of them are never read: about one multiplication
+//! per pixel instead of eight passes over a plane of floats.
 
 use image::GrayImage;
 

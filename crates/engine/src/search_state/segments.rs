@@ -62,8 +62,8 @@ impl Segments {
         for (_, path) in self.files()?.iter().rev() {
             let segment = match Segment::open(path, self.library.as_raw()) {
                 Ok(segment) if segment.ids().all(|id| id < next_id) => segment,
-                // A restored backup does not have these images and will use their numbers for
-                // other images.
+                // A restored backup does not have these images and will use their numbers for other
+                // images.
                 Ok(_) => {
                     discard(path, "it is newer than the library")?;
                     continue;

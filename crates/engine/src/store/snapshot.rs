@@ -1,7 +1,7 @@
 //! Reads the last committed state of the library.
 //!
-//! Each read turns a panic of redb on a damaged page into an error. A panic elsewhere in a search is
-//! no error of the library file.
+//! Each read turns a panic of redb on a damaged page into an error. A panic elsewhere in a search
+//! is no error of the library file.
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable};
 

@@ -36,8 +36,7 @@ fn private_addresses_are_not_public_in_every_notation() {
         // carrier-grade NAT
         "100.64.0.1",
         "100.127.255.255",
-        // services of clouds: AWS and others, its containers, Alibaba, Azure,
-        // Oracle, AWS again
+        // services of clouds: AWS and others, its containers, Alibaba, Azure, Oracle, AWS again
         "169.254.169.254",
         "169.254.170.2",
         "100.100.100.200",
@@ -60,8 +59,7 @@ fn private_addresses_are_not_public_in_every_notation() {
         "2001:db8::1",
         "3fff::1",
         "100::1",
-        // an inner IPv4 address in an IPv6 one: mapped, compatible,
-        // translated, NAT64, 6to4, Teredo
+        // an inner IPv4 address in an IPv6 one: mapped, compatible, translated, NAT64, 6to4, Teredo
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
         "::ffff:169.254.169.254",
@@ -136,15 +134,14 @@ fn numeric_addresses_are_checked_before_the_request() {
     assert!(allowed(&name, AddressScope::Public));
 }
 
-/// A web server in the role of a public one: it redirects `/to`, has no other
-/// page, and records the path of each request.
+/// A web server in the role of a public one: it redirects `/to`, has no other page, and records the
+/// path of each request.
 struct Web {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
-/// Resolves `public.test` to loopback, where [`Web`] is, and every other name
-/// as the gateway does.
+/// Resolves `public.test` to loopback, where [`Web`] is, and every other name as the gateway does.
 struct TestResolver;
 
 impl Resolve for TestResolver {

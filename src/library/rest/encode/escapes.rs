@@ -5,13 +5,12 @@ const LANES: usize = 48;
 
 /// The bits to compare at a byte, by its position in its group of three.
 struct Pattern {
-    /// A sextet that begins in the byte before and ends in this one (or, at the
-    /// first position, begins here) is 62 or 63 when `own | this` and
-    /// `before | that` are both all ones.
+    /// A sextet that begins in the byte before and ends in this one (or, at the first position,
+    /// begins here) is 62 or 63 when `own | this` and `before | that` are both all ones.
     own: [u8; LANES],
     before: [u8; LANES],
-    /// The sextet that is completely in the third byte is 62 or 63 when
-    /// `own & mask == value`; at other positions this is never true.
+    /// The sextet that is completely in the third byte is 62 or 63 when `own & mask == value`; at
+    /// other positions this is never true.
     mask: [u8; LANES],
     value: [u8; LANES],
 }
@@ -41,8 +40,8 @@ const PATTERN: Pattern = {
 
 /// Counts the sextets 62 and 63, which are written as `%2B` and `%2F`.
 ///
-/// Plain loops over arrays that the compiler turns into vector code: 21 GB/s,
-/// measured with SSE2 alone.
+/// Plain loops over arrays that the compiler turns into vector code: 21 GB/s, measured with SSE2
+/// alone.
 pub(super) fn count_escapes(image: &[u8]) -> usize {
     let Some((first, rest)) = image.split_first_chunk::<3>() else {
         return count_in_groups(image);

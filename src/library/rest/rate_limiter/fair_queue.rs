@@ -1,13 +1,12 @@
 //! Fair queueing between tenants: start-time fair queueing.
 //!
-//! Goyal, Vin, Cheng: "Start-time Fair Queueing: A Scheduling Algorithm for
-//! Integrated Services Packet Switching Networks", SIGCOMM 1996, with calls
-//! instead of packets, each of cost 1. Every tenant has a flow of its own. The
-//! head of a flow has a start tag; the smallest tag is served next and sets the
-//! virtual clock, and the tag grows by 1 / weight. A flow that becomes active
-//! again starts at the clock: idle tenants save up nothing, and cancelled calls
-//! cost nothing. Deviation: only heads have tags, which is the same for active
-//! flows and lets a cancelled call leave without a trace.
+//! Goyal, Vin, Cheng: "Start-time Fair Queueing: A Scheduling Algorithm for Integrated Services
+//! Packet Switching Networks", SIGCOMM 1996, with calls instead of packets, each of cost 1. Every
+//! tenant has a flow of its own. The head of a flow has a start tag; the smallest tag is served
+//! next and sets the virtual clock, and the tag grows by 1 / weight. A flow that becomes active
+//! again starts at the clock: idle tenants save up nothing, and cancelled calls cost nothing.
+//! Deviation: only heads have tags, which is the same for active flows and lets a cancelled call
+//! leave without a trace.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -55,8 +54,7 @@ impl<T> FairQueue<T> {
         self.flows.get(tenant).map_or(0, |flow| flow.calls.len())
     }
 
-    /// Appends a call to its tenant's flow; `number` is above that of every call
-    /// before.
+    /// Appends a call to its tenant's flow; `number` is above that of every call before.
     pub(super) fn push(&mut self, tenant: &Arc<str>, weight: u32, number: u64, call: T) {
         let clock = self.clock;
         let flow = self.flows.entry(tenant.clone()).or_insert_with(|| Flow {
@@ -101,8 +99,8 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Returns how many calls are served before one that is pushed now, if no
-    /// call is pushed after it.
+    /// Returns how many calls are served before one that is pushed now, if no call is pushed after
+    /// it.
     pub(super) fn ahead(&self, tenant: &str, weight: u32) -> usize {
         let own = self.flows.get(tenant);
         let before = own.map_or(0, |flow| flow.calls.len());

@@ -1,10 +1,10 @@
 //! The queue of one credential: which call is dispatched next, and when.
 //!
-//! Three lanes share one window: token requests first, since no call works
-//! without a token and there is one a second at the maximum; then single calls; then
-//! items of bulk loads, which get every tenth slot also while single calls wait.
-//! Within a lane, tenants are served by fair queueing. A call that cannot be
-//! sent in time is rejected before it is queued. Pure: no clock, no lock.
+//! Three lanes share one window: token requests first, since no call works without a token and
+//! there is one a second at the maximum; then single calls; then items of bulk loads, which get
+//! every tenth slot also while single calls wait. Within a lane, tenants are served by fair
+//! queueing. A call that cannot be sent in time is rejected before it is queued. Pure: no clock, no
+//! lock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,12 +15,11 @@ use tokio::time::Instant;
 use super::fair_queue::FairQueue;
 use super::window::{PERIOD, Window};
 
-/// Single calls that may overtake one queued bulk item: bulk keeps a tenth of
-/// the rate, so a load under pressure progresses and does not time out as a
-/// whole.
+/// Single calls that may overtake one queued bulk item: bulk keeps a tenth of the rate, so a load
+/// under pressure progresses and does not time out as a whole.
 pub(super) const UNARY_PER_BULK: usize = 9;
-/// Seconds of the credential's whole rate that one tenant may have queued;
-/// bounds the queue, whatever deadlines callers set.
+/// Seconds of the credential's whole rate that one tenant may have queued; bounds the queue,
+/// whatever deadlines callers set.
 pub(super) const MAX_QUEUE_SECONDS: usize = 60;
 
 /// Priority class of a call.
@@ -52,8 +51,8 @@ pub(super) struct Rejected {
     pub(super) queue_full: bool,
 }
 
-/// Other replicas have used up the shared window: why calls wait although this
-/// process could send them.
+/// Other replicas have used up the shared window: why calls wait although this process could send
+/// them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contention {
     /// When the next slot is available.
@@ -71,8 +70,7 @@ pub(super) struct Queue<T> {
     tokens: VecDeque<(u64, T)>,
     unary: FairQueue<T>,
     bulk: FairQueue<T>,
-    /// Consecutive single calls that overtook a queued bulk item; 0 while none
-    /// is queued.
+    /// Consecutive single calls that overtook a queued bulk item; 0 while none is queued.
     overtakes: usize,
     last_number: u64,
     max_queue_len: usize,
@@ -106,8 +104,7 @@ impl<T> Queue<T> {
         self.window.used(now)
     }
 
-    /// Returns how many calls could be dispatched now, as far as this process
-    /// knows.
+    /// Returns how many calls could be dispatched now, as far as this process knows.
     pub(super) fn ready(&mut self, now: Instant) -> usize {
         self.window.available(now).min(self.len())
     }
@@ -123,8 +120,8 @@ impl<T> Queue<T> {
         self.contention = contention;
     }
 
-    /// Returns how long a call would wait, if no call comes after it. Other
-    /// replicas are assumed to have as many calls as this one.
+    /// Returns how long a call would wait, if no call comes after it. Other replicas are assumed to
+    /// have as many calls as this one.
     pub(super) fn wait(&mut self, waiter: &Waiter, now: Instant) -> Duration {
         let ahead = self.ahead(waiter);
         let mut dispatch = self.window.dispatch_time(now, ahead);
@@ -189,8 +186,8 @@ impl<T> Queue<T> {
         Some(call)
     }
 
-    /// Returns when to call [`Queue::pop`] again; `None` while only a send or a
-    /// cancellation can change anything.
+    /// Returns when to call [`Queue::pop`] again; `None` while only a send or a cancellation can
+    /// change anything.
     pub(super) fn next_dispatch(&self) -> Option<Instant> {
         self.window.next_available()
     }
@@ -200,8 +197,7 @@ impl<T> Queue<T> {
         self.window.mark_sent(now);
     }
 
-    /// Frees the slot of a dispatched call that was cancelled before it was
-    /// written.
+    /// Frees the slot of a dispatched call that was cancelled before it was written.
     pub(super) fn cancel_dispatched(&mut self) {
         self.window.cancel();
     }
@@ -219,8 +215,8 @@ impl<T> Queue<T> {
         self.unary.pop()
     }
 
-    /// Returns how many calls are dispatched before one that comes now, if no
-    /// call comes after it: exactly what [`Queue::pop_by_priority`] would do.
+    /// Returns how many calls are dispatched before one that comes now, if no call comes after it:
+    /// exactly what [`Queue::pop_by_priority`] would do.
     fn ahead(&self, waiter: &Waiter) -> usize {
         let (tenant, weight) = (&waiter.tenant, waiter.weight);
         let of_other_lanes = match waiter.lane {

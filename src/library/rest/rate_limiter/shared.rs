@@ -1,11 +1,10 @@
 //! The sliding window that replicas share: slots of the last second, in Redis.
 //!
-//! A slot is reserved before a call is dispatched, by one script for all calls
-//! that could be (`reserve.lua`). It expires a period after its call was written
-//! (`sent.lua`), and is removed at once when the call was cancelled. Slots of a
-//! replica that crashed expire with their leases; those of a response that was
-//! lost are removed by the next request, which has the same name. While Redis
-//! is unavailable, each replica falls back to its share of the rate:
+//! A slot is reserved before a call is dispatched, by one script for all calls that could be
+//! (`reserve.lua`). It expires a period after its call was written (`sent.lua`), and is removed at
+//! once when the call was cancelled. Slots of a replica that crashed expire with their leases;
+//! those of a response that was lost are removed by the next request, which has the same name.
+//! While Redis is unavailable, each replica falls back to its share of the rate:
 //!
 //! - After the failure nothing is sent for a period, since the other replicas
 //!   may have sent the whole rate until then.
@@ -24,8 +23,8 @@ use tokio::time::Instant;
 use super::window::PERIOD;
 use crate::replicas::{RESPONSE_TIMEOUT, RETRY_INTERVAL, Redis, Script, in_background};
 
-/// Time for which a reserved slot waits for its call to be written: above the
-/// connect timeout (`client`).
+/// Time for which a reserved slot waits for its call to be written: above the connect timeout
+/// (`client`).
 const LEASE: Duration = Duration::from_secs(10);
 /// Time until every replica that sends has noticed that Redis is back.
 const RECOVERY: Duration = RETRY_INTERVAL
@@ -55,8 +54,8 @@ struct Inner {
 enum Mode {
     /// With the other replicas, in Redis.
     Shared,
-    /// Alone: Redis failed. Nothing is sent before `blocked_until`; Redis is
-    /// tried again at `retry_at`.
+    /// Alone: Redis failed. Nothing is sent before `blocked_until`; Redis is tried again at
+    /// `retry_at`.
     Fallback {
         blocked_until: Instant,
         retry_at: Instant,
@@ -89,8 +88,8 @@ pub(super) struct SharedSlot {
 // === impl SharedWindow ===
 
 impl SharedWindow {
-    /// Creates the window of a credential with this rate, which replicas find by
-    /// a digest of its API key. The key itself is not stored.
+    /// Creates the window of a credential with this rate, which replicas find by a digest of its
+    /// API key. The key itself is not stored.
     pub(crate) fn new(redis: Redis, api_key: &str, qps: u32) -> Self {
         let digest = Sha256::digest(api_key);
         let name: String = digest[..16]
@@ -118,8 +117,8 @@ impl SharedWindow {
         !matches!(*self.0.mode(), Mode::Fallback { .. })
     }
 
-    /// Reserves slots for calls that could be sent now. `used` are the slots
-    /// that this replica occupies.
+    /// Reserves slots for calls that could be sent now. `used` are the slots that this replica
+    /// occupies.
     pub(super) async fn reserve(&self, requested: usize, used: usize) -> Grant {
         if self.0.may_try() {
             let response = self.reserve_in_redis(requested, used).await;
@@ -198,8 +197,8 @@ impl Inner {
         }
     }
 
-    /// Returns the limit of this replica's own window, and the moment before
-    /// which it sends nothing.
+    /// Returns the limit of this replica's own window, and the moment before which it sends
+    /// nothing.
     fn local_limit(&self) -> (u32, Option<Instant>) {
         let mut mode = self.mode();
         match *mode {
@@ -246,8 +245,8 @@ impl Inner {
 // === impl SharedSlot ===
 
 impl SharedSlot {
-    /// Records in Redis that the call is being written. If that is lost, the
-    /// slot is occupied until its lease ends.
+    /// Records in Redis that the call is being written. If that is lost, the slot is occupied until
+    /// its lease ends.
     pub(super) fn mark_sent(&mut self) {
         let Some((window, name)) = self.reserved.take() else {
             return;

@@ -1,20 +1,18 @@
-//! The sliding window of send times: how many calls may be sent now, and when
-//! the next.
+//! The sliding window of send times: how many calls may be sent now, and when the next.
 //!
-//! A slot is reserved when a call is dispatched, and marked as sent when its
-//! request is written. The time in between, above all a new connection, would
-//! otherwise let calls of two seconds reach the vendor in one. A reserved slot
-//! never expires by itself, and is free at once if the call is cancelled.
-//! Nothing here reads a clock.
+//! A slot is reserved when a call is dispatched, and marked as sent when its request is written.
+//! The time in between, above all a new connection, would otherwise let calls of two seconds reach
+//! the vendor in one. A reserved slot never expires by itself, and is free at once if the call is
+//! cancelled. Nothing here reads a clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Time for which a send occupies its slot: the second that the vendor counts
-/// in, and 20 ms for the difference in latency between two requests. It costs
-/// 2 % of the rate; 95 % of the rate is promised.
+/// Time for which a send occupies its slot: the second that the vendor counts in, and 20 ms for the
+/// difference in latency between two requests. It costs 2 % of the rate; 95 % of the rate is
+/// promised.
 pub(super) const PERIOD: Duration = Duration::from_millis(1020);
 
 /// The sends of the last period.
@@ -42,8 +40,8 @@ impl Window {
         }
     }
 
-    /// Sets the rate and the moment before which nothing is dispatched. More
-    /// slots may be used than the new rate has.
+    /// Sets the rate and the moment before which nothing is dispatched. More slots may be used than
+    /// the new rate has.
     pub(super) fn set_limit(&mut self, qps: u32, blocked_until: Option<Instant>) {
         self.limit = usize::try_from(qps.max(1)).unwrap_or(usize::MAX);
         self.blocked_until = blocked_until;
@@ -77,11 +75,11 @@ impl Window {
         self.sent.push_back(now);
     }
 
-    /// Returns when the `nth` call from now (0 is the next one) can be
-    /// dispatched, if the reserved ones are written at once.
+    /// Returns when the `nth` call from now (0 is the next one) can be dispatched, if the reserved
+    /// ones are written at once.
     ///
-    /// Each call waits for the one `limit` slots before it:
-    /// `dispatch(n) = max(now, dispatch(n - limit) + PERIOD)`, here in closed form.
+    /// Each call waits for the one `limit` slots before it: `dispatch(n) = max(now, dispatch(n -
+    /// limit) + PERIOD)`, here in closed form.
     pub(super) fn dispatch_time(&mut self, now: Instant, nth: usize) -> Instant {
         let used = self.used(now);
         let (whole, remainder) = (nth / self.limit, nth % self.limit);
@@ -99,8 +97,7 @@ impl Window {
             .map_or(dispatch, |end| dispatch.max(after(end, whole)))
     }
 
-    /// Returns when the next slot becomes available by itself; `None` while all
-    /// are reserved.
+    /// Returns when the next slot becomes available by itself; `None` while all are reserved.
     pub(super) fn next_available(&self) -> Option<Instant> {
         let used = self.reserved + self.sent.len();
         let Some(index) = used.checked_sub(self.limit) else {

@@ -60,8 +60,7 @@ impl CachedToken {
         self.accepted.store(true, Ordering::Relaxed);
     }
 
-    /// Returns whether the vendor accepted it before: a rejection then means that
-    /// it was revoked.
+    /// Returns whether the vendor accepted it before: a rejection then means that it was revoked.
     pub(crate) fn was_accepted(&self) -> bool {
         self.accepted.load(Ordering::Relaxed)
     }
@@ -83,8 +82,7 @@ impl fmt::Debug for CachedToken {
     }
 }
 
-/// Lets moka remove each token at the end of its ttl, so that expired secrets
-/// leave the memory.
+/// Lets moka remove each token at the end of its ttl, so that expired secrets leave the memory.
 pub(super) struct RemainingTtl;
 
 impl<K> Expiry<K, Arc<CachedToken>> for RemainingTtl {

@@ -12,8 +12,8 @@ use crate::jitter;
 
 /// Minimum time between two refreshes that the vendor's rejections force.
 const FORCED_INTERVAL: Duration = Duration::from_secs(1);
-/// Backoff after the first failed fetch, and the minimum after any: the endpoint
-/// gets one request a second at the maximum. It doubles with each further failure.
+/// Backoff after the first failed fetch, and the minimum after any: the endpoint gets one request a
+/// second at the maximum. It doubles with each further failure.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
 /// Maximum backoff: calls are rejected for no longer once the endpoint is back.
 pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(8);
@@ -23,8 +23,8 @@ const JITTER: Range<f64> = 0.75..1.0;
 /// When the endpoint may get a request, and how the last one failed.
 #[derive(Default)]
 pub(super) struct RefreshState {
-    /// Before this moment the endpoint gets no request for a refresh, and none at
-    /// all while `failure` is set.
+    /// Before this moment the endpoint gets no request for a refresh, and none at all while
+    /// `failure` is set.
     next_fetch: Option<Instant>,
     /// The failure of the last fetch.
     failure: Option<Failure>,

@@ -1,5 +1,5 @@
-//! Behaviour of the access token, on paused clocks; `moka` shows why it does not
-//! rely on moka alone.
+//! Behaviour of the access token, on paused clocks; `moka` shows why it does not rely on moka
+//! alone.
 
 mod moka;
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use super::gate::Gate;
 use super::journal::Operation;
 
-/// One way to respond other than as documented. "Serves" means that the request
-/// has its effect as without a fault.
+/// One way to respond other than as documented. "Serves" means that the request has its effect as
+/// without a fault.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Responds with this instead of serving.
@@ -30,8 +30,8 @@ pub enum Fault {
     Reset,
     /// Serves, then closes the connection without a response.
     LostResponse,
-    /// Serves; every number and boolean of the response becomes a string, so
-    /// `has_more` is `"false"`.
+    /// Serves; every number and boolean of the response becomes a string, so `has_more` is
+    /// `"false"`.
     QuotedScalars,
 }
 
@@ -45,8 +45,8 @@ pub(super) struct Scripts {
 // === impl Fault ===
 
 impl Fault {
-    /// Returns an API error in HTTP 200; service errors (216xxx and above) have a
-    /// log id, those of the vendor's API gateway do not.
+    /// Returns an API error in HTTP 200; service errors (216xxx and above) have a log id, those of
+    /// the vendor's API gateway do not.
     pub fn code(code: i64) -> Self {
         if code < 1000 {
             return Self::json(&format!(

@@ -55,8 +55,8 @@ impl Form {
         }
     }
 
-    /// Reads one `name=value`; the body is split by hand because the limit of the
-    /// image applies to the escaped text.
+    /// Reads one `name=value`; the body is split by hand because the limit of the image applies to
+    /// the escaped text.
     fn read_pair(&mut self, operation: Operation, pair: &[u8]) {
         let Some((name, value)) = form_urlencoded::parse(pair).next() else {
             return;

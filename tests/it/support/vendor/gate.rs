@@ -45,8 +45,8 @@ impl Gate {
         self.0.held.load(Ordering::SeqCst)
     }
 
-    /// Waits for the gate, and calls `notify` when the number of held requests
-    /// changes. Dropping the future leaves the gate.
+    /// Waits for the gate, and calls `notify` when the number of held requests changes. Dropping
+    /// the future leaves the gate.
     pub(super) async fn hold(&self, notify: impl Fn()) {
         let _held = Held::begin(self, notify);
         // An error means that the gate is open.

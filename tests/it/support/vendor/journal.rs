@@ -72,8 +72,7 @@ impl Journal {
     }
 }
 
-/// Returns the maximum of arrivals in a window of one second, with its start and
-/// without its end.
+/// Returns the maximum of arrivals in a window of one second, with its start and without its end.
 pub fn max_in_any_second(arrivals: Vec<Instant>) -> usize {
     max_in_any(Duration::from_secs(1), arrivals)
 }

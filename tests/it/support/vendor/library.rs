@@ -1,9 +1,8 @@
 //! The images of the fake vendor, and the four operations.
 //!
-//! Content decides identity: a sign is a hash of the bytes of the file. Two files
-//! are the same image when they have the same size and their reductions to 64 × 64
-//! pixels differ by up to 12 of 255 on average, which is true for the generated
-//! test images when only their encoding differs.
+//! Content decides identity: a sign is a hash of the bytes of the file. Two files are the same
+//! image when they have the same size and their reductions to 64 × 64 pixels differ by up to 12 of
+//! 255 on average, which is true for the generated test images when only their encoding differs.
 
 use std::io::Cursor;
 
@@ -28,8 +27,8 @@ pub struct Stored {
     sketch: Sketch,
 }
 
-/// What a batch deletion with unknown signs does. The documentation does not say,
-/// so a client has to support each.
+/// What a batch deletion with unknown signs does. The documentation does not say, so a client has
+/// to support each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchDelete {
     /// Deletes the known ones; 216680 when there is none.
@@ -299,8 +298,7 @@ fn brief(form: &Form) -> Response<Option<String>> {
     Ok(brief.map(str::to_owned))
 }
 
-/// Reads up to two tags of 1 to 65535; equal ones are valid, an empty field means
-/// none.
+/// Reads up to two tags of 1 to 65535; equal ones are valid, an empty field means none.
 fn tags(form: &Form) -> Response<Option<Vec<u16>>> {
     let Some(text) = form.field("tags") else {
         return Ok(None);

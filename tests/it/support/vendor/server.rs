@@ -1,9 +1,9 @@
-//! The HTTP server of the fake vendor: reads and records requests, plays the
-//! scripted fault, responds.
+//! The HTTP server of the fake vendor: reads and records requests, plays the scripted fault,
+//! responds.
 //!
-//! Order of a call: arrival recorded, body read, form decoded and recorded, fault
-//! chosen, (held,) token checked, served, (held,) response sent. It accepts
-//! connections itself because axum's accept loop cannot close one on purpose.
+//! Order of a call: arrival recorded, body read, form decoded and recorded, fault chosen, (held,)
+//! token checked, served, (held,) response sent. It accepts connections itself because axum's
+//! accept loop cannot close one on purpose.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -81,8 +81,7 @@ async fn respond_or_close(
     }
 }
 
-/// Accepts all three styles of the SDKs: GET or POST with a query, POST with a
-/// form.
+/// Accepts all three styles of the SDKs: GET or POST with a query, POST with a form.
 async fn token(
     State(vendor): State<Arc<Shared>>,
     RawQuery(query): RawQuery,

@@ -48,8 +48,7 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    /// Responds to a token request with HTTP status and body. Earlier tokens are
-    /// still valid.
+    /// Responds to a token request with HTTP status and body. Earlier tokens are still valid.
     pub(super) fn grant(&mut self, client_id: &str, client_secret: &str) -> (u16, Value) {
         let Some(secret) = self.accounts.get(client_id) else {
             return rejection("unknown client id");

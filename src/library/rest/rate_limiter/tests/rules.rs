@@ -127,8 +127,8 @@ proptest! {
         }
     }
 
-    /// The projection is exact while no call comes after: a call that is
-    /// rejected would have been late, and one that is queued is not.
+    /// The projection is exact while no call comes after: a call that is rejected would have been
+    /// late, and one that is queued is not.
     #[test]
     fn a_call_waits_as_long_as_projected_if_no_call_comes_after(
         qps in 1_u32..12,
@@ -160,8 +160,7 @@ proptest! {
     }
 }
 
-/// Keeps calls of all these lanes and tenants queued, and counts the dispatches
-/// of each.
+/// Keeps calls of all these lanes and tenants queued, and counts the dispatches of each.
 fn dispatches(flows: &[(Lane, &str, u32)], dispatches: usize) -> Vec<usize> {
     let mut queue = Queue::new(1000);
     let mut now = Instant::now();

@@ -1,11 +1,11 @@
-//! The bounds of an HTTP service, named once.
+//! The bounds of an HTTP service, named once: for every middleware, and for what a listener serves.
 
 use std::convert::Infallible;
 
 use http::{Request, Response};
 use tower::Service;
 
-/// A service that responds to every request whose body is an `A`: what every middleware wraps.
+/// A service that responds to every request whose body is an `A`.
 pub trait HttpService<A>:
     Service<
         Request<A>,
