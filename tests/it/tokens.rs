@@ -101,8 +101,6 @@ async fn a_forged_or_unfit_token_is_rejected() {
     let claims = Issuer::claims("local");
     let good = issuer.sign("one", &claims);
     call(&gateway, &good).await.unwrap();
-    let plain = issuer.sign_with(r#"{"alg":"ES256","kid":"one"}"#, &claims);
-    call(&gateway, &plain).await.unwrap();
 
     let by_public_key = {
         let mut header = Header::new(Algorithm::HS256);
@@ -140,6 +138,30 @@ async fn a_forged_or_unfit_token_is_rejected() {
             "another issuer",
             issuer.sign("one", &with("iss", json!("https://evil.example"))),
         ),
+        ("no audience", issuer.sign("one", &without("aud"))),
+        ("no issuer", issuer.sign("one", &without("iss"))),
+        ("no expiry", issuer.sign("one", &without("exp"))),
+        (
+            "not valid yet",
+            issuer.sign("one", &with("nbf", seconds_from_now(120))),
+        ),
+    ];
+    for (case, token) in bad {
+        let rejection = rejected(&gateway, &token).await;
+        let expected = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
+        assert_eq!(rejection, expected, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn critical_extensions_and_a_list_of_issuers_are_rejected() {
+    let issuer = Issuer::start().await;
+    let gateway = gateway(&issuer, "24h").await;
+    let claims = Issuer::claims("local");
+    let plain = issuer.sign_with(r#"{"alg":"ES256","kid":"one"}"#, &claims);
+    call(&gateway, &plain).await.unwrap();
+
+    for (case, token) in [
         (
             "a list of issuers",
             issuer.sign("one", &with("iss", json!([NAME, "https://evil.example"]))),
@@ -152,15 +174,7 @@ async fn a_forged_or_unfit_token_is_rejected() {
             "no critical extension",
             issuer.sign_with(r#"{"alg":"ES256","kid":"one","crit":[]}"#, &claims),
         ),
-        ("no audience", issuer.sign("one", &without("aud"))),
-        ("no issuer", issuer.sign("one", &without("iss"))),
-        ("no expiry", issuer.sign("one", &without("exp"))),
-        (
-            "not valid yet",
-            issuer.sign("one", &with("nbf", seconds_from_now(120))),
-        ),
-    ];
-    for (case, token) in bad {
+    ] {
         let rejection = rejected(&gateway, &token).await;
         let expected = (Code::Unauthenticated, "CREDENTIALS_INVALID".to_owned());
         assert_eq!(rejection, expected, "{case}");
