@@ -63,7 +63,7 @@ def config(listen, admin, targets, certificates, log, retry=None, outliers=False
                 "no_traffic_interval": "0.2s",
                 "unhealthy_threshold": 1,
                 "healthy_threshold": 1,
-                "grpc_health_check": {"service_name": SERVICE},
+                "grpc_health_check": {"service_name": SERVICE, "authority": GATEWAY},
             }
         ],
         "transport_socket": tls(certificates),
