@@ -165,7 +165,7 @@ fn every_reason_is_documented_with_its_codes() {
     assert!(documented.is_empty(), "no such reason: {documented:?}");
 }
 
-/// A test of `/metrics` holds the types against what it answers.
+/// A test of `/metrics` compares the types with its response.
 #[test]
 fn every_metric_is_documented_with_its_unit_labels_and_help() {
     let mut documented = rows("docs/operations.md");
