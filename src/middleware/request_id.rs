@@ -1,7 +1,7 @@
 //! Assigns an id to every request, for logs and responses.
 //!
 //! A caller's own `x-request-id` is kept when it is short printable ASCII, so that one id follows a
-//! request through several services. The response repeats it.
+//! request through several services. The response returns it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
