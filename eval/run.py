@@ -33,7 +33,7 @@ def main():
         gateway = start(args.gateway, folder, folder / "gateway.log", grpc, rest, admin)
         try:
             wait_until_ready(gateway, admin)
-            measure(args, rest, attacks / "manifest.json")
+            measure(args, folder, rest, attacks / "manifest.json")
             print(usage(gateway.pid))
             if not stop(gateway):
                 raise SystemExit("the gateway did not stop cleanly")
@@ -74,8 +74,9 @@ def choose_sources(args, folder):
     return listed
 
 
-def measure(args, rest, manifest):
-    keys = ["--key", "local", "--secret", "local"]
+def measure(args, folder, rest, manifest):
+    secret = (folder / "data" / "rest-secret-local").read_text()
+    keys = ["--key", "local", "--secret", secret]
     folders = ["--library", args.library, "--negative", args.negative, "--attacks", manifest]
     script("recall.py", "--base", f"http://{rest}", *keys, *folders)
 

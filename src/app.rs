@@ -10,6 +10,7 @@ mod libraries;
 mod listener;
 mod readiness;
 mod reload;
+mod rest_secret;
 mod swap;
 
 use std::time::Duration;

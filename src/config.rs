@@ -20,11 +20,12 @@ mod section;
 mod source;
 mod telemetry;
 mod tree;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use auth::{Auth, RestKey, Tenant};
+pub use auth::{Auth, RestKey, RestSecret, Tenant};
 pub use errors::ConfigErrors;
 pub use jwt::{JwksSource, Jwt};
 pub use libraries::{Credential, Embedded, Library, Rest, Service};
@@ -61,6 +62,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// Other files that values were read from.
     pub files: Vec<PathBuf>,
+    /// What is valid but probably not wanted, as lines for people.
+    pub warnings: Vec<String>,
     /// Digests of the parts that need a restart.
     fixed: [u64; FIXED.len()],
 }
@@ -123,6 +126,15 @@ pub fn load(
     let mut config = read(Section::root(tree, &errors), &errors);
     if let Some(config) = &mut config {
         config.files = errors.files();
+        let Config {
+            listen,
+            libraries,
+            tenants,
+            auth,
+            ..
+        } = &*config;
+        warnings::find(listen, libraries, tenants, auth, &errors);
+        config.warnings = errors.warnings();
         config.fixed = fixed;
     }
     errors.into_result(config)
@@ -131,7 +143,7 @@ pub fn load(
 fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     let listen = listen::read(root.section("listen"));
     let libraries = root.named_tables("libraries", libraries::read);
-    let tenants = root.named_tables("tenants", auth::read_tenant);
+    let mut tenants = root.named_tables("tenants", auth::read_tenant);
     let auth = auth::read(root.section("auth"));
     let limits = limits::read(root.section("limits"));
     let redis = root.optional_section("redis", replicas::read);
@@ -142,6 +154,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
 
     checks::libraries(&libraries, errors);
     checks::tenants(&tenants, &libraries, errors);
+    checks::generated_secrets(&mut tenants, &libraries, errors);
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
         checks::listeners(listen, auth, &tenants, errors);
     }
@@ -157,6 +170,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
         rate_limit: rate_limit?,
         telemetry: telemetry?,
         files: Vec::new(),
+        warnings: Vec::new(),
         fixed: FIXED.map(|_| tree::digest(None)),
     })
 }

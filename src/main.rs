@@ -1,12 +1,14 @@
 //! samegate: arguments → configuration → logging → run until a signal → drain.
 
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use samegate::app::{Addresses, App, Reloader};
 use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
-use samegate::config::{self, Config, ConfigErrors, Overrides};
+use samegate::config::{self, Config, ConfigErrors, Overrides, RestSecret};
 use samegate::error::{Error, Kind, Result};
 use samegate::telemetry;
 use samegate::watch::FileWatcher;
@@ -149,18 +151,63 @@ fn print_banner(serve: &Serve, config: &Config, addresses: Addresses) {
          \x20 REST       http://{rest}\n\
          \x20 probes     http://{admin}/readyz\n\
          \x20 libraries  {libraries}\n\
+         {keys}\
          Try it from another terminal:\n\
          \x20 samegate add IMAGE.jpg --endpoint http://{grpc}\n\
-         \x20 samegate search COPY.jpg --endpoint http://{grpc}",
+         \x20 samegate search COPY.jpg --endpoint http://{grpc}\
+         {token_requests}",
         version = env!("CARGO_PKG_VERSION"),
         libraries = libraries.join(", "),
+        keys = generated_keys(config, io::stdout().is_terminal()),
+        token_requests = token_requests(config, rest),
     ));
 }
 
+/// Lists the key pairs whose secret the gateway generated. The secret itself is shown on a terminal
+/// only: other output ends up in log files.
+fn generated_keys(config: &Config, is_terminal: bool) -> String {
+    let mut lines = String::new();
+    for (api_key, file) in generated_pairs(config) {
+        let secret = std::fs::read_to_string(file).ok().filter(|_| is_terminal);
+        let shown = secret.map_or_else(String::new, |secret| format!("{secret}, kept "));
+        lines += &format!(
+            "\x20 REST keys  API key {api_key}, secret key {shown}in {}\n",
+            file.display()
+        );
+    }
+    lines
+}
+
+/// Lists a command for each of these pairs that requests a token.
+fn token_requests(config: &Config, rest: SocketAddr) -> String {
+    let mut lines = String::new();
+    for (api_key, file) in generated_pairs(config) {
+        lines += &format!(
+            "\n\x20 curl http://{rest}/oauth/2.0/token -d grant_type=client_credentials \
+             -d client_id={api_key} --data-urlencode client_secret@{}",
+            file.display()
+        );
+    }
+    lines
+}
+
+fn generated_pairs(config: &Config) -> impl Iterator<Item = (&str, &Path)> {
+    let pairs = config.tenants.values().flat_map(|tenant| &tenant.rest_keys);
+    pairs.filter_map(|pair| match &pair.secret_key {
+        RestSecret::Given(_) => None,
+        RestSecret::Generated(file) => Some((pair.api_key.as_str(), file.as_path())),
+    })
+}
+
+/// Checks a file; warnings do not fail it.
 fn check(file: &Path) -> ExitCode {
     match config::load(Some(file), &config::environment(), &Overrides::default()) {
-        Ok(_) => {
-            Output::standard().line(&format!("{}: no errors", file.display()));
+        Ok(config) => {
+            let mut output = Output::standard();
+            for warning in &config.warnings {
+                output.note(&format!("warning: {warning}"));
+            }
+            output.line(&format!("{}: no errors", file.display()));
             ExitCode::SUCCESS
         }
         Err(errors) => fail_config(&errors),

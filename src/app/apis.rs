@@ -9,6 +9,7 @@ use tonic_web::GrpcWebLayer;
 
 use super::components::Components;
 use super::listener::Addresses;
+use super::rest_secret;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, Tenants};
@@ -41,7 +42,7 @@ impl Routers {
         let tenants = middleware::tenants(&config.tenants);
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
         let credentials = Arc::new(credentials);
-        let keys = rest_keys(config, &tenants);
+        let keys = rest_keys(config, &tenants)?;
         let grpc = grpc_api(credentials.clone(), &call_limits, components)?;
         let rest = rest_api(keys, credentials, call_limits, components);
         // Outermost: nothing is spent on what a foreign page sends.
@@ -79,11 +80,16 @@ fn call_limits(config: &Config, components: &Components) -> CallLimits {
     }
 }
 
-fn rest_keys(config: &Config, tenants: &Tenants) -> rest::Keys {
-    rest::Keys::new(config.tenants.iter().flat_map(|(name, config)| {
-        let pairs = config.rest_keys.iter();
-        pairs.filter_map(|pair| Some(rest::KeyPair::new(pair, tenants.get(name).cloned()?)))
-    }))
+fn rest_keys(config: &Config, tenants: &Tenants) -> Result<rest::Keys> {
+    let mut pairs = Vec::new();
+    for (name, tenant) in tenants {
+        let configured = config.tenants.get(name).map(|tenant| &tenant.rest_keys);
+        for pair in configured.into_iter().flatten() {
+            let secret = rest_secret::of(pair)?;
+            pairs.push(rest::KeyPair::new(&pair.api_key, secret, tenant.clone()));
+        }
+    }
+    Ok(rest::Keys::new(pairs))
 }
 
 fn grpc_api(

@@ -1,6 +1,7 @@
 //! `[auth]` and `[tenants.NAME]`: who may call, and which libraries each may use.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 
@@ -43,7 +44,16 @@ pub struct RestKey {
     /// `client_id` of the token request.
     pub api_key: String,
     /// `client_secret` of the token request.
-    pub secret_key: SecretString,
+    pub secret_key: RestSecret,
+}
+
+/// The secret of a key pair.
+#[derive(Clone, Debug)]
+pub enum RestSecret {
+    /// The configuration holds it.
+    Given(SecretString),
+    /// The gateway generates it at its first start and keeps it in this file.
+    Generated(PathBuf),
 }
 
 // === impl Tenant ===
@@ -137,7 +147,14 @@ fn identities(section: &mut Section<'_>) -> Option<Vec<String>> {
 
 fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {
     let api_key = section.required("api_key", parse::non_empty);
-    let secret_key = section.secret_key();
+    let generate = section.optional("generate_secret", false, parse::boolean)?;
+    let is_given = section.holds("secret_key") || section.holds("secret_key_file");
+    let secret_key = if generate && !is_given {
+        // Its file follows from the tenant's libraries, which are read elsewhere.
+        Some(RestSecret::Generated(PathBuf::new()))
+    } else {
+        section.secret_key().map(RestSecret::Given)
+    };
     section.finish();
     Some(RestKey {
         api_key: api_key?,

@@ -8,7 +8,7 @@ use std::path::{Component, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::auth::{Auth, RestKey, Tenant};
+use super::auth::{Auth, RestKey, RestSecret, Tenant};
 use super::errors::ErrorCollector;
 use super::libraries::Library;
 use super::listen::Listen;
@@ -16,8 +16,8 @@ use super::quota::Quota;
 use super::replicas::{Redis, Store};
 use super::section::Entries;
 
-/// API key and secret key of the REST key pair in the default configuration.
-const WELL_KNOWN: &str = "local";
+/// Start of the names of the files that keep generated secrets; the tenant's name follows.
+const SECRET_FILE: &str = "rest-secret";
 
 /// Checks that there is a library, and that no two use the same folder.
 pub(super) fn libraries(libraries: &Entries<Library>, errors: &ErrorCollector) {
@@ -70,6 +70,41 @@ pub(super) fn tenants(
                     &format!("tenants.{name}.{key}"),
                     format!("already belongs to tenant `{owner}`"),
                 );
+            }
+        }
+    }
+}
+
+/// Sets the files of generated secrets: in the data folder of the tenant's first embedded library,
+/// where what the gateway must not lose is kept.
+pub(super) fn generated_secrets(
+    tenants: &mut Entries<Tenant>,
+    libraries: &Entries<Library>,
+    errors: &ErrorCollector,
+) {
+    for (name, tenant) in tenants {
+        let Some(tenant) = tenant else {
+            continue;
+        };
+        let mut entries = tenant.libraries.iter().map(|name| libraries.get(name));
+        let are_valid = entries.clone().all(|entry| matches!(entry, Some(Some(_))));
+        let folder = entries.find_map(|entry| match entry? {
+            Some(Library::Embedded(library)) => Some(&library.data_dir),
+            Some(Library::Rest(_)) | None => None,
+        });
+        for (index, pair) in tenant.rest_keys.iter_mut().enumerate() {
+            let RestSecret::Generated(file) = &mut pair.secret_key else {
+                continue;
+            };
+            match folder {
+                Some(folder) => *file = folder.join(format!("{SECRET_FILE}-{name}")),
+                // Else the error of the library is the one to correct.
+                None if are_valid => errors.push(
+                    &format!("tenants.{name}.rest_keys[{index}].generate_secret"),
+                    "needs an embedded library of the tenant, whose folder keeps the secret; give \
+                     `secret_key` instead",
+                ),
+                None => {}
             }
         }
     }
@@ -128,12 +163,12 @@ pub(super) fn listeners(
                 ),
             );
         }
-        if tenant.rest_keys.iter().any(is_well_known) && !listen.rest.ip().is_loopback() {
+        if tenant.rest_keys.iter().any(is_guessable) && !listen.rest.ip().is_loopback() {
             errors.push(
                 "listen.rest",
                 format!(
-                    "is not loopback while tenant `{name}` has the well-known key pair \
-                     {WELL_KNOWN}/{WELL_KNOWN}; give other `tenants.{name}.rest_keys`"
+                    "is not loopback while tenant `{name}` has a secret key that equals its API \
+                     key; give other `tenants.{name}.rest_keys`"
                 ),
             );
         }
@@ -174,6 +209,9 @@ fn check_library(key: &str, name: &str, libraries: &Entries<Library>, errors: &E
     }
 }
 
-fn is_well_known(pair: &RestKey) -> bool {
-    pair.api_key == WELL_KNOWN && pair.secret_key.expose_secret() == WELL_KNOWN
+fn is_guessable(pair: &RestKey) -> bool {
+    match &pair.secret_key {
+        RestSecret::Given(secret) => secret.expose_secret() == pair.api_key,
+        RestSecret::Generated(_) => false,
+    }
 }

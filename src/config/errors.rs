@@ -1,4 +1,4 @@
-//! Errors of a configuration, collected until all of it has been read.
+//! Errors and warnings of a configuration, collected until all of it has been read.
 //!
 //! An error names its key. [`ErrorCollector`] looks up where the key was set, so that the readers
 //! need not pass positions around. An error contains no value unless its reader includes it, and
@@ -35,11 +35,12 @@ struct ConfigError {
     message: String,
 }
 
-/// Collects errors, and the files that are read, while a configuration is read.
+/// Collects errors, warnings, and the files that are read, while a configuration is read.
 #[derive(Debug)]
 pub(super) struct ErrorCollector {
     origins: BTreeMap<String, Origin>,
     errors: RefCell<Vec<ConfigError>>,
+    warnings: RefCell<Vec<ConfigError>>,
     files: RefCell<Vec<PathBuf>>,
 }
 
@@ -101,6 +102,7 @@ impl ErrorCollector {
         ErrorCollector {
             origins,
             errors: RefCell::default(),
+            warnings: RefCell::default(),
             files: RefCell::default(),
         }
     }
@@ -117,11 +119,21 @@ impl ErrorCollector {
 
     /// Adds an error of a key, which is given by its full path.
     pub(super) fn push(&self, key: &str, message: impl Into<String>) {
-        self.errors.borrow_mut().push(ConfigError {
-            origin: self.origin(key),
-            key: key.to_owned(),
-            message: message.into(),
-        });
+        let error = self.error(key, message.into());
+        self.errors.borrow_mut().push(error);
+    }
+
+    /// Adds a warning about a valid key, which is given by its full path.
+    pub(super) fn warn(&self, key: &str, message: &str) {
+        let warning = self.error(key, message.to_owned());
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Returns the warnings as lines, ordered by origin.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.borrow_mut();
+        warnings.sort();
+        warnings.iter().map(ConfigError::to_string).collect()
     }
 
     /// Returns `value` if there are no errors, else the errors ordered by origin.
@@ -131,6 +143,14 @@ impl ErrorCollector {
         match value {
             Some(value) if errors.is_empty() => Ok(value),
             _ => Err(ConfigErrors(errors)),
+        }
+    }
+
+    fn error(&self, key: &str, message: String) -> ConfigError {
+        ConfigError {
+            origin: self.origin(key),
+            key: key.to_owned(),
+            message,
         }
     }
 

@@ -152,6 +152,11 @@ impl<'a> Section<'a> {
         read_items.into_iter().collect()
     }
 
+    /// Returns whether the table has a key that is not read yet.
+    pub(super) fn holds(&self, key: &str) -> bool {
+        self.unread.contains_key(key)
+    }
+
     /// Returns whether a key that is not read yet holds a table.
     pub(super) fn is_table(&self, key: &str) -> bool {
         let node = self.unread.get(key);

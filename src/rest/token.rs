@@ -24,7 +24,6 @@ use subtle::ConstantTimeEq;
 
 use super::form::Fields;
 use crate::call::Tenant;
-use crate::config::RestKey;
 use crate::error::{Error, Kind, Result};
 use crate::wire::{TokenGrant, TokenRejection};
 
@@ -163,11 +162,11 @@ impl fmt::Debug for Keys {
 // === impl KeyPair ===
 
 impl KeyPair {
-    /// Makes the key pair of a tenant from the configuration.
-    pub fn new(pair: &RestKey, tenant: Arc<Tenant>) -> Self {
+    /// Makes a key pair of a tenant.
+    pub fn new(api_key: &str, secret_key: SecretString, tenant: Arc<Tenant>) -> Self {
         KeyPair {
-            api_key: pair.api_key.clone(),
-            secret_key: pair.secret_key.clone(),
+            api_key: api_key.to_owned(),
+            secret_key,
             tenant,
         }
     }

@@ -40,7 +40,8 @@ def main(binary):
         gateway = start(binary, folder, log, grpc, rest, admin)
         try:
             wait_until_ready(gateway, admin)
-            passed, failed = run_clients(grpc, rest, drawn)
+            secret = (folder / "data" / "rest-secret-local").read_text()
+            passed, failed = run_clients(grpc, rest, secret, drawn)
             stopped = stop(gateway)
         finally:
             gateway.kill()
@@ -52,14 +53,14 @@ def main(binary):
     return 1 if failed else 0
 
 
-def run_clients(grpc, rest, drawn):
+def run_clients(grpc, rest, secret, drawn):
     python = CLIENTS / "python"
     clients = {
         "Python grpcio": [sys.executable, python / "grpc_client.py", grpc, PROTO],
         "Node grpc-js": ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn],
         "Python baidu-aip": [
             *[sys.executable, python / "sdk_baidu_aip.py", "--base", f"http://{rest}"],
-            *["--key", "local", "--secret", "local", "--images", drawn],
+            *["--key", "local", "--secret", secret, "--images", drawn],
         ],
     }
     passed = failed = 0

@@ -97,7 +97,7 @@ fn gather(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
 }
 
 /// Keys that stand for others of the default file: one or the other is given.
-const ALTERNATIVES: [&str; 1] = ["auth.jwt.jwks_file"];
+const ALTERNATIVES: [&str; 2] = ["auth.jwt.jwks_file", "tenants.NAME.rest_keys[].secret_key"];
 
 #[test]
 fn every_key_is_documented_and_no_other() {

@@ -118,7 +118,7 @@ async fn malformed_grpc_messages_are_rejected_one_by_one() {
 #[tokio::test]
 async fn a_compressed_form_is_not_decompressed() {
     let gateway = Gateway::start().await;
-    let token = token(&gateway).await;
+    let token = gateway.rest_token().await;
 
     let response = rest(
         &gateway,
@@ -135,7 +135,7 @@ async fn a_compressed_form_is_not_decompressed() {
 #[tokio::test]
 async fn forms_of_very_many_fields_are_read_to_their_end() {
     let gateway = Gateway::start().await;
-    let token = token(&gateway).await;
+    let token = gateway.rest_token().await;
     let pairs = "a=b&".repeat(1_000_000) + "url=http://127.0.0.1/a";
     let parts = "--x\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\nb\r\n".repeat(50_000);
     let parts = parts + "--x--\r\n";
@@ -150,14 +150,6 @@ async fn forms_of_very_many_fields_are_read_to_their_end() {
 
         assert_eq!(response["error_code"], code, "{kind}: {response}");
     }
-}
-
-async fn token(gateway: &Gateway) -> String {
-    let keys = "grant_type=client_credentials&client_id=local&client_secret=local";
-    let address = format!("{}/oauth/2.0/token?{keys}", gateway.rest_url());
-    let response = reqwest::get(address).await.unwrap().bytes().await.unwrap();
-    let response: Value = serde_json::from_slice(&response).unwrap();
-    response["access_token"].as_str().unwrap().to_owned()
 }
 
 async fn rest(gateway: &Gateway, token: &str, name: &str, value: &str, body: &[u8]) -> Value {

@@ -8,6 +8,7 @@ mod drain;
 mod grpc_web;
 mod memory;
 mod reload;
+mod rest_keys;
 mod secrets;
 mod tls;
 mod traces;

@@ -14,7 +14,6 @@ use axum::Router;
 use form_urlencoded::byte_serialize;
 use samegate::admission::InFlightBudget;
 use samegate::call::Tenant;
-use samegate::config::RestKey;
 use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines};
 use samegate::quota::{LocalStore, Quotas, Rejections};
@@ -61,11 +60,7 @@ impl RestApi {
             libraries: vec!["first".to_owned(), "second".to_owned()],
             weight: 1,
         };
-        let pair = RestKey {
-            api_key: "ann-key".to_owned(),
-            secret_key: "s+t".into(),
-        };
-        let keys = Keys::new([KeyPair::new(&pair, Arc::new(tenant))]);
+        let keys = Keys::new([KeyPair::new("ann-key", "s+t".into(), Arc::new(tenant))]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = with_middleware(rest::calls(libraries, MAX_BODY_BYTES), keys);

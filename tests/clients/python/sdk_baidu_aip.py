@@ -2,8 +2,8 @@
 """Runs the vendor's official Python SDK, unchanged, against a gateway.
 
     pip install baidu-aip chardet
-    sdk_baidu_aip.py --base http://127.0.0.1:8080 --key local --secret local \
-        --images DIR
+    sdk_baidu_aip.py --base http://127.0.0.1:8080 --key local \
+        --secret "$(cat samegate-data/rest-secret-local)" --images DIR
 
 Makes all ten same_hq calls of the SDK with two images of DIR and checks each
 response; exits with an error at the first wrong one. The images are deleted

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::{assert_serves, token};
+use super::assert_serves;
 use crate::support::gateway::Gateway;
 
 /// Sends some bytes and no more; returns what the server sends before it closes the connection, and
@@ -62,7 +62,7 @@ async fn a_client_that_acknowledges_no_ping_is_disconnected() {
 #[tokio::test(start_paused = true)]
 async fn half_a_body_is_rejected_at_the_deadline() {
     let gateway = Gateway::start().await;
-    let token = token(&gateway).await;
+    let token = gateway.rest_token().await;
     let path = "/rest/2.0/realtime_search/same_hq/search";
     let half = format!(
         "POST {path}?access_token={token} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\

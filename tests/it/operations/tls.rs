@@ -164,10 +164,11 @@ async fn both_apis_accept_tls_only() {
         .tls_certs_only([root])
         .build()
         .unwrap();
-    let keys = "grant_type=client_credentials&client_id=local&client_secret=local";
+    let keys = "grant_type=client_credentials&client_id=local&client_secret";
     let token = format!(
-        "https://localhost:{}/oauth/2.0/token?{keys}",
-        addresses.rest.port()
+        "https://localhost:{}/oauth/2.0/token?{keys}={}",
+        addresses.rest.port(),
+        gateway.rest_secret()
     );
     let token = https.get(token).send().await.unwrap().text().await.unwrap();
     assert!(token.contains("access_token"), "{token}");

@@ -77,11 +77,7 @@ async fn grpc_web(address: SocketAddr, headers: &[(&str, &str)]) -> Response {
 
 /// Adds an image over the REST API with a valid token.
 async fn add(gateway: &Gateway, headers: &[(&str, &str)]) -> Response {
-    let keys = "grant_type=client_credentials&client_id=local&client_secret=local";
-    let url = format!("{}/oauth/2.0/token?{keys}", gateway.rest_url());
-    let granted = reqwest::get(url).await.unwrap().bytes().await.unwrap();
-    let granted: serde_json::Value = serde_json::from_slice(&granted).unwrap();
-    let token = granted["access_token"].as_str().unwrap();
+    let token = gateway.rest_token().await;
     let image = STANDARD.encode(png(1));
     let mut form = form_urlencoded::Serializer::new(String::new());
     let form = form

@@ -30,7 +30,7 @@ pub async fn embedded() -> Fixture {
 /// The rest backend in front of a whole gateway's REST API.
 pub async fn rest_to_own_rest_api() -> Fixture {
     let gateway = Gateway::start().await;
-    let library = rest(&gateway.rest_url(), "local", "local");
+    let library = rest(&gateway.rest_url(), "local", &gateway.rest_secret());
     Fixture {
         library: Arc::new(library),
         _keep: Box::new(gateway),

@@ -90,6 +90,24 @@ impl Gateway {
             .max_decoding_message_size(64 << 20)
     }
 
+    /// Returns the generated secret of the API key `local`.
+    pub fn rest_secret(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("data/rest-secret-local")).unwrap()
+    }
+
+    /// Requests an access token with the API key `local`.
+    pub async fn rest_token(&self) -> String {
+        let keys = "grant_type=client_credentials&client_id=local&client_secret";
+        let url = format!(
+            "{}/oauth/2.0/token?{keys}={}",
+            self.rest_url(),
+            self.rest_secret()
+        );
+        let granted = reqwest::get(url).await.unwrap().bytes().await.unwrap();
+        let granted: serde_json::Value = serde_json::from_slice(&granted).unwrap();
+        granted["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// Returns the address of the REST API.
     pub fn rest_url(&self) -> String {
         format!("http://{}", self.addresses.rest)

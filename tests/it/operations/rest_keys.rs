@@ -1,0 +1,30 @@
+//! The key pair of the default configuration: its secret is generated, and in no output.
+
+use crate::support::process::Process;
+
+async fn token_status(process: &Process, secret: &str) -> u16 {
+    let keys = format!("grant_type=client_credentials&client_id=local&client_secret={secret}");
+    let url = format!("http://{}/oauth/2.0/token?{keys}", process.rest);
+    reqwest::get(url).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn the_banner_leads_to_a_secret_that_no_output_holds() {
+    let process = Process::start("").await.ready().await;
+    let file = process.path("samegate-data/rest-secret-local");
+    let secret = std::fs::read_to_string(file).unwrap();
+
+    assert_eq!(token_status(&process, &secret).await, 200);
+    assert_eq!(token_status(&process, "local").await, 401);
+
+    let ended = process.end().await;
+    let file = "./samegate-data/rest-secret-local";
+    let shown = format!("API key local, secret key in {file}");
+    assert!(ended.out.contains(&shown), "{}", ended.out);
+    let command = format!("-d client_id=local --data-urlencode client_secret@{file}");
+    assert!(ended.out.contains(&command), "{}", ended.out);
+    assert!(ended.err.contains("REST secret generated"), "{}", ended.err);
+    for output in [ended.out, ended.err] {
+        assert!(!output.contains(&secret), "{output}");
+    }
+}
