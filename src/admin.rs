@@ -1,4 +1,4 @@
-//! The admin port: probes, metrics, state, log level.
+//! The admin port: probes, metrics, state, log level, reset of cool-downs.
 //!
 //! `/livez` is 200 as long as the process can respond at all. `/readyz` is 200 between the end of
 //! the start and the begin of the graceful shutdown, so that load balancers stop sending calls
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use serde_json::{Map, json};
@@ -87,6 +87,7 @@ pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) ->
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/state", get(state))
+        .route("/credentials/reset", post(reset_cooldowns))
         .route("/log-level", get(log_level).put(set_log_level))
         .with_state(Admin {
             readiness,
@@ -122,6 +123,16 @@ async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
         },
         "libraries": libraries,
     }))
+}
+
+/// Ends the cool-downs of all credentials, for an operator who has corrected their cause.
+async fn reset_cooldowns(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    let libraries = admin.libraries.iter();
+    let count: usize = libraries
+        .map(|(_, library)| library.reset_cooldowns())
+        .sum();
+    tracing::info!(count, "credential cool-downs reset");
+    Json(json!({ "credentials": count }))
 }
 
 async fn log_level() -> Response {

@@ -71,6 +71,11 @@ pub trait Library: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// Ends the cool-downs of its credentials; returns the number of credentials that were in one.
+    fn reset_cooldowns(&self) -> usize {
+        0
+    }
+
     /// Returns the state for operators, without waiting.
     fn state(&self) -> State {
         State::default()

@@ -112,6 +112,10 @@ impl Library for InstrumentedLibrary {
         self.inner.warm_up().await
     }
 
+    fn reset_cooldowns(&self) -> usize {
+        self.inner.reset_cooldowns()
+    }
+
     fn state(&self) -> State {
         self.inner.state()
     }

@@ -24,6 +24,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use futures_util::future::{FutureExt, select_ok};
+use tokio::time::Instant;
 
 use self::attempt::AttemptRecorder;
 use self::client::{Client, endpoint};
@@ -180,6 +181,14 @@ impl Library for RestBackend {
         select_ok(credentials.map(|credential| credential.token.get().boxed()))
             .await
             .map(drop)
+    }
+
+    fn reset_cooldowns(&self) -> usize {
+        let now = Instant::now();
+        let credentials = self.upstream.credentials().iter();
+        credentials
+            .filter(|credential| credential.cooldowns.reset(now))
+            .count()
     }
 
     fn state(&self) -> State {

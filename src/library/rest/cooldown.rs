@@ -3,7 +3,7 @@
 //! A used-up quota or a wrong set-up fails every next call as well. The credential is then in
 //! cool-down: calls use the next credential, or are rejected at once with the vendor's own error
 //! where there is none. The vendor counts quotas per interface, so a cool-down usually concerns one
-//! operation. After the cool-down the next call is sent again.
+//! operation. After the cool-down the next call is sent again: it probes whether the cause is gone.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,8 +17,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// The vendor's day begins at midnight in China (UTC+8). Its documentation names no zone; this is
 /// where it is.
 const CHINA: Duration = Duration::from_hours(8);
-/// Cool-down after a total quota is used up: the operator has to buy more.
-const TOTAL_QUOTA_COOLDOWN: Duration = DAY;
+/// Maximum cool-down after a quota is used up: the operator can buy more at any time, and a probe
+/// costs one rejected request.
+const QUOTA_COOLDOWN: Duration = Duration::from_mins(5);
 /// Cool-down after a rejection that the operator has to correct in the vendor's console: short
 /// enough to notice the correction soon.
 const SET_UP_COOLDOWN: Duration = Duration::from_mins(5);
@@ -82,6 +83,13 @@ impl Cooldowns {
         true
     }
 
+    /// Ends every cool-down; returns whether there was one.
+    pub(super) fn reset(&self, now: Instant) -> bool {
+        let was_any = self.is_any(now);
+        *self.lock() = Default::default();
+        was_any
+    }
+
     fn lock(&self) -> MutexGuard<'_, [Option<Cooldown>; Operation::ALL.len()]> {
         // Cool-downs are only ever replaced as a whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,8 +100,11 @@ impl Cooldowns {
 fn cooldown_after(rejection: &Error, now: SystemTime) -> Option<(Duration, Scope)> {
     let code = rejection.vendor_code().map(|vendor| vendor.code);
     match (rejection.kind(), code) {
-        (Kind::DailyQuotaExceeded, _) => Some((until_next_day(now), Scope::Operation)),
-        (Kind::TotalQuotaExceeded, _) => Some((TOTAL_QUOTA_COOLDOWN, Scope::Operation)),
+        (Kind::DailyQuotaExceeded, _) => {
+            let cooldown = until_next_day(now).min(QUOTA_COOLDOWN);
+            Some((cooldown, Scope::Operation))
+        }
+        (Kind::TotalQuotaExceeded, _) => Some((QUOTA_COOLDOWN, Scope::Operation)),
         // An interface that is not enabled for the application.
         (Kind::VendorSetup, Some(6)) => Some((SET_UP_COOLDOWN, Scope::Operation)),
         // Wrong keys, missing application; no code: the token endpoint.
@@ -164,7 +175,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_cooldown_ends() {
-        for (code, max) in [(17, DAY), (19, TOTAL_QUOTA_COOLDOWN), (14, SET_UP_COOLDOWN)] {
+        for (code, max) in [
+            (17, QUOTA_COOLDOWN),
+            (19, QUOTA_COOLDOWN),
+            (14, SET_UP_COOLDOWN),
+        ] {
             let cooldowns = Cooldowns::default();
             cooldowns.record(Operation::Add, &vendor(code));
             let now = Instant::now();
@@ -178,5 +193,28 @@ mod tests {
             );
             assert!(!cooldowns.is_any(later));
         }
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_reset_ends_every_cooldown() {
+        let cooldowns = Cooldowns::default();
+        cooldowns.record(Operation::Add, &vendor(19));
+        cooldowns.record(Operation::Search, &vendor(17));
+
+        assert!(cooldowns.reset(Instant::now()));
+
+        assert!(!cooldowns.is_any(Instant::now()));
+        assert!(!cooldowns.reset(Instant::now()));
+    }
+
+    #[test]
+    fn a_daily_quota_is_probed_after_midnight_if_that_is_sooner() {
+        let midnight = UNIX_EPOCH + DAY * 20_000 - CHINA;
+        let before = |seconds| {
+            let now = midnight - Duration::from_secs(seconds);
+            cooldown_after(&vendor(17), now).unwrap().0
+        };
+
+        assert_eq!(before(30), Duration::from_secs(30));
+        assert_eq!(before(3600), QUOTA_COOLDOWN);
     }
 }

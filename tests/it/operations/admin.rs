@@ -257,6 +257,31 @@ async fn state_shows_libraries_and_credentials_without_secrets() {
 }
 
 #[tokio::test]
+async fn an_operator_ends_the_cool_downs_of_credentials() {
+    let vendor = Vendor::start().await;
+    let gateway = Gateway::with_config(&vendor_library(&vendor)).await;
+    let mut client = gateway.client().await;
+    vendor.script(Operation::Search, Fault::code(19));
+    client.search_images(search(png(1))).await.unwrap_err();
+    client.search_images(search(png(1))).await.unwrap_err();
+
+    let url = format!("http://{}/credentials/reset", gateway.addresses.admin);
+    let reset = async || {
+        let response = reqwest::Client::new().post(&url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(reset().await, (200, "{\"credentials\":1}".to_owned()));
+
+    client.search_images(search(png(1))).await.unwrap();
+    assert_eq!(reset().await, (200, "{\"credentials\":0}".to_owned()));
+    // A link on a page changes nothing.
+    assert_eq!(
+        get(gateway.addresses.admin, "/credentials/reset").await.0,
+        405
+    );
+}
+
+#[tokio::test]
 async fn the_log_level_is_changed_while_the_process_runs() {
     let process = Process::start("[limits]\nlame_duck = \"0s\"")
         .await

@@ -149,6 +149,28 @@ async fn calls_use_the_next_account_when_a_quota_is_used_up() {
 }
 
 #[tokio::test]
+async fn a_used_up_quota_is_probed_every_few_minutes_and_at_a_reset() {
+    for code in [17, 19] {
+        let vendor = vendor_without_images().await;
+        let library = limited(&vendor, 100);
+        let clock = Clock::stop();
+        vendor.always(Operation::Search, Fault::code(code));
+        clock.drive(search_once(&library)).await.unwrap_err();
+        let sent = vendor.calls().len();
+
+        clock.drive(search_once(&library)).await.unwrap_err();
+        assert_eq!(vendor.calls().len(), sent, "{code}: it is in cool-down");
+        clock.pass(Duration::from_mins(5)).await;
+        clock.drive(search_once(&library)).await.unwrap_err();
+        assert_eq!(vendor.calls().len(), sent + 1, "{code}: a probe");
+
+        assert_eq!(library.reset_cooldowns(), 1);
+        clock.drive(search_once(&library)).await.unwrap_err();
+        assert_eq!(vendor.calls().len(), sent + 2, "{code}: after the reset");
+    }
+}
+
+#[tokio::test]
 async fn an_account_with_wrong_keys_is_excluded() {
     let vendor = vendor_without_images().await;
     vendor.open_account("second", "secret");
