@@ -23,6 +23,8 @@ pub struct Jwt {
     /// Minimum time between two fetches of the keys that are caused by unknown `kid`s, 1 s to 24 h.
     /// Default: 30 s.
     pub jwks_cooldown: Duration,
+    /// Maximum wait of a call for the keys, 1 ms to 1 min. Default: 5 s.
+    pub jwks_timeout: Duration,
 }
 
 /// Source of an issuer's JSON Web Key Set.
@@ -38,6 +40,9 @@ const TENANT_CLAIM: &str = "tenant";
 const JWKS_COOLDOWN: Duration = Duration::from_secs(30);
 const JWKS_COOLDOWN_RANGE: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24);
+const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+const JWKS_TIMEOUT_RANGE: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_mins(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
     let issuer = section.required("issuer", parse::non_empty);
@@ -47,6 +52,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
     }
     let tenant_claim = section.optional("tenant_claim", TENANT_CLAIM.to_owned(), parse::non_empty);
     let jwks_cooldown = section.optional("jwks_cooldown", JWKS_COOLDOWN, jwks_cooldown);
+    let jwks_timeout = section.optional("jwks_timeout", JWKS_TIMEOUT, jwks_timeout);
     let file = section.optional("jwks_file", None, file);
     let url = section.optional("jwks_url", None, url);
     let jwks = match (file?, url?) {
@@ -71,6 +77,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Jwt> {
         jwks: jwks?,
         tenant_claim: tenant_claim?,
         jwks_cooldown: jwks_cooldown?,
+        jwks_timeout: jwks_timeout?,
     })
 }
 
@@ -88,4 +95,8 @@ fn url(value: &str) -> Result<Option<Url>, String> {
 
 fn jwks_cooldown(value: &str) -> Result<Duration, String> {
     parse::duration_within(value, &JWKS_COOLDOWN_RANGE, "from 1s to 24h")
+}
+
+fn jwks_timeout(value: &str) -> Result<Duration, String> {
+    parse::duration_within(value, &JWKS_TIMEOUT_RANGE, "from 1ms to 1m")
 }

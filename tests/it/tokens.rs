@@ -249,3 +249,20 @@ async fn an_unavailable_issuer_is_not_reported_as_an_error_of_the_caller() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_issuer_that_hangs_delays_a_call_by_a_bounded_wait() {
+    let issuer = Issuer::start().await;
+    issuer.set_hanging(true);
+    let config = issuer.config("1s");
+    let config = config.replace("jwks_cooldown", "jwks_timeout = \"50ms\", jwks_cooldown");
+    let gateway = Gateway::with_config(&config).await;
+    let token = issuer.sign("one", &Issuer::claims("local"));
+
+    let status = call(&gateway, &token).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::Unavailable);
+    let details = status.get_error_details();
+    assert_eq!(details.error_info().unwrap().reason, "ISSUER_UNAVAILABLE");
+    assert!(details.retry_info().unwrap().retry_delay.is_some());
+}

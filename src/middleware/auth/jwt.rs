@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::jwks::{Jwks, KeyLookup};
 use crate::call::Tenant;
@@ -27,6 +29,7 @@ struct Inner {
     tenant_claim: String,
     tenants: BTreeMap<String, Arc<Tenant>>,
     jwks: Jwks,
+    jwks_timeout: Duration,
 }
 
 /// Accepted algorithms: the asymmetric ones of RFC 7518 and RFC 8037. With a symmetric one, a
@@ -66,6 +69,7 @@ impl JwtVerifier {
             tenant_claim: config.tenant_claim.clone(),
             tenants,
             jwks: Jwks::new(&config.jwks, config.jwks_cooldown)?,
+            jwks_timeout: config.jwks_timeout,
         })))
     }
 
@@ -84,7 +88,10 @@ impl JwtVerifier {
         let kid = header
             .kid
             .ok_or_else(|| invalid("the token has no `kid`"))?;
-        let key = match self.0.jwks.find(&kid).await {
+        // The deadline of the call begins after its authentication, so the wait has a limit of its
+        // own. The fetch continues for later calls.
+        let found = timeout(self.0.jwks_timeout, self.0.jwks.find(&kid)).await;
+        let key = match found.unwrap_or(KeyLookup::Unavailable) {
             KeyLookup::Found(key) => key,
             KeyLookup::Unknown => return Err(invalid("the token's key is unknown")),
             KeyLookup::Unavailable => {

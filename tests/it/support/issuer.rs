@@ -33,6 +33,7 @@ struct Published {
     kids: Mutex<Vec<String>>,
     fetches: Mutex<usize>,
     down: Mutex<bool>,
+    hangs: Mutex<bool>,
 }
 
 impl Issuer {
@@ -50,6 +51,9 @@ impl Issuer {
             *state.fetches.lock().unwrap() += 1;
             if *state.down.lock().unwrap() {
                 return Err(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+            if *state.hangs.lock().unwrap() {
+                std::future::pending::<()>().await;
             }
             let kids = state.kids.lock().unwrap().clone();
             let keys = kids.into_iter().map(|kid| {
@@ -88,6 +92,11 @@ impl Issuer {
     /// Starts or stops to fail every request.
     pub fn set_down(&self, down: bool) {
         *self.state.down.lock().unwrap() = down;
+    }
+
+    /// Starts or stops to accept requests without a response.
+    pub fn set_hanging(&self, hangs: bool) {
+        *self.state.hangs.lock().unwrap() = hangs;
     }
 
     /// Returns how often the keys were fetched.
