@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
 
+use self::bulk::DropOversizedItems;
 use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
@@ -29,16 +30,17 @@ pub const NAME: &str = SERVICE_NAME;
 
 /// The service as a tower service, before our middleware.
 pub type Server = Layered<
-    MapResponse<SameImageServiceServer<Service>, fn(Response) -> Response>,
-    SameImageServiceServer<Service>,
+    MapResponse<DropOversizedItems<SameImageServiceServer<Service>>, fn(Response) -> Response>,
+    DropOversizedItems<SameImageServiceServer<Service>>,
 >;
 
 type Response = http::Response<Body>;
 
 /// Makes the tower service; it rejects a message over `max_message_bytes` with
-/// `RESOURCE_EXHAUSTED`.
+/// `RESOURCE_EXHAUSTED`, and of a bulk load that item alone.
 pub fn server(service: Service, max_message_bytes: usize) -> Server {
     let service = SameImageServiceServer::new(service).max_decoding_message_size(max_message_bytes);
+    let service = DropOversizedItems::new(service, max_message_bytes);
     MapResponseLayer::new(reject_too_large as fn(Response) -> Response).named_layer(service)
 }
 

@@ -8,6 +8,7 @@
 
 mod admission;
 mod item;
+mod oversized;
 mod state;
 
 use std::sync::Arc;
@@ -28,11 +29,15 @@ use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
 pub(super) use self::admission::ItemAdmission;
+pub use self::oversized::DropOversizedItems;
+pub(super) use self::oversized::OversizedItems;
 
 /// Items in flight when the client sets no number.
 const DEFAULT_IN_FLIGHT: u32 = 16;
 /// Maximum number of items in flight.
 const MAX_IN_FLIGHT: u32 = 256;
+
+const TOO_LARGE: &str = "the item is longer than a message may be; see limits.max_message_bytes";
 
 /// A bulk load that is ready to start.
 pub(super) struct BulkLoad {
@@ -41,6 +46,7 @@ pub(super) struct BulkLoad {
     on_duplicate: v1::OnDuplicate,
     max_in_flight: usize,
     messages: Streaming<v1::AddImagesRequest>,
+    oversized: OversizedItems,
     admission: ItemAdmission,
 }
 
@@ -77,7 +83,7 @@ impl BulkLoad {
         call: Call,
         library: Arc<dyn Library>,
         options: &v1::AddImagesOptions,
-        messages: Streaming<v1::AddImagesRequest>,
+        (messages, oversized): (Streaming<v1::AddImagesRequest>, OversizedItems),
         admission: ItemAdmission,
     ) -> Result<Self> {
         let max_in_flight = match options.max_in_flight {
@@ -95,6 +101,7 @@ impl BulkLoad {
             on_duplicate: options.on_duplicate(),
             max_in_flight: max_in_flight as usize,
             messages,
+            oversized,
             admission,
         })
     }
@@ -188,10 +195,14 @@ impl BulkLoad {
     fn request_admission(&self, load: &mut LoadState, message: v1::AddImagesItem) {
         let item = ReceivedItem::new(message);
         load.record_received(&item);
+        let is_oversized = self.oversized.take(load.counts.received);
         let permit = self.admission.clone().admit(item.bytes());
         load.in_admission = Some(
             async move {
-                let permit = permit.await;
+                let permit = match is_oversized {
+                    true => Err(Error::new(Kind::MessageTooLarge, TOO_LARGE)),
+                    false => permit.await,
+                };
                 AdmittedItem { item, permit }
             }
             .boxed(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::bulk::{self, BulkLoad, ItemAdmission};
+use super::bulk::{self, BulkLoad, ItemAdmission, OversizedItems};
 use super::convert;
 use crate::admission::InFlightBudget;
 use crate::call::{Call, Closing};
@@ -68,11 +68,13 @@ impl SameImageService for Service {
         // The stream ends itself before the server closes its connection.
         let closing = request.extensions().get::<Closing>().cloned();
         let closing = closing.map_or_else(CancellationToken::new, |closing| closing.0);
+        let oversized = request.extensions().get::<OversizedItems>().cloned();
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;
         let library = self.library(&call, &options.library)?;
         let limiter = self.quotas.limiter(&call.tenant.name);
         let admission = ItemAdmission::open(self.budget.clone(), limiter, call.timeout, closing)?;
+        let messages = (messages, oversized.unwrap_or_default());
         let load = BulkLoad::new(call, library, &options, messages, admission)?;
         Ok(Response::new(load.start()))
     }

@@ -210,6 +210,40 @@ async fn progress_is_sent_every_hundred_results() {
 }
 
 #[tokio::test]
+async fn an_item_over_the_message_limit_fails_alone() {
+    let gateway = Gateway::with_config("limits.max_message_bytes = 65536").await;
+    let stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    let Stream { items, events } = stream;
+
+    let sending = tokio::spawn(async move {
+        let of_size = |bytes: usize| bytes::Bytes::from(vec![7; bytes]);
+        for (key, image) in [
+            ("first", png(1)),
+            ("just too large", of_size(65_536)),
+            ("second", png(2)),
+            ("far too large", of_size(20 << 20)),
+            ("third", png(3)),
+        ] {
+            items.send(item(key, image)).await.unwrap();
+        }
+    });
+    let (codes, summary) = outcome(events).await;
+
+    sending.await.unwrap();
+    let (added, rejected) = (Code::Ok as i32, Code::ResourceExhausted as i32);
+    let expected = [
+        ("far too large", rejected),
+        ("first", added),
+        ("just too large", rejected),
+        ("second", added),
+        ("third", added),
+    ];
+    let expected = expected.map(|(key, code)| (key.to_owned(), code));
+    assert_eq!(codes, BTreeMap::from(expected));
+    assert_eq!((summary.received, summary.added, summary.failed), (5, 3, 2));
+}
+
+#[tokio::test]
 async fn a_stream_that_starts_with_an_item_is_rejected() {
     let gateway = Gateway::start().await;
 
