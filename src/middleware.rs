@@ -15,6 +15,7 @@ mod auth;
 mod body;
 mod deadline;
 mod guard;
+mod header_size;
 mod metrics;
 mod outcome;
 mod panic;
@@ -22,11 +23,13 @@ mod quota;
 mod request_id;
 mod same_origin;
 mod trace;
+mod web_rejection;
 
 use self::admission::AdmissionCheck;
 use self::around::Around;
 use self::auth::AuthCheck;
 use self::guard::{Check, Guard};
+use self::header_size::HeaderSizeCheck;
 use self::metrics::MeasureCall;
 use self::panic::CatchPanic;
 use self::quota::QuotaCheck;
@@ -38,7 +41,7 @@ use crate::quota::Quotas;
 pub use api_info::{ApiInfo, Reject};
 pub use auth::{Authenticate, Credentials, Tenants, by_access_token, by_credentials, tenants};
 pub use deadline::Deadlines;
-pub use same_origin::same_origin;
+pub use same_origin::{Port, same_origin};
 
 /// Limits on the calls of both APIs.
 #[derive(Clone, Debug)]
@@ -82,8 +85,10 @@ pub fn api<B>(
     limits: CallLimits,
     reject: Reject<B>,
 ) -> Around<Guard<impl Check, Reject<B>>> {
-    // Before anything is spent on an unknown caller.
-    let check = AuthCheck(authenticate)
+    // Before anything reads what a caller sends.
+    let check = HeaderSizeCheck
+        // Before anything is spent on an unknown caller.
+        .then(AuthCheck(authenticate))
         // Before memory is reserved: the excess of one tenant costs the others nothing.
         .then(QuotaCheck(limits.quotas))
         // Before a byte of the body is read.

@@ -12,7 +12,7 @@ use super::listener::Addresses;
 use super::rest_secret;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, Tenants};
+use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, Port, Tenants};
 use crate::quota::Quotas;
 use crate::telemetry::Metrics;
 use crate::{grpc, rest};
@@ -46,13 +46,14 @@ impl Routers {
         let grpc = grpc_api(credentials.clone(), &call_limits, components)?;
         let rest = rest_api(keys, credentials, call_limits, components);
         // Outermost: nothing is spent on what a foreign page sends.
-        let around = |router: Router, address| {
-            router.layer(middleware::same_origin(&config.listen, address))
+        let (listen, metrics) = (&config.listen, &components.metrics);
+        let around = |router: Router, port, address| {
+            router.layer(middleware::same_origin(listen, port, address, metrics))
         };
         Ok(Routers {
-            grpc: around(grpc, addresses.grpc),
-            rest: around(rest, addresses.rest),
-            admin: around(admin_routes.clone(), addresses.admin),
+            grpc: around(grpc, Port::Grpc, addresses.grpc),
+            rest: around(rest, Port::Rest, addresses.rest),
+            admin: around(admin_routes.clone(), Port::Admin, addresses.admin),
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Rejects what web pages of other origins cause, before anything else is done for a request.
+//! Rejects what web pages of other origins cause, before anything else is done for a request; and at
+//! the gRPC port, what is no gRPC.
 //!
 //! A browser sends requests to this machine and its network for every page that it shows. Two kinds
 //! of attack follow, and credentials do not help where a listener needs none:
@@ -25,14 +26,19 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::around::{Around, Middleware, ResponseFuture};
+use super::web_rejection::{WebRejection, WebRejections};
 use crate::config::Listen;
 use crate::http_service::HttpService;
+use crate::telemetry::Metrics;
 
 /// How the page that causes a request relates to its target (W3C Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Methods that pages of listed origins may use: those of gRPC-Web and the REST API. The log level
-/// is set with PUT, so it is not theirs.
-const METHODS: HeaderValue = HeaderValue::from_static("POST, GET");
+/// Methods that pages of listed origins may use at the APIs: those of gRPC-Web and of forms.
+const API_METHODS: &str = "POST, GET";
+/// Methods that they may use at the admin port, which changes nothing by them.
+const ADMIN_METHODS: &str = "GET";
+/// Begin of the content types of gRPC and gRPC-Web.
+const GRPC: &[u8] = b"application/grpc";
 /// Request headers that pages of listed origins may set: those that gRPC-Web, Connect and JSON
 /// clients send, and those that the gateway reads.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -47,11 +53,29 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 /// Middleware that rejects requests to foreign hosts and of foreign origins, and adds CORS.
 #[derive(Clone, Debug)]
-pub struct SameOrigin(Arc<Policy>);
+pub struct SameOrigin(Arc<Inner>);
 
-/// Which hosts and origins a listener serves.
+#[derive(Debug)]
+struct Inner {
+    policy: Policy,
+    rejections: WebRejections,
+}
+
+/// The listeners of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The gRPC API.
+    Grpc,
+    /// The REST API.
+    Rest,
+    /// Probes, metrics, state.
+    Admin,
+}
+
+/// Which requests a listener serves.
 #[derive(Debug)]
 struct Policy {
+    port: Port,
     /// Whether only this machine can connect.
     is_loopback: bool,
     hosts: Vec<String>,
@@ -66,15 +90,24 @@ enum Verdict {
     ServeListed(HeaderValue),
     /// Respond to a preflight of this origin.
     Preflight(HeaderValue),
-    Reject(StatusCode, &'static str),
+    Reject(WebRejection),
 }
 
 /// Wraps everything that the listener at `address` serves.
-pub fn same_origin(listen: &Listen, address: SocketAddr) -> Around<SameOrigin> {
-    Around(SameOrigin(Arc::new(Policy {
-        is_loopback: address.ip().is_loopback(),
-        hosts: listen.hosts.clone(),
-        origins: listen.cors_origins.clone(),
+pub fn same_origin(
+    listen: &Listen,
+    port: Port,
+    address: SocketAddr,
+    metrics: &Metrics,
+) -> Around<SameOrigin> {
+    Around(SameOrigin(Arc::new(Inner {
+        policy: Policy {
+            port,
+            is_loopback: address.ip().is_loopback(),
+            hosts: listen.hosts.clone(),
+            origins: listen.cors_origins.clone(),
+        },
+        rejections: WebRejections::new(port.name(), metrics),
     })))
 }
 
@@ -87,7 +120,8 @@ where
     type ResponseBody = S::ResponseBody;
 
     fn call(&self, inner: &mut S, request: Request<A>) -> ResponseFuture<S::ResponseBody> {
-        match self.0.judge(&request) {
+        let Inner { policy, rejections } = &*self.0;
+        match policy.judge(&request) {
             Verdict::Serve => inner.call(request).boxed(),
             Verdict::ServeListed(origin) => {
                 let response = inner.call(request);
@@ -98,32 +132,23 @@ where
                 }
                 .boxed()
             }
-            Verdict::Preflight(origin) => ready(Ok(preflight(origin))).boxed(),
-            Verdict::Reject(status, message) => {
-                tracing::debug!(
-                    http_status = status.as_u16(),
-                    error = message.trim_end(),
-                    "request of a foreign host or origin rejected"
-                );
-                ready(Ok(rejection(status, message))).boxed()
+            Verdict::Preflight(origin) => {
+                let methods = policy.port.listed_methods();
+                ready(Ok(preflight(origin, methods))).boxed()
             }
+            Verdict::Reject(rejection) => ready(Ok(rejections.reject(&request, rejection))).boxed(),
         }
     }
 }
 
-fn rejection<B: From<&'static str>>(status: StatusCode, message: &'static str) -> Response<B> {
-    let mut response = Response::new(B::from(message));
-    *response.status_mut() = status;
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
-}
-
-fn preflight<B: From<&'static str>>(origin: HeaderValue) -> Response<B> {
+fn preflight<B: From<&'static str>>(origin: HeaderValue, methods: &'static str) -> Response<B> {
     let mut response = Response::new(B::from(""));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(methods),
+    );
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     allow(headers, origin);
@@ -138,37 +163,66 @@ fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(VARY, HeaderValue::from_static("origin"));
 }
 
+// === impl Port ===
+
+impl Port {
+    /// Returns its key in `[listen]`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Port::Grpc => "grpc",
+            Port::Rest => "rest",
+            Port::Admin => "admin",
+        }
+    }
+
+    /// Returns the methods that pages of listed origins may use.
+    fn listed_methods(self) -> &'static str {
+        match self {
+            Port::Grpc | Port::Rest => API_METHODS,
+            Port::Admin => ADMIN_METHODS,
+        }
+    }
+}
+
 // === impl Policy ===
 
 impl Policy {
     fn judge<A>(&self, request: &Request<A>) -> Verdict {
         let Some(authority) = authority(request) else {
-            let message = "the request must have one valid Host\n";
-            return Verdict::Reject(StatusCode::BAD_REQUEST, message);
+            return Verdict::Reject(WebRejection::InvalidHost);
         };
         if !self.serves(authority.host()) {
-            // RFC 9110 sections 7.4 and 15.5.20: the target is none that this server is configured
-            // for. Not 403, which would say that the resource exists and is forbidden to the
-            // caller.
-            let message = "this host is not served here; listen.hosts lists more hosts\n";
-            return Verdict::Reject(StatusCode::MISDIRECTED_REQUEST, message);
+            return Verdict::Reject(WebRejection::ForeignHost);
         }
+        match self.judge_origin(request, &authority) {
+            Verdict::Serve | Verdict::ServeListed(_)
+                if self.port == Port::Grpc && !may_be_grpc(request) =>
+            {
+                Verdict::Reject(WebRejection::ContentType)
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn judge_origin<A>(&self, request: &Request<A>, authority: &Authority) -> Verdict {
         let headers = request.headers();
         if let Some(origin) = headers.get(ORIGIN) {
             if self.origins.iter().any(|listed| origin == listed.as_str()) {
                 let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-                return if asks && request.method() == Method::OPTIONS {
-                    Verdict::Preflight(origin.clone())
-                } else {
-                    Verdict::ServeListed(origin.clone())
-                };
+                if asks && request.method() == Method::OPTIONS {
+                    return Verdict::Preflight(origin.clone());
+                }
+                let mut methods = self.port.listed_methods().split(", ");
+                if methods.any(|method| method == request.method().as_str()) {
+                    return Verdict::ServeListed(origin.clone());
+                }
             }
-            if !is_origin_of(origin, &authority) {
-                return FOREIGN_ORIGIN;
+            if !is_origin_of(origin, authority) {
+                return Verdict::Reject(WebRejection::ForeignOrigin);
             }
         }
         match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
-            Some(b"cross-site" | b"same-site") => FOREIGN_ORIGIN,
+            Some(b"cross-site" | b"same-site") => Verdict::Reject(WebRejection::CrossSite),
             Some(_) | None => Verdict::Serve,
         }
     }
@@ -193,11 +247,6 @@ impl Policy {
                 .any(|name| name.eq_ignore_ascii_case(host))
     }
 }
-
-const FOREIGN_ORIGIN: Verdict = Verdict::Reject(
-    StatusCode::FORBIDDEN,
-    "requests of web pages of other origins are rejected; listen.cors_origins lists exceptions\n",
-);
 
 /// Returns host and port that a request is for; none if it does not name exactly one.
 fn authority<A>(request: &Request<A>) -> Option<Cow<'_, Authority>> {
@@ -224,6 +273,18 @@ fn authority<A>(request: &Request<A>) -> Option<Cow<'_, Authority>> {
     // No user information (RFC 9110 section 4.2.4).
     let is_valid = !authority.host().is_empty() && !authority.as_str().contains('@');
     is_valid.then_some(authority)
+}
+
+/// Returns whether a request is gRPC by its content type, or no request of a client that means to
+/// call: one with another method than POST has none.
+fn may_be_grpc<A>(request: &Request<A>) -> bool {
+    match request.headers().get(CONTENT_TYPE) {
+        Some(kind) => kind
+            .as_bytes()
+            .get(..GRPC.len())
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(GRPC)),
+        None => request.method() != Method::POST,
+    }
 }
 
 /// Returns whether an origin has the host and the port of a request. The scheme is not compared: a

@@ -36,9 +36,9 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// Maximum of open streams on one connection.
 const MAX_STREAMS: u32 = 1024;
-/// Maximum of the headers of one request; gRPC's C core sends up to 8 KiB. Bounds CONTINUATION
-/// frames too.
-const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// Maximum of the headers of one request. Bounds CONTINUATION frames too. The middleware rejects
+/// calls beyond half of it with an error of the API; beyond all of it, the status is 431.
+const MAX_HEADER_BYTES: u32 = 32 * 1024;
 /// Maximum number of headers of one HTTP/1 request.
 const MAX_HEADERS: usize = 64;
 /// Streams that a client may reset before the server has read them, and streams that the server may

@@ -42,6 +42,7 @@ struct Inner {
     attempts: Family<AttemptLabels, Histogram, fn() -> Histogram>,
     connections: Family<ListenerLabel, Gauge>,
     handshake_failures: Family<ListenerLabel, Counter>,
+    web_rejections: Family<RejectionLabels, Counter>,
     tls: Reload,
     config: Reload,
     ready: Gauge,
@@ -85,6 +86,12 @@ struct ListenerLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectionLabels {
+    listener: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TraceLabel {
     trace_id: String,
 }
@@ -109,6 +116,7 @@ impl Metrics {
             attempts: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
             connections: Family::default(),
             handshake_failures: Family::default(),
+            web_rejections: Family::default(),
             tls: Reload::default(),
             config: Reload::default(),
             ready: Gauge::default(),
@@ -134,6 +142,7 @@ impl Metrics {
         self.register(names::ATTEMPT_DURATION, inner.attempts.clone());
         self.register(names::CONNECTIONS, inner.connections.clone());
         self.register(names::HANDSHAKE_FAILURES, inner.handshake_failures.clone());
+        self.register(names::WEB_REJECTIONS, inner.web_rejections.clone());
         self.register(names::TLS_RELOAD, inner.tls.success.clone());
         self.register(names::TLS_RELOADED_AT, inner.tls.last_success.clone());
         self.register(names::CONFIG_RELOAD, inner.config.success.clone());
@@ -229,6 +238,13 @@ impl Metrics {
         self.0
             .handshake_failures
             .get_or_create_owned(&ListenerLabel { listener })
+    }
+
+    /// Returns the counter of a listener's requests that are rejected before their call.
+    pub fn web_rejections(&self, listener: &'static str, reason: &'static str) -> Counter {
+        self.0
+            .web_rejections
+            .get_or_create_owned(&RejectionLabels { listener, reason })
     }
 
     /// Returns the metrics of TLS certificate reloads.

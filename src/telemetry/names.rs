@@ -6,7 +6,7 @@
 
 /// Names of the fields of log lines and spans. The macros of `tracing` require literal names, so a
 /// test compares every use with this list.
-pub const FIELDS: [&str; 31] = [
+pub const FIELDS: [&str; 33] = [
     // Path of the request: full name of the rpc, or REST path.
     "path",
     // Id of the request, also in its response.
@@ -25,6 +25,9 @@ pub const FIELDS: [&str; 31] = [
     "reason",
     // HTTP status of the response.
     "http_status",
+    // Headers Host and Origin of a request that was rejected before its call.
+    "host",
+    "origin",
     // Bytes of the request's body that were read.
     "bytes",
     // Requests that the call sent to the vendor.
@@ -187,6 +190,12 @@ pub const HANDSHAKE_FAILURES: Metric = metric(
     "TLS handshakes that failed or timed out",
     &["listener"],
 );
+/// Requests that are rejected before their call.
+pub const WEB_REJECTIONS: Metric = metric(
+    "samegate_web_rejections_total",
+    "Requests rejected before any call: for their host, origin or content type",
+    &["listener", "reason"],
+);
 /// Whether the last reload of certificates succeeded.
 pub const TLS_RELOAD: Metric = metric(
     "samegate_tls_reload_success",
@@ -299,7 +308,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 30] = [
+pub const METRICS: [Metric; 31] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -312,6 +321,7 @@ pub const METRICS: [Metric; 30] = [
     ATTEMPT_DURATION,
     CONNECTIONS,
     HANDSHAKE_FAILURES,
+    WEB_REJECTIONS,
     TLS_RELOAD,
     TLS_RELOADED_AT,
     CONFIG_RELOAD,

@@ -8,6 +8,7 @@ const SERVED: u16 = 200;
 fn policy(is_loopback: bool, hosts: &[&str], origins: &[&str]) -> Policy {
     let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     Policy {
+        port: Port::Rest,
         is_loopback,
         hosts: owned(hosts),
         origins: owned(origins),
@@ -26,7 +27,7 @@ fn status(policy: &Policy, request: &Request<()>) -> u16 {
     match policy.judge(request) {
         Verdict::Serve | Verdict::ServeListed(_) => SERVED,
         Verdict::Preflight(_) => StatusCode::NO_CONTENT.as_u16(),
-        Verdict::Reject(status, _) => status.as_u16(),
+        Verdict::Reject(rejection) => rejection.status().as_u16(),
     }
 }
 
@@ -159,4 +160,56 @@ fn an_origin_is_served_if_it_is_that_of_the_host_or_listed() {
     // A listed origin does not make up for a foreign host.
     let listed = ("origin", "https://app.test");
     assert_eq!(of("evil.test", &[listed]), MISDIRECTED);
+}
+
+#[test]
+fn the_grpc_port_serves_grpc_content_types_only() {
+    let grpc = Policy {
+        port: Port::Grpc,
+        ..policy(true, &[], &["https://app.test"])
+    };
+    let of = |method: &str, headers: &[(&str, &str)]| {
+        let headers = [&[("host", "localhost")], headers].concat();
+        let mut request = request("/", Version::HTTP_11, &headers);
+        *request.method_mut() = method.parse().unwrap();
+        status(&grpc, &request)
+    };
+
+    for kind in [
+        "application/grpc",
+        "application/grpc+proto",
+        "Application/gRPC",
+        "application/grpc-web-text",
+    ] {
+        assert_eq!(of("POST", &[("content-type", kind)]), SERVED, "{kind}");
+    }
+    for kind in [
+        "application/json",
+        "application/connect+json",
+        "text/plain",
+        "",
+    ] {
+        for origin in [&[][..], &[("origin", "https://app.test")]] {
+            let headers = [&[("content-type", kind)], origin].concat();
+            assert_eq!(of("POST", &headers), 415, "{headers:?}");
+        }
+    }
+    assert_eq!(of("POST", &[]), 415);
+    assert_eq!(of("GET", &[]), SERVED);
+}
+
+#[test]
+fn a_listed_page_only_reads_the_admin_port() {
+    let admin = Policy {
+        port: Port::Admin,
+        ..policy(true, &[], &["https://app.test"])
+    };
+    let headers = [("host", "localhost"), ("origin", "https://app.test")];
+    let mut request = request("/", Version::HTTP_11, &headers);
+
+    assert_eq!(status(&admin, &request), SERVED);
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        *request.method_mut() = method;
+        assert_eq!(status(&admin, &request), FORBIDDEN, "{request:?}");
+    }
 }

@@ -138,3 +138,46 @@ async fn a_deadline_that_has_passed_fails_with_deadline_exceeded() {
 
     assert_eq!(response.headers()["grpc-status"], "4");
 }
+
+#[tokio::test]
+async fn metadata_is_accepted_up_to_the_limit_and_rejected_above_it() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client().await;
+    let mut with_metadata = async |bytes: usize| {
+        let mut request = tonic::Request::new(v1::GetLibraryRequest::default());
+        let value = "v".repeat(bytes).parse().unwrap();
+        request.metadata_mut().insert("x-large", value);
+        client.get_library(request).await
+    };
+
+    with_metadata(15 * 1024).await.unwrap();
+    for bytes in [16 * 1024, 30 * 1024] {
+        let rejected = with_metadata(bytes).await.unwrap_err();
+        assert_eq!(
+            (rejected.code(), reason(&rejected).as_str()),
+            (Code::ResourceExhausted, "MESSAGE_TOO_LARGE")
+        );
+    }
+}
+
+#[tokio::test]
+async fn json_at_a_grpc_path_is_an_unsupported_media_type() {
+    let gateway = Gateway::start().await;
+    let path = "samegate.v1.SameImageService/GetLibrary";
+    let url = format!("http://{}/{path}", gateway.addresses.grpc);
+
+    for http2 in [true, false] {
+        let client = reqwest::Client::builder();
+        let client = match http2 {
+            true => client.http2_prior_knowledge(),
+            false => client.http1_only(),
+        };
+        let call = client.build().unwrap().post(&url).body("{}");
+        let response = call.header("content-type", "application/json").send();
+        let response = response.await.unwrap();
+
+        assert_eq!(response.status(), 415, "HTTP/2: {http2}");
+        let text = response.text().await.unwrap();
+        assert!(text.contains("application/grpc"), "{text}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Web pages in a browser on this machine: what they may and may not send to the three ports.
 //!
-//! Requests are written byte by byte, as browsers write them. No test runs a browser.
+//! Requests are written byte by byte, as browsers write them; `make browser` runs a browser.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,8 @@ use super::get_library;
 use super::grpc_web::frame;
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
-use crate::support::probe::get;
+use crate::support::probe::{get, metric};
+use crate::support::process::Process;
 
 const APP: &str = "https://app.test";
 const LISTED: &str = "[listen]\ncors_origins = [\"https://app.test\"]\n";
@@ -376,9 +377,56 @@ async fn a_page_of_another_site_can_neither_read_the_state_nor_set_the_log_level
     assert_eq!(send(admin, "GET /state", &page, b"").await.status, 200);
     let asked = [&page[..], &[("Access-Control-Request-Method", "PUT")]].concat();
     let preflight = send(admin, "OPTIONS /log-level", &asked, b"").await;
-    assert!(
-        preflight
-            .head
-            .contains("access-control-allow-methods: post, get\r\n")
-    );
+    let allowed = "access-control-allow-methods: get\r\n";
+    assert!(preflight.head.contains(allowed), "{}", preflight.head);
+    // A POST without a preflight changes nothing either.
+    let reset = send(admin, "POST /credentials/reset", &page, b"").await;
+    assert_eq!(reset.status, 403);
+}
+
+#[tokio::test]
+async fn rejected_requests_are_counted_and_logged_by_reason() {
+    let process = Process::start("[telemetry]\nlog_format = \"json\"\n").await;
+    let process = process.ready().await;
+    let host = process.rest.to_string();
+    let host = ("Host", host.as_str());
+
+    for (address, headers) in [
+        (process.rest, &[][..]),
+        (process.admin, &[("Host", "evil.test")]),
+        (process.rest, &[host, ("Origin", "https://evil.test")]),
+        (process.rest, &[host, ("Sec-Fetch-Site", "cross-site")]),
+        (process.grpc, &[host, ("Content-Type", "application/json")]),
+    ] {
+        send(address, "POST /some/path?access_token=canary", headers, b"").await;
+    }
+
+    let expected = [
+        ("rest", "invalid_host", 400),
+        ("admin", "foreign_host", 421),
+        ("rest", "foreign_origin", 403),
+        ("rest", "cross_site", 403),
+        ("grpc", "content_type", 415),
+    ];
+    for (listener, reason, _) in expected {
+        let labels = format!("{{listener=\"{listener}\",reason=\"{reason}\"}}");
+        let name = format!("samegate_web_rejections_total{labels}");
+        assert_eq!(metric(process.admin, &name).await, Some(1.0), "{name}");
+    }
+    let log = process.end().await.err;
+    assert!(!log.contains("canary"), "{log}");
+    let lines = log.lines().map(serde_json::from_str);
+    let lines: Vec<serde_json::Value> = lines.map(Result::unwrap).collect();
+    let rejected =
+        |line: &&serde_json::Value| line["message"] == "request rejected before its call";
+    let rejected: Vec<_> = lines.iter().filter(rejected).collect();
+    assert_eq!(rejected.len(), expected.len(), "{rejected:#?}");
+    for (line, (listener, reason, status)) in rejected.iter().zip(expected) {
+        assert_eq!(line["listener"], listener, "{line}");
+        assert_eq!(line["reason"], reason, "{line}");
+        assert_eq!(line["http_status"], status, "{line}");
+        assert_eq!(line["path"], "/some/path", "{line}");
+    }
+    assert_eq!(rejected[1]["host"], "evil.test");
+    assert_eq!(rejected[2]["origin"], "https://evil.test");
 }
