@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check rust redis clients browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,7 @@ build: ## Builds the optimised binary, target/release/samegate
 image: ## Builds the container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients chart mesh ## Runs all checks and tests; installs what they need
+test: lint rust clients browser chart mesh ## Runs all checks and tests; installs what they need
 
 check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 
@@ -44,20 +44,31 @@ lint: .tools/node ## Checks formatting, clippy and the protobuf contract
 rust: redis ## Runs unit, integration and doc tests
 	$(CARGO) test --workspace
 
-# The tests of shared quotas start a Redis server on a free port. An outdated or
-# missing package index is updated.
+# Installs a Debian package unless its command is there: $(call debian-package,COMMAND,PACKAGE).
+# An outdated or missing package index is updated.
+define debian-package
+@command -v $(1) >/dev/null || { \
+	root=$$(test "$$(id -u)" = 0 || echo sudo); \
+	install="$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2)"; \
+	$$install || { $$root apt-get update -qq && $$install; }; }
+endef
+
+# The tests of shared quotas start a Redis server on a free port.
 redis:
-	@command -v redis-server >/dev/null || { \
-		root=$$(test "$$(id -u)" = 0 || echo sudo); \
-		export DEBIAN_FRONTEND=noninteractive; \
-		$$root apt-get install -y -qq redis-server || \
-			{ $$root apt-get update -qq && $$root apt-get install -y -qq redis-server; }; }
+	$(call debian-package,redis-server,redis-server)
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
 clients: .tools/python .tools/node ## Tests official and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
+
+browser: chromium .tools/python ## Lets web pages in Chromium attack a gateway
+	$(CARGO) test --workspace --no-run
+	$(PYTHON) tests/browser/run.py target/debug/samegate
+
+chromium:
+	$(call debian-package,chromium,chromium)
 
 # Helm and Kubernetes' schemas are Python packages, the definitions of custom
 # resources are Node packages. Nothing is compiled, and no cluster is needed.

@@ -79,14 +79,14 @@ def run_clients(grpc, rest, secret, drawn):
     return passed, failed
 
 
-def start(binary, folder, log, grpc, rest, admin):
+def start(binary, folder, log, grpc, rest, admin, **settings):
     command = [str(pathlib.Path(binary).resolve()), "serve", "--data", str(folder / "data")]
     command += ["--grpc", grpc, "--rest", rest, "--admin", admin]
     # The script of the SDK serves images on a loopback port.
-    variables = {**os.environ, "SAMEGATE_LIBRARIES__DEFAULT__ALLOW_PRIVATE_ADDRESSES": "true"}
+    settings["SAMEGATE_LIBRARIES__DEFAULT__ALLOW_PRIVATE_ADDRESSES"] = "true"
     with log.open("w") as output:
         return subprocess.Popen(
-            command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, env={**os.environ, **settings}, stdout=output, stderr=subprocess.STDOUT
         )
 
 
