@@ -83,9 +83,15 @@ mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 doc: ## Builds the API documentation; fails on broken links
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 
-deny: ## Checks licences, sources, duplicates of dependencies (builds cargo-deny)
+# Without a connection to the database of advisories, the other checks still count.
+deny: ## Checks licences, sources, duplicates and advisories of dependencies (builds cargo-deny)
 	test -x .tools/bin/cargo-deny || $(CARGO) install --locked --root .tools cargo-deny
 	.tools/bin/cargo-deny check bans licenses sources
+	@if .tools/bin/cargo-deny fetch db; then \
+		.tools/bin/cargo-deny check --disable-fetch advisories; \
+	else \
+		echo "advisories NOT CHECKED: the RustSec database cannot be reached"; \
+	fi
 
 sbom: ## Writes the SBOM, target/samegate.cdx.json (builds cargo-cyclonedx)
 	test -x .tools/bin/cargo-cyclonedx || $(CARGO) install --locked --root .tools cargo-cyclonedx

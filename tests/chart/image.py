@@ -44,7 +44,9 @@ def the_image_builds_with_the_command_of_the_makefile(_):
 @check
 def the_image_builds_with_the_compiler_of_the_repository(_):
     channel = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
-    build, run = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    pinned = re.findall(r"^FROM (\S+)@sha256:[0-9a-f]{64}\b", DOCKERFILE, re.MULTILINE)
+    assert len(pinned) == DOCKERFILE.count("\nFROM "), "each base image has a digest"
+    build, run = pinned
     assert build.endswith(f"/rust:{channel}-slim-bookworm"), build
     # Debian 12 is bookworm: both stages have the same glibc.
     assert run == "gcr.io/distroless/cc-debian12:nonroot", run
