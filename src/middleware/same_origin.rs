@@ -194,14 +194,12 @@ impl Policy {
         if !self.serves(authority.host()) {
             return Verdict::Reject(WebRejection::ForeignHost);
         }
-        match self.judge_origin(request, &authority) {
-            Verdict::Serve | Verdict::ServeListed(_)
-                if self.port == Port::Grpc && !may_be_grpc(request) =>
-            {
-                Verdict::Reject(WebRejection::ContentType)
-            }
-            verdict => verdict,
+        let verdict = self.judge_origin(request, &authority);
+        let is_served = matches!(verdict, Verdict::Serve | Verdict::ServeListed(_));
+        if is_served && self.port == Port::Grpc && !may_be_grpc(request) {
+            return Verdict::Reject(WebRejection::ContentType);
         }
+        verdict
     }
 
     fn judge_origin<A>(&self, request: &Request<A>, authority: &Authority) -> Verdict {
