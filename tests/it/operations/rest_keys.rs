@@ -1,4 +1,7 @@
-//! The key pair of the default configuration: its secret is generated, and in no output.
+//! The key pair of the default configuration: its secret is generated, and in no output. Warnings of
+//! weak secrets and other risks.
+
+use tokio::process::Command;
 
 use crate::support::process::Process;
 
@@ -27,4 +30,25 @@ async fn the_banner_leads_to_a_secret_that_no_output_holds() {
     for output in [ended.out, ended.err] {
         assert!(!output.contains(&secret), "{output}");
     }
+}
+
+#[tokio::test]
+async fn a_check_of_a_risky_configuration_warns_and_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("samegate.toml");
+    std::fs::write(&file, "[listen]\nadmin = \"0.0.0.0:9090\"\n").unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_samegate"));
+    let check = check.args(["config", "check"]).arg(&file).env_clear();
+
+    let checked = check.output().await.unwrap();
+
+    assert!(checked.status.success());
+    let warnings = String::from_utf8(checked.stderr).unwrap();
+    assert!(warnings.starts_with("warning: "), "{warnings}");
+    assert!(
+        warnings.contains(":2: `listen.admin`: is not loopback"),
+        "{warnings}"
+    );
+    let result = String::from_utf8(checked.stdout).unwrap();
+    assert!(result.ends_with("samegate.toml: no errors\n"), "{result}");
 }
