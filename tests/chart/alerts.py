@@ -107,7 +107,7 @@ def every_alert_has_a_severity_a_summary_and_a_runbook(_):
 @check
 def the_dashboard_is_found_by_grafana(_):
     (found,) = [each for each in of_kind(rendered("everything"), "ConfigMap")
-                if each["metadata"]["labels"].get("grafana_dashboard") == "1"]
+                if each["metadata"].get("labels", {}).get("grafana_dashboard") == "1"]
     dashboard = json.loads(found["data"]["samegate.json"])
     assert dashboard == json.loads((CHART / "files" / "dashboard.json").read_text())
     numbers = [panel["id"] for panel in dashboard["panels"]]

@@ -13,7 +13,7 @@ from rendered import CHART, VALUES, container, of_kind, pod, render, rendered, w
 NODE = pathlib.Path(__file__).resolve().parent / "node"
 # The oldest supported version (Chart.yaml), and the newest with schemas.
 KUBERNETES = ["1.30", kubernetes_validate.latest_version()]
-CUSTOM = {"ServiceMonitor", "PrometheusRule"}
+CUSTOM = {"ServiceMonitor", "PrometheusRule", "GRPCRoute", "HTTPRoute"}
 PORTS = {"grpc": 50051, "rest": 8080, "admin": 9090}
 
 
@@ -35,9 +35,9 @@ def kubernetes_schemas_accept_every_object(_):
             if each["kind"] not in CUSTOM:
                 for version in KUBERNETES:
                     kubernetes_validate.validate(each, version, strict=True)
-    kinds = "Deployment StatefulSet Service ConfigMap ServiceAccount NetworkPolicy Pod"
-    kinds += " PodDisruptionBudget HorizontalPodAutoscaler ServiceMonitor PrometheusRule"
-    assert seen == set(kinds.split()), seen
+    kinds = "Deployment StatefulSet Service ConfigMap ServiceAccount NetworkPolicy Pod Ingress"
+    kinds += " PodDisruptionBudget HorizontalPodAutoscaler"
+    assert seen == set(kinds.split()) | CUSTOM, seen
 
 
 @check
@@ -67,11 +67,11 @@ def no_container_has_privileges(_):
             assert of_pod["runAsNonRoot"] and of_pod["runAsUser"] > 0, of_pod
             assert of_pod["seccompProfile"] == {"type": "RuntimeDefault"}, of_pod
             assert spec["automountServiceAccountToken"] is False
-            (only,) = spec["containers"]
-            own = only["securityContext"]
-            assert own["readOnlyRootFilesystem"] and not own["allowPrivilegeEscalation"], own
-            assert own["capabilities"] == {"drop": ["ALL"]}, own
-            assert only["resources"]["requests"] and "memory" in only["resources"]["limits"]
+            for each in spec["containers"]:
+                own = each["securityContext"]
+                assert own["readOnlyRootFilesystem"] and not own["allowPrivilegeEscalation"], own
+                assert own["capabilities"] == {"drop": ["ALL"]}, own
+                assert each["resources"]["requests"] and "memory" in each["resources"]["limits"]
 
 
 @check
@@ -147,8 +147,64 @@ def a_deployment_removes_a_pod_only_after_its_successor_is_ready(_):
         deployment = workload(rendered(name))
         assert deployment["kind"] == "Deployment"
         rolling = deployment["spec"]["strategy"]["rollingUpdate"]
-        assert (rolling["maxUnavailable"], rolling["maxSurge"]) == (0, 1)
+        assert rolling["maxUnavailable"] == 0 and rolling["maxSurge"], rolling
         assert not any("persistentVolumeClaim" in each for each in pod(rendered(name))["volumes"])
+
+
+@check
+def routes_and_ingresses_lead_to_ports_of_the_service(_):
+    objects = rendered("everything")
+    service = next(each for each in of_kind(objects, "Service") if each["spec"].get("clusterIP") != "None")
+    names = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    for kind, port in (("GRPCRoute", "grpc"), ("HTTPRoute", "rest")):
+        (route,) = of_kind(objects, kind)
+        (rule,) = route["spec"]["rules"]
+        (backend,) = rule["backendRefs"]
+        assert backend == {"name": service["metadata"]["name"], "port": names[port]}, backend
+    for ingress in of_kind(objects, "Ingress"):
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                backend = path["backend"]["service"]
+                assert backend["name"] == service["metadata"]["name"], backend
+                assert ingress["metadata"]["name"].endswith(f"-{backend['port']['name']}"), ingress
+    hosts = {rule["host"] for each in of_kind(objects, "Ingress") for rule in each["spec"]["rules"]}
+    assert len(hosts) == 3, hosts
+    node_ports = [port["nodePort"] for port in service["spec"]["ports"]]
+    assert node_ports == [30443, 30080], node_ports
+    assert not of_kind(rendered("defaults"), "Ingress") + of_kind(rendered("defaults"), "GRPCRoute")
+
+
+@check
+def a_budget_for_disruptions_has_one_limit(_):
+    for name, expected in (("defaults", {"maxUnavailable": 1}), ("everything", {"minAvailable": "50%"})):
+        (budget,) = of_kind(rendered(name), "PodDisruptionBudget")
+        limits = {key: budget["spec"].get(key) for key in ("maxUnavailable", "minAvailable")}
+        assert {key: value for key, value in limits.items() if value is not None} == expected, limits
+
+
+@check
+def own_containers_objects_and_handlers_are_added(_):
+    objects = rendered("everything")
+    assert [each["name"] for each in pod(objects)["initContainers"]] == ["wait"]
+    assert [each["name"] for each in pod(objects)["containers"]] == ["samegate", "proxy"]
+    assert set(container(objects)["lifecycle"]) == {"preStop", "postStart"}
+    assert container(objects)["envFrom"], "of extraEnvFrom"
+    (extra,) = [each for each in objects if each["metadata"]["name"] == "images-extra"]
+    assert extra["data"] == {"chart": "samegate"}
+    own = {"lifecycle": {"preStop": {"exec": {"command": ["/bin/wait"]}}}}
+    assert container(list(render(own).values()))["lifecycle"] == own["lifecycle"]
+
+
+@check
+def replicas_follow_from_the_libraries_unless_they_are_given(_):
+    for values, expected in (
+        ({}, 2),
+        ({"replicaCount": 5}, 5),
+        ({"replicaCount": 0}, 0),
+        (VALUES["embedded"], 1),
+        (VALUES["embedded"] | {"replicaCount": 0}, 0),
+    ):
+        assert workload(list(render(values).values()))["spec"]["replicas"] == expected, values
 
 
 @check

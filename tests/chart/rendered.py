@@ -63,7 +63,7 @@ def pod(objects):
 
 
 def container(objects):
-    (found,) = pod(objects)["containers"]
+    (found,) = [each for each in pod(objects)["containers"] if each["name"] == "samegate"]
     return found
 
 

@@ -90,6 +90,13 @@ def values_that_cannot_work_are_rejected_with_advice(_):
     for values, words in (
         (embedded | {"replicaCount": 2}, "replicaCount: an embedded library runs in one pod"),
         (embedded | {"autoscaling": {"enabled": True}}, "autoscaling.enabled"),
+        ({"ingress": {"rest": {"enabled": True}}}, "ingress.rest.hosts: give at least one name"),
+        ({"grpcRoute": {"enabled": True}}, "grpcRoute.parentRefs: name at least one gateway"),
+        (
+            {"service": {"rest": {"enabled": False}},
+             "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}},
+            "service.rest.enabled",
+        ),
         ({"autoscaling": {"enabled": True, "minReplicas": 11}}, "autoscaling.minReplicas"),
         ({"tenants": [tenant | {"libraries": ["clod"]}]}, "no library is named `clod`; there are: cloud"),
         ({"tenants": [{"name": "shop", "libraries": ["cloud"]}]}, "tenants[shop]: give apiKeys"),

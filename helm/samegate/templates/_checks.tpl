@@ -5,8 +5,22 @@
 {{- if and $stateful .Values.autoscaling.enabled -}}
 {{- fail "autoscaling.enabled: an embedded library runs in one pod; switch autoscaling off or use only rest libraries" -}}
 {{- end -}}
-{{- if and $stateful (gt (int .Values.replicaCount) 1) -}}
+{{- if and $stateful (gt (include "samegate.replicas" . | int) 1) -}}
 {{- fail (printf "replicaCount: an embedded library runs in one pod, so it must be 1, not %d" (int .Values.replicaCount)) -}}
+{{- end -}}
+{{- range $api := list "grpc" "rest" -}}
+{{- $ingress := index $.Values.ingress $api -}}
+{{- if and $ingress.enabled (not $ingress.hosts) -}}
+{{- fail (printf "ingress.%s.hosts: give at least one name" $api) -}}
+{{- end -}}
+{{- end -}}
+{{- range $route := list "grpcRoute" "httpRoute" -}}
+{{- if and (index $.Values $route).enabled (not (index $.Values $route).parentRefs) -}}
+{{- fail (printf "%s.parentRefs: name at least one gateway" $route) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (or .Values.ingress.rest.enabled .Values.httpRoute.enabled) (not .Values.service.rest.enabled) -}}
+{{- fail "service.rest.enabled: ingress.rest and httpRoute need the port of the REST API" -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas: is greater than autoscaling.maxReplicas" -}}

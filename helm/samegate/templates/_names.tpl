@@ -24,6 +24,15 @@
 {{- printf "%s%s" .Values.image.repository $tag -}}
 {{- end -}}
 
+{{/* Number of replicas: an embedded library is in one process. */}}
+{{- define "samegate.replicas" -}}
+{{- if kindIs "invalid" .Values.replicaCount -}}
+{{- include "samegate.stateful" . | empty | ternary 2 1 -}}
+{{- else -}}
+{{- int .Values.replicaCount -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "samegate.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "samegate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

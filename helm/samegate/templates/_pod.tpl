@@ -23,6 +23,17 @@ spec:
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
+  {{- with .Values.runtimeClassName }}
+  runtimeClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.dnsConfig }}
+  dnsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.hostAliases }}
+  hostAliases:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:
     {{- toYaml . | nindent 4 }}
@@ -37,9 +48,16 @@ spec:
   {{- end }}
   topologySpreadConstraints:
     {{- include "samegate.spread" . | trim | nindent 4 }}
+  {{- with .Values.initContainers }}
+  initContainers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   containers:
     - name: samegate
       {{- include "samegate.container" . | nindent 6 }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     {{- include "samegate.volumes" . | nindent 4 }}
 {{- end -}}
@@ -71,6 +89,10 @@ args: [serve, --config, /etc/samegate/samegate.toml]
 env:
   {{- . | trim | nindent 2 }}
 {{- end }}
+{{- with .Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 ports:
   - name: grpc
     containerPort: 50051
@@ -93,11 +115,9 @@ readinessProbe:
     path: /readyz
     port: admin
   {{- toYaml .Values.probes.readiness | nindent 2 }}
-{{- if .Values.shutdown.preStopSeconds }}
+{{- with include "samegate.lifecycle" . | fromYaml }}
 lifecycle:
-  preStop:
-    sleep:
-      seconds: {{ .Values.shutdown.preStopSeconds }}
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 resources:
   {{- toYaml .Values.resources | nindent 2 }}
@@ -119,6 +139,15 @@ volumeMounts:
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end -}}
+
+{{/* Handlers of the container: yours, and the wait before SIGTERM unless you replace it. */}}
+{{- define "samegate.lifecycle" -}}
+{{- $wait := dict -}}
+{{- if and .Values.shutdown.preStopSeconds (not (hasKey .Values.lifecycle "preStop")) -}}
+{{- $wait = dict "preStop" (dict "sleep" (dict "seconds" .Values.shutdown.preStopSeconds)) -}}
+{{- end -}}
+{{- merge (dict) .Values.lifecycle $wait | toYaml -}}
 {{- end -}}
 
 {{- define "samegate.volumes" -}}
