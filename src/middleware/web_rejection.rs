@@ -100,14 +100,17 @@ impl WebRejections {
     ) -> Response<B> {
         self.counters[rejection as usize].inc();
         let header = |name| request.headers().get(name)?.to_str().ok();
-        let host = request.uri().authority().map(http::uri::Authority::as_str);
+        let authority = request.uri().authority();
+        let host = authority.map(http::uri::Authority::as_str);
+        // An invalid one may hold a password: `user:password@host`.
+        let is_valid = rejection != WebRejection::InvalidHost;
         // The path alone: a query can hold an access token.
         tracing::info!(
             listener = self.listener,
             reason = rejection.reason(),
             http_status = rejection.status().as_u16(),
             path = request.uri().path(),
-            host = host.or_else(|| header(HOST)),
+            host = host.or_else(|| header(HOST)).filter(|_| is_valid),
             origin = header(ORIGIN),
             "request rejected before its call"
         );

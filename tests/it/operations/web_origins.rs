@@ -392,7 +392,7 @@ async fn rejected_requests_are_counted_and_logged_by_reason() {
     let host = ("Host", host.as_str());
 
     for (address, headers) in [
-        (process.rest, &[][..]),
+        (process.rest, &[("Host", "user:canary@localhost")][..]),
         (process.admin, &[("Host", "evil.test")]),
         (process.rest, &[host, ("Origin", "https://evil.test")]),
         (process.rest, &[host, ("Sec-Fetch-Site", "cross-site")]),
