@@ -41,6 +41,7 @@ struct Inner {
     panics: Counter,
     attempts: Family<AttemptLabels, Histogram, fn() -> Histogram>,
     connections: Family<ListenerLabel, Gauge>,
+    closed_connections: Family<ClosedLabels, Counter>,
     handshake_failures: Family<ListenerLabel, Counter>,
     tls: Reload,
     config: Reload,
@@ -85,6 +86,12 @@ struct ListenerLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    listener: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TraceLabel {
     trace_id: String,
 }
@@ -108,6 +115,7 @@ impl Metrics {
             panics: Counter::default(),
             attempts: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
             connections: Family::default(),
+            closed_connections: Family::default(),
             handshake_failures: Family::default(),
             tls: Reload::default(),
             config: Reload::default(),
@@ -133,6 +141,7 @@ impl Metrics {
         self.register(names::PANICS, inner.panics.clone());
         self.register(names::ATTEMPT_DURATION, inner.attempts.clone());
         self.register(names::CONNECTIONS, inner.connections.clone());
+        self.register(names::CLOSED_CONNECTIONS, inner.closed_connections.clone());
         self.register(names::HANDSHAKE_FAILURES, inner.handshake_failures.clone());
         self.register(names::TLS_RELOAD, inner.tls.success.clone());
         self.register(names::TLS_RELOADED_AT, inner.tls.last_success.clone());
@@ -222,6 +231,13 @@ impl Metrics {
         self.0
             .connections
             .get_or_create_owned(&ListenerLabel { listener })
+    }
+
+    /// Returns the counter of a listener's connections that were closed for a reason.
+    pub fn connections_closed(&self, listener: &'static str, reason: &'static str) -> Counter {
+        self.0
+            .closed_connections
+            .get_or_create_owned(&ClosedLabels { listener, reason })
     }
 
     /// Returns the counter of a listener's failed handshakes.

@@ -181,6 +181,13 @@ pub const ATTEMPT_DURATION: Metric = metric(
 );
 /// Open connections.
 pub const CONNECTIONS: Metric = metric("samegate_connections", "Open connections", &["listener"]);
+/// Connections that a limit has closed.
+pub const CLOSED_CONNECTIONS: Metric = metric(
+    "samegate_connections_closed_total",
+    "Connections that the gateway closed: over max_connections or max_connections_per_peer, idle, \
+     or flood for too many frames without content",
+    &["listener", "reason"],
+);
 /// Failed TLS handshakes.
 pub const HANDSHAKE_FAILURES: Metric = metric(
     "samegate_tls_handshake_failures_total",
@@ -299,7 +306,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 30] = [
+pub const METRICS: [Metric; 31] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -311,6 +318,7 @@ pub const METRICS: [Metric; 30] = [
     PANICS,
     ATTEMPT_DURATION,
     CONNECTIONS,
+    CLOSED_CONNECTIONS,
     HANDSHAKE_FAILURES,
     TLS_RELOAD,
     TLS_RELOADED_AT,
