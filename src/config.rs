@@ -67,7 +67,7 @@ pub struct Config {
 
 /// Parts that a running gateway cannot change, because they are set up once: ports, libraries,
 /// counters, connections and telemetry.
-pub const FIXED: [&str; 21] = [
+pub const FIXED: [&str; 22] = [
     "listen.grpc",
     "listen.rest",
     "listen.admin",
@@ -87,6 +87,7 @@ pub const FIXED: [&str; 21] = [
     "quota.on_failure",
     "rate_limit.store",
     "telemetry.log_format",
+    "telemetry.log_buffer",
     "telemetry.otlp_endpoint",
     "telemetry.sampling_ratio",
 ];

@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric as Registered, Registry};
 
+use super::log_writer;
 use super::names::{self, Metric};
 
 /// Content type of [`Metrics::text`].
@@ -148,6 +149,7 @@ impl Metrics {
         self.register(names::CONFIG_RELOAD, inner.config.success.clone());
         self.register(names::CONFIG_RELOADED_AT, inner.config.last_success.clone());
         self.register(names::READY, inner.ready.clone());
+        self.register(names::DROPPED_LOG_LINES, log_writer::dropped_lines());
     }
 
     /// Registers a metric that its owner changes.

@@ -224,6 +224,12 @@ pub const READY: Metric = metric(
     "Whether the gateway accepts traffic, as /readyz reports it: 1 or 0",
     NONE,
 );
+/// Log lines that were dropped.
+pub const DROPPED_LOG_LINES: Metric = metric(
+    "samegate_log_lines_dropped_total",
+    "Log lines that were dropped because nobody read standard error fast enough",
+    NONE,
+);
 /// Version of the gateway.
 pub const BUILD: Metric = metric(
     "samegate_build_info",
@@ -306,7 +312,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 31] = [
+pub const METRICS: [Metric; 32] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -325,6 +331,7 @@ pub const METRICS: [Metric; 31] = [
     CONFIG_RELOAD,
     CONFIG_RELOADED_AT,
     READY,
+    DROPPED_LOG_LINES,
     BUILD,
     LIBRARY_IMAGES,
     LIBRARY_CAPACITY,
