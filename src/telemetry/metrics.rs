@@ -44,6 +44,7 @@ struct Inner {
     connections: Family<ListenerLabel, Gauge>,
     closed_connections: Family<ClosedLabels, Counter>,
     handshake_failures: Family<ListenerLabel, Counter>,
+    token_rejections: Family<ReasonLabel, Counter>,
     tls: Reload,
     config: Reload,
     ready: Gauge,
@@ -93,6 +94,11 @@ struct ClosedLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TraceLabel {
     trace_id: String,
 }
@@ -118,6 +124,7 @@ impl Metrics {
             connections: Family::default(),
             closed_connections: Family::default(),
             handshake_failures: Family::default(),
+            token_rejections: Family::default(),
             tls: Reload::default(),
             config: Reload::default(),
             ready: Gauge::default(),
@@ -144,6 +151,7 @@ impl Metrics {
         self.register(names::CONNECTIONS, inner.connections.clone());
         self.register(names::CLOSED_CONNECTIONS, inner.closed_connections.clone());
         self.register(names::HANDSHAKE_FAILURES, inner.handshake_failures.clone());
+        self.register(names::TOKEN_REJECTIONS, inner.token_rejections.clone());
         self.register(names::TLS_RELOAD, inner.tls.success.clone());
         self.register(names::TLS_RELOADED_AT, inner.tls.last_success.clone());
         self.register(names::CONFIG_RELOAD, inner.config.success.clone());
@@ -247,6 +255,12 @@ impl Metrics {
         self.0
             .handshake_failures
             .get_or_create_owned(&ListenerLabel { listener })
+    }
+
+    /// Returns the counter of token requests that were rejected for a reason.
+    pub fn token_rejections(&self, reason: &'static str) -> Counter {
+        let label = ReasonLabel { reason };
+        self.0.token_rejections.get_or_create_owned(&label)
     }
 
     /// Returns the metrics of TLS certificate reloads.

@@ -194,6 +194,13 @@ pub const HANDSHAKE_FAILURES: Metric = metric(
     "TLS handshakes that failed or timed out",
     &["listener"],
 );
+/// Rejected token requests.
+pub const TOKEN_REJECTIONS: Metric = metric(
+    "samegate_token_rejections_total",
+    "Requests to the REST API's token endpoint that were rejected: unknown_key, wrong_secret, or \
+     rate_limited after too many of those",
+    &["reason"],
+);
 /// Whether the last reload of certificates succeeded.
 pub const TLS_RELOAD: Metric = metric(
     "samegate_tls_reload_success",
@@ -312,7 +319,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 32] = [
+pub const METRICS: [Metric; 33] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -326,6 +333,7 @@ pub const METRICS: [Metric; 32] = [
     CONNECTIONS,
     CLOSED_CONNECTIONS,
     HANDSHAKE_FAILURES,
+    TOKEN_REJECTIONS,
     TLS_RELOAD,
     TLS_RELOADED_AT,
     CONFIG_RELOAD,

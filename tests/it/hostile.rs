@@ -3,6 +3,7 @@
 
 mod connections;
 mod floods;
+mod guesses;
 mod slow;
 
 use std::net::SocketAddr;
