@@ -6,6 +6,7 @@
 
 mod apis;
 mod components;
+mod descriptors;
 mod libraries;
 mod listener;
 mod readiness;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::apis::Routers;
 use self::components::Components;
+pub use self::descriptors::raise_descriptor_limit;
 pub use self::listener::Addresses;
 use self::listener::BoundListener;
 pub use self::reload::Reloader;
@@ -122,10 +124,15 @@ impl App {
     /// `shutdown` returns the length of the lame duck period: for how long calls are still accepted
     /// while probes already report "not ready".
     pub async fn run(self, shutdown: impl Future<Output = Duration>) {
-        let limits = &self.config.limits;
+        let (limits, listen) = (&self.config.limits, &self.config.listen);
+        let connections = descriptors::connection_limits(listen);
         let options = |listener: &BoundListener, tls: Option<Tls>| server::Options {
             listener: listener.name,
             tls,
+            limits: connections,
+            spare_descriptors: 0,
+            control_frames_per_second: listen.max_control_frames_per_second,
+            max_idle: limits.max_connection_idle,
             max_age: limits.max_connection_age,
             grace: limits.max_connection_age_grace,
             drain: limits.drain_timeout,
@@ -136,7 +143,11 @@ impl App {
             tokio::spawn(tls.watch_files(draining.clone()));
         }
         let (admin, router) = self.admin;
-        let admin_options = options(&admin, None);
+        let admin_options = server::Options {
+            limits: descriptors::ADMIN,
+            spare_descriptors: descriptors::ADMIN_SPARE,
+            ..options(&admin, None)
+        };
         // The admin port serves probes until everything else has drained.
         let admin = server::serve(admin.listener, router, admin_options, drained.clone());
         let admin = tokio::spawn(admin);

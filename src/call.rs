@@ -6,6 +6,7 @@
 mod stats;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,15 @@ pub struct Peer {
     /// Names in the verified certificate: SPIFFE IDs and other URIs as they are (`spiffe://…`), DNS
     /// names as `dns:` and the name in lower case.
     pub identities: Vec<String>,
+}
+
+/// The connection of a request. The server adds it to the extensions of each request.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Tells when it is about to close.
+    pub closing: Closing,
+    /// Address of the client, or of the proxy in front of it; of IPv6, its /64 network.
+    pub address: IpAddr,
 }
 
 /// Is cancelled when the connection of a request is about to close: at its maximum age and at

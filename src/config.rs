@@ -70,13 +70,17 @@ pub struct Config {
 
 /// Parts that a running gateway cannot change, because they are set up once: ports, libraries,
 /// counters, connections and telemetry.
-pub const FIXED: [&str; 17] = [
+pub const FIXED: [&str; 22] = [
     "listen.grpc",
     "listen.rest",
     "listen.admin",
+    "listen.max_connections",
+    "listen.max_connections_per_peer",
+    "listen.max_control_frames_per_second",
     "listen.tls",
     "libraries",
     "limits.warmup_timeout",
+    "limits.max_connection_idle",
     "limits.max_connection_age",
     "limits.max_connection_age_grace",
     "limits.lame_duck",
@@ -86,6 +90,7 @@ pub const FIXED: [&str; 17] = [
     "quota.on_failure",
     "rate_limit.store",
     "telemetry.log_format",
+    "telemetry.log_buffer",
     "telemetry.otlp_endpoint",
     "telemetry.sampling_ratio",
 ];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use samegate::app::{Addresses, App, Reloader};
+use samegate::app::{Addresses, App, Reloader, raise_descriptor_limit};
 use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
 use samegate::config::{self, Config, ConfigErrors, Overrides, RestSecret};
 use samegate::error::{Error, Kind, Result};
@@ -61,6 +61,9 @@ fn load(serve: &Serve) -> std::result::Result<Config, ConfigErrors> {
 async fn run(serve: &Serve, config: &Config) -> ExitCode {
     if let Err(error) = telemetry::start(&config.telemetry) {
         return fail(&error.to_string());
+    }
+    if let Err(error) = raise_descriptor_limit() {
+        tracing::warn!(%error, "cannot raise the limit of file descriptors");
     }
     match start(config).await {
         Ok((app, shutdown)) => {

@@ -9,6 +9,7 @@
 //! The HTTP status is 200 also for every failed call, so the middleware reads the outcome of a call
 //! from the response's [`Kind`] extension; a successful response has none.
 
+mod attempts;
 mod discard;
 mod escape;
 mod form;
@@ -32,6 +33,8 @@ use crate::error::{Error, Kind};
 use crate::library::Libraries;
 use crate::wire::{SAME_HQ_PATH, TOKEN_PATH};
 
+pub use self::attempts::TokenAttempts;
+pub use self::oauth::TokenEndpoint;
 pub use self::response::reject;
 pub use self::token::{KeyPair, Keys};
 
@@ -63,10 +66,10 @@ pub fn calls(libraries: Libraries, max_body_bytes: usize) -> Router {
 
 /// Routes to [`calls`] with their middleware, to the token endpoint, and rejects every other path
 /// and HTTP method with the vendor's code 3.
-pub fn routes(calls: Router, keys: Keys) -> Router {
+pub fn routes(calls: Router, tokens: TokenEndpoint) -> Router {
     Router::new()
         .route(TOKEN_PATH, get(grant_token).post(grant_token))
-        .with_state(keys)
+        .with_state(tokens.with_counters())
         .merge(calls)
         .fallback(reject_unsupported)
         .method_not_allowed_fallback(reject_unsupported)
@@ -77,8 +80,8 @@ fn operation_path(name: &str) -> String {
     format!("{SAME_HQ_PATH}/{name}")
 }
 
-async fn grant_token(State(keys): State<Keys>, request: Request) -> Response {
-    oauth::grant(&keys, request, SystemTime::now()).await
+async fn grant_token(State(endpoint): State<TokenEndpoint>, request: Request) -> Response {
+    oauth::grant(&endpoint, request, SystemTime::now()).await
 }
 
 async fn reject_unsupported() -> Error {

@@ -3,31 +3,32 @@
 //! A server gets a bound listener and a token: tests end it exactly as the signal does, and port 0
 //! works everywhere. It knows nothing of the APIs; it serves any tower service.
 
+mod acceptor;
+mod activity;
+mod close_reason;
 mod connection;
+mod frames;
+mod inspected;
+mod limiter;
 mod options;
-mod preface;
 mod tls;
 
 use std::error::Error;
-use std::io;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use limiter::ConnectionLimits;
 pub use options::Options;
 pub use tls::Tls;
 
-use crate::call::Closing;
+use self::acceptor::{Accepted, Acceptor};
+use crate::call::{Closing, Connection};
 use crate::http_service::HttpService;
-
-/// Backoff after a failed accept: the process is out of descriptors or memory, and an immediate
-/// retry would only use CPU.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// Serves `service` on `listener` until `draining`, then sends GOAWAY and waits for running calls,
 /// up to the limit.
@@ -35,37 +36,32 @@ pub async fn serve(
     listener: TcpListener,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: Options,
     draining: CancellationToken,
 ) {
     let connections = TaskTracker::new();
-    let spawn = |stream: TcpStream| {
+    let spawn = |accepted: Accepted| {
         let (service, options) = (service.clone(), options.clone());
-        let closing = Closing(draining.child_token());
+        let connection = Connection {
+            closing: Closing(draining.child_token()),
+            address: accepted.peer,
+        };
         connections.spawn(async move {
-            connection::serve(stream, service, &options, closing).await;
+            connection::serve(accepted.stream, service, &options, connection).await;
+            drop(accepted.slot);
         });
     };
-    loop {
-        let accepted = tokio::select! {
-            () = draining.cancelled() => break,
-            accepted = listener.accept() => accepted.map(|(stream, _)| stream),
-        };
-        match accepted.and_then(without_delay) {
-            Ok(stream) => spawn(stream),
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-        }
+    let mut acceptor = Acceptor::new(listener, options.clone());
+    while let Some(accepted) = draining.run_until_cancelled(acceptor.accept()).await {
+        spawn(accepted);
     }
     // Clients in the backlog get a GOAWAY instead of a reset.
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        spawn(stream);
+    while let Some(accepted) = acceptor.accept().now_or_never() {
+        spawn(accepted);
     }
-    drop(listener);
+    drop(acceptor);
     connections.close();
     if tokio::time::timeout(options.drain, connections.wait())
         .await
@@ -77,10 +73,4 @@ pub async fn serve(
             "drain timeout reached, aborting the calls that still run"
         );
     }
-}
-
-/// Disables Nagle's algorithm (RFC 896), which delays small responses.
-fn without_delay(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }

@@ -7,13 +7,16 @@
 //! the code of this project never writes them, and below INFO no other code may log, since HTTP
 //! libraries show headers and addresses there.
 
+mod log_writer;
 mod metrics;
 pub mod names;
 mod outcome;
 mod trace;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SdkTracer;
@@ -30,7 +33,11 @@ pub use metrics::{CallLabels, Metrics, OPEN_METRICS, Reload};
 pub use outcome::{OnOutcome, OutcomeGuard};
 pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
 
+use self::log_writer::LogWriter;
 use crate::config::{LogFormat, Telemetry};
+
+/// Maximum wait at the end for a reader of the log.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Errors of starting or changing logs and traces.
 #[derive(Debug, Error)]
@@ -44,6 +51,9 @@ pub enum StartError {
     /// The address of the collector is unusable.
     #[error("`telemetry.otlp_endpoint` cannot be used: {0}")]
     Collector(#[from] ExporterBuildError),
+    /// The thread that writes the log cannot be started.
+    #[error("the log cannot be written: {0}")]
+    Thread(#[from] io::Error),
     /// [`start`] was not called.
     #[error("logging was not started")]
     NotStarted,
@@ -54,6 +64,7 @@ struct Running {
     level: Mutex<String>,
     filter: reload::Handle<Targets, Registry>,
     traces: trace::Traces,
+    log: LogWriter,
 }
 
 static RUNNING: OnceLock<Running> = OnceLock::new();
@@ -63,25 +74,46 @@ static RUNNING: OnceLock<Running> = OnceLock::new();
 ///
 /// # Errors
 ///
-/// `Level` for an invalid level, `Collector` for an unusable address, `Started` on a second call.
+/// `Level` for an invalid level, `Collector` for an unusable address, `Thread` when no thread can
+/// be started, `Started` on a second call.
 pub fn start(config: &Telemetry) -> Result<(), StartError> {
     let traces = trace::Traces::start(config)?;
     let (filter, handle) = reload::Layer::new(config.log_level.parse()?);
-    subscriber(config.log_format, filter, traces.tracer(), io::stderr).try_init()?;
+    let log = LogWriter::start(io::stderr(), config.log_buffer)?;
+    subscriber(config.log_format, filter, traces.tracer(), log.clone()).try_init()?;
+    report_panics_to(log.clone());
     // Cannot be set already: `try_init` succeeds only once.
     let _ = RUNNING.set(Running {
         level: Mutex::new(config.log_level.clone()),
         filter: handle,
         traces,
+        log,
     });
     Ok(())
 }
 
-/// Exports the last spans; blocks for up to 5 s. Must not be called by the only thread of a
+/// Writes panics to the log as well: the default hook would block its thread while nobody reads
+/// standard error.
+fn report_panics_to(log: LogWriter) {
+    std::panic::set_hook(Box::new(move |panic| {
+        log.push(format!("{panic}\n").as_bytes());
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            log.push(format!("{backtrace}\n").as_bytes());
+        }
+        // It ends the process.
+        if std::thread::current().name() == Some("main") {
+            log.close(FLUSH_TIMEOUT);
+        }
+    }));
+}
+
+/// Exports the last spans and writes the last log lines; blocks for up to 7 s. Must not be called by the only thread of a
 /// runtime.
 pub fn stop() {
     if let Some(running) = RUNNING.get() {
         running.traces.stop();
+        running.log.close(FLUSH_TIMEOUT);
     }
 }
 

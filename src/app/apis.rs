@@ -44,7 +44,13 @@ impl Routers {
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants)?;
         let grpc = grpc_api(credentials.clone(), &call_limits, components)?;
-        let rest = rest_api(keys, credentials, call_limits, components);
+        let tokens = rest::TokenEndpoint {
+            keys,
+            attempts: components.token_attempts.clone(),
+            max_failures_per_minute: config.auth.max_token_failures_per_minute,
+            metrics: components.metrics.clone(),
+        };
+        let rest = rest_api(tokens, credentials, call_limits, components);
         // Outermost: nothing is spent on what a foreign page sends.
         let (listen, metrics) = (&config.listen, &components.metrics);
         let around = |router: Router, port, address| {
@@ -120,21 +126,21 @@ fn grpc_api(
 }
 
 fn rest_api(
-    keys: rest::Keys,
+    tokens: rest::TokenEndpoint,
     credentials: Arc<Credentials>,
     limits: CallLimits,
     components: &Components,
 ) -> Router {
-    let tokens = keys.clone();
+    let keys = tokens.keys.clone();
     let authenticate = middleware::by_access_token(
         rest::Keys::are_in,
-        move |head| tokens.authenticate(head),
+        move |head| keys.authenticate(head),
         credentials,
     );
     let calls = rest::calls(components.libraries.clone(), limits.max_message_bytes)
         .layer(middleware::api(authenticate, limits, rest::reject));
     let info = api_info("same_hq", rest::methods(), &components.metrics);
-    rest::routes(calls, keys).layer(middleware::outer(info, rest::reject))
+    rest::routes(calls, tokens).layer(middleware::outer(info, rest::reject))
 }
 
 fn api_info(system: &'static str, methods: Vec<String>, metrics: &Metrics) -> ApiInfo {

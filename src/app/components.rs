@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::library::Libraries;
 use crate::quota::{self, Rejections};
 use crate::replicas::Redis;
+use crate::rest::TokenAttempts;
 use crate::telemetry::Metrics;
 
 /// The parts of a gateway that exist once per process; clones share them.
@@ -19,6 +20,7 @@ pub(super) struct Components {
     pub(super) quotas: Arc<dyn quota::Store>,
     pub(super) rejections: Rejections,
     pub(super) budget: InFlightBudget,
+    pub(super) token_attempts: TokenAttempts,
     pub(super) health: HealthReporter,
     pub(super) metrics: Metrics,
 }
@@ -40,6 +42,7 @@ impl Components {
             quotas: quota::open(&config.quota, redis, limits.max_deadline),
             rejections: Rejections::default(),
             budget: InFlightBudget::new(limits.max_requests_in_flight, limits.max_bytes_in_flight),
+            token_attempts: TokenAttempts::default(),
             health: HealthReporter::new(),
             metrics,
         }

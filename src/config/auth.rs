@@ -18,6 +18,9 @@ pub struct Auth {
     pub anonymous: bool,
     /// Accepted signed tokens. Default: none.
     pub jwt: Option<Jwt>,
+    /// Failed attempts of one address with one key at the REST API's token endpoint, in a minute.
+    /// Default: 10.
+    pub max_token_failures_per_minute: u32,
 }
 
 /// One caller.
@@ -84,10 +87,13 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Auth> {
     } else {
         section.optional("jwt", None, |_| Err("must be a table".to_owned()))
     };
+    let max_token_failures_per_minute =
+        section.required("max_token_failures_per_minute", token_failures);
     section.finish();
     Some(Auth {
         anonymous: anonymous?,
         jwt: jwt?,
+        max_token_failures_per_minute: max_token_failures_per_minute?,
     })
 }
 
@@ -121,6 +127,10 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
         identities: identities?,
         quota: quota?,
     })
+}
+
+fn token_failures(value: &str) -> Result<u32, String> {
+    parse::number(value, &(1..=1_000_000))
 }
 
 fn weight(value: &str) -> Result<u32, String> {

@@ -21,6 +21,9 @@ pub struct Limits {
     pub max_deadline: Duration,
     /// Maximum wait at start for libraries to become ready. Default: 10 s.
     pub warmup_timeout: Duration,
+    /// Time without an open stream after which a connection gets GOAWAY; zero for never. Default: 5
+    /// min.
+    pub max_connection_idle: Duration,
     /// Age at which a connection gets GOAWAY, with 10 % jitter; zero for never. Default: 1 h.
     pub max_connection_age: Duration,
     /// Maximum wait for running calls on a connection that reached its maximum age. Default: 5 min.
@@ -48,7 +51,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let default_deadline = section.required("default_deadline", deadline);
     let max_deadline = section.required("max_deadline", deadline);
     let warmup_timeout = section.required("warmup_timeout", wait);
-    let max_connection_age = section.required("max_connection_age", max_connection_age);
+    let max_connection_idle = section.required("max_connection_idle", connection_age);
+    let max_connection_age = section.required("max_connection_age", connection_age);
     let max_connection_age_grace = section.required("max_connection_age_grace", wait);
     let lame_duck = section.required("lame_duck", wait);
     let drain_timeout = section.required("drain_timeout", wait);
@@ -74,6 +78,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
         warmup_timeout: warmup_timeout?,
+        max_connection_idle: max_connection_idle?,
         max_connection_age: max_connection_age?,
         max_connection_age_grace: max_connection_age_grace?,
         lame_duck: lame_duck?,
@@ -103,7 +108,7 @@ fn deadline(value: &str) -> Result<Duration, String> {
     parse::duration_within(value, &DEADLINE, "from 1ms to 24h")
 }
 
-fn max_connection_age(value: &str) -> Result<Duration, String> {
+fn connection_age(value: &str) -> Result<Duration, String> {
     if parse::duration(value)?.is_zero() {
         return Ok(Duration::ZERO);
     }

@@ -1,7 +1,8 @@
-//! `[listen]`: addresses of the listeners, their certificates, and the hosts and web origins that
-//! they serve.
+//! `[listen]`: addresses of the listeners, their certificates, the hosts and web origins that they
+//! serve, and the limits of their connections.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::parse;
@@ -21,9 +22,19 @@ pub struct Listen {
     pub hosts: Vec<String>,
     /// Origins of other web pages that may call it, as browsers write them. Default: none.
     pub cors_origins: Vec<String>,
+    /// Open connections of each API, at least 1. Default: by the process's file descriptors.
+    pub max_connections: Option<usize>,
+    /// Those of one peer address. Default: half of them.
+    pub max_connections_per_peer: Option<usize>,
+    /// HTTP/2 frames without content that a connection may send in each second. Default: 100.
+    pub max_control_frames_per_second: u32,
     /// TLS of the gRPC and the REST API. Default: none.
     pub tls: Option<Tls>,
 }
+
+const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
+/// From what an idle connection needs with certainty to no limit in practice.
+const CONTROL_FRAMES: RangeInclusive<u32> = 10..=1_000_000;
 
 /// PEM files; read again when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +66,10 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Listen> {
     let admin = section.required("admin", parse::address);
     let hosts = read_each(&mut section, "hosts", host);
     let cors_origins = read_each(&mut section, "cors_origins", origin);
+    let max_connections = section.optional("max_connections", None, connections);
+    let max_connections_per_peer = section.optional("max_connections_per_peer", None, connections);
+    let max_control_frames_per_second =
+        section.required("max_control_frames_per_second", control_frames);
     let tls = section.optional_section("tls", read_tls);
     section.finish();
     Some(Listen {
@@ -63,6 +78,9 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Listen> {
         admin: admin?,
         hosts: hosts?,
         cors_origins: cors_origins?,
+        max_connections: max_connections?,
+        max_connections_per_peer: max_connections_per_peer?,
+        max_control_frames_per_second: max_control_frames_per_second?,
         tls: tls?,
     })
 }
@@ -119,6 +137,14 @@ fn origin(text: &str) -> Result<String, String> {
         Some(port) if port != default_port => format!("{scheme}://{host}:{port}"),
         Some(_) | None => format!("{scheme}://{host}"),
     })
+}
+
+fn connections(text: &str) -> Result<Option<usize>, String> {
+    parse::number(text, &CONNECTIONS).map(Some)
+}
+
+fn control_frames(text: &str) -> Result<u32, String> {
+    parse::number(text, &CONTROL_FRAMES)
 }
 
 fn is_host(text: &str) -> bool {

@@ -1,7 +1,10 @@
 //! `[telemetry]`: logs and traces.
 
+use std::ops::RangeInclusive;
+
 use url::Url;
 
+use super::parse;
 use super::section::Section;
 
 /// Settings of logs and traces.
@@ -11,6 +14,8 @@ pub struct Telemetry {
     pub log_format: LogFormat,
     /// Filter directives such as `info` or `samegate=debug,warn`. Default: info.
     pub log_level: String,
+    /// Maximum of the log lines that wait to be written, in bytes. Default: 4 MiB.
+    pub log_buffer: usize,
     /// Collector that receives spans over OTLP/gRPC. Default: none.
     pub otlp_endpoint: Option<Url>,
     /// Ratio of calls that are traced, of those without a sampling decision of the caller, in [0,
@@ -27,17 +32,20 @@ pub enum LogFormat {
     Json,
 }
 
+const LOG_BUFFER: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024;
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Telemetry> {
     let log_format = section.required("log_format", log_format);
     let log_level = section.required("log_level", log_level);
+    let log_buffer = section.required("log_buffer", log_buffer);
     let otlp_endpoint = section.optional("otlp_endpoint", None, otlp_endpoint);
     let sampling_ratio = section.required("sampling_ratio", sampling_ratio);
     section.finish();
     Some(Telemetry {
         log_format: log_format?,
         log_level: log_level?,
+        log_buffer: log_buffer?,
         otlp_endpoint: otlp_endpoint?,
         sampling_ratio: sampling_ratio?,
     })
@@ -49,6 +57,11 @@ fn log_format(value: &str) -> Result<LogFormat, String> {
         "json" => Ok(LogFormat::Json),
         _ => Err(format!("must be text or json, not `{value}`")),
     }
+}
+
+fn log_buffer(value: &str) -> Result<usize, String> {
+    let size = parse::bytes_within(value, &LOG_BUFFER, "from 64KiB to 1GiB")?;
+    usize::try_from(size).map_err(|error| error.to_string())
 }
 
 /// Parses scheme, host and port; the path belongs to OTLP/gRPC.

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::bulk::{self, BulkLoad, ItemAdmission, OversizedItems};
 use super::convert;
 use crate::admission::InFlightBudget;
-use crate::call::{Call, Closing};
+use crate::call::{Call, Connection};
 use crate::domain::ContSign;
 use crate::error::{Error, Kind, Result};
 use crate::library::{Libraries, Library};
@@ -66,8 +66,10 @@ impl SameImageService for Service {
         request: Request<Streaming<v1::AddImagesRequest>>,
     ) -> RpcResult<Self::AddImagesStream> {
         // The stream ends itself before the server closes its connection.
-        let closing = request.extensions().get::<Closing>().cloned();
-        let closing = closing.map_or_else(CancellationToken::new, |closing| closing.0);
+        let connection = request.extensions().get::<Connection>();
+        let closing = connection.map_or_else(CancellationToken::new, |connection| {
+            connection.closing.0.clone()
+        });
         let oversized = request.extensions().get::<OversizedItems>().cloned();
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;

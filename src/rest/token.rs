@@ -95,6 +95,13 @@ impl Keys {
         }
     }
 
+    /// Returns the id of the application of an API key; `None` for an unknown key.
+    pub(super) fn app_id(&self, api_key: &str) -> Option<u64> {
+        let app_id = app_id(api_key);
+        let mut pairs = self.pairs(app_id).iter();
+        pairs.any(|pair| pair.api_key == api_key).then_some(app_id)
+    }
+
     /// Returns whether a request has an access token, or a signature instead.
     pub fn are_in(head: &Parts) -> bool {
         access_token(head).is_some() || is_signed(head)

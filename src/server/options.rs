@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
+use super::close_reason::CloseReason;
+use super::limiter::ConnectionLimits;
 use super::tls::Tls;
 use crate::jitter;
 use crate::telemetry::Metrics;
@@ -17,6 +21,14 @@ pub struct Options {
     pub listener: &'static str,
     /// Without it, connections are plain text.
     pub tls: Option<Tls>,
+    /// How many connections are open at the same time.
+    pub limits: ConnectionLimits,
+    /// File descriptors that only connections of this listener use.
+    pub spare_descriptors: usize,
+    /// HTTP/2 frames without content that a connection may send in each second.
+    pub control_frames_per_second: u32,
+    /// Time without an open stream after which a connection is asked to end; zero for never.
+    pub max_idle: Duration,
     /// Age at which a connection is asked to end; zero for never.
     pub max_age: Duration,
     /// Maximum wait for the calls on a connection that has reached its age.
@@ -30,6 +42,12 @@ pub struct Options {
 // === impl Options ===
 
 impl Options {
+    /// Returns the counter of the connections that are closed for a reason.
+    pub(super) fn closed(&self, reason: CloseReason) -> Counter {
+        self.metrics
+            .connections_closed(self.listener, reason.name())
+    }
+
     /// Ends when a connection that opens now has reached its age.
     pub(super) async fn age(&self) {
         if self.max_age.is_zero() {

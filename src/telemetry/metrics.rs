@@ -17,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric as Registered, Registry};
 
+use super::log_writer;
 use super::names::{self, Metric};
 
 /// Content type of [`Metrics::text`].
@@ -41,8 +42,10 @@ struct Inner {
     panics: Counter,
     attempts: Family<AttemptLabels, Histogram, fn() -> Histogram>,
     connections: Family<ListenerLabel, Gauge>,
+    closed_connections: Family<ListenerReason, Counter>,
     handshake_failures: Family<ListenerLabel, Counter>,
-    web_rejections: Family<RejectionLabels, Counter>,
+    web_rejections: Family<ListenerReason, Counter>,
+    token_rejections: Family<ReasonLabel, Counter>,
     tls: Reload,
     config: Reload,
     ready: Gauge,
@@ -86,8 +89,13 @@ struct ListenerLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RejectionLabels {
+struct ListenerReason {
     listener: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
     reason: &'static str,
 }
 
@@ -115,8 +123,10 @@ impl Metrics {
             panics: Counter::default(),
             attempts: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
             connections: Family::default(),
+            closed_connections: Family::default(),
             handshake_failures: Family::default(),
             web_rejections: Family::default(),
+            token_rejections: Family::default(),
             tls: Reload::default(),
             config: Reload::default(),
             ready: Gauge::default(),
@@ -141,13 +151,16 @@ impl Metrics {
         self.register(names::PANICS, inner.panics.clone());
         self.register(names::ATTEMPT_DURATION, inner.attempts.clone());
         self.register(names::CONNECTIONS, inner.connections.clone());
+        self.register(names::CLOSED_CONNECTIONS, inner.closed_connections.clone());
         self.register(names::HANDSHAKE_FAILURES, inner.handshake_failures.clone());
         self.register(names::WEB_REJECTIONS, inner.web_rejections.clone());
+        self.register(names::TOKEN_REJECTIONS, inner.token_rejections.clone());
         self.register(names::TLS_RELOAD, inner.tls.success.clone());
         self.register(names::TLS_RELOADED_AT, inner.tls.last_success.clone());
         self.register(names::CONFIG_RELOAD, inner.config.success.clone());
         self.register(names::CONFIG_RELOADED_AT, inner.config.last_success.clone());
         self.register(names::READY, inner.ready.clone());
+        self.register(names::DROPPED_LOG_LINES, log_writer::dropped_lines());
     }
 
     /// Registers a metric that its owner changes.
@@ -233,6 +246,13 @@ impl Metrics {
             .get_or_create_owned(&ListenerLabel { listener })
     }
 
+    /// Returns the counter of a listener's connections that were closed for a reason.
+    pub fn connections_closed(&self, listener: &'static str, reason: &'static str) -> Counter {
+        self.0
+            .closed_connections
+            .get_or_create_owned(&ListenerReason { listener, reason })
+    }
+
     /// Returns the counter of a listener's failed handshakes.
     pub fn handshake_failures(&self, listener: &'static str) -> Counter {
         self.0
@@ -244,7 +264,13 @@ impl Metrics {
     pub fn web_rejections(&self, listener: &'static str, reason: &'static str) -> Counter {
         self.0
             .web_rejections
-            .get_or_create_owned(&RejectionLabels { listener, reason })
+            .get_or_create_owned(&ListenerReason { listener, reason })
+    }
+
+    /// Returns the counter of token requests that were rejected for a reason.
+    pub fn token_rejections(&self, reason: &'static str) -> Counter {
+        let label = ReasonLabel { reason };
+        self.0.token_rejections.get_or_create_owned(&label)
     }
 
     /// Returns the metrics of TLS certificate reloads.

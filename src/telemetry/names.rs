@@ -184,6 +184,13 @@ pub const ATTEMPT_DURATION: Metric = metric(
 );
 /// Open connections.
 pub const CONNECTIONS: Metric = metric("samegate_connections", "Open connections", &["listener"]);
+/// Connections that a limit has closed.
+pub const CLOSED_CONNECTIONS: Metric = metric(
+    "samegate_connections_closed_total",
+    "Connections that the gateway closed: over max_connections or max_connections_per_peer, idle, \
+     or flood for too many frames without content",
+    &["listener", "reason"],
+);
 /// Failed TLS handshakes.
 pub const HANDSHAKE_FAILURES: Metric = metric(
     "samegate_tls_handshake_failures_total",
@@ -195,6 +202,13 @@ pub const WEB_REJECTIONS: Metric = metric(
     "samegate_web_rejections_total",
     "Requests rejected before any call: for their host, origin or content type",
     &["listener", "reason"],
+);
+/// Rejected token requests.
+pub const TOKEN_REJECTIONS: Metric = metric(
+    "samegate_token_rejections_total",
+    "Requests to the REST API's token endpoint that were rejected: unknown_key, wrong_secret, or \
+     rate_limited after too many of those",
+    &["reason"],
 );
 /// Whether the last reload of certificates succeeded.
 pub const TLS_RELOAD: Metric = metric(
@@ -224,6 +238,12 @@ pub const CONFIG_RELOADED_AT: Metric = metric(
 pub const READY: Metric = metric(
     "samegate_ready",
     "Whether the gateway accepts traffic, as /readyz reports it: 1 or 0",
+    NONE,
+);
+/// Log lines that were dropped.
+pub const DROPPED_LOG_LINES: Metric = metric(
+    "samegate_log_lines_dropped_total",
+    "Log lines that were dropped because nobody read standard error fast enough",
     NONE,
 );
 /// Version of the gateway.
@@ -308,7 +328,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 31] = [
+pub const METRICS: [Metric; 34] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -320,13 +340,16 @@ pub const METRICS: [Metric; 31] = [
     PANICS,
     ATTEMPT_DURATION,
     CONNECTIONS,
+    CLOSED_CONNECTIONS,
     HANDSHAKE_FAILURES,
     WEB_REJECTIONS,
+    TOKEN_REJECTIONS,
     TLS_RELOAD,
     TLS_RELOADED_AT,
     CONFIG_RELOAD,
     CONFIG_RELOADED_AT,
     READY,
+    DROPPED_LOG_LINES,
     BUILD,
     LIBRARY_IMAGES,
     LIBRARY_CAPACITY,

@@ -1,6 +1,9 @@
 //! Callers that break rules: each is rejected or disconnected, holds nothing for long, and affects
 //! no other caller.
 
+mod connections;
+mod floods;
+mod guesses;
 mod slow;
 
 use std::net::SocketAddr;

@@ -125,12 +125,19 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
         },
     };
     let calls = calls.layer(middleware::api(authenticate, limits, rest::reject));
+    let metrics = Metrics::new();
+    let tokens = rest::TokenEndpoint {
+        keys,
+        attempts: rest::TokenAttempts::default(),
+        max_failures_per_minute: 10,
+        metrics: metrics.clone(),
+    };
     let api = ApiInfo {
         system: "same_hq",
         methods: Arc::default(),
-        metrics: Metrics::new(),
+        metrics,
     };
-    rest::routes(calls, keys).layer(middleware::outer(api, rest::reject))
+    rest::routes(calls, tokens).layer(middleware::outer(api, rest::reject))
 }
 
 fn named(name: &str, library: MemoryLibrary) -> (String, Arc<dyn Library>) {

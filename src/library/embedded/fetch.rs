@@ -4,17 +4,25 @@
 //! gateway can reach (server-side request forgery, SSRF, OWASP A10:2021). Addresses are checked
 //! where the connection is made: names are resolved by a resolver of our own that returns public
 //! addresses only, so a name cannot resolve to another address between check and use (DNS
-//! rebinding), and numeric addresses are checked before each request, redirects included.
+//! rebinding), and numeric addresses are checked before each request, redirects included. The caller
+//! chooses the name as well, so names are looked up within limits (`lookups`).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod lookups;
+mod resolver;
+mod scope;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::dns::Resolve;
 use reqwest::redirect::{Attempt, Policy};
 use url::Host;
 
+use self::lookups::Lookups;
+use self::resolver::{Resolver, on_behalf_of};
+pub(super) use self::scope::AddressScope;
+use self::scope::NotPublic;
 use crate::call::Call;
 use crate::domain::{ImageFile, ImageUrl, MAX_IMAGE_BYTES};
 use crate::error::{Error, Kind, Result};
@@ -31,20 +39,6 @@ pub(super) struct Fetcher {
     scope: AddressScope,
 }
 
-/// Which addresses images may be fetched from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AddressScope {
-    /// Public addresses only.
-    Public,
-    /// Any address: the operator trusts the callers.
-    Any,
-}
-
-/// The name or address is not in the [`AddressScope`].
-#[derive(Debug, thiserror::Error)]
-#[error("no public address")]
-struct NotPublic;
-
 // === impl Fetcher ===
 
 impl Fetcher {
@@ -54,7 +48,7 @@ impl Fetcher {
     ///
     /// `Internal` when the TLS library cannot be set up.
     pub(super) fn new(scope: AddressScope) -> Result<Self> {
-        Fetcher::with_resolver(scope, Arc::new(Resolver(scope)))
+        Fetcher::with_resolver(scope, Arc::new(Resolver::new(scope, Lookups::of_process())))
     }
 
     fn with_resolver(scope: AddressScope, resolver: Arc<dyn Resolve>) -> Result<Self> {
@@ -84,11 +78,11 @@ impl Fetcher {
                 "the address is not public",
             ));
         }
-        let response = self
+        let request = self
             .client
             .get(url.as_url().clone())
-            .timeout(call.remaining().min(TIMEOUT))
-            .send()
+            .timeout(call.remaining().min(TIMEOUT));
+        let response = on_behalf_of(call.tenant.clone(), request.send())
             .await
             .map_err(classify)?;
         if response.status() != reqwest::StatusCode::OK {
@@ -143,80 +137,6 @@ fn allowed(url: &url::Url, scope: AddressScope) -> bool {
         Some(Host::Ipv6(address)) => scope.includes(address.into()),
         Some(Host::Domain(_)) => matches!(url.scheme(), "http" | "https"),
         None => false,
-    }
-}
-
-// === impl AddressScope ===
-
-impl AddressScope {
-    fn includes(self, address: IpAddr) -> bool {
-        match (self, address) {
-            (AddressScope::Any, _) => true,
-            (AddressScope::Public, IpAddr::V4(address)) => is_public_v4(address),
-            (AddressScope::Public, IpAddr::V6(address)) => is_public_v6(address),
-        }
-    }
-}
-
-/// Returns whether an address is globally reachable, by the IANA IPv4 Special-Purpose Address
-/// Registry (RFC 6890 and later entries).
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let special = matches!(
-        (a, b, c),
-        (0 | 10 | 127, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            // Azure's internal services at a public address: 168.63.129.16.
-            | (168, 63, 129)
-            | (172, 16..=31, _)
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (192, 168, _)
-            | (198, 18..=19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-            | (224..=255, _, _)
-    );
-    !special
-}
-
-/// The same for IPv6. Only `2000::/3` is global unicast; within it, prefixes that embed an IPv4
-/// address (6to4, Teredo) could contain a private one and are rejected.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return is_public_v4(mapped);
-    }
-    match address.segments() {
-        // NAT64 (RFC 6052) carries the IPv4 address in its last 32 bits.
-        [0x64, 0xff9b, 0, 0, 0, 0, _, _] => {
-            let [.., a, b, c, d] = address.octets();
-            is_public_v4(Ipv4Addr::new(a, b, c, d))
-        }
-        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..0x1000, ..] => {
-            false
-        }
-        [first, ..] => first & 0xe000 == 0x2000,
-    }
-}
-
-/// Resolves names with the system's resolver, to the addresses in the scope.
-struct Resolver(AddressScope);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let scope = self.0;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses: Vec<SocketAddr> = found
-                .filter(|address| scope.includes(address.ip()))
-                .collect();
-            if addresses.is_empty() {
-                return Err(NotPublic.into());
-            }
-            let addresses: Addrs = Box::new(addresses.into_iter());
-            Ok(addresses)
-        })
     }
 }
 

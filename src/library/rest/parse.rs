@@ -50,7 +50,10 @@ pub(super) fn token_grant(received: &Response) -> Result<TokenGrant> {
     {
         return Ok(grant);
     }
-    let Ok(rejection) = serde_json::from_slice::<TokenRejection>(&received.body) else {
+    let rejection = serde_json::from_slice::<TokenRejection>(&received.body).ok();
+    // The status of a rate limit says more than OAuth's errors, which have none for it.
+    let rejection = rejection.filter(|_| received.status != StatusCode::TOO_MANY_REQUESTS);
+    let Some(rejection) = rejection else {
         return response(received).map_err(without_message);
     };
     if rejection.error != "invalid_client" {

@@ -60,6 +60,18 @@ async fn a_client_that_acknowledges_no_ping_is_disconnected() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_idle_http_1_connection_is_closed() {
+    let gateway = Gateway::start().await;
+    let request = b"GET /unknown HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    let (response, time) = send_only(gateway.addresses.rest, request).await;
+
+    assert!(response.starts_with(b"HTTP/1.1 200"), "it was kept alive");
+    assert!(time >= Duration::from_secs(5), "{time:?}");
+    assert!(time <= Duration::from_secs(15), "{time:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_a_body_is_rejected_at_the_deadline() {
     let gateway = Gateway::start().await;
     let token = gateway.rest_token().await;

@@ -68,6 +68,45 @@ async fn a_connection_gets_goaway_at_its_age_and_closes_cleanly() {
 }
 
 #[tokio::test]
+async fn a_connection_without_calls_gets_goaway_and_closes_cleanly() {
+    let gateway = Gateway::with_config("[limits]\nmax_connection_idle = \"1s\"").await;
+    let begin = Instant::now();
+    let stream = TcpStream::connect(gateway.addresses.grpc).await.unwrap();
+    let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let (requests, connection) = http2
+        .handshake::<_, axum::body::Body>(TokioIo::new(stream))
+        .await
+        .unwrap();
+
+    connection.await.unwrap();
+
+    assert!(requests.is_closed());
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    let closed = "samegate_connections_closed_total{listener=\"grpc\",reason=\"idle\"}";
+    until_metric(gateway.addresses.admin, closed, 1.0).await;
+}
+
+#[tokio::test]
+async fn a_connection_with_a_call_is_never_idle() {
+    let vendor = Vendor::start().await;
+    let limit = "[limits]\nmax_connection_idle = \"1s\"\n";
+    let gateway = Gateway::with_config(&format!("{limit}{}", vendor_library(&vendor))).await;
+    let gate = Gate::closed();
+    vendor.script(Operation::Search, Fault::Head(gate.clone()));
+    let (mut client, connections) = counting(gateway.addresses.grpc).await;
+    let call = tokio::spawn(async move { client.search_images(search(png(1))).await });
+    vendor.until("the call is held", || gate.held() == 1).await;
+    let _idle = gateway.client().await;
+    let closed = "samegate_connections_closed_total{listener=\"grpc\",reason=\"idle\"}";
+    until_metric(gateway.addresses.admin, closed, 1.0).await;
+
+    gate.open();
+
+    call.await.unwrap().unwrap();
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn a_stream_outlives_the_age_of_its_connection_while_calls_use_a_new_one() {
     let vendor = Vendor::start().await;
     let gateway = Gateway::with_config(&with_age("", &vendor)).await;

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
@@ -31,6 +33,19 @@ struct Running {
     child: Child,
     out: Printed,
     err: Printed,
+    /// Starts to read standard error.
+    read_log: Option<oneshot::Sender<()>>,
+}
+
+/// How a process is started.
+#[derive(Default)]
+pub struct Launch<'a> {
+    /// Its whole environment.
+    pub variables: &'a [(&'a str, &'a str)],
+    /// Arguments of `ulimit`: `-n 1024`.
+    pub ulimit: Option<&'a str>,
+    /// Whether its standard error is read only after [`Process::read_log`].
+    pub is_log_unread: bool,
 }
 
 /// Exit status and output of a process.
@@ -57,9 +72,18 @@ impl Process {
 
     /// Starts like [`Process::start`], with these variables as its whole environment.
     pub async fn start_with(config: &str, variables: &[(&str, &str)]) -> Self {
+        let launch = Launch {
+            variables,
+            ..Launch::default()
+        };
+        Self::launch(config, &launch).await
+    }
+
+    /// Starts like [`Process::start`], under other circumstances.
+    pub async fn launch(config: &str, launch: &Launch<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("samegate.toml"), config).unwrap();
-        let (running, [grpc, rest, admin]) = Running::start(folder.path(), variables).await;
+        let (running, [grpc, rest, admin]) = Running::start(folder.path(), launch).await;
         Process {
             grpc,
             rest,
@@ -77,7 +101,7 @@ impl Process {
     /// Starts it again in its folder, on other ports.
     pub async fn restart(&mut self) {
         let addresses;
-        (self.running, addresses) = Running::start(self.folder.path(), &[]).await;
+        (self.running, addresses) = Running::start(self.folder.path(), &Launch::default()).await;
         [self.grpc, self.rest, self.admin] = addresses;
     }
 
@@ -117,6 +141,18 @@ impl Process {
         }
     }
 
+    /// Returns the status if it ends within `limit`; `None` if it still runs then.
+    pub async fn ends_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let ended = tokio::time::timeout(limit, self.running.child.wait()).await;
+        ended.ok().map(Result::unwrap)
+    }
+
+    /// Starts to read a log that was unread.
+    pub fn read_log(&mut self) {
+        let read_log = self.running.read_log.take().unwrap();
+        read_log.send(()).unwrap();
+    }
+
     /// Returns its peak memory in MiB.
     pub fn peak_memory_mib(&self) -> u64 {
         self.status_kib("VmHWM:") / 1024
@@ -125,6 +161,17 @@ impl Process {
     /// Returns its current memory without mapped files, in KiB.
     pub fn anonymous_memory_kib(&self) -> u64 {
         self.status_kib("RssAnon:")
+    }
+
+    /// Returns its limit of file descriptors, the soft one.
+    pub fn descriptor_limit(&self) -> u64 {
+        let id = self.running.child.id().unwrap();
+        let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+        let mut values = limits
+            .lines()
+            .filter_map(|line| line.strip_prefix("Max open files"));
+        let soft = values.next().unwrap().split_whitespace().next();
+        soft.unwrap().parse().unwrap()
     }
 
     /// Reads a value from Linux' `/proc/PID/status`.
@@ -153,13 +200,18 @@ impl Process {
 }
 
 impl Running {
-    async fn start(folder: &Path, variables: &[(&str, &str)]) -> (Self, [SocketAddr; 3]) {
+    async fn start(folder: &Path, launch: &Launch<'_>) -> (Self, [SocketAddr; 3]) {
         let free = "127.0.0.1:0";
-        let mut child = Command::new(env!("CARGO_BIN_EXE_samegate"))
+        let limit = launch
+            .ulimit
+            .map_or_else(String::new, |limit| format!("ulimit {limit} && "));
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_samegate"))
             .args(["serve", "--config", "samegate.toml"])
             .args(["--grpc", free, "--rest", free, "--admin", free])
             .env_clear()
-            .envs(variables.iter().copied())
+            .envs(launch.variables.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -167,14 +219,27 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let out = Printed::of(child.stdout.take().unwrap());
-        let err = Printed::of(child.stderr.take().unwrap());
+        let (read_log, log_is_read) = oneshot::channel();
+        let out = Printed::of(child.stdout.take().unwrap(), None);
+        let err = Printed::of(child.stderr.take().unwrap(), Some(log_is_read));
+        let mut read_log = Some(read_log);
+        if !launch.is_log_unread
+            && let Some(read_log) = read_log.take()
+        {
+            read_log.send(()).unwrap();
+        }
         until("the gateway prints where it listens", async || {
             out.text().contains("Try it") || out.reading.is_finished()
         })
         .await;
         let addresses = addresses(&out.text(), &err.text());
-        (Running { child, out, err }, addresses)
+        let running = Running {
+            child,
+            out,
+            err,
+            read_log,
+        };
+        (running, addresses)
     }
 }
 
@@ -193,10 +258,19 @@ fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
 }
 
 impl Printed {
-    fn of(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    /// Reads a pipe, from the time when `begin` says so.
+    fn of(
+        mut pipe: impl AsyncRead + Unpin + Send + 'static,
+        begin: Option<oneshot::Receiver<()>>,
+    ) -> Self {
         let text = Arc::<Mutex<Vec<u8>>>::default();
         let into = text.clone();
         let reading = tokio::spawn(async move {
+            if let Some(begin) = begin
+                && begin.await.is_err()
+            {
+                return;
+            }
             let mut chunk = [0; 8192];
             while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
                 into.lock().unwrap().extend_from_slice(&chunk[..length]);

@@ -1,5 +1,9 @@
+mod slow_names;
+
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use reqwest::dns::{Addrs, Name, Resolving};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -147,7 +151,7 @@ struct TestResolver;
 impl Resolve for TestResolver {
     fn resolve(&self, name: Name) -> Resolving {
         if name.as_str() != "public.test" {
-            return Resolver(AddressScope::Public).resolve(name);
+            return Resolver::new(AddressScope::Public, Lookups::of_process()).resolve(name);
         }
         let addresses: Addrs = Box::new([SocketAddr::from(([127, 0, 0, 1], 0))].into_iter());
         Box::pin(std::future::ready(Ok(addresses)))
@@ -166,7 +170,7 @@ impl Web {
     async fn fetch(&self) -> Error {
         let fetcher = Fetcher::with_resolver(AddressScope::Public, Arc::new(TestResolver)).unwrap();
         let url = format!("http://public.test:{}/to", self.port);
-        rejected(&fetcher, &url).await
+        rejected(&fetcher, "t", &url).await
     }
 
     fn requests(&self) -> Vec<String> {
@@ -195,11 +199,11 @@ async fn serve(listener: TcpListener, to: String, requests: Arc<Mutex<Vec<String
     }
 }
 
-async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
+async fn rejected(fetcher: &Fetcher, tenant: &str, url: &str) -> Error {
     let timeout = Duration::from_secs(30);
     let call = Call {
         tenant: Arc::new(Tenant {
-            name: "t".to_owned(),
+            name: tenant.to_owned(),
             libraries: Vec::new(),
             weight: 1,
         }),
@@ -270,13 +274,13 @@ async fn a_name_that_resolves_to_a_private_address_gets_no_request() {
     for host in ["localhost", "LOCALHOST", "localhost."] {
         let fetcher = Fetcher::new(AddressScope::Public).unwrap();
 
-        let rejected = rejected(&fetcher, &format!("http://{host}:{port}/to")).await;
+        let rejected = rejected(&fetcher, "t", &format!("http://{host}:{port}/to")).await;
 
         assert_eq!(rejected.kind(), Kind::UrlUnreachable, "{host}");
     }
     assert!(web.requests().is_empty());
 
     let trusting = Fetcher::new(AddressScope::Any).unwrap();
-    rejected(&trusting, &format!("http://localhost:{port}/there")).await;
+    rejected(&trusting, "t", &format!("http://localhost:{port}/there")).await;
     assert_eq!(web.requests(), ["/there"], "the name does resolve to it");
 }
