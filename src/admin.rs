@@ -1,16 +1,17 @@
-//! The admin port: probes, metrics, state, log level, reset of cool-downs.
+//! The admin port: probes, metrics, state, log level, reset of cool-downs, backups.
 //!
 //! `/livez` is 200 as long as the process can respond at all. `/readyz` is 200 between the end of
 //! the start and the begin of the graceful shutdown, so that load balancers stop sending calls
 //! before connections are closed. Neither depends on a vendor: a restart repairs no outage there.
 //! There is no authentication: the port is for internal use, and by default for this machine.
 
+mod backup;
 mod collectors;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -89,6 +90,7 @@ pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) ->
         .route("/state", get(state))
         .route("/credentials/reset", post(reset_cooldowns))
         .route("/log-level", get(log_level).put(set_log_level))
+        .route("/libraries/{name}/backup", post(backup))
         .with_state(Admin {
             readiness,
             libraries,
@@ -133,6 +135,12 @@ async fn reset_cooldowns(State(admin): State<Admin>) -> Json<serde_json::Value> 
         .sum();
     tracing::info!(count, "credential cool-downs reset");
     Json(json!({ "credentials": count }))
+}
+
+async fn backup(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
+    let readiness = admin.readiness;
+    let is_draining = move || readiness.phase() == Phase::Draining;
+    backup::send(&admin.libraries, &name, is_draining)
 }
 
 async fn log_level() -> Response {

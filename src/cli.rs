@@ -2,7 +2,8 @@
 //!
 //! [`parse`] handles `--help`, `--version` and usage errors (status 2). `serve` and `config …`
 //! belong to the caller; every other command is a [`ClientCommand`] for [`run`]. Client commands
-//! use only the public contract of the gateway, so they work with any gateway that implements it.
+//! use only the public contract of the gateway, so they work with any gateway that implements it;
+//! only the subcommands of `library` use the engine's files and the admin port.
 
 mod add;
 mod client;
@@ -13,6 +14,7 @@ mod health;
 mod image;
 mod import;
 mod key;
+mod library;
 mod output;
 mod records;
 mod search;
@@ -123,8 +125,9 @@ pub enum ClientCommand {
     /// Shows the record of one stored image (embedded libraries).
     #[command(after_help = records::GET_EXAMPLES)]
     Get(records::Get),
-    /// Shows the size and capacity of a library (embedded libraries).
-    Library(records::Library),
+    /// Shows the size of a library; backs up, restores and verifies it (embedded libraries).
+    #[command(after_help = library::EXAMPLES)]
+    Library(Box<library::Library>),
     /// Adds many images over one stream; can be resumed.
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::Import>),
@@ -171,7 +174,7 @@ pub async fn run_with(
         ClientCommand::Delete(delete) => delete::run(delete, output).await,
         ClientCommand::List(list) => records::list(list, output).await,
         ClientCommand::Get(get) => records::get(get, output).await,
-        ClientCommand::Library(library) => records::library(library, output).await,
+        ClientCommand::Library(library) => library::run(*library, output).await,
         ClientCommand::Import(import) => import::run(*import, output, interrupt).await,
         ClientCommand::Health(health) => health::run(health, output).await,
         ClientCommand::Key(key::KeyCommand::New(new)) => key::new(new, output),
@@ -219,7 +222,7 @@ impl ClientCommand {
             ClientCommand::Delete(delete) => delete.target.connection.json,
             ClientCommand::List(list) => list.target.connection.json,
             ClientCommand::Get(get) => get.target.connection.json,
-            ClientCommand::Library(library) => library.target.connection.json,
+            ClientCommand::Library(library) => library.is_json(),
             ClientCommand::Import(import) => import.target.connection.json,
             ClientCommand::Health(health) => health.connection.json,
             ClientCommand::Key(key::KeyCommand::New(new)) => new.json,
@@ -272,11 +275,18 @@ mod tests {
             "samegate delete s --file a.jpg",
             "samegate import",
             "samegate import a --manifest m.jsonl",
+            "samegate import a --files b",
             "samegate import a --in-flight 0",
             "samegate import a --in-flight 257",
             "samegate search a.jpg --limit 1001",
             "samegate search a.jpg --min-score 1.5",
             "samegate health --timeout soon",
+            "samegate library backup",
+            "samegate library backup -o a --folder b",
+            "samegate library backup -o a --keep 3",
+            "samegate library backup -o a --data b --admin http://127.0.0.1:9090",
+            "samegate library verify a.backup --repair",
+            "samegate library restore --data b",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -26,6 +26,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 
 use crate::call::{Call, Tenant};
 use crate::domain::{
@@ -35,6 +37,9 @@ use crate::domain::{
 use crate::error::{Error, Kind, Result};
 
 pub use self::state::{BreakerState, CpuState, CredentialState, State};
+
+/// A backup while it is made, in chunks. It is complete if it ends without an error.
+pub type BackupStream = BoxStream<'static, Result<Bytes>>;
 
 /// One library of images.
 #[async_trait]
@@ -74,6 +79,15 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Ends the cool-downs of its credentials; returns the number of credentials that were in one.
     fn reset_cooldowns(&self) -> usize {
         0
+    }
+
+    /// Starts a backup of the whole library; dropping the stream ends it.
+    ///
+    /// # Errors
+    ///
+    /// `Overloaded` while another backup of the library runs.
+    fn backup(&self) -> Result<BackupStream> {
+        Err(unsupported("back up its images"))
     }
 
     /// Returns the state for operators, without waiting.

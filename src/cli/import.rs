@@ -9,6 +9,7 @@
 mod counts;
 mod failure_class;
 mod failure_list;
+mod file_finder;
 mod file_version;
 mod journal;
 mod manifest;
@@ -32,7 +33,7 @@ use self::recorder::Recorder;
 use self::retry::{ImportEnd, RetryLoop};
 use self::stream::StreamSender;
 use super::add::OnDuplicate;
-use super::client::LibraryTarget;
+use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
@@ -48,6 +49,8 @@ A manifest has one JSON object per line. brief, tags and key are optional. Paths
 are relative to the manifest:
   {\"path\": \"a.jpg\", \"brief\": \"cat-4711\", \"tags\": [7], \"key\": \"4711\"}
   {\"url\": \"https://example.com/b.png\"}
+Lines of `samegate library export` or `samegate list --json` name images by
+cont_sign: --files is the folder with their files, which are found by content.
 
 Each acknowledged image is recorded in a journal, by default in the folder of the
 first PATH or next to the manifest. Run the same command again to resume: it
@@ -65,6 +68,14 @@ pub struct Import {
     /// JSON lines that name the images.
     #[arg(long, value_name = "FILE", conflicts_with = "paths")]
     manifest: Option<PathBuf>,
+    /// Folder with the files of images that the manifest names by sign.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "manifest",
+        conflicts_with = "paths"
+    )]
+    files: Option<PathBuf>,
     /// Tag of each image, 1 to 65535, up to two; the tags of a manifest line replace it.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
@@ -102,13 +113,14 @@ pub(super) async fn run(
     let journal_path = args.journal_path();
     // Before the journal is created, so that a mistyped path leaves no file.
     let mut plan = match &args.manifest {
-        Some(path) => manifest::read(path, &args.tags)?,
+        Some(path) => manifest::read(path, &args.tags, args.files.as_deref())?,
         None => source::find(&args.paths, &args.tags)?,
     };
-    let mut journal = Journal::open(&journal_path, &args.target)?;
-    let skipped = plan.skip_recorded(&journal, args.retry_failed);
     // Not retried: if the first connection fails, the command line is probably wrong.
-    let client = args.target.connection.client().await?;
+    let mut client = args.target.connection.client().await?;
+    let id = library_id(&mut client, &args.target).await;
+    let mut journal = Journal::open(&journal_path, &args.target, id)?;
+    let skipped = plan.skip_recorded(&journal, args.retry_failed);
 
     let failures = FailureList::create(args.failures_path(&journal_path))?;
     let json = args.target.connection.json;
@@ -136,6 +148,17 @@ pub(super) async fn run(
     };
     recorder.print_summary(exit)?;
     Ok(exit)
+}
+
+/// Returns the identity of the library. A vendor's library has none; if the call fails for another
+/// reason, the import itself retries or reports it.
+async fn library_id(client: &mut Client, target: &LibraryTarget) -> Option<String> {
+    let request = v1::GetLibraryRequest {
+        library: target.library.clone(),
+    };
+    let response = client.get_library(target.connection.request(request)).await;
+    let id = response.ok()?.into_inner().id;
+    Some(id).filter(|id| !id.is_empty())
 }
 
 // === impl Import ===

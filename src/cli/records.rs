@@ -48,13 +48,6 @@ pub struct Get {
     pub(super) target: LibraryTarget,
 }
 
-/// Flags of `samegate library`.
-#[derive(Args, Debug)]
-pub struct Library {
-    #[command(flatten)]
-    pub(super) target: LibraryTarget,
-}
-
 /// Lists the library page by page, so that memory use does not grow with it.
 pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failure> {
     let connection = &args.target.connection;
@@ -128,10 +121,10 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
 }
 
 /// Shows the size and capacity of the library.
-pub(super) async fn library(args: Library, output: &mut Output) -> Result<Exit, Failure> {
-    let connection = &args.target.connection;
+pub(super) async fn library(target: LibraryTarget, output: &mut Output) -> Result<Exit, Failure> {
+    let connection = &target.connection;
     let request = v1::GetLibraryRequest {
-        library: args.target.library.clone(),
+        library: target.library,
     };
     let mut client = connection.client().await?;
     let library = client

@@ -4,6 +4,7 @@
 //! queued to the engine's writer, which groups them and calls back once they are durable. An add of
 //! a duplicate costs one hash and one look-up; its image is never decoded.
 
+mod backup;
 mod cpu;
 mod fetch;
 
@@ -14,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use same_image as engine;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::cpu::CpuPool;
 use self::fetch::{AddressScope, Fetcher};
@@ -26,7 +27,7 @@ use crate::domain::{
     UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
-use crate::library::{Library, State};
+use crate::library::{BackupStream, Library, State};
 
 /// A library in the engine; clones share it.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
+    /// One permit: a backup reads the whole library, and two at once gain nothing.
+    backup_slot: Arc<Semaphore>,
 }
 
 // === impl EmbeddedBackend ===
@@ -63,6 +66,7 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu: CpuPool::new(),
             fetcher: Fetcher::new(scope)?,
+            backup_slot: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -248,6 +252,15 @@ impl Library for EmbeddedBackend {
             .await??;
         let found = found.ok_or_else(not_found)?;
         record(found.record, found.thumbnail)
+    }
+
+    fn backup(&self) -> Result<BackupStream> {
+        let slot = Arc::clone(&self.backup_slot).try_acquire_owned();
+        let slot = slot.map_err(|busy| {
+            let message = "a backup of this library is running already";
+            Error::new(Kind::Overloaded, message).with_source(busy)
+        })?;
+        Ok(backup::start(Arc::clone(&self.engine), slot))
     }
 
     fn state(&self) -> State {

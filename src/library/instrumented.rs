@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
-use crate::library::{Library, State};
+use crate::library::{BackupStream, Library, State};
 use crate::telemetry::{self, OnOutcome, OutcomeGuard, names::attribute};
 
 /// A library whose calls are traced and logged.
@@ -114,6 +114,12 @@ impl Library for InstrumentedLibrary {
 
     fn reset_cooldowns(&self) -> usize {
         self.inner.reset_cooldowns()
+    }
+
+    fn backup(&self) -> Result<BackupStream> {
+        let library = &*self.name;
+        tracing::info_span!("library", library, operation = "backup")
+            .in_scope(|| self.inner.backup())
     }
 
     fn state(&self) -> State {

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod backup;
 mod bulk;
 mod cli;
 mod contract;

@@ -10,6 +10,7 @@ mod search;
 mod writer;
 
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
 use crate::decode::DecodeError;
 use crate::identity::{ContentHash, ImageId, LibraryId, Sign};
+use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::search_state::SearchState;
 use crate::store::{
@@ -361,6 +363,26 @@ impl Engine {
             disk_bytes: self.store.size_bytes()? + self.state.index().file_bytes(),
             unindexed: self.state.unindexed(),
         })
+    }
+
+    /// Writes a backup: every image of one committed state, with which [`crate::restore`] makes a
+    /// library.
+    ///
+    /// Searches and writes continue; writes that are committed meanwhile are not in the backup.
+    /// Until it ends, the library file keeps the space of what they delete or change. `progress` is
+    /// called after each image. An error of `out` ends the backup, so a caller can stop it there.
+    /// Cost: one core for about a second per gigabyte, and the memory of one image.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::Library`] when the library cannot be read, [`BackupError::Io`] when `out`
+    /// fails. What was written until then is not accepted as a backup.
+    pub fn backup(
+        &self,
+        out: &mut dyn Write,
+        progress: Progress<'_>,
+    ) -> Result<BackupInfo, BackupError> {
+        backup_of(&self.store, out, progress)
     }
 
     /// Does the queued writes and closes the library.

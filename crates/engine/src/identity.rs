@@ -47,8 +47,10 @@ impl ContentHash {
         &self.0
     }
 
-    /// Returns the sign of this content if no other file has it.
-    pub(crate) fn first_sign(&self) -> Sign {
+    /// Returns the sign that an image with this content has, unless another file with the same
+    /// first 64 bits was stored before.
+    #[must_use]
+    pub fn first_sign(&self) -> Sign {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         Sign(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }

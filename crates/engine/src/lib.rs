@@ -7,7 +7,8 @@
 //! `prepare` computes what the library stores of a file (`decode` decodes it, `identity` identifies
 //! it, `pdq` hashes the whole image, [`features`] describes its parts); `store` makes it durable;
 //! `search_state` has what a search reads: the `catalog` of whole images and the [`index`] of
-//! parts, whose matches [`verify`] aligns with the query.
+//! parts, whose matches [`verify`] aligns with the query; `maintenance` backs up, restores and
+//! checks a library.
 //!
 //! **Invariant:** the catalog, the index and every other structure in memory can be rebuilt from
 //! the store; a write that returned success is in the store.
@@ -17,6 +18,7 @@
 #![deny(unsafe_code)]
 
 mod engine;
+mod maintenance;
 mod prepare;
 
 mod decode;
@@ -45,6 +47,10 @@ pub use engine::{
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
+pub use maintenance::{
+    BackupError, BackupInfo, Compaction, Damage, Existing, OfflineLibrary, Progress, RestoreError,
+    Verification, restore, verify_backup,
+};
 pub use prepare::{PreparedImage, PreparedQuery};
 pub use store::{
     Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,

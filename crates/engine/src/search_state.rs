@@ -21,6 +21,8 @@ use crate::index::{Index, MergeOptions, MergeScope, SegmentError};
 use crate::store::{Changes, INDEX_FOLDER, ImageChange, Snapshot, Store, StoreError};
 use crate::tags::TagFilter;
 
+pub(crate) use segments::EXTENSION as SEGMENT_EXTENSION;
+
 use segments::Segments;
 
 /// Images indexed from the store between two progress messages in the log.

@@ -46,19 +46,20 @@ use redb::{Database, ReadableDatabase};
 
 use crate::identity::LibraryId;
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, now_ms};
 pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
-pub(crate) use marker::INDEX_FOLDER;
+pub(crate) use marker::{INDEX_FOLDER, MARKER_NAME};
 pub(crate) use record::StoredRecord;
 pub use requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
 pub(crate) use snapshot::Snapshot;
 
 use error::caught;
-use marker::{MARKER_NAME, Marker, create_private};
+use marker::{Marker, create_private};
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 
-const FILE_NAME: &str = "library.redb";
+/// Name of the library file in its directory.
+pub(crate) const FILE_NAME: &str = "library.redb";
 
 /// The only format that this version reads and writes.
 const FORMAT: u64 = 1;
@@ -111,6 +112,12 @@ pub enum OpenError {
         expected: String,
         /// The identity in the database file.
         found: LibraryId,
+    },
+    /// The directory has no library. Only where none may be created.
+    #[error("there is no library in `{}`", dir.display())]
+    NotFound {
+        /// The directory.
+        dir: PathBuf,
     },
     /// The directory or the database file cannot be used.
     #[error("the library in `{}` cannot be opened", dir.display())]
@@ -199,6 +206,17 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens the library in a directory that has one; creates nothing.
+    pub(crate) fn open_existing(dir: &Path, cache_bytes: usize) -> Result<Self, OpenError> {
+        if fs::metadata(dir.join(FILE_NAME)).is_ok_and(|file| file.len() > 0) {
+            return Self::open(dir, cache_bytes);
+        }
+        reject_lost(dir)?;
+        Err(OpenError::NotFound {
+            dir: dir.to_owned(),
+        })
+    }
+
     /// Opens a library with any way to open its database; tests pass one with a failing disk.
     fn with_opener(dir: &Path, path: PathBuf, opener: Opener) -> Result<Self, OpenError> {
         let dir = dir.to_owned();
@@ -267,6 +285,39 @@ impl Store {
         result
     }
 
+    /// Checks every page of the file by its checksum, and repairs the map of its free pages;
+    /// returns whether it was right.
+    pub(crate) fn check_integrity(&self) -> Result<bool, StoreError> {
+        self.with_whole_file(|database| Ok(database.check_integrity()?))
+    }
+
+    /// Moves pages to the begin of the file and cuts off its unused end.
+    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        self.with_whole_file(|database| {
+            database.compact()?;
+            Ok(())
+        })
+    }
+
+    /// Runs an operation of redb that no other read or write may accompany.
+    fn with_whole_file<T>(
+        &self,
+        operation: impl FnOnce(&mut Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        drop(self.opened()?);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let opening = state.opening;
+        let result = match &mut state.database {
+            Handle::Open(database) => caught(|| operation(database)),
+            Handle::Lost => Err(being_reopened()),
+            Handle::Closed => Err(StoreError::Closed),
+        };
+        drop(state);
+
+        self.recover_from(&result, opening);
+        result
+    }
+
     /// Returns the size of the library file in bytes.
     pub(crate) fn size_bytes(&self) -> Result<u64, StoreError> {
         Ok(fs::metadata(&self.path)?.len())
@@ -326,10 +377,14 @@ fn release(handle: &mut Handle, next: Handle) {
 fn database<'a>(state: &'a RwLockReadGuard<'_, FileState>) -> Result<&'a Database, StoreError> {
     match &state.database {
         Handle::Open(database) => Ok(database),
-        Handle::Lost => Err(StoreError::Io {
-            reason: "the file is being reopened".to_owned(),
-        }),
+        Handle::Lost => Err(being_reopened()),
         Handle::Closed => Err(StoreError::Closed),
+    }
+}
+
+fn being_reopened() -> StoreError {
+    StoreError::Io {
+        reason: "the file is being reopened".to_owned(),
     }
 }
 

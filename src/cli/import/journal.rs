@@ -1,7 +1,7 @@
 //! The journal: the images that a library has acknowledged, one JSON object per line.
 //!
 //! ```text
-//! {"samegate_import":1,"endpoint":"http://127.0.0.1:50051","library":""}
+//! {"samegate_import":1,"endpoint":"http://127.0.0.1:50051","library":"","id":"00c0ffee00c0ffee"}
 //! {"key":"photos/a.jpg","size":48211,"mtime_ms":1718000000000,"sign":"1122,33"}
 //! {"key":"photos/b.jpg","size":7,"mtime_ms":1718000000000,"rejected":{"reason":"IMAGE_FORMAT",…}}
 //! ```
@@ -39,6 +39,10 @@ struct Header {
     samegate_import: u32,
     endpoint: String,
     library: String,
+    /// Identity of an embedded library. A restored library has another one: it may lack images that
+    /// it acknowledged before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 /// Every other line.
@@ -70,14 +74,18 @@ struct Rejection {
 // === impl Journal ===
 
 impl Journal {
-    /// Opens or creates the journal of one library.
+    /// Opens or creates the journal of one library, whose identity is `id` if it has one.
     ///
     /// # Errors
     ///
     /// When the file cannot be read or written, belongs to another library, is not a journal, or is
     /// in use by another import.
-    pub(super) fn open(path: &Path, target: &LibraryTarget) -> Result<Self, Failure> {
-        let header = Header::of(target);
+    pub(super) fn open(
+        path: &Path,
+        target: &LibraryTarget,
+        id: Option<String>,
+    ) -> Result<Self, Failure> {
+        let header = Header::of(target, id);
         let mut file = open_locked(path)?;
         let text = read(&mut file).map_err(|error| unusable(path, &error))?;
         let complete_lines = match text.rfind('\n') {
@@ -221,7 +229,7 @@ fn check_header(path: &Path, line: &str, expected: &Header) -> Result<(), Failur
         let message = format!("`{path}` was written by another version of samegate");
         return Err(Failure::local(message).with_advice("give another --journal, or delete it"));
     }
-    if found != *expected {
+    if found.endpoint != expected.endpoint || found.library != expected.library {
         let message = format!(
             "the journal `{path}` belongs to library `{}` at {}, not to `{}` at {}",
             found.library, found.endpoint, expected.library, expected.endpoint
@@ -230,7 +238,15 @@ fn check_header(path: &Path, line: &str, expected: &Header) -> Result<(), Failur
             "give another --journal for this library, or delete that one to start again",
         ));
     }
-    Ok(())
+    match (&found.id, &expected.id) {
+        (Some(old), Some(new)) if old != new => Err(Failure::local(format!(
+            "the journal `{path}` belongs to library {old}, but the gateway has library {new} now: it \
+             was restored or is new, and may lack images of the journal"
+        ))
+        .with_advice("delete the journal, or give another --journal, to send all images again")),
+        // A library at a vendor, or a journal of a version without identities.
+        _ => Ok(()),
+    }
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Failure {
@@ -242,11 +258,12 @@ fn unusable(path: &Path, error: &std::io::Error) -> Failure {
 // === impl Header ===
 
 impl Header {
-    fn of(target: &LibraryTarget) -> Self {
+    fn of(target: &LibraryTarget, id: Option<String>) -> Self {
         Header {
             samegate_import: VERSION,
             endpoint: target.connection.endpoint.trim_end_matches('/').to_owned(),
             library: target.library.clone(),
+            id,
         }
     }
 }
@@ -300,12 +317,26 @@ mod tests {
     }
 
     fn open(path: &Path) -> Result<Journal, Failure> {
-        Journal::open(path, &target("cats"))
+        Journal::open(path, &target("cats"), None)
     }
 
     fn record(path: &Path, key: &str) {
         let mut journal = open(path).unwrap();
         journal.record_stored(key, VERSION_1, "1,2").unwrap();
+    }
+
+    #[test]
+    fn the_journal_of_a_library_before_its_restore_is_rejected() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let open = |id: Option<&str>| Journal::open(&path, &target("cats"), id.map(str::to_owned));
+        drop(open(Some("old")).unwrap());
+
+        let error = open(Some("new")).unwrap_err();
+
+        assert!(error.message().contains("restored"), "{error}");
+        drop(open(Some("old")).unwrap());
+        drop(open(None).unwrap());
     }
 
     #[test]
@@ -400,7 +431,7 @@ mod tests {
         let path = folder.path().join("j");
         record(&path, "a");
 
-        let error = Journal::open(&path, &target("dogs")).unwrap_err();
+        let error = Journal::open(&path, &target("dogs"), None).unwrap_err();
 
         assert!(error.to_string().contains("belongs to library `cats`"));
     }

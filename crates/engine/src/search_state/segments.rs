@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::identity::{ImageId, LibraryId};
 use crate::index::Segment;
 
-const EXTENSION: &str = "segment";
+/// Extension of the names of segment files.
+pub(crate) const EXTENSION: &str = "segment";
 
 /// The segment files of one library.
 #[derive(Debug)]

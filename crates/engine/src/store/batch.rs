@@ -98,8 +98,8 @@ impl<'txn> Batch<'txn> {
         target: &Target,
         update: &RecordUpdate,
     ) -> Result<Sign, WriteError> {
+        update.check()?;
         let tags = update.tags.as_deref().map(checked_tags).transpose()?;
-        update.brief.as_deref().map_or(Ok(()), check_brief)?;
         let id = self.find(target)?.ok_or(WriteError::NotFound)?;
 
         let mut record = self.record(id)?;
@@ -124,6 +124,34 @@ impl<'txn> Batch<'txn> {
         let record = self.record(id)?;
         self.remove(id, &record)?;
         Ok(Some(record.sign))
+    }
+
+    /// Adds an image of a backup under the number that it had.
+    pub(crate) fn restore(
+        &mut self,
+        id: ImageId,
+        record: &StoredRecord,
+        features: &[u8],
+        thumbnail: &[u8],
+    ) -> Result<(), StoreError> {
+        self.write_image(id, record, features, thumbnail)
+    }
+
+    /// Sets the number of the next image.
+    pub(crate) fn set_next_id(&mut self, next: u64) -> Result<(), StoreError> {
+        self.meta.insert("next_id", next)?;
+        Ok(())
+    }
+
+    /// Writes the sign and the hash of images again, as their records have them.
+    pub(crate) fn restore_keys(&mut self, ids: &[ImageId]) -> Result<(), StoreError> {
+        for id in ids {
+            let record = self.record(*id)?;
+            self.write_keys(*id, &record)?;
+            let unchanged = ImageChange::Retagged(*id, record.tags);
+            self.changes.images.push(unchanged);
+        }
+        Ok(())
     }
 
     fn find(&self, target: &Target) -> Result<Option<ImageId>, StoreError> {
@@ -166,14 +194,26 @@ impl<'txn> Batch<'txn> {
         record: &StoredRecord,
         image: &PreparedImage,
     ) -> Result<(), StoreError> {
-        self.hashes.insert(record.content.as_raw(), id)?;
-        self.signs.insert(record.sign.as_raw(), id)?;
-        self.write_record(id, record)?;
+        self.write_image(id, record, &image.features, &image.thumbnail)?;
         if !image.features.is_empty() {
-            self.features.insert(id, image.features.as_slice())?;
             self.changes.features.push((id, image.features.clone()));
         }
-        self.thumbnails.insert(id, image.thumbnail.as_slice())?;
+        Ok(())
+    }
+
+    fn write_image(
+        &mut self,
+        id: ImageId,
+        record: &StoredRecord,
+        features: &[u8],
+        thumbnail: &[u8],
+    ) -> Result<(), StoreError> {
+        self.write_keys(id, record)?;
+        self.write_record(id, record)?;
+        if !features.is_empty() {
+            self.features.insert(id, features)?;
+        }
+        self.thumbnails.insert(id, thumbnail)?;
         self.changes.images.push(ImageChange::Added(ImageSummary {
             id,
             pdq: record.pdq,
@@ -193,6 +233,12 @@ impl<'txn> Batch<'txn> {
         Ok(())
     }
 
+    fn write_keys(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
+        self.hashes.insert(record.content.as_raw(), id)?;
+        self.signs.insert(record.sign.as_raw(), id)?;
+        Ok(())
+    }
+
     fn write_record(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
         self.records.insert(id, record.encode().as_slice())?;
         Ok(())
@@ -201,6 +247,20 @@ impl<'txn> Batch<'txn> {
 
 fn checked_tags(tags: &[u16]) -> Result<Tags, WriteError> {
     Tags::new(tags).ok_or(WriteError::InvalidTags)
+}
+
+impl RecordUpdate {
+    /// Checks whether the new values may be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`].
+    pub fn check(&self) -> Result<(), WriteError> {
+        self.tags
+            .as_deref()
+            .map_or(Ok(()), |tags| checked_tags(tags).map(drop))?;
+        self.brief.as_deref().map_or(Ok(()), check_brief)
+    }
 }
 
 fn check_brief(brief: &str) -> Result<(), WriteError> {
@@ -212,7 +272,7 @@ fn check_brief(brief: &str) -> Result<(), WriteError> {
 
 /// Returns the time in milliseconds since 1970-01-01 UTC, and 0 for an earlier clock. The time is
 /// only displayed.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -107,6 +107,7 @@ macro_rules! from_redb {
 
 from_redb!(
     CommitError,
+    CompactionError,
     DatabaseError,
     StorageError,
     TableError,

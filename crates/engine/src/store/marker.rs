@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::identity::LibraryId;
 
 /// Name of the marker file.
-pub(super) const MARKER_NAME: &str = "library.id";
+pub(crate) const MARKER_NAME: &str = "library.id";
 /// Folder of the index; it is created after the library file.
 pub(crate) const INDEX_FOLDER: &str = "index";
 

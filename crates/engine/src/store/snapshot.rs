@@ -83,6 +83,28 @@ impl Snapshot {
         })
     }
 
+    /// Lists the numbers of all images that have a record, in order.
+    pub(crate) fn image_ids(&self) -> Result<Vec<ImageId>, StoreError> {
+        caught(|| {
+            let mut ids = Vec::new();
+            for row in self.records.iter()? {
+                ids.push(row?.0.value());
+            }
+            Ok(ids)
+        })
+    }
+
+    /// Lists the numbers of all images that have a sign.
+    pub(crate) fn named_ids(&self) -> Result<Vec<ImageId>, StoreError> {
+        caught(|| {
+            let mut ids = Vec::new();
+            for row in self.signs.iter()? {
+                ids.push(row?.1.value());
+            }
+            Ok(ids)
+        })
+    }
+
     /// Passes the stored features of an image to `read`; returns `None` when it has none.
     pub(crate) fn features<T>(
         &self,
