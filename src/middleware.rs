@@ -1,6 +1,6 @@
 //! The layers of both APIs, in the order in which a request meets them.
 //!
-//! [`same_origin`] is around each port, the admin port too, and rejects what web pages of other
+//! [`same_origin()`] is around each port, the admin port too, and rejects what web pages of other
 //! origins cause. [`outer`] wraps everything that an API serves; [`api`] wraps only the calls that
 //! reach a library. Health checks and reflection therefore need no exceptions by path, and a
 //! gateway that rejects calls still responds to probes.
