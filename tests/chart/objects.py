@@ -36,7 +36,7 @@ def kubernetes_schemas_accept_every_object(_):
                 for version in KUBERNETES:
                     kubernetes_validate.validate(each, version, strict=True)
     kinds = "Deployment StatefulSet Service ConfigMap ServiceAccount NetworkPolicy Pod Ingress"
-    kinds += " PodDisruptionBudget HorizontalPodAutoscaler"
+    kinds += " PodDisruptionBudget HorizontalPodAutoscaler CronJob PersistentVolumeClaim"
     assert seen == set(kinds.split()) | CUSTOM, seen
 
 
@@ -62,6 +62,7 @@ def no_container_has_privileges(_):
     for name in VALUES:
         objects = rendered(name)
         pods = [pod(objects)] + [each["spec"] for each in of_kind(objects, "Pod")]
+        pods += [job_pod(each)["spec"] for each in of_kind(objects, "CronJob")]
         for spec in pods:
             of_pod = spec["securityContext"]
             assert of_pod["runAsNonRoot"] and of_pod["runAsUser"] > 0, of_pod
@@ -80,6 +81,7 @@ def selectors_match_the_pods_and_nothing_else(_):
         objects = rendered(name)
         labels = workload(objects)["spec"]["template"]["metadata"]["labels"]
         tests = [each["metadata"]["labels"] for each in of_kind(objects, "Pod")]
+        tests += [job_pod(each)["metadata"]["labels"] for each in of_kind(objects, "CronJob")]
         selectors = [workload(objects)["spec"]["selector"]["matchLabels"]]
         selectors += [each["spec"]["selector"] for each in of_kind(objects, "Service")]
         for kind, key in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
@@ -265,11 +267,43 @@ def egress_is_limited_to_the_required_destinations(_):
 
 @check
 def the_admin_port_is_closed_unless_opened(_):
-    for name, expected in (("defaults", 0), ("everything", 1)):
+    for name, expected in (("defaults", 0), ("everything", 1), ("embedded", 1)):
         (policy,) = of_kind(rendered(name), "NetworkPolicy")
         ingress = policy["spec"]["ingress"]
         admin = [rule for rule in ingress if {"port": "admin"} in rule["ports"]]
         assert len(admin) == expected and all(rule["from"] for rule in admin), (name, ingress)
+
+
+@check
+def the_backup_job_may_call_the_admin_port_and_keeps_its_files(gateway):
+    objects = rendered("embedded")
+    (job,) = of_kind(objects, "CronJob")
+    template = job_pod(job)
+    (policy,) = of_kind(objects, "NetworkPolicy")
+    (admin,) = [rule for rule in policy["spec"]["ingress"] if {"port": "admin"} in rule["ports"]]
+    allowed = admin["from"][0]["podSelector"]["matchLabels"]
+    assert allowed.items() <= template["metadata"]["labels"].items()
+    (only,) = template["spec"]["containers"]
+    services = {each["metadata"]["name"] for each in of_kind(objects, "Service")}
+    assert only["args"][only["args"].index("--admin") + 1] in {f"http://{name}:9090" for name in services}
+    (claim,) = of_kind(objects, "PersistentVolumeClaim")
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (volume,) = template["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    # The gateway knows the flags: only the host cannot be reached.
+    done = gateway.run(*[arg if arg != "/backups" else "." for arg in only["args"]])
+    assert done.returncode == 1 and "cannot reach" in done.stdout, done
+
+
+@check
+def there_is_no_backup_job_unless_asked_for(_):
+    for name in ("defaults", "everything"):
+        assert not of_kind(rendered(name), "CronJob")
+        assert not of_kind(rendered(name), "PersistentVolumeClaim")
+
+
+def job_pod(job):
+    return job["spec"]["jobTemplate"]["spec"]["template"]
 
 
 def custom_errors(objects):

@@ -102,6 +102,11 @@ def values_that_cannot_work_are_rejected_with_advice(_):
         ({"tenants": [{"name": "shop", "libraries": ["cloud"]}]}, "tenants[shop]: give apiKeys"),
         ({"tenants": [tenant, tenant]}, "tenants: two are named `shop`"),
         ({"libraries": [{"name": "cloud", "backend": "rest"}]}, "libraries[cloud].credentials"),
+        ({"backup": {"enabled": True}}, "backup.enabled: only embedded libraries"),
+        (
+            VALUES["embedded"] | {"config": {"listen": {"hosts": ["images.example.org"]}}},
+            "config.listen.hosts: add `samegate-admin`",
+        ),
     ):
         assert words in rejection(values), (words, rejection(values))
 

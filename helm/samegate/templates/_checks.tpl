@@ -25,6 +25,7 @@
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas: is greater than autoscaling.maxReplicas" -}}
 {{- end -}}
+{{- include "samegate.checks.backup" . -}}
 {{- include "samegate.checks.names" . -}}
 {{- include "samegate.checks.tenants" . -}}
 {{- range $key := list "libraries" "tenants" -}}
@@ -43,6 +44,20 @@
 {{- end -}}
 {{- range .Values.tenants -}}
 {{- include "samegate.checks.secrets" (dict "path" (printf "tenants[%s].settings" .name) "value" (.settings | default dict)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The backup job needs a library, and a host name that the admin port serves. */}}
+{{- define "samegate.checks.backup" -}}
+{{- if .Values.backup.enabled -}}
+{{- if not (include "samegate.stateful" .) -}}
+{{- fail "backup.enabled: only embedded libraries have a backup, and there is none" -}}
+{{- end -}}
+{{- $host := printf "%s-admin" (include "samegate.fullname" .) -}}
+{{- $hosts := dig "listen" "hosts" list .Values.config -}}
+{{- if and $hosts (not (has $host $hosts)) -}}
+{{- fail (printf "config.listen.hosts: add `%s`, by which the backup job calls the admin port" $host) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -44,6 +44,12 @@ app.kubernetes.io/name: {{ include "samegate.name" . }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Labels of the pods of the backup job, which the Services must not select either. */}}
+{{- define "samegate.backupLabels" -}}
+app.kubernetes.io/name: {{ include "samegate.name" . }}-backup
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "samegate.labels" -}}
 {{- $own := dict
   "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")
