@@ -67,12 +67,13 @@ pub struct Config {
 
 /// Parts that a running gateway cannot change, because they are set up once: ports, libraries,
 /// counters, connections and telemetry.
-pub const FIXED: [&str; 17] = [
+pub const FIXED: [&str; 18] = [
     "listen.grpc",
     "listen.rest",
     "listen.admin",
     "listen.tls",
     "libraries",
+    "limits.send_timeout",
     "limits.warmup_timeout",
     "limits.max_connection_age",
     "limits.max_connection_age_grace",

@@ -7,11 +7,14 @@ mod connection;
 mod options;
 mod preface;
 mod tls;
+mod unread;
+mod write_timeout;
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body::Body;
 use hyper::body::Incoming;
@@ -35,7 +38,7 @@ pub async fn serve(
     listener: TcpListener,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+        ResponseBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: Options,
     draining: CancellationToken,

@@ -15,6 +15,8 @@ pub struct Limits {
     pub max_bytes_in_flight: usize,
     /// Requests that the process handles at the same time. Default: 1024.
     pub max_requests_in_flight: usize,
+    /// How long the transport may wait for a client to read on. Default: 1 min.
+    pub send_timeout: Duration,
     /// Deadline of a call whose client sets none. Default: 30 s.
     pub default_deadline: Duration,
     /// Maximum deadline that a client may set. Default: 5 min.
@@ -36,6 +38,8 @@ pub struct Limits {
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
+/// From what a healthy network may need to what an attack may hold.
+const STALL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 const CONNECTION_AGE: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24 * 365);
@@ -45,6 +49,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let max_message_bytes = section.required("max_message_bytes", message_bytes);
     let max_bytes_in_flight = section.required("max_bytes_in_flight", max_bytes_in_flight);
     let max_requests_in_flight = section.required("max_requests_in_flight", max_requests_in_flight);
+    let send_timeout = section.required("send_timeout", stall);
     let default_deadline = section.required("default_deadline", deadline);
     let max_deadline = section.required("max_deadline", deadline);
     let warmup_timeout = section.required("warmup_timeout", wait);
@@ -71,6 +76,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
         max_message_bytes: max_message_bytes?,
         max_bytes_in_flight: max_bytes_in_flight?,
         max_requests_in_flight: max_requests_in_flight?,
+        send_timeout: send_timeout?,
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
         warmup_timeout: warmup_timeout?,
@@ -97,6 +103,10 @@ fn size_within(value: &str, range: &RangeInclusive<u64>, allowed: &str) -> Resul
 fn max_requests_in_flight(value: &str) -> Result<usize, String> {
     let number = parse::number(value, &REQUESTS_IN_FLIGHT)?;
     usize::try_from(number).map_err(|error| error.to_string())
+}
+
+fn stall(value: &str) -> Result<Duration, String> {
+    parse::duration_within(value, &STALL, "from 1s to 1h")
 }
 
 fn deadline(value: &str) -> Result<Duration, String> {

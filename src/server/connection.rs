@@ -9,11 +9,13 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::future::TryFutureExt;
 use http::Request;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,6 +26,8 @@ use tower::ServiceExt;
 use super::options::Options;
 use super::preface::PrefaceStream;
 use super::tls::{self, Tls};
+use super::unread::{SentBody, StreamExecutor};
+use super::write_timeout::WriteTimeout;
 use crate::call::{Closing, Peer};
 use crate::http_service::HttpService;
 
@@ -58,7 +62,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+        ResponseBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: &Options,
     closing: Closing,
@@ -106,7 +110,7 @@ async fn drive(
     peer: Option<Peer>,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>>,
+        ResponseBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: &Options,
     closing: Closing,
@@ -119,10 +123,12 @@ async fn drive(
             if let Some(peer) = &peer {
                 extensions.insert(peer.clone());
             }
-            service.clone().oneshot(request)
+            let response = service.clone().oneshot(request);
+            response.map_ok(|response| response.map(SentBody::new))
         })
     };
-    let builder = http_builder();
+    let builder = http_builder(options.send_timeout);
+    let stream = WriteTimeout::new(stream, options.send_timeout);
     let (stream, preface) = PrefaceStream::new(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let (age, late) = (options.age(), preface.late(HEAD_TIMEOUT));
@@ -141,8 +147,10 @@ async fn drive(
     }
 }
 
-fn http_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn http_builder(send_timeout: Duration) -> Builder<StreamExecutor> {
+    let mut builder = Builder::new(StreamExecutor {
+        timeout: send_timeout,
+    });
     builder
         .http2()
         .timer(TokioTimer::new())
