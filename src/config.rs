@@ -146,6 +146,9 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
         checks::listeners(listen, auth, &tenants, errors);
     }
+    if let Some(limits) = &limits {
+        checks::shares(limits, &tenants, errors);
+    }
     checks::stores(redis.as_ref(), quota.as_ref(), rate_limit, errors);
     Some(Config {
         listen: listen?,

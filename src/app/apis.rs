@@ -11,7 +11,7 @@ use super::components::Components;
 use super::listener::Addresses;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, Tenants};
+use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, MinBodyRate, Tenants};
 use crate::quota::Quotas;
 use crate::telemetry::Metrics;
 use crate::{grpc, rest};
@@ -34,9 +34,11 @@ impl Routers {
         addresses: &Addresses,
     ) -> Result<Self> {
         let limits = &config.limits;
-        components
-            .budget
-            .resize(limits.max_requests_in_flight, limits.max_bytes_in_flight);
+        components.budget.resize(
+            limits.max_requests_in_flight,
+            limits.max_bytes_in_flight,
+            tenant_percent(config),
+        );
         let call_limits = call_limits(config, components);
         let tenants = middleware::tenants(&config.tenants);
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
@@ -56,6 +58,15 @@ impl Routers {
     }
 }
 
+/// Returns the share of one tenant in the budget, in percent; a tenant without neighbours has all.
+fn tenant_percent(config: &Config) -> usize {
+    if config.tenants.len() > 1 {
+        config.limits.max_tenant_percent
+    } else {
+        100
+    }
+}
+
 fn call_limits(config: &Config, components: &Components) -> CallLimits {
     let limits = &config.limits;
     let quotas = config
@@ -72,6 +83,10 @@ fn call_limits(config: &Config, components: &Components) -> CallLimits {
         ),
         budget: components.budget.clone(),
         max_message_bytes: limits.max_message_bytes,
+        min_body_rate: MinBodyRate {
+            timeout: limits.body_timeout,
+            bytes_per_second: limits.min_body_bytes_per_second,
+        },
         deadlines: Deadlines {
             default: limits.default_deadline,
             max: limits.max_deadline,
@@ -91,11 +106,7 @@ fn grpc_api(
     limits: &CallLimits,
     components: &Components,
 ) -> Result<Router> {
-    let service = grpc::Service::new(
-        components.libraries.clone(),
-        limits.quotas.clone(),
-        limits.budget.clone(),
-    );
+    let service = grpc::Service::new(components.libraries.clone(), limits.quotas.clone());
     let authenticate = middleware::by_credentials(credentials);
     let service = middleware::api(authenticate, limits.clone(), grpc::reject)
         .named_layer(grpc::server(service, limits.max_message_bytes));

@@ -4,7 +4,7 @@
 //! the client reads its results. HTTP/2 flow control then stops a client that is faster than the
 //! library, and memory is bounded. Items complete in any order. At a drain, and when the client
 //! violates the protocol, the load acknowledges every item that it has received before it ends.
-//! [`ItemAdmission`] decides about memory and quota.
+//! [`ItemAdmission`] decides about requests in flight and quota.
 
 mod admission;
 mod item;
@@ -188,7 +188,9 @@ impl BulkLoad {
     fn request_admission(&self, load: &mut LoadState, message: v1::AddImagesItem) {
         let item = ReceivedItem::new(message);
         load.record_received(&item);
-        let permit = self.admission.clone().admit(item.bytes());
+        let (memory, admission) = (self.call.permit.split_item(), self.admission.clone());
+        let bytes = item.bytes();
+        let permit = async move { admission.admit(memory?, bytes).await };
         load.in_admission = Some(
             async move {
                 let permit = permit.await;
@@ -201,7 +203,7 @@ impl BulkLoad {
     fn start_item(&self, load: &mut LoadState, admitted: AdmittedItem) {
         let library = Arc::clone(&self.library);
         // The timeout of the operation starts now; the wait for admission does not count.
-        let call = self.call.of_item();
+        let call = self.call.of_item(admitted.memory());
         let on_duplicate = self.on_duplicate;
         load.in_flight
             .push(async move { admitted.add(&call, library.as_ref(), on_duplicate).await }.boxed());

@@ -196,8 +196,13 @@ async fn serve(listener: TcpListener, to: String, requests: Arc<Mutex<Vec<String
 }
 
 async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
+    let url = ImageUrl::new(url).unwrap();
+    fetcher.fetch(&call(), &url).await.unwrap_err()
+}
+
+fn call() -> Call {
     let timeout = Duration::from_secs(30);
-    let call = Call {
+    Call {
         tenant: Arc::new(Tenant {
             name: "t".to_owned(),
             libraries: Vec::new(),
@@ -208,10 +213,9 @@ async fn rejected(fetcher: &Fetcher, url: &str) -> Error {
         stream_deadline: None,
         timeout,
         bulk: false,
+        permit: Default::default(),
         stats: CallStats::default(),
-    };
-    let url = ImageUrl::new(url).unwrap();
-    fetcher.fetch(&call, &url).await.unwrap_err()
+    }
 }
 
 #[tokio::test]
