@@ -2,6 +2,7 @@
 //! three listeners that rejects web pages of other origins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tonic::service::LayerExt;
@@ -44,7 +45,12 @@ impl Routers {
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants);
-        let grpc = grpc_api(credentials.clone(), &call_limits, components)?;
+        let grpc = grpc_api(
+            credentials.clone(),
+            &call_limits,
+            limits.bulk_idle_timeout,
+            components,
+        )?;
         let rest = rest_api(keys, credentials, call_limits, components);
         // Outermost: nothing is spent on what a foreign page sends.
         let around = |router: Router, address| {
@@ -104,9 +110,14 @@ fn rest_keys(config: &Config, tenants: &Tenants) -> rest::Keys {
 fn grpc_api(
     credentials: Arc<Credentials>,
     limits: &CallLimits,
+    bulk_idle_timeout: Duration,
     components: &Components,
 ) -> Result<Router> {
-    let service = grpc::Service::new(components.libraries.clone(), limits.quotas.clone());
+    let service = grpc::Service::new(
+        components.libraries.clone(),
+        limits.quotas.clone(),
+        bulk_idle_timeout,
+    );
     let authenticate = middleware::by_credentials(credentials);
     let service = middleware::api(authenticate, limits.clone(), grpc::reject)
         .named_layer(grpc::server(service, limits.max_message_bytes));

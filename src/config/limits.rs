@@ -23,6 +23,8 @@ pub struct Limits {
     pub min_body_bytes_per_second: u32,
     /// How long the transport may wait for a client to read on. Default: 1 min.
     pub send_timeout: Duration,
+    /// Time after which a bulk load is ended on which nothing happens. Default: 5 min.
+    pub bulk_idle_timeout: Duration,
     /// Deadline of a call whose client sets none. Default: 30 s.
     pub default_deadline: Duration,
     /// Maximum deadline that a client may set. Default: 5 min.
@@ -61,6 +63,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let body_timeout = section.required("body_timeout", stall);
     let min_body_bytes_per_second = section.required("min_body_bytes_per_second", body_rate);
     let send_timeout = section.required("send_timeout", stall);
+    let bulk_idle_timeout = section.required("bulk_idle_timeout", stall);
     let default_deadline = section.required("default_deadline", deadline);
     let max_deadline = section.required("max_deadline", deadline);
     let warmup_timeout = section.required("warmup_timeout", wait);
@@ -91,6 +94,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
         body_timeout: body_timeout?,
         min_body_bytes_per_second: min_body_bytes_per_second?,
         send_timeout: send_timeout?,
+        bulk_idle_timeout: bulk_idle_timeout?,
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
         warmup_timeout: warmup_timeout?,

@@ -1,6 +1,7 @@
 //! The eight methods of the service: convert the message, call the library, convert the response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use crate::quota::Quotas;
 pub struct Service {
     libraries: Libraries,
     quotas: Quotas,
+    bulk_idle_timeout: Duration,
 }
 
 type RpcResult<T> = std::result::Result<Response<T>, Status>;
@@ -28,9 +30,14 @@ type RpcResult<T> = std::result::Result<Response<T>, Status>;
 // === impl Service ===
 
 impl Service {
-    /// Serves `libraries`; `quotas` limit the items of bulk loads.
-    pub fn new(libraries: Libraries, quotas: Quotas) -> Self {
-        Service { libraries, quotas }
+    /// Serves `libraries`. The items of bulk loads are limited by `quotas`, and a load on which
+    /// nothing happens for `bulk_idle_timeout` is ended.
+    pub fn new(libraries: Libraries, quotas: Quotas, bulk_idle_timeout: Duration) -> Self {
+        Service {
+            libraries,
+            quotas,
+            bulk_idle_timeout,
+        }
     }
 
     /// Finds the library that a call names, among those of its tenant.
@@ -69,7 +76,8 @@ impl SameImageService for Service {
         let limiter = self.quotas.limiter(&call.tenant.name);
         call.permit.become_load()?;
         let admission = ItemAdmission::new(limiter, call.timeout, closing);
-        let load = BulkLoad::new(call, library, &options, messages, admission)?;
+        let idle_timeout = self.bulk_idle_timeout;
+        let load = BulkLoad::new(call, library, &options, messages, admission, idle_timeout)?;
         Ok(Response::new(load.start()))
     }
 
