@@ -100,7 +100,7 @@ lifecycle:
       seconds: {{ .Values.shutdown.preStopSeconds }}
 {{- end }}
 resources:
-  {{- toYaml .Values.resources | nindent 2 }}
+  {{- include "samegate.resources" . | nindent 2 }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 volumeMounts:
