@@ -1,9 +1,13 @@
 //! Admission control: how many requests and bytes the whole process holds at once.
 //!
-//! One budget serves both APIs. A call acquires a permit before its body is read and is rejected
-//! when there is none (load shedding). An item of a bulk load waits for its permit instead, which
-//! stops its client (backpressure). Bulk loads use up to three quarters of the budget, so that
-//! searches and single additions go first.
+//! One budget serves both APIs. A call acquires a permit before its body is read, and the permit
+//! grows as bytes arrive: what a caller only announces costs the others nothing. A call whose next
+//! bytes do not fit is rejected (load shedding). A bulk load waits instead, which stops its client
+//! (backpressure). A tenant among several has a share of the budget, so that the others always find
+//! the rest.
+
+mod call_permit;
+mod usage;
 
 use std::fmt;
 use std::sync::PoisonError;
@@ -15,9 +19,13 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 #[cfg(not(interleavings))]
 use tokio::sync::Notify;
 
+use self::usage::{Amount, Holder, Usage};
 use crate::error::{Error, Kind, Result};
 #[cfg(interleavings)]
 use interleavings::Notify;
+
+pub use self::call_permit::CallPermit;
+pub use self::usage::Class;
 
 /// The budget of requests and bytes in flight; clones share it.
 #[derive(Clone)]
@@ -28,138 +36,79 @@ struct Inner {
     freed: Notify,
 }
 
-/// Requests and their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Amount {
-    requests: usize,
-    bytes: usize,
-}
-
-/// The limit, and what is in flight: all of it, and the part of bulk loads.
-#[derive(Clone, Copy, Debug)]
-struct Usage {
-    max: Amount,
-    all: Amount,
-    bulk: Amount,
-}
-
-/// What a permit is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// A single call.
-    Single,
-    /// A bulk load, or one of its items.
-    Bulk,
-}
-
 /// A reserved part of the budget; dropping it frees that part.
 #[must_use = "the permit is returned once this is dropped"]
 pub struct Permit {
     budget: InFlightBudget,
-    class: Class,
+    holder: Holder,
     amount: Amount,
+    /// Whether this load reads on although nothing is free; see [`Permit::may_read_on`].
+    has_pass: bool,
 }
-
-/// How many quarters of the budget bulk loads may use: the rest keeps searches going while loads
-/// use all they can.
-const BULK_QUARTERS: usize = 3;
 
 // === impl InFlightBudget ===
 
 impl InFlightBudget {
-    /// Allows this number of requests and bytes in flight.
+    /// Allows this number of requests and bytes in flight, all of them to any tenant.
     pub fn new(max_requests: usize, max_bytes: usize) -> Self {
+        let max = Amount {
+            requests: max_requests,
+            bytes: max_bytes,
+        };
         InFlightBudget(Arc::new(Inner {
-            usage: Mutex::new(Usage {
-                max: Amount {
-                    requests: max_requests,
-                    bytes: max_bytes,
-                },
-                all: Amount::default(),
-                bulk: Amount::default(),
-            }),
+            usage: Mutex::new(Usage::new(max, 100)),
             freed: Notify::new(),
         }))
     }
 
-    /// Changes the limits from now on; permits that exist stay valid.
-    pub fn resize(&self, max_requests: usize, max_bytes: usize) {
-        self.usage().max = Amount {
+    /// Changes the limits, and the share of one tenant in percent, from now on; permits that exist
+    /// stay valid.
+    pub fn resize(&self, max_requests: usize, max_bytes: usize, tenant_percent: usize) {
+        let max = Amount {
             requests: max_requests,
             bytes: max_bytes,
         };
+        self.usage().resize(max, tenant_percent);
         self.0.freed.notify_waiters();
     }
 
-    /// Acquires a permit for a request of `bytes`, as far as its length is known.
+    /// Acquires a permit for a request without bytes, if its declared length would fit now.
     ///
     /// # Errors
     ///
-    /// `Overloaded` when the budget is used up.
-    pub fn try_acquire(&self, class: Class, bytes: usize) -> Result<Permit> {
-        let amount = Amount { requests: 1, bytes };
-        self.reserve(class, amount)?;
+    /// `Overloaded` when the budget, or the tenant's share of it, is used up.
+    pub fn try_acquire(&self, class: Class, tenant: &str, declared_bytes: usize) -> Result<Permit> {
+        let mut usage = self.usage();
+        let holder = Holder {
+            class,
+            tenant: usage.tenant(tenant),
+        };
+        let declared = Amount {
+            requests: 1,
+            bytes: declared_bytes,
+        };
+        check(&usage, holder, declared)?;
+        let amount = Amount {
+            requests: 1,
+            bytes: 0,
+        };
+        usage.add(holder, amount);
         Ok(Permit {
             budget: self.clone(),
-            class,
+            holder,
             amount,
+            has_pass: false,
         })
-    }
-
-    /// Waits for the permit of an item of a bulk load. Waiting loads have no order among them, and
-    /// single calls do not queue behind them.
-    pub async fn acquire(&self, bytes: usize) -> Permit {
-        loop {
-            // More than the whole share would wait forever; alone, such an item may pass.
-            let bytes = bytes.min(self.usage().max.share(Class::Bulk).bytes);
-            let mut freed = std::pin::pin!(self.0.freed.notified());
-            // Before the attempt, so that nothing freed after it goes unnoticed.
-            freed.as_mut().enable();
-            if let Ok(permit) = self.try_acquire(Class::Bulk, bytes) {
-                return permit;
-            }
-            freed.await;
-        }
     }
 
     /// Returns the number of bytes in flight.
     pub fn bytes(&self) -> usize {
-        self.usage().all.bytes
+        self.usage().total().bytes
     }
 
     /// Returns the number of requests in flight.
     pub fn requests(&self) -> usize {
-        self.usage().all.requests
-    }
-
-    fn reserve(&self, class: Class, amount: Amount) -> Result<()> {
-        let mut usage = self.usage();
-        let all = usage.all.plus(amount);
-        let bulk = usage.bulk.plus(amount);
-        let fits = match class {
-            Class::Single => all.fits(usage.max),
-            Class::Bulk => all.fits(usage.max) && bulk.fits(usage.max.share(class)),
-        };
-        if !fits {
-            let Amount { requests, bytes } = usage.max;
-            let message = format!("{requests} requests or {bytes} bytes are in flight already");
-            return Err(Error::new(Kind::Overloaded, message));
-        }
-        usage.all = all;
-        if class == Class::Bulk {
-            usage.bulk = bulk;
-        }
-        Ok(())
-    }
-
-    fn free(&self, class: Class, amount: Amount) {
-        let mut usage = self.usage();
-        usage.all = usage.all.minus(amount);
-        if class == Class::Bulk {
-            usage.bulk = usage.bulk.minus(amount);
-        }
-        drop(usage);
-        self.0.freed.notify_waiters();
+        self.usage().total().requests
     }
 
     fn usage(&self) -> MutexGuard<'_, Usage> {
@@ -168,70 +117,140 @@ impl InFlightBudget {
     }
 }
 
+fn check(usage: &Usage, holder: Holder, more: Amount) -> Result<()> {
+    if usage.fits(holder, more) {
+        return Ok(());
+    }
+    let Amount { requests, bytes } = usage.max();
+    let message = if usage.fits_without_share(holder, more) {
+        format!("the caller has its share of {requests} requests or {bytes} bytes in flight")
+    } else {
+        format!("{requests} requests or {bytes} bytes are in flight already")
+    };
+    Err(Error::new(Kind::Overloaded, message))
+}
+
 impl fmt::Debug for InFlightBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Usage { max, all, .. } = *self.usage();
-        write!(f, "InFlightBudget({all:?} of {max:?})")
+        let usage = self.usage();
+        write!(
+            f,
+            "InFlightBudget({:?} of {:?})",
+            usage.total(),
+            usage.max()
+        )
     }
 }
 
 // === impl Permit ===
 
 impl Permit {
-    /// Reserves more bytes for the same request.
-    ///
-    /// # Errors
-    ///
-    /// `Overloaded` when the budget is used up; the permit is unchanged then.
-    pub fn grow(&mut self, bytes: usize) -> Result<()> {
-        let more = Amount { requests: 0, bytes };
-        self.budget.reserve(self.class, more)?;
+    /// Reserves more; the permit is unchanged when that does not fit.
+    fn grow(&mut self, more: Amount) -> Result<()> {
+        let mut usage = self.budget.usage();
+        check(&usage, self.holder, more)?;
+        usage.add(self.holder, more);
         self.amount = self.amount.plus(more);
         Ok(())
+    }
+
+    /// Charges bytes that are in memory already, whether they fit or not.
+    fn charge_unchecked(&mut self, bytes: usize) {
+        let more = Amount { requests: 0, bytes };
+        self.budget.usage().add(self.holder, more);
+        self.amount = self.amount.plus(more);
+    }
+
+    /// Frees bytes that are not in memory any more.
+    fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.amount.bytes);
+        let less = Amount { requests: 0, bytes };
+        self.budget.usage().remove(self.holder, less);
+        self.amount.bytes -= bytes;
+        self.budget.0.freed.notify_waiters();
+    }
+
+    /// Charges these bytes, whether they fit or not, instead of those before.
+    fn replace_bytes(&mut self, bytes: usize) {
+        let mut usage = self.budget.usage();
+        usage.remove(self.holder, self.amount);
+        self.amount.bytes = bytes;
+        usage.add(self.holder, self.amount);
+        drop(usage);
+        self.budget.0.freed.notify_waiters();
+    }
+
+    /// Returns whether a load may read more of its next item.
+    ///
+    /// When nothing is free, one load of each tenant reads on: else loads that have each received
+    /// half of an item could wait for one another forever.
+    fn may_read_on(&mut self) -> bool {
+        let mut usage = self.budget.usage();
+        if usage.has_free_bytes(self.holder) {
+            return true;
+        }
+        self.has_pass = self.has_pass || usage.take_pass(self.holder.tenant);
+        self.has_pass
+    }
+
+    /// Makes the permit of a call that of a bulk load.
+    fn become_load(&mut self) -> Result<()> {
+        let mut usage = self.budget.usage();
+        usage.remove(self.holder, self.amount);
+        let load = Holder {
+            class: Class::Load,
+            ..self.holder
+        };
+        let checked = check(&usage, load, self.amount);
+        if checked.is_ok() {
+            self.holder = load;
+        }
+        usage.add(self.holder, self.amount);
+        checked
+    }
+
+    /// Splits off the bytes that a load has received, for the item that they contain.
+    fn split_item(&mut self) -> Permit {
+        let amount = Amount {
+            requests: 0,
+            bytes: std::mem::take(&mut self.amount.bytes),
+        };
+        let item = Holder {
+            class: Class::Item,
+            ..self.holder
+        };
+        let mut usage = self.budget.usage();
+        usage.remove(self.holder, amount);
+        usage.add(item, amount);
+        if std::mem::take(&mut self.has_pass) {
+            usage.return_pass(self.holder.tenant);
+        }
+        drop(usage);
+        self.budget.0.freed.notify_waiters();
+        Permit {
+            budget: self.budget.clone(),
+            holder: item,
+            amount,
+            has_pass: false,
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.budget.free(self.class, self.amount);
+        let mut usage = self.budget.usage();
+        usage.remove(self.holder, self.amount);
+        if self.has_pass {
+            usage.return_pass(self.holder.tenant);
+        }
+        drop(usage);
+        self.budget.0.freed.notify_waiters();
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Permit({:?}, {:?})", self.class, self.amount)
-    }
-}
-
-// === impl Amount ===
-
-impl Amount {
-    fn plus(self, other: Amount) -> Amount {
-        Amount {
-            requests: self.requests.saturating_add(other.requests),
-            bytes: self.bytes.saturating_add(other.bytes),
-        }
-    }
-
-    fn minus(self, other: Amount) -> Amount {
-        Amount {
-            requests: self.requests.saturating_sub(other.requests),
-            bytes: self.bytes.saturating_sub(other.bytes),
-        }
-    }
-
-    fn fits(self, max: Amount) -> bool {
-        self.requests <= max.requests && self.bytes <= max.bytes
-    }
-
-    fn share(self, class: Class) -> Amount {
-        match class {
-            Class::Single => self,
-            Class::Bulk => Amount {
-                requests: self.requests / 4 * BULK_QUARTERS,
-                bytes: self.bytes / 4 * BULK_QUARTERS,
-            },
-        }
+        write!(f, "Permit({:?}, {:?})", self.holder, self.amount)
     }
 }
 

@@ -136,6 +136,7 @@ impl App {
             max_age: limits.max_connection_age,
             grace: limits.max_connection_age_grace,
             drain: limits.drain_timeout,
+            send_timeout: limits.send_timeout,
             metrics: self.components.metrics.clone(),
         };
         let (draining, drained) = (CancellationToken::new(), CancellationToken::new());

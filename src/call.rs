@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::stats::CallStats;
+use crate::admission::CallPermit;
 
 /// An authenticated caller, and what it may use.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Call {
     pub timeout: Duration,
     /// Whether it is an item of a bulk load; single calls go before those.
     pub bulk: bool,
+    /// What the bytes of the call are charged to.
+    pub permit: CallPermit,
     /// What the call has cost so far.
     pub stats: CallStats,
 }
@@ -92,12 +95,13 @@ impl Call {
     /// Makes the call of one item of a stream: it has the timeout of a single operation, and ends
     /// with the stream if that ends first.
     #[must_use]
-    pub fn of_item(&self) -> Call {
+    pub fn of_item(&self, permit: CallPermit) -> Call {
         let own = Instant::now() + self.timeout;
         let deadline = self.stream_deadline.map_or(own, |stream| stream.min(own));
         Call {
             deadline,
             bulk: true,
+            permit,
             ..self.clone()
         }
     }

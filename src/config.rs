@@ -70,7 +70,7 @@ pub struct Config {
 
 /// Parts that a running gateway cannot change, because they are set up once: ports, libraries,
 /// counters, connections and telemetry.
-pub const FIXED: [&str; 22] = [
+pub const FIXED: [&str; 23] = [
     "listen.grpc",
     "listen.rest",
     "listen.admin",
@@ -79,6 +79,7 @@ pub const FIXED: [&str; 22] = [
     "listen.max_control_frames_per_second",
     "listen.tls",
     "libraries",
+    "limits.send_timeout",
     "limits.warmup_timeout",
     "limits.max_connection_idle",
     "limits.max_connection_age",
@@ -162,6 +163,9 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     checks::generated_secrets(&mut tenants, &libraries, errors);
     if let (Some(listen), Some(auth)) = (&listen, &auth) {
         checks::listeners(listen, auth, &tenants, errors);
+    }
+    if let Some(limits) = &limits {
+        checks::shares(limits, &tenants, errors);
     }
     checks::stores(redis.as_ref(), quota.as_ref(), rate_limit, errors);
     Some(Config {

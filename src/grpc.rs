@@ -89,14 +89,14 @@ pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
 /// # Errors
 ///
 /// When the compiled-in descriptor set cannot be decoded, which is a bug of the build.
-pub fn routes<S>(
+pub fn routes<S, B>(
     service: S,
     health: HealthReporter,
 ) -> Result<tonic::service::Routes, tonic_reflection::server::Error>
 where
     S: tower::Service<
             http::Request<Body>,
-            Response = http::Response<Body>,
+            Response = http::Response<B>,
             Error = std::convert::Infallible,
         > + tonic::server::NamedService
         + Clone
@@ -104,6 +104,8 @@ where
         + Sync
         + 'static,
     S::Future: Send + 'static,
+    B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -13,6 +13,7 @@ mod api_info;
 mod around;
 mod auth;
 mod body;
+mod body_rate;
 mod deadline;
 mod guard;
 mod header_size;
@@ -40,6 +41,7 @@ use crate::quota::Quotas;
 
 pub use api_info::{ApiInfo, Reject};
 pub use auth::{Authenticate, Credentials, Tenants, by_access_token, by_credentials, tenants};
+pub use body_rate::MinBodyRate;
 pub use deadline::Deadlines;
 pub use same_origin::{Port, same_origin};
 
@@ -52,6 +54,8 @@ pub struct CallLimits {
     pub budget: InFlightBudget,
     /// Maximum of one body that is kept in memory.
     pub max_message_bytes: usize,
+    /// Limit on the time in which a body must arrive.
+    pub min_body_rate: MinBodyRate,
     /// Limits on the time of a call.
     pub deadlines: Deadlines,
 }
@@ -91,12 +95,13 @@ pub fn api<B>(
         .then(AuthCheck(authenticate))
         // Before memory is reserved: the excess of one tenant costs the others nothing.
         .then(QuotaCheck(limits.quotas))
+        // Before what follows: it makes the context of the call.
+        .then(limits.deadlines)
         // Before a byte of the body is read.
         .then(AdmissionCheck {
             budget: limits.budget,
             max_message_bytes: limits.max_message_bytes,
-        })
-        // Last, so that the time covers the handler, and no rejected request.
-        .then(limits.deadlines);
+            min_body_rate: limits.min_body_rate,
+        });
     Around(Guard { check, reject })
 }

@@ -12,9 +12,12 @@ mod inspected;
 mod limiter;
 mod options;
 mod tls;
+mod unread;
+mod write_timeout;
 
 use std::error::Error;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body::Body;
 use hyper::body::Incoming;
@@ -36,7 +39,7 @@ pub async fn serve(
     listener: TcpListener,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+        ResponseBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: Options,
     draining: CancellationToken,

@@ -32,6 +32,18 @@ impl Notify {
     }
 }
 
+/// Acquires the permit of an item whose load has received `bytes`.
+fn item(load: &CallPermit, bytes: usize) -> CallPermit {
+    load.charge_arrived(bytes).unwrap();
+    load.split_item().unwrap()
+}
+
+fn load(budget: &InFlightBudget) -> CallPermit {
+    let load = CallPermit::new(budget.try_acquire(Class::Single, "a", 0).unwrap());
+    load.become_load().unwrap();
+    load
+}
+
 #[test]
 fn no_order_of_calls_exceeds_the_budget_or_loses_a_part_of_it() {
     loom::model(|| {
@@ -39,54 +51,73 @@ fn no_order_of_calls_exceeds_the_budget_or_loses_a_part_of_it() {
         let callers = [60, 50].map(|bytes| {
             let budget = budget.clone();
             spawn(move || {
-                let permit = budget.try_acquire(Class::Single, bytes);
+                let permit = budget.try_acquire(Class::Single, "a", 0).unwrap();
+                let permit = CallPermit::new(permit);
+                let charged = permit.charge_arrived(bytes).is_ok();
                 assert!(budget.bytes() <= 100);
-                let grown = permit.map(|mut permit| permit.grow(40).is_ok());
-                assert!(budget.bytes() <= 100);
-                grown.is_ok()
+                charged
             })
         });
 
-        let acquired = callers.map(|caller| caller.join().unwrap());
+        let charged = callers.map(|caller| caller.join().unwrap());
 
-        assert!(acquired.contains(&true), "one caller comes first");
+        assert!(charged.contains(&true), "one caller comes first");
         assert_eq!((budget.requests(), budget.bytes()), (0, 0));
     });
 }
 
 #[test]
-fn no_order_lets_an_item_miss_a_freed_permit() {
+fn no_order_lets_an_item_miss_freed_bytes() {
     let mut model = loom::model::Builder::new();
     // Three threads have too many orders to run them all: those in which one is interrupted more
     // than twice are left out.
     model.preemption_bound = Some(2);
     model.check(|| {
-        let budget = InFlightBudget::new(4, 100);
-        let held = budget.try_acquire(Class::Bulk, 75).unwrap();
+        let budget = InFlightBudget::new(16, 100);
+        let load = load(&budget);
+        let held = item(&load, 75);
         let items = [40, 50].map(|bytes| {
-            let budget = budget.clone();
-            spawn(move || drop(block_on(budget.acquire(bytes))))
+            let item = item(&load, 0);
+            spawn(move || block_on(item.charge(bytes)).unwrap())
         });
 
         drop(held);
 
         // loom fails the model when no thread can continue.
         items.map(|item| item.join().unwrap());
-        assert_eq!(budget.bytes(), 0);
+        drop(load);
+        assert_eq!((budget.requests(), budget.bytes()), (0, 0));
     });
 }
 
 #[test]
 fn no_order_lets_an_item_miss_a_larger_budget() {
     loom::model(|| {
-        let budget = InFlightBudget::new(4, 100);
-        let held = budget.try_acquire(Class::Bulk, 75).unwrap();
-        let other = budget.clone();
-        let item = spawn(move || drop(block_on(other.acquire(50))));
+        let budget = InFlightBudget::new(16, 100);
+        let load = load(&budget);
+        let held = item(&load, 75);
+        let waiting = item(&load, 0);
+        let waiting = spawn(move || block_on(waiting.charge(50)).unwrap());
 
-        budget.resize(4, 400);
+        budget.resize(16, 400, 100);
 
-        item.join().unwrap();
+        waiting.join().unwrap();
         drop(held);
+    });
+}
+
+#[test]
+fn no_order_lets_a_load_miss_that_it_may_read_on() {
+    loom::model(|| {
+        let budget = InFlightBudget::new(16, 80);
+        let (first, second) = (load(&budget), load(&budget));
+        // More than three eighths: the first has the pass, the second waits.
+        assert!(first.charge_arrived(40).unwrap());
+        assert!(!second.charge_arrived(1).unwrap());
+        let waiting = spawn(move || block_on(second.wait_to_read_on()));
+
+        drop(item(&first, 0));
+
+        waiting.join().unwrap();
     });
 }

@@ -2,6 +2,7 @@
 //! three listeners that rejects web pages of other origins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tonic::service::LayerExt;
@@ -12,7 +13,9 @@ use super::listener::Addresses;
 use super::rest_secret;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::middleware::{self, ApiInfo, CallLimits, Credentials, Deadlines, Port, Tenants};
+use crate::middleware::{
+    self, ApiInfo, CallLimits, Credentials, Deadlines, MinBodyRate, Port, Tenants,
+};
 use crate::quota::Quotas;
 use crate::telemetry::Metrics;
 use crate::{grpc, rest};
@@ -35,15 +38,22 @@ impl Routers {
         addresses: &Addresses,
     ) -> Result<Self> {
         let limits = &config.limits;
-        components
-            .budget
-            .resize(limits.max_requests_in_flight, limits.max_bytes_in_flight);
+        components.budget.resize(
+            limits.max_requests_in_flight,
+            limits.max_bytes_in_flight,
+            tenant_percent(config),
+        );
         let call_limits = call_limits(config, components);
         let tenants = middleware::tenants(&config.tenants);
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants)?;
-        let grpc = grpc_api(credentials.clone(), &call_limits, components)?;
+        let grpc = grpc_api(
+            credentials.clone(),
+            &call_limits,
+            limits.bulk_idle_timeout,
+            components,
+        )?;
         let tokens = rest::TokenEndpoint {
             keys,
             attempts: components.token_attempts.clone(),
@@ -64,6 +74,15 @@ impl Routers {
     }
 }
 
+/// Returns the share of one tenant in the budget, in percent; a tenant without neighbours has all.
+fn tenant_percent(config: &Config) -> usize {
+    if config.tenants.len() > 1 {
+        config.limits.max_tenant_percent
+    } else {
+        100
+    }
+}
+
 fn call_limits(config: &Config, components: &Components) -> CallLimits {
     let limits = &config.limits;
     let quotas = config
@@ -80,6 +99,10 @@ fn call_limits(config: &Config, components: &Components) -> CallLimits {
         ),
         budget: components.budget.clone(),
         max_message_bytes: limits.max_message_bytes,
+        min_body_rate: MinBodyRate {
+            timeout: limits.body_timeout,
+            bytes_per_second: limits.min_body_bytes_per_second,
+        },
         deadlines: Deadlines {
             default: limits.default_deadline,
             max: limits.max_deadline,
@@ -102,12 +125,13 @@ fn rest_keys(config: &Config, tenants: &Tenants) -> Result<rest::Keys> {
 fn grpc_api(
     credentials: Arc<Credentials>,
     limits: &CallLimits,
+    bulk_idle_timeout: Duration,
     components: &Components,
 ) -> Result<Router> {
     let service = grpc::Service::new(
         components.libraries.clone(),
         limits.quotas.clone(),
-        limits.budget.clone(),
+        bulk_idle_timeout,
     );
     let authenticate = middleware::by_credentials(credentials);
     let service = middleware::api(authenticate, limits.clone(), grpc::reject)

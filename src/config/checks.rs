@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use super::auth::{Auth, RestKey, RestSecret, Tenant};
 use super::errors::ErrorCollector;
 use super::libraries::Library;
+use super::limits::Limits;
 use super::listen::Listen;
 use super::quota::Quota;
 use super::replicas::{Redis, Store};
@@ -107,6 +108,21 @@ pub(super) fn generated_secrets(
                 None => {}
             }
         }
+    }
+}
+
+/// Checks that the share of a tenant among several holds a message of maximum size: with the image
+/// that is decoded from it, a form needs 1.75 times its size.
+pub(super) fn shares(limits: &Limits, tenants: &Entries<Tenant>, errors: &ErrorCollector) {
+    let share = limits
+        .max_bytes_in_flight
+        .saturating_mul(limits.max_tenant_percent)
+        / 100;
+    if tenants.len() > 1 && share < limits.max_message_bytes.saturating_mul(2) {
+        errors.push(
+            "limits.max_tenant_percent",
+            "of `max_bytes_in_flight` is less than twice `max_message_bytes`",
+        );
     }
 }
 

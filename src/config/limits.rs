@@ -15,6 +15,16 @@ pub struct Limits {
     pub max_bytes_in_flight: usize,
     /// Requests that the process handles at the same time. Default: 1024.
     pub max_requests_in_flight: usize,
+    /// Part of both that one tenant may use if there are several, in percent. Default: 50.
+    pub max_tenant_percent: usize,
+    /// How long the body of a request may stall or be slower than the minimum rate. Default: 20 s.
+    pub body_timeout: Duration,
+    /// Minimum rate of a body after that. Default: 500.
+    pub min_body_bytes_per_second: u32,
+    /// How long the transport may wait for a client to read on. Default: 1 min.
+    pub send_timeout: Duration,
+    /// Time after which a bulk load is ended on which nothing happens. Default: 5 min.
+    pub bulk_idle_timeout: Duration,
     /// Deadline of a call whose client sets none. Default: 30 s.
     pub default_deadline: Duration,
     /// Maximum deadline that a client may set. Default: 5 min.
@@ -39,6 +49,10 @@ pub struct Limits {
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
+const TENANT_PERCENT: RangeInclusive<usize> = 1..=100;
+const BODY_RATE: RangeInclusive<u32> = 1..=1024 * 1024;
+/// From what a healthy network may need to what an attack may hold.
+const STALL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 const CONNECTION_AGE: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24 * 365);
@@ -48,6 +62,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let max_message_bytes = section.required("max_message_bytes", message_bytes);
     let max_bytes_in_flight = section.required("max_bytes_in_flight", max_bytes_in_flight);
     let max_requests_in_flight = section.required("max_requests_in_flight", max_requests_in_flight);
+    let max_tenant_percent = section.required("max_tenant_percent", tenant_percent);
+    let body_timeout = section.required("body_timeout", stall);
+    let min_body_bytes_per_second = section.required("min_body_bytes_per_second", body_rate);
+    let send_timeout = section.required("send_timeout", stall);
+    let bulk_idle_timeout = section.required("bulk_idle_timeout", stall);
     let default_deadline = section.required("default_deadline", deadline);
     let max_deadline = section.required("max_deadline", deadline);
     let warmup_timeout = section.required("warmup_timeout", wait);
@@ -75,6 +94,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
         max_message_bytes: max_message_bytes?,
         max_bytes_in_flight: max_bytes_in_flight?,
         max_requests_in_flight: max_requests_in_flight?,
+        max_tenant_percent: max_tenant_percent?,
+        body_timeout: body_timeout?,
+        min_body_bytes_per_second: min_body_bytes_per_second?,
+        send_timeout: send_timeout?,
+        bulk_idle_timeout: bulk_idle_timeout?,
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
         warmup_timeout: warmup_timeout?,
@@ -102,6 +126,18 @@ fn size_within(value: &str, range: &RangeInclusive<u64>, allowed: &str) -> Resul
 fn max_requests_in_flight(value: &str) -> Result<usize, String> {
     let number = parse::number(value, &REQUESTS_IN_FLIGHT)?;
     usize::try_from(number).map_err(|error| error.to_string())
+}
+
+fn tenant_percent(value: &str) -> Result<usize, String> {
+    parse::number(value, &TENANT_PERCENT)
+}
+
+fn body_rate(value: &str) -> Result<u32, String> {
+    parse::number(value, &BODY_RATE)
+}
+
+fn stall(value: &str) -> Result<Duration, String> {
+    parse::duration_within(value, &STALL, "from 1s to 1h")
 }
 
 fn deadline(value: &str) -> Result<Duration, String> {

@@ -3,15 +3,18 @@
 //! Backpressure: the load receives an item only while fewer than `max_in_flight` are in flight and
 //! the client reads its results. HTTP/2 flow control then stops a client that is faster than the
 //! library, and memory is bounded. Items complete in any order. At a drain, and when the client
-//! violates the protocol, the load acknowledges every item that it has received before it ends.
-//! [`ItemAdmission`] decides about memory and quota.
+//! violates the protocol, the load acknowledges every item that it has received before it ends. A
+//! load on which nothing happens is drained too. [`ItemAdmission`] decides about requests in flight
+//! and quota.
 
 mod admission;
 mod item;
 mod oversized;
 mod state;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{FutureExt, OptionFuture};
 use futures_util::stream::StreamExt;
@@ -45,6 +48,7 @@ pub(super) struct BulkLoad {
     library: Arc<dyn Library>,
     on_duplicate: v1::OnDuplicate,
     max_in_flight: usize,
+    idle_timeout: Duration,
     messages: Streaming<v1::AddImagesRequest>,
     oversized: OversizedItems,
     admission: ItemAdmission,
@@ -85,6 +89,7 @@ impl BulkLoad {
         options: &v1::AddImagesOptions,
         (messages, oversized): (Streaming<v1::AddImagesRequest>, OversizedItems),
         admission: ItemAdmission,
+        idle_timeout: Duration,
     ) -> Result<Self> {
         let max_in_flight = match options.max_in_flight {
             0 => DEFAULT_IN_FLIGHT,
@@ -100,6 +105,7 @@ impl BulkLoad {
             library,
             on_duplicate: options.on_duplicate(),
             max_in_flight: max_in_flight as usize,
+            idle_timeout,
             messages,
             oversized,
             admission,
@@ -137,7 +143,8 @@ impl BulkLoad {
         &mut self,
         events: &mpsc::Sender<StreamResult>,
     ) -> std::result::Result<(), ClientGone> {
-        let mut load = LoadState::default();
+        let mut load = LoadState::begin();
+        let mut idle = pin!(tokio::time::sleep(self.idle_timeout));
         while load.is_running() {
             let may_receive = load.may_receive(self.max_in_flight);
             tokio::select! {
@@ -158,7 +165,16 @@ impl BulkLoad {
                 }
                 () = self.admission.drain_started(), if load.ended.is_none() => {
                     load.ended = Some(Ok(()));
-                    load.outbox.push_back(Event::Drain(drain()));
+                    load.outbox.push_back(drain("the server is shutting down"));
+                }
+                () = idle.as_mut(), if load.ended.is_none() => {
+                    match load.idle_until(self.idle_timeout) {
+                        Some(later) => idle.as_mut().reset(later),
+                        None => {
+                            load.ended = Some(Ok(()));
+                            load.outbox.push_back(drain("the stream was idle"));
+                        }
+                    }
                 }
                 message = self.messages.message(), if may_receive => {
                     self.receive(&mut load, message);
@@ -196,7 +212,9 @@ impl BulkLoad {
         let item = ReceivedItem::new(message);
         load.record_received(&item);
         let is_oversized = self.oversized.take(load.counts.received);
-        let permit = self.admission.clone().admit(item.bytes());
+        let (memory, admission) = (self.call.permit.split_item(), self.admission.clone());
+        let bytes = item.bytes();
+        let permit = async move { admission.admit(memory?, bytes).await };
         load.in_admission = Some(
             async move {
                 let permit = match is_oversized {
@@ -212,7 +230,7 @@ impl BulkLoad {
     fn start_item(&self, load: &mut LoadState, admitted: AdmittedItem) {
         let library = Arc::clone(&self.library);
         // The timeout of the operation starts now; the wait for admission does not count.
-        let call = self.call.of_item();
+        let call = self.call.of_item(admitted.memory());
         let on_duplicate = self.on_duplicate;
         load.in_flight
             .push(async move { admitted.add(&call, library.as_ref(), on_duplicate).await }.boxed());
@@ -234,9 +252,8 @@ fn stream_error(status: &Status) -> Error {
     )
 }
 
-fn drain() -> v1::AddImagesDrain {
-    v1::AddImagesDrain {
-        message: "the server is shutting down; send what is not acknowledged on a new stream"
-            .to_owned(),
-    }
+fn drain(reason: &str) -> Event {
+    Event::Drain(v1::AddImagesDrain {
+        message: format!("{reason}; send what is not acknowledged on a new stream"),
+    })
 }

@@ -1,13 +1,14 @@
 //! The eight methods of the service: convert the message, call the library, convert the response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::{self, BulkLoad, ItemAdmission, OversizedItems};
 use super::convert;
-use crate::admission::InFlightBudget;
 use crate::call::{Call, Connection};
 use crate::domain::ContSign;
 use crate::error::{Error, Kind, Result};
@@ -21,7 +22,7 @@ use crate::quota::Quotas;
 pub struct Service {
     libraries: Libraries,
     quotas: Quotas,
-    budget: InFlightBudget,
+    bulk_idle_timeout: Duration,
 }
 
 type RpcResult<T> = std::result::Result<Response<T>, Status>;
@@ -29,12 +30,13 @@ type RpcResult<T> = std::result::Result<Response<T>, Status>;
 // === impl Service ===
 
 impl Service {
-    /// Serves `libraries`; `quotas` and `budget` limit the items of bulk loads.
-    pub fn new(libraries: Libraries, quotas: Quotas, budget: InFlightBudget) -> Self {
+    /// Serves `libraries`. The items of bulk loads are limited by `quotas`, and a load on which
+    /// nothing happens for `bulk_idle_timeout` is ended.
+    pub fn new(libraries: Libraries, quotas: Quotas, bulk_idle_timeout: Duration) -> Self {
         Service {
             libraries,
             quotas,
-            budget,
+            bulk_idle_timeout,
         }
     }
 
@@ -56,7 +58,7 @@ impl SameImageService for Service {
         let on_duplicate = message.on_duplicate();
         let added = library.add(&call, convert::add(message)?).await?;
         let added = convert::apply_on_duplicate(added, on_duplicate)?;
-        Ok(Response::new(convert::added(&added)))
+        respond(&call, convert::added(&added))
     }
 
     type AddImagesStream = bulk::ResponseStream;
@@ -75,9 +77,11 @@ impl SameImageService for Service {
         let options = bulk::read_options(&mut messages).await?;
         let library = self.library(&call, &options.library)?;
         let limiter = self.quotas.limiter(&call.tenant.name);
-        let admission = ItemAdmission::open(self.budget.clone(), limiter, call.timeout, closing)?;
+        call.permit.become_load()?;
+        let admission = ItemAdmission::new(limiter, call.timeout, closing);
+        let idle_timeout = self.bulk_idle_timeout;
         let messages = (messages, oversized.unwrap_or_default());
-        let load = BulkLoad::new(call, library, &options, messages, admission)?;
+        let load = BulkLoad::new(call, library, &options, messages, admission, idle_timeout)?;
         Ok(Response::new(load.start()))
     }
 
@@ -88,7 +92,7 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
         let results = library.search(&call, convert::search(message)?).await?;
-        Ok(Response::new(convert::search_results(results)))
+        respond(&call, convert::search_results(results))
     }
 
     async fn update_image(
@@ -98,9 +102,8 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
         let updated = library.update(&call, convert::update(message)?).await?;
-        Ok(Response::new(v1::UpdateImageResponse {
-            log_id: updated.log_id,
-        }))
+        let log_id = updated.log_id;
+        respond(&call, v1::UpdateImageResponse { log_id })
     }
 
     async fn delete_images(
@@ -112,7 +115,7 @@ impl SameImageService for Service {
         let request = convert::delete(message)?;
         let target = request.target.clone();
         let deleted = library.delete(&call, request).await?;
-        Ok(Response::new(convert::deleted(&target, deleted)?))
+        respond(&call, convert::deleted(&target, deleted)?)
     }
 
     async fn get_library(
@@ -122,7 +125,7 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let (name, library) = self.libraries.resolve(&call.tenant, &message.library)?;
         let stats = library.stats(&call).await?;
-        Ok(Response::new(convert::library_stats(name, stats)))
+        respond(&call, convert::library_stats(name, stats))
     }
 
     async fn list_images(
@@ -132,7 +135,7 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
         let listing = library.list(&call, convert::list(message)?).await?;
-        Ok(Response::new(convert::listing(listing)))
+        respond(&call, convert::listing(listing))
     }
 
     async fn get_image(
@@ -143,10 +146,16 @@ impl SameImageService for Service {
         let library = self.library(&call, &message.library)?;
         let sign = ContSign::new(&message.cont_sign).map_err(Error::from)?;
         let record = library.get(&call, sign).await?;
-        Ok(Response::new(v1::GetImageResponse {
-            image: Some(convert::record(record)),
-        }))
+        let image = Some(convert::record(record));
+        respond(&call, v1::GetImageResponse { image })
     }
+}
+
+/// Responds to a call, which is charged for the response from now on: it is kept until the client
+/// has read it.
+fn respond<T: Message>(call: &Call, message: T) -> RpcResult<T> {
+    call.permit.respond(message.encoded_len());
+    Ok(Response::new(message))
 }
 
 /// Splits a request into the context that the middleware made, and the message.

@@ -1,22 +1,24 @@
 //! Load shedding: rejects calls for which the process has no memory left.
 //!
-//! A call reserves its declared length before its body is read. What arrives beyond that is
-//! reserved frame by frame; a call for which this fails is dropped while it runs, and rejected. The
-//! reservation ends when the handler has responded. The head of a stream is sent at once, so the
-//! items of a stream reserve for themselves.
+//! A call gets a permit if its declared length would fit, and is charged for its body as that
+//! arrives, frame by frame. A single call for which this fails is dropped while it runs, and
+//! rejected; a bulk load is read no further until there is memory. The permit ends with the last
+//! byte of the response: a response that is not read is memory too.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
+use futures_util::future::{BoxFuture, FutureExt};
 use http::request::Parts;
 use http_body::Frame;
-use tokio::sync::oneshot;
 
 use super::body::{BodyObserver, content_length, data_bytes};
+use super::body_rate::{Arrival, MinBodyRate};
 use super::guard::{Check, Hold};
-use crate::admission::{Class, InFlightBudget, Permit};
-use crate::error::Error;
+use crate::admission::{CallPermit, Class, InFlightBudget};
+use crate::call::Call;
+use crate::error::{Error, Kind};
 
 /// Acquires a permit for each request.
 #[derive(Clone, Debug)]
@@ -24,89 +26,114 @@ pub struct AdmissionCheck {
     pub(super) budget: InFlightBudget,
     /// Maximum that a handler keeps of one body.
     pub(super) max_message_bytes: usize,
+    pub(super) min_body_rate: MinBodyRate,
 }
 
-/// The permit of a call; `None` after its handler has responded.
-#[derive(Clone)]
-struct SharedPermit(Arc<Mutex<Option<Permit>>>);
-
-/// Holds the permit of a call, and ends the call when its body outgrows it.
+/// Holds the permit of a call, and ends the call when its body does not fit or is too slow.
+#[derive(Debug)]
 pub struct AdmissionHold {
-    permit: SharedPermit,
-    exceeded: oneshot::Receiver<Error>,
+    permit: HeldPermit,
+    arrival: Arrival,
 }
 
-/// Grows the permit by what arrives beyond the reserved length.
-pub struct PermitGrowth {
-    permit: SharedPermit,
-    reserved: usize,
-    arrived: usize,
-    exceeded: Option<oneshot::Sender<Error>>,
+/// Frees the permit of a call when it is dropped, also for those who still have a clone.
+#[derive(Debug)]
+pub struct HeldPermit(CallPermit);
+
+/// Charges what arrives of a body.
+pub struct ChargeBody {
+    permit: CallPermit,
+    arrival: Arrival,
+    /// Ends when a bulk load may be read on.
+    wait: Option<BoxFuture<'static, ()>>,
 }
 
 impl Check for AdmissionCheck {
     type Hold = AdmissionHold;
-    type Observer = PermitGrowth;
+    type Observer = ChargeBody;
 
-    async fn check(&self, head: &mut Parts) -> Result<(AdmissionHold, PermitGrowth), Error> {
-        let reserved = usize::try_from(content_length(&head.headers))
+    async fn check(&self, head: &mut Parts) -> Result<(AdmissionHold, ChargeBody), Error> {
+        let declared = usize::try_from(content_length(&head.headers))
             .unwrap_or(usize::MAX)
             .min(self.max_message_bytes);
-        let permit = self.budget.try_acquire(Class::Single, reserved)?;
-        let permit = SharedPermit(Arc::new(Mutex::new(Some(permit))));
-        let (sender, receiver) = oneshot::channel();
-        let growth = PermitGrowth {
-            permit: permit.clone(),
-            reserved,
-            arrived: 0,
-            exceeded: Some(sender),
+        let call = head.extensions.get_mut::<Call>();
+        let call = call.ok_or_else(|| Error::new(Kind::Internal, "the call has no context"))?;
+        let permit = self
+            .budget
+            .try_acquire(Class::Single, &call.tenant.name, declared)?;
+        call.permit = CallPermit::new(permit);
+        let arrival = Arrival::begin(self.min_body_rate);
+        let charge = ChargeBody {
+            permit: call.permit.clone(),
+            arrival: arrival.clone(),
+            wait: None,
         };
         let hold = AdmissionHold {
-            permit,
-            exceeded: receiver,
+            permit: HeldPermit(call.permit.clone()),
+            arrival,
         };
-        Ok((hold, growth))
+        Ok((hold, charge))
     }
 }
 
 impl Hold for AdmissionHold {
+    type Kept = HeldPermit;
+
     async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
         tokio::select! {
+            // The response first: it reads the body. A call whose body has arrived sets no timer.
             biased;
-            // An error means that the body was dropped: read to its end, or not needed.
-            Ok(error) = &mut self.exceeded => Err(error),
             response = response => Ok(response),
+            error = self.arrival.failure() => Err(error),
         }
     }
 
-    fn release(self) {
-        // Taken, not dropped: the handler may have left the body, and its observer, to a task.
-        drop(self.permit.lock().take());
+    fn release(self) -> HeldPermit {
+        self.permit
     }
 }
 
-impl BodyObserver for PermitGrowth {
+impl BodyObserver for ChargeBody {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.poll_unpin(context));
+            self.wait = None;
+        }
+        Poll::Ready(())
+    }
+
     fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()> {
-        self.arrived = self.arrived.saturating_add(data_bytes(frame));
-        let missing = self.arrived.saturating_sub(self.reserved);
-        let mut permit = self.permit.lock();
-        let Some(permit) = permit.as_mut().filter(|_| missing > 0) else {
-            return ControlFlow::Continue(());
-        };
-        let Err(error) = permit.grow(missing) else {
-            self.reserved = self.arrived;
-            return ControlFlow::Continue(());
-        };
-        if let Some(exceeded) = self.exceeded.take() {
-            // Without a receiver the call was dropped meanwhile.
-            let _ = exceeded.send(error);
+        let bytes = data_bytes(frame);
+        self.arrival.add(bytes);
+        match self.permit.charge_arrived(bytes) {
+            Ok(may_read_on) => {
+                if !may_read_on {
+                    let permit = self.permit.clone();
+                    self.wait = Some(async move { permit.wait_to_read_on().await }.boxed());
+                }
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                self.arrival.fail(error);
+                ControlFlow::Break(())
+            }
         }
-        ControlFlow::Break(())
+    }
+
+    fn on_end(&mut self) {
+        self.arrival.end();
     }
 }
 
-impl SharedPermit {
-    fn lock(&self) -> MutexGuard<'_, Option<Permit>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for ChargeBody {
+    fn drop(&mut self) {
+        self.arrival.end();
+    }
+}
+
+impl Drop for HeldPermit {
+    fn drop(&mut self) {
+        // The handler may have left a clone to a task.
+        self.0.free();
     }
 }

@@ -12,6 +12,11 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Follows a body from its first frame to its end.
 pub trait BodyObserver: Send + Unpin + 'static {
+    /// Returns whether the next frame may be read; until then the body waits.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Observes a frame before the reader gets it. On `Break` the reader never gets this frame nor
     /// another one: the observer ends the call by other means.
     fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()>;
@@ -39,6 +44,11 @@ impl BodyObserver for () {
 
 /// Observes by the first, then by the second.
 impl<A: BodyObserver, B: BodyObserver> BodyObserver for (A, B) {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.0.poll_ready(context));
+        self.1.poll_ready(context)
+    }
+
     fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()> {
         self.0.on_frame(frame)?;
         self.1.on_frame(frame)
@@ -73,6 +83,7 @@ impl<B: Body + Unpin, O: BodyObserver> Body for ObservedBody<B, O> {
         if self.is_stopped {
             return Poll::Pending;
         }
+        ready!(self.observer.poll_ready(context));
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         match &frame {
             Some(Ok(frame)) if self.observer.on_frame(frame).is_break() => {

@@ -13,6 +13,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use super::guard::{Check, Hold};
+use crate::admission::CallPermit;
 use crate::call::{Call, Tenant};
 use crate::error::{Error, Kind, Violation};
 
@@ -43,6 +44,8 @@ impl Check for Deadlines {
 }
 
 impl Hold for DeadlineHold {
+    type Kept = ();
+
     async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
         // A timeout polls the call before the clock: without this check, a quick call whose time is
         // over would start, and even succeed.
@@ -54,6 +57,8 @@ impl Hold for DeadlineHold {
         let message = "the call's deadline has passed";
         Err(Error::new(Kind::DeadlineExceeded, message))
     }
+
+    fn release(self) {}
 }
 
 impl Deadlines {
@@ -70,6 +75,7 @@ impl Deadlines {
             stream_deadline: client.and_then(|client| now.checked_add(client)),
             timeout: self.default,
             bulk: false,
+            permit: CallPermit::default(),
             stats: head.extensions.get().cloned().unwrap_or_default(),
         })
     }
@@ -106,8 +112,11 @@ fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::future::poll_fn;
+    use std::pin::Pin;
 
     use http::{Request, Response};
+    use http_body::Body;
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
@@ -144,12 +153,11 @@ mod tests {
             check: DEADLINES,
             reject,
         });
-        layer
-            .layer(handler)
-            .oneshot(request)
-            .await
-            .unwrap()
-            .into_body()
+        let response = layer.layer(handler).oneshot(request).await.unwrap();
+        let mut body = response.into_body();
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        let data = frame.unwrap().unwrap().into_data().unwrap();
+        String::from_utf8(data.into()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]

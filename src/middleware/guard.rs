@@ -5,10 +5,13 @@
 //! that it rejects never reaches the inner service; the caller gets the error in the format of its
 //! API. All checks of an API run in one service and one allocation.
 
+use std::ops::ControlFlow;
 use std::pin::pin;
 
-use http::Request;
+use bytes::Buf;
 use http::request::Parts;
+use http::{Request, Response};
+use http_body::Frame;
 
 use super::api_info::Reject;
 use super::around::{Middleware, ResponseFuture};
@@ -37,6 +40,9 @@ pub trait Check: Clone + Send + Sync + 'static {
 
 /// What an admitted call holds until its handler has responded or the caller has gone.
 pub trait Hold: Send + Sized {
+    /// What is kept until the last byte of the response.
+    type Kept: Send + Unpin + 'static;
+
     /// Awaits the response of the call. An error ends a running call and rejects its request.
     fn run<T: Send>(
         &mut self,
@@ -45,9 +51,9 @@ pub trait Hold: Send + Sized {
         async move { Ok(response.await) }
     }
 
-    /// Releases what is held, after the call has responded or was ended. Dropped instead when the
-    /// caller leaves.
-    fn release(self) {}
+    /// Releases what is held, after the call has responded or was ended, except for what is kept.
+    /// Dropped instead when the caller leaves.
+    fn release(self) -> Self::Kept;
 }
 
 /// Two checks, one after the other.
@@ -61,16 +67,28 @@ pub struct Guard<C, R> {
     pub(super) reject: R,
 }
 
-impl Hold for () {}
+/// Keeps something until the body of a response is dropped.
+#[derive(Debug)]
+pub struct Keep<K> {
+    _kept: Option<K>,
+}
+
+impl Hold for () {
+    type Kept = ();
+
+    fn release(self) {}
+}
 
 impl<A: Hold, B: Hold> Hold for (A, B) {
+    type Kept = (A::Kept, B::Kept);
+
     async fn run<T: Send>(&mut self, response: impl Future<Output = T> + Send) -> Result<T, Error> {
         self.0.run(self.1.run(response)).await?
     }
 
-    fn release(self) {
-        self.1.release();
-        self.0.release();
+    fn release(self) -> Self::Kept {
+        let second = self.1.release();
+        (self.0.release(), second)
     }
 }
 
@@ -85,6 +103,12 @@ impl<A: Check, B: Check> Check for Then<A, B> {
     }
 }
 
+impl<K: Send + Unpin + 'static> BodyObserver for Keep<K> {
+    fn on_frame<D: Buf>(&mut self, _: &Frame<D>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
 impl<S, A, B, C> Middleware<S, A> for Guard<C, Reject<B>>
 where
     C: Check,
@@ -93,18 +117,21 @@ where
     B: Send + 'static,
 {
     type RequestBody = ObservedBody<A, C::Observer>;
-    type ResponseBody = B;
+    type ResponseBody = ObservedBody<B, Keep<<C::Hold as Hold>::Kept>>;
 
-    fn call(&self, inner: &mut S, request: Request<A>) -> ResponseFuture<B> {
+    fn call(&self, inner: &mut S, request: Request<A>) -> ResponseFuture<Self::ResponseBody> {
         let Guard { check, reject } = self.clone();
         // The service that is ready serves this call; its clone serves the next one.
         let next = inner.clone();
         let mut ready = std::mem::replace(inner, next);
+        let keep = |response: Response<B>, kept| {
+            response.map(|body| ObservedBody::new(body, Keep { _kept: kept }))
+        };
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
             let (mut hold, observer) = match check.check(&mut head).await {
                 Ok(admitted) => admitted,
-                Err(error) => return Ok(reject(&error)),
+                Err(error) => return Ok(keep(reject(&error), None)),
             };
             let request = Request::from_parts(head, ObservedBody::new(body, observer));
             let result = {
@@ -113,8 +140,9 @@ where
                 let response = pin!(ready.call(request));
                 hold.run(response).await
             };
-            hold.release();
-            result.unwrap_or_else(|error| Ok(reject(&error)))
+            let kept = hold.release();
+            let response = result.unwrap_or_else(|error| Ok(reject(&error)))?;
+            Ok(keep(response, Some(kept)))
         })
     }
 }

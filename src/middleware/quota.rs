@@ -63,7 +63,11 @@ impl Check for QuotaCheck {
     }
 }
 
-impl Hold for QuotaHold {}
+impl Hold for QuotaHold {
+    type Kept = ();
+
+    fn release(self) {}
+}
 
 impl BodyObserver for ArrivedBytes {
     fn on_frame<D: Buf>(&mut self, frame: &Frame<D>) -> ControlFlow<()> {

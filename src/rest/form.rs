@@ -199,6 +199,12 @@ impl Fields {
         self.0.contains_key(name)
     }
 
+    /// Returns how many bytes the image may have when it is decoded.
+    pub(super) fn max_image_bytes(&self) -> usize {
+        let text = self.0.get("image").map_or(0, |value| value.text.len());
+        text.div_ceil(4) * 3
+    }
+
     /// Decodes the image in a field from base64; a field that was not sent is an empty image.
     pub(super) fn image(&self, name: &str) -> RawSource {
         let Some(value) = self.0.get(name) else {

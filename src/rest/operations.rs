@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 
@@ -36,6 +37,8 @@ impl FromRequest<Api> for FormCall {
             .remove::<Call>()
             .ok_or_else(|| Error::new(Kind::Internal, "the call has no context"))?;
         let form = form::read(&head.headers, body, api.max_body_bytes).await?;
+        // The image is decoded beside its text, which is charged already.
+        call.permit.charge(form.max_image_bytes()).await?;
         let name = params::library(&Fields::from_query(head.uri.query()), &form)?;
         let (_, library) = api.libraries.resolve(&call.tenant, &name)?;
         Ok(FormCall {
@@ -46,13 +49,23 @@ impl FromRequest<Api> for FormCall {
     }
 }
 
+impl FormCall {
+    /// Charges the response instead of the form, which is dropped.
+    fn respond(self, response: Response) -> Response {
+        let bytes = response.body().size_hint().lower();
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.call.permit.respond(bytes);
+        response
+    }
+}
+
 /// Stores an image.
 pub(super) async fn add(request: FormCall) -> Result<Response> {
     let added = request
         .library
         .add(&request.call, params::add(&request.form)?)
         .await?;
-    Ok(response::added(&added))
+    Ok(request.respond(response::added(&added)))
 }
 
 /// Finds the stored images that are the same as the query image.
@@ -61,7 +74,7 @@ pub(super) async fn search(request: FormCall) -> Result<Response> {
         .library
         .search(&request.call, params::search(&request.form)?)
         .await?;
-    Ok(response::search_results(results))
+    Ok(request.respond(response::search_results(results)))
 }
 
 /// Changes the brief or the tags of a stored image.
@@ -70,7 +83,7 @@ pub(super) async fn update(request: FormCall) -> Result<Response> {
         .library
         .update(&request.call, params::update(&request.form)?)
         .await?;
-    Ok(response::success(updated.log_id))
+    Ok(request.respond(response::success(updated.log_id)))
 }
 
 /// Deletes stored images.
@@ -79,5 +92,5 @@ pub(super) async fn delete(request: FormCall) -> Result<Response> {
         .library
         .delete(&request.call, params::delete(&request.form)?)
         .await?;
-    response::deleted(deleted)
+    response::deleted(deleted).map(|response| request.respond(response))
 }

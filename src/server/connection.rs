@@ -10,11 +10,12 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Request;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,6 +28,8 @@ use super::close_reason::CloseReason;
 use super::inspected::InspectedStream;
 use super::options::Options;
 use super::tls::{self, Tls};
+use super::unread::{SentBody, StreamExecutor};
+use super::write_timeout::WriteTimeout;
 use crate::call::{Connection, Peer};
 use crate::http_service::HttpService;
 
@@ -61,7 +64,7 @@ pub(super) async fn serve(
     stream: TcpStream,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+        ResponseBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: &Options,
     connection: Connection,
@@ -109,7 +112,7 @@ async fn drive(
     peer: Option<Peer>,
     service: impl HttpService<
         Incoming,
-        ResponseBody: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+        ResponseBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
     >,
     options: &Options,
     details: Connection,
@@ -126,10 +129,14 @@ async fn drive(
                 extensions.insert(peer.clone());
             }
             let response = service.clone().oneshot(request);
-            async move { response.await.map(|response| stream.until_end(response)) }
+            async move {
+                let response = response.await?;
+                Ok(stream.until_end(response.map(SentBody::new)))
+            }
         })
     };
-    let builder = http_builder();
+    let builder = http_builder(options.send_timeout);
+    let stream = WriteTimeout::new(stream, options.send_timeout);
     let (stream, findings) = InspectedStream::new(stream, options.control_frames_per_second);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let closed = |reason: CloseReason| options.closed(reason).inc();
@@ -160,8 +167,10 @@ async fn drive(
     }
 }
 
-fn http_builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn http_builder(send_timeout: Duration) -> Builder<StreamExecutor> {
+    let mut builder = Builder::new(StreamExecutor {
+        timeout: send_timeout,
+    });
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -35,6 +35,8 @@ pub struct Options {
     pub grace: Duration,
     /// Maximum wait for running calls when the server drains.
     pub drain: Duration,
+    /// How long a client may read nothing of a response, or of its connection.
+    pub send_timeout: Duration,
     /// Metrics that connections are counted in.
     pub metrics: Metrics,
 }

@@ -2,7 +2,9 @@
 
 import json
 import pathlib
+import re
 import subprocess
+import tomllib
 
 import helm_python
 import kubernetes_validate
@@ -244,6 +246,38 @@ def the_grace_period_is_the_sum_of_all_shutdown_phases(_):
         assert pod(rendered(name))["terminationGracePeriodSeconds"] == sum(parts), name
         sleep = container(rendered(name))["lifecycle"]["preStop"]["sleep"]
         assert sleep == {"seconds": parts[0]}
+
+
+@check
+def the_memory_limit_is_the_bound_of_the_process(_):
+    def limit(values):
+        return container(list(render(values).values()))["resources"]["limits"]["memory"]
+
+    # Bytes in flight, windows of bulk loads, a message for each tenant, the process itself.
+    vendor = VALUES["mtls"] | {"config": {"auth": {"anonymous": True}}}
+    assert limit(vendor) == f"{256 + 384 + 2 * 8 + 200}Mi", limit(vendor)
+    # Decoded images, pages and newest images, 41 bytes for each of 2,000,000 images.
+    embedded = VALUES["embedded"]
+    assert limit(embedded) == f"{256 + 384 + 8 + 200 + 1024 + 336 + 79}Mi", limit(embedded)
+    limits = {
+        "max_bytes_in_flight": "1GiB",
+        "max_requests_in_flight": 80,
+        "max_message_bytes": 16 << 20,
+        "max_decoded_bytes": "524288KiB",
+    }
+    changed = embedded | {"config": {"limits": limits}, "memory": {"overheadMiB": 100}}
+    assert limit(changed) == f"{1024 + 30 + 16 + 100 + 512 + 336 + 79}Mi", limit(changed)
+    assert limit(embedded | {"resources": {"limits": {"memory": "3Gi"}}}) == "3Gi"
+
+
+@check
+def the_memory_limit_assumes_the_defaults_of_the_gateway(gateway):
+    template = (CHART / "templates" / "_memory.tpl").read_text()
+    assumed = dict(re.findall(r'\$limits\.(\w+) \| default "?(\w+)"?', template))
+    defaults = tomllib.loads(gateway.run("config", "default").stdout)["limits"]
+    assert len(assumed) == 4
+    for key, value in assumed.items():
+        assert str(defaults.get(key, value)) == value, key
 
 
 @check

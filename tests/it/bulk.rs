@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use samegate::proto::v1;
 use samegate::proto::v1::add_images_item::Source;
 use samegate::proto::v1::add_images_request::Payload;
 use samegate::proto::v1::add_images_response::Event;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
@@ -313,6 +315,30 @@ async fn a_drain_is_announced_and_every_received_item_is_acknowledged() {
     );
     drop(stream);
     stopped.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_stream_is_drained_and_a_busy_one_is_not() {
+    let gateway = Gateway::start().await;
+    let mut stream = Stream::open(&gateway, v1::AddImagesOptions::default()).await;
+    // One item every four minutes.
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_mins(4)).await;
+        stream.send("a", "bad".into()).await;
+        assert!(matches!(stream.event().await, Event::Result(_)));
+    }
+
+    let begin = Instant::now();
+    let Event::Drain(drain) = stream.event().await else {
+        panic!("a drain event")
+    };
+    assert!(drain.message.contains("idle"), "{}", drain.message);
+    assert_eq!(begin.elapsed().as_secs(), 300);
+    let Event::Summary(counts) = stream.event().await else {
+        panic!("a summary ends the stream")
+    };
+    assert_eq!(counts.failed, 3);
+    assert!(stream.events.message().await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::domain::{
     Add, Added, ContSign, Delete, RawSource, RawTarget, Search, SearchResults, TagLogic, Update,
@@ -40,6 +41,7 @@ fn call() -> Call {
         stream_deadline: None,
         timeout,
         bulk: false,
+        permit: CallPermit::default(),
         stats: CallStats::default(),
     }
 }

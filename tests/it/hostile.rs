@@ -4,7 +4,9 @@
 mod connections;
 mod floods;
 mod guesses;
+mod neighbours;
 mod slow;
+mod unread;
 
 use std::net::SocketAddr;
 
@@ -247,7 +249,7 @@ async fn streams_past_the_limit_are_rejected_and_affect_no_other_connection() {
 }
 
 #[tokio::test]
-async fn unread_responses_hold_no_permit() {
+async fn short_responses_that_are_not_read_hold_no_permit() {
     let gateway = Gateway::with_config("limits.max_requests_in_flight = 4").await;
     let window = (4, 1);
     let mut client = Http2::connect(gateway.addresses.grpc, &[window]).await;

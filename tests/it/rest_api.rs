@@ -15,7 +15,7 @@ use form_urlencoded::byte_serialize;
 use samegate::admission::InFlightBudget;
 use samegate::call::Tenant;
 use samegate::library::{Libraries, Library};
-use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines};
+use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines, MinBodyRate};
 use samegate::quota::{LocalStore, Quotas, Rejections};
 use samegate::rest::{self, KeyPair, Keys};
 use samegate::telemetry::Metrics;
@@ -119,6 +119,10 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
         ),
         budget: InFlightBudget::new(64, 1024 * 1024),
         max_message_bytes: MAX_BODY_BYTES,
+        min_body_rate: MinBodyRate {
+            timeout: Duration::from_secs(20),
+            bytes_per_second: 500,
+        },
         deadlines: Deadlines {
             default: Duration::from_secs(30),
             max: Duration::from_secs(30),

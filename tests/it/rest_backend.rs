@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
 use samegate::domain::{Add, Added, RawSource, Search, TagLogic};
@@ -43,6 +44,7 @@ fn call_within(timeout: Duration) -> Call {
         stream_deadline: None,
         timeout,
         bulk: false,
+        permit: CallPermit::default(),
         stats: CallStats::default(),
     }
 }

@@ -120,7 +120,7 @@ lifecycle:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 resources:
-  {{- toYaml .Values.resources | nindent 2 }}
+  {{- include "samegate.resources" . | nindent 2 }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 volumeMounts:

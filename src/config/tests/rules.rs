@@ -325,6 +325,33 @@ fn every_rule_about_limits_and_logs_is_enforced() {
 }
 
 #[test]
+fn limits_on_slow_callers_and_shares_have_a_range() {
+    rejected(
+        "[limits]\nmax_tenant_percent = 101",
+        "`limits.max_tenant_percent`: must be a number from 1 to 100",
+    );
+    rejected(
+        "[limits]\nbody_timeout = \"0s\"",
+        "`limits.body_timeout`: must be from 1s to 1h",
+    );
+    rejected(
+        "[limits]\nmin_body_bytes_per_second = 0",
+        "`limits.min_body_bytes_per_second`: must be a number from 1 to 1048576",
+    );
+}
+
+#[test]
+fn the_share_of_a_tenant_among_several_holds_a_message() {
+    let tenant = |name| format!("[tenants.{name}]\nlibraries = [\"default\"]\n");
+    let limits = "[limits]\nmax_bytes_in_flight = \"16MiB\"\n";
+    rejected(
+        &format!("{limits}{}{}", tenant("a"), tenant("b")),
+        "`limits.max_tenant_percent`: of `max_bytes_in_flight` is less than twice",
+    );
+    from_file(&format!("{limits}{}", tenant("a"))).unwrap();
+}
+
+#[test]
 fn a_listener_beyond_loopback_needs_credentials() {
     let open = "[listen]\ngrpc = \"0.0.0.0:1\"\n[tenants.a]\nlibraries = [\"default\"]";
     let keys = format!("api_keys = [\"{HASH}\"]");

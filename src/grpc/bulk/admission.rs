@@ -1,8 +1,9 @@
-//! Admission of the items of a bulk load: memory and quota.
+//! Admission of the items of a bulk load: requests in flight and quota.
 //!
-//! A single call is rejected when memory or quota is used up. An item waits instead, up to the time
+//! A single call is rejected when budget or quota is used up. An item waits instead, up to the time
 //! of one operation, and no other item is read while it waits: this is the backpressure on the
-//! client. An item that would wait longer, as for the quota of the next day, is rejected.
+//! client. An item that would wait longer, as for the quota of the next day, is rejected. Its bytes
+//! are charged before, as they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Class, InFlightBudget, Permit};
+use crate::admission::CallPermit;
 use crate::error::{Error, Kind, Result};
 use crate::quota::{ConcurrencyPermit, TenantLimiter};
 
@@ -20,43 +21,33 @@ pub(crate) struct ItemAdmission(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    budget: InFlightBudget,
     limiter: TenantLimiter,
     wait_timeout: Duration,
     closing: CancellationToken,
-    /// The permit of the load itself: it bounds the number of loads.
-    _load: Permit,
 }
 
 /// What an item holds while it is in flight.
 #[derive(Debug)]
 pub(super) struct ItemPermit {
+    /// What the item's bytes are charged to.
+    pub(super) memory: CallPermit,
     _quota: ConcurrencyPermit,
-    _memory: Permit,
 }
 
 // === impl ItemAdmission ===
 
 impl ItemAdmission {
-    /// Acquires a permit for the load; each item waits up to `wait_timeout` for its own.
-    ///
-    /// # Errors
-    ///
-    /// `Overloaded` when too many loads and items are in flight.
-    pub(crate) fn open(
-        budget: InFlightBudget,
+    /// Makes each item wait up to `wait_timeout` for its permit.
+    pub(crate) fn new(
         limiter: TenantLimiter,
         wait_timeout: Duration,
         closing: CancellationToken,
-    ) -> Result<Self> {
-        let load = budget.try_acquire(Class::Bulk, 0)?;
-        Ok(ItemAdmission(Arc::new(Inner {
-            budget,
+    ) -> Self {
+        ItemAdmission(Arc::new(Inner {
             limiter,
             wait_timeout,
             closing,
-            _load: load,
-        })))
+        }))
     }
 
     /// Completes when the drain begins.
@@ -64,12 +55,12 @@ impl ItemAdmission {
         self.0.closing.cancelled().await;
     }
 
-    /// Waits until memory and quota admit an item of `bytes`.
-    pub(super) async fn admit(self, bytes: usize) -> Result<ItemPermit> {
+    /// Waits until budget and quota admit an item of `bytes`, which `memory` has charged.
+    pub(super) async fn admit(self, memory: CallPermit, bytes: usize) -> Result<ItemPermit> {
         tokio::select! {
             // An item that needs no wait is admitted also during a drain.
             biased;
-            permit = self.wait_for_permit(bytes) => permit,
+            permit = self.wait_for_permit(memory, bytes) => permit,
             () = self.drain_started() => {
                 let message = "the server is shutting down; send the item on a new stream";
                 Err(Error::new(Kind::ShuttingDown, message))
@@ -77,17 +68,17 @@ impl ItemAdmission {
         }
     }
 
-    async fn wait_for_permit(&self, bytes: usize) -> Result<ItemPermit> {
+    async fn wait_for_permit(&self, memory: CallPermit, bytes: usize) -> Result<ItemPermit> {
         let deadline = Instant::now() + self.0.wait_timeout;
-        let memory = tokio::time::timeout_at(deadline, self.0.budget.acquire(bytes))
+        tokio::time::timeout_at(deadline, memory.wait_for_request())
             .await
-            .map_err(|_| Error::new(Kind::Overloaded, "no memory was free in time"))?;
+            .map_err(|_| Error::new(Kind::Overloaded, "no request was free in time"))?;
         loop {
             let rejected = match self.0.limiter.acquire(bytes as u64).await {
                 Ok(running) => {
                     return Ok(ItemPermit {
+                        memory,
                         _quota: running,
-                        _memory: memory,
                     });
                 }
                 Err(error) => error,

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use futures_util::future::FutureExt;
 
 use super::admission::ItemPermit;
+use crate::admission::CallPermit;
 use crate::call::Call;
 use crate::domain::Added;
 use crate::error::{Error, Kind, Result};
@@ -55,6 +56,12 @@ impl ReceivedItem {
 // === impl AdmittedItem ===
 
 impl AdmittedItem {
+    /// Returns what the bytes of the item are charged to.
+    pub(super) fn memory(&self) -> CallPermit {
+        let permit = self.permit.as_ref();
+        permit.map_or_else(|_| CallPermit::default(), |permit| permit.memory.clone())
+    }
+
     /// Adds the item to `library`, unless it was not admitted.
     pub(super) async fn add(
         self,

@@ -17,6 +17,8 @@ use tonic::server::NamedService;
 use tower::Service;
 
 use super::item::MAX_KEY_BYTES;
+use crate::admission::CallPermit;
+use crate::call::Call;
 use crate::proto::v1;
 use crate::proto::v1::add_images_request::Payload;
 
@@ -51,6 +53,8 @@ pub struct ItemBody<B> {
 struct Filter {
     max_message_bytes: usize,
     items: OversizedItems,
+    /// What the load is charged to: dropped bytes are charged to nobody.
+    permit: CallPermit,
     /// Messages that have begun.
     messages: u64,
     part: Part,
@@ -98,8 +102,10 @@ where
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         let filter = (request.uri().path() == PATH).then(|| {
             let items = OversizedItems::default();
+            let call = request.extensions().get::<Call>();
+            let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
             request.extensions_mut().insert(items.clone());
-            Box::new(Filter::new(self.max_message_bytes, items))
+            Box::new(Filter::new(self.max_message_bytes, items, permit))
         });
         let request = request.map(|inner| ItemBody { inner, filter });
         self.inner.call(request)
@@ -165,10 +171,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ItemBody<B> {
 // === impl Filter ===
 
 impl Filter {
-    fn new(max_message_bytes: usize, items: OversizedItems) -> Self {
+    fn new(max_message_bytes: usize, items: OversizedItems, permit: CallPermit) -> Self {
         Filter {
             max_message_bytes,
             items,
+            permit,
             messages: 0,
             part: Part::Prefix(BytesMut::new()),
             ready: VecDeque::new(),
@@ -207,6 +214,7 @@ impl Filter {
                 Part::Dropped(left, kept) => {
                     let dropped = data.split_to((*left).min(data.len()));
                     *left -= dropped.len();
+                    self.permit.discard(dropped.len());
                     let missing = KEPT_BYTES.saturating_sub(kept.len());
                     kept.put(dropped.slice(..missing.min(dropped.len())));
                 }

@@ -1,9 +1,11 @@
 //! The state of a running bulk load: items in flight, counts, and events to send.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
 
 use super::item::{AdmittedItem, CompletedItem, MAX_KEY_BYTES, ReceivedItem};
 use crate::error::{Kind, Result};
@@ -17,7 +19,6 @@ const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
 const PROGRESS_INTERVAL: u64 = 100;
 
 /// The state of a running load.
-#[derive(Default)]
 pub(super) struct LoadState {
     /// The one item that waits for memory or quota.
     pub(super) in_admission: Option<BoxFuture<'static, AdmittedItem>>,
@@ -30,11 +31,35 @@ pub(super) struct LoadState {
     pub(super) ended: Option<Result<()>>,
     pub(super) counts: v1::AddImagesCounts,
     bytes_in_flight: usize,
+    /// When an item was last received or completed.
+    active_at: Instant,
 }
 
 // === impl LoadState ===
 
 impl LoadState {
+    pub(super) fn begin() -> Self {
+        LoadState {
+            in_admission: None,
+            in_flight: FuturesUnordered::new(),
+            outbox: VecDeque::new(),
+            ended: None,
+            counts: v1::AddImagesCounts::default(),
+            bytes_in_flight: 0,
+            active_at: Instant::now(),
+        }
+    }
+
+    /// Returns when the load will have been idle for `timeout`, if nothing happens before; `None`
+    /// if it has been by now.
+    pub(super) fn idle_until(&self, timeout: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        let is_idle =
+            self.in_admission.is_none() && self.in_flight.is_empty() && self.outbox.is_empty();
+        let since = if is_idle { self.active_at } else { now };
+        Some(since + timeout).filter(|due| *due > now)
+    }
+
     /// Returns whether there is anything left to receive, complete or send.
     pub(super) fn is_running(&self) -> bool {
         self.ended.is_none()
@@ -54,12 +79,14 @@ impl LoadState {
 
     /// Counts an item that was received.
     pub(super) fn record_received(&mut self, item: &ReceivedItem) {
+        self.active_at = Instant::now();
         self.counts.received += 1;
         self.bytes_in_flight += item.bytes();
     }
 
     /// Counts a completed item and queues its result, and progress after every 100 results.
     pub(super) fn acknowledge(&mut self, completed: CompletedItem) {
+        self.active_at = Instant::now();
         self.bytes_in_flight -= completed.bytes;
         let result = self.result(completed);
         self.outbox.push_back(Event::Result(result));

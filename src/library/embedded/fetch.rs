@@ -70,7 +70,7 @@ impl Fetcher {
     /// # Errors
     ///
     /// `UrlUnreachable` (rejected address, failed connection, status other than 200), `UrlTimeout`,
-    /// and every violation of the image itself.
+    /// `Overloaded` when the image does not fit into the budget of bytes in flight, and every violation of the image itself.
     pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
         if !allowed(url.as_url(), self.scope) {
             return Err(Error::new(
@@ -92,18 +92,23 @@ impl Fetcher {
             );
             return Err(Error::new(Kind::UrlUnreachable, message));
         }
-        ImageFile::new(read_body(response).await?)
+        ImageFile::new(read_body(response, call).await?)
             .map_err(|violation| Error::invalid(vec![violation]))
     }
 }
 
-/// Reads the body, or just more than the maximum of an image, which rejects it.
-async fn read_body(mut response: reqwest::Response) -> Result<Bytes> {
-    let mut body = BytesMut::new();
+/// Reads the body, or just more than the maximum of an image, which rejects it. What arrives is
+/// charged to the call; the length that the host declares is not, and uses no memory by itself.
+async fn read_body(mut response: reqwest::Response, call: &Call) -> Result<Bytes> {
+    let declared = response.content_length().unwrap_or(0);
+    let declared = usize::try_from(declared).unwrap_or(usize::MAX);
+    // Exact where the host is honest: a buffer that grows has up to twice the size.
+    let mut body = BytesMut::with_capacity(declared.min(MAX_IMAGE_BYTES + 1));
     while body.len() <= MAX_IMAGE_BYTES {
         let Some(chunk) = response.chunk().await.map_err(classify)? else {
             break;
         };
+        call.permit.charge(chunk.len()).await?;
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())

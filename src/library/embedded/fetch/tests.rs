@@ -200,8 +200,13 @@ async fn serve(listener: TcpListener, to: String, requests: Arc<Mutex<Vec<String
 }
 
 async fn rejected(fetcher: &Fetcher, tenant: &str, url: &str) -> Error {
+    let url = ImageUrl::new(url).unwrap();
+    fetcher.fetch(&call(tenant), &url).await.unwrap_err()
+}
+
+fn call(tenant: &str) -> Call {
     let timeout = Duration::from_secs(30);
-    let call = Call {
+    Call {
         tenant: Arc::new(Tenant {
             name: tenant.to_owned(),
             libraries: Vec::new(),
@@ -212,10 +217,9 @@ async fn rejected(fetcher: &Fetcher, tenant: &str, url: &str) -> Error {
         stream_deadline: None,
         timeout,
         bulk: false,
+        permit: Default::default(),
         stats: CallStats::default(),
-    };
-    let url = ImageUrl::new(url).unwrap();
-    fetcher.fetch(&call, &url).await.unwrap_err()
+    }
 }
 
 #[tokio::test]
