@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use self::collectors::{LibraryCollector, LimitsCollector};
 use crate::config;
 use crate::library::Libraries;
+use crate::library::embedded::CpuPool;
 use crate::telemetry::{self, Metrics, OPEN_METRICS, StartError};
 
 pub use self::collectors::MetricSources;
@@ -47,6 +48,7 @@ pub enum Phase {
 struct Admin {
     readiness: Readiness,
     libraries: Libraries,
+    cpu: CpuPool,
     metrics: Metrics,
 }
 
@@ -79,7 +81,7 @@ impl Readiness {
 
 /// Makes the admin service; the sources are read at each request.
 pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) -> Router {
-    let libraries = sources.libraries.clone();
+    let (libraries, cpu) = (sources.libraries.clone(), sources.cpu.clone());
     metrics.register_collector(LibraryCollector(libraries.clone()));
     metrics.register_collector(LimitsCollector(sources));
     Router::new()
@@ -91,6 +93,7 @@ pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) ->
         .with_state(Admin {
             readiness,
             libraries,
+            cpu,
             metrics,
         })
 }
@@ -120,6 +123,7 @@ async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
             Phase::Ready => "ready",
             Phase::Draining => "draining",
         },
+        "cpu": admin.cpu.state(),
         "libraries": libraries,
     }))
 }

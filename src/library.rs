@@ -16,6 +16,7 @@
 //! Backends are not re-exported here: they use this file, so it uses none of them.
 
 pub mod embedded;
+mod fair_queue;
 pub mod instrumented;
 mod outcome;
 pub mod rest;
@@ -34,7 +35,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result};
 
-pub use self::state::{BreakerState, CpuState, CredentialState, State};
+pub use self::state::{BreakerState, ClassState, CpuState, CredentialState, State};
 
 /// One library of images.
 #[async_trait]

@@ -37,6 +37,7 @@ impl Routers {
         components
             .budget
             .resize(limits.max_requests_in_flight, limits.max_bytes_in_flight);
+        components.cpu.resize(limits.max_decoded_bytes);
         let call_limits = call_limits(config, components);
         let tenants = middleware::tenants(&config.tenants);
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;

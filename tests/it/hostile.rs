@@ -1,6 +1,7 @@
 //! Callers that break rules: each is rejected or disconnected, holds nothing for long, and affects
 //! no other caller.
 
+mod expensive_images;
 mod slow;
 
 use std::net::SocketAddr;

@@ -45,7 +45,7 @@ pub use engine::{
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
-pub use prepare::{PreparedImage, PreparedQuery};
+pub use prepare::{PreparedImage, PreparedQuery, prepare_memory};
 pub use store::{
     Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,
 };
