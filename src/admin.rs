@@ -21,6 +21,7 @@ use serde_json::{Map, json};
 use self::collectors::{LibraryCollector, LimitsCollector};
 use crate::config;
 use crate::library::Libraries;
+use crate::library::embedded::CpuPool;
 use crate::telemetry::{self, Metrics, OPEN_METRICS, StartError};
 
 pub use self::collectors::MetricSources;
@@ -48,6 +49,7 @@ pub enum Phase {
 struct Admin {
     readiness: Readiness,
     libraries: Libraries,
+    cpu: CpuPool,
     metrics: Metrics,
 }
 
@@ -80,7 +82,7 @@ impl Readiness {
 
 /// Makes the admin service; the sources are read at each request.
 pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) -> Router {
-    let libraries = sources.libraries.clone();
+    let (libraries, cpu) = (sources.libraries.clone(), sources.cpu.clone());
     metrics.register_collector(LibraryCollector(libraries.clone()));
     metrics.register_collector(LimitsCollector(sources));
     Router::new()
@@ -94,6 +96,7 @@ pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) ->
         .with_state(Admin {
             readiness,
             libraries,
+            cpu,
             metrics,
         })
 }
@@ -123,6 +126,7 @@ async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
             Phase::Ready => "ready",
             Phase::Draining => "draining",
         },
+        "cpu": admin.cpu.state(),
         "libraries": libraries,
     }))
 }

@@ -30,7 +30,7 @@ use self::swap::SwappableRouter;
 use crate::admin::{self, Readiness};
 use crate::config::Config;
 use crate::error::Result;
-use crate::library::embedded::EmbeddedBackend;
+use crate::library::embedded::{CpuPool, EmbeddedBackend};
 use crate::replicas::Redis;
 use crate::server::{self, Tls};
 use crate::telemetry::Metrics;
@@ -64,8 +64,9 @@ impl App {
         let tls = config.listen.tls.as_ref();
         let tls = tls.map(|tls| Tls::read(tls, &metrics)).transpose()?;
         let redis = config.redis.as_ref().map(Redis::connect).transpose()?;
-        let (libraries, embedded) = libraries::open(config, redis.as_ref(), &metrics)?;
-        let components = Components::new(config, libraries, redis.as_ref(), metrics.clone());
+        let cpu = CpuPool::new(config.limits.max_decoded_bytes);
+        let (libraries, embedded) = libraries::open(config, &cpu, redis.as_ref(), &metrics)?;
+        let components = Components::new(config, libraries, cpu, redis.as_ref(), metrics.clone());
         let readiness = Readiness::new(metrics.clone());
         let admin_routes = admin::router(
             readiness.clone(),

@@ -16,6 +16,7 @@
 //! Backends are not re-exported here: they use this file, so it uses none of them.
 
 pub mod embedded;
+mod fair_queue;
 pub mod instrumented;
 mod outcome;
 pub mod rest;
@@ -36,7 +37,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result};
 
-pub use self::state::{BreakerState, CpuState, CredentialState, State};
+pub use self::state::{BreakerState, ClassState, CpuState, CredentialState, State};
 
 /// A backup while it is made, in chunks. It is complete if it ends without an error.
 pub type BackupStream = BoxStream<'static, Result<Bytes>>;

@@ -10,7 +10,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::admission::InFlightBudget;
-use crate::library::{CredentialState, Libraries, State};
+use crate::library::embedded::CpuPool;
+use crate::library::{ClassState, CpuState, CredentialState, Libraries, State};
 use crate::quota::{Rejections, Store};
 use crate::telemetry::names::{self, Metric};
 
@@ -19,6 +20,8 @@ use crate::telemetry::names::{self, Metric};
 pub struct MetricSources {
     /// Libraries; also shown by `/state`.
     pub libraries: Libraries,
+    /// What embedded libraries share; also shown by `/state`.
+    pub cpu: CpuPool,
     /// Requests and bytes in flight.
     pub budget: InFlightBudget,
     /// Where quotas are counted.
@@ -31,22 +34,33 @@ pub struct MetricSources {
 #[derive(Debug)]
 pub(super) struct LibraryCollector(pub(super) Libraries);
 
-/// Reads what limits callers: admission and quotas.
+/// Reads what limits callers: admission, quotas and the CPU pool.
 #[derive(Debug)]
 pub(super) struct LimitsCollector(pub(super) MetricSources);
 
 type OfLibrary = fn(&State) -> Option<f64>;
+type OfClass = fn(ClassState) -> u64;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
-const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
+const OF_LIBRARIES: [(Metric, OfLibrary); 3] = [
     (names::LIBRARY_IMAGES, |state| Some(state.images? as f64)),
     (names::LIBRARY_CAPACITY, |state| {
         Some(state.capacity? as f64)
     }),
     (names::LIBRARY_SIZE, |state| Some(state.size_bytes? as f64)),
-    (names::CPU_RUNNING, |state| Some(state.cpu?.running as f64)),
-    (names::CPU_WAITING, |state| Some(state.cpu?.waiting as f64)),
+];
+
+const OF_CLASSES: [(Metric, OfClass); 2] = [
+    (names::CPU_RUNNING, |class| class.running),
+    (names::CPU_WAITING, |class| class.waiting),
+];
+
+/// Classes of the CPU pool, by the value of their label.
+const CLASSES: [(&str, fn(&CpuState) -> ClassState); 3] = [
+    ("search", |state| state.search),
+    ("single", |state| state.single),
+    ("bulk", |state| state.bulk),
 ];
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
@@ -102,19 +116,29 @@ impl Collector for LimitsCollector {
     #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let MetricSources {
+            cpu,
             budget,
             quotas,
             rejections,
             ..
         } = &self.0;
+        let state = cpu.state();
         for (metric, value) in [
             (names::ADMITTED, budget.requests() as f64),
             (names::ADMITTED_BYTES, budget.bytes() as f64),
             (names::QUOTA_STORE, f64::from(u8::from(quotas.is_up()))),
+            (names::CPU_DECODED_BYTES, state.decoded_bytes as f64),
         ] {
             let gauge =
                 encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
+        }
+        for (metric, read) in OF_CLASSES {
+            let values = CLASSES.into_iter().map(|(name, class)| {
+                let labels = vec![("class", name.to_owned())];
+                (labels, read(class(&state)) as f64)
+            });
+            family(&mut encoder, metric, values)?;
         }
         let Metric { name, help, .. } = names::QUOTA_REJECTIONS;
         // The encoder appends `_total` to every counter.

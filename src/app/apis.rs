@@ -43,6 +43,7 @@ impl Routers {
             limits.max_bytes_in_flight,
             tenant_percent(config),
         );
+        components.cpu.resize(limits.max_decoded_bytes);
         let call_limits = call_limits(config, components);
         let tenants = middleware::tenants(&config.tenants);
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;

@@ -8,6 +8,7 @@ use crate::admin::MetricSources;
 use crate::admission::InFlightBudget;
 use crate::config::Config;
 use crate::library::Libraries;
+use crate::library::embedded::CpuPool;
 use crate::quota::{self, Rejections};
 use crate::replicas::Redis;
 use crate::rest::TokenAttempts;
@@ -17,6 +18,7 @@ use crate::telemetry::Metrics;
 #[derive(Clone, Debug)]
 pub(super) struct Components {
     pub(super) libraries: Libraries,
+    pub(super) cpu: CpuPool,
     pub(super) quotas: Arc<dyn quota::Store>,
     pub(super) rejections: Rejections,
     pub(super) budget: InFlightBudget,
@@ -32,12 +34,14 @@ impl Components {
     pub(super) fn new(
         config: &Config,
         libraries: Libraries,
+        cpu: CpuPool,
         redis: Option<&Redis>,
         metrics: Metrics,
     ) -> Self {
         let limits = &config.limits;
         Components {
             libraries,
+            cpu,
             // No call runs longer than its deadline.
             quotas: quota::open(&config.quota, redis, limits.max_deadline),
             rejections: Rejections::default(),
@@ -52,6 +56,7 @@ impl Components {
     pub(super) fn metric_sources(&self) -> MetricSources {
         MetricSources {
             libraries: self.libraries.clone(),
+            cpu: self.cpu.clone(),
             budget: self.budget.clone(),
             quotas: self.quotas.clone(),
             rejections: self.rejections.clone(),

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use crate::config::{self, Config};
 use crate::error::Result;
-use crate::library::embedded::EmbeddedBackend;
+use crate::library::embedded::{CpuPool, EmbeddedBackend};
 use crate::library::instrumented::InstrumentedLibrary;
 use crate::library::rest::RestBackend;
 use crate::library::{Libraries, Library};
 use crate::replicas::Redis;
 use crate::telemetry::Metrics;
 
-/// Opens every library; the embedded ones are also returned by themselves, to be closed.
+/// Opens every library; the embedded ones share `cpu`, and are also returned by themselves, to be
+/// closed.
 pub(super) fn open(
     config: &Config,
+    cpu: &CpuPool,
     redis: Option<&Redis>,
     metrics: &Metrics,
 ) -> Result<(Libraries, Vec<EmbeddedBackend>)> {
@@ -23,7 +25,7 @@ pub(super) fn open(
     for (name, config) in &config.libraries {
         let library: Arc<dyn Library> = match config {
             config::Library::Embedded(config) => {
-                let library = EmbeddedBackend::open(config)?;
+                let library = EmbeddedBackend::open(config, cpu.clone())?;
                 embedded.push(library.clone());
                 Arc::new(InstrumentedLibrary::new(name.as_str(), library))
             }

@@ -13,6 +13,9 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// Bytes of requests that the process handles at the same time. Default: 256 MiB.
     pub max_bytes_in_flight: usize,
+    /// Memory for the images that embedded libraries decode at the same time, in bytes. Default:
+    /// 1 GiB.
+    pub max_decoded_bytes: u64,
     /// Requests that the process handles at the same time. Default: 1024.
     pub max_requests_in_flight: usize,
     /// Part of both that one tenant may use if there are several, in percent. Default: 50.
@@ -48,6 +51,8 @@ pub struct Limits {
 /// accepts. A message is held in memory as a whole.
 const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
+/// From the image that needs the most memory: 4096 x 4096 pixels, 16 bits, rotated.
+const DECODED_BYTES: RangeInclusive<u64> = 256 * 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
 const TENANT_PERCENT: RangeInclusive<usize> = 1..=100;
 const BODY_RATE: RangeInclusive<u32> = 1..=1024 * 1024;
@@ -61,6 +66,7 @@ const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let max_message_bytes = section.required("max_message_bytes", message_bytes);
     let max_bytes_in_flight = section.required("max_bytes_in_flight", max_bytes_in_flight);
+    let max_decoded_bytes = section.required("max_decoded_bytes", max_decoded_bytes);
     let max_requests_in_flight = section.required("max_requests_in_flight", max_requests_in_flight);
     let max_tenant_percent = section.required("max_tenant_percent", tenant_percent);
     let body_timeout = section.required("body_timeout", stall);
@@ -93,6 +99,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     Some(Limits {
         max_message_bytes: max_message_bytes?,
         max_bytes_in_flight: max_bytes_in_flight?,
+        max_decoded_bytes: max_decoded_bytes?,
         max_requests_in_flight: max_requests_in_flight?,
         max_tenant_percent: max_tenant_percent?,
         body_timeout: body_timeout?,
@@ -116,6 +123,10 @@ fn message_bytes(value: &str) -> Result<usize, String> {
 
 fn max_bytes_in_flight(value: &str) -> Result<usize, String> {
     size_within(value, &BYTES_IN_FLIGHT, "from 1MiB to 1024GiB")
+}
+
+fn max_decoded_bytes(value: &str) -> Result<u64, String> {
+    parse::bytes_within(value, &DECODED_BYTES, "from 256MiB to 1024GiB")
 }
 
 fn size_within(value: &str, range: &RangeInclusive<u64>, allowed: &str) -> Result<usize, String> {

@@ -88,6 +88,11 @@ impl ImageFile {
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
+
+    /// Returns the number of pixels that its header declares.
+    pub fn pixels(&self) -> u64 {
+        (self.width as u64) * (self.height as u64)
+    }
 }
 
 impl fmt::Debug for ImageFile {

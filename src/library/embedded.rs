@@ -6,6 +6,7 @@
 
 mod backup;
 mod cpu;
+mod demand;
 mod fetch;
 
 use std::fmt;
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use same_image as engine;
 use tokio::sync::{Semaphore, oneshot};
 
-use self::cpu::CpuPool;
+use self::cpu::Demand;
 use self::fetch::{AddressScope, Fetcher};
 use crate::call::Call;
 use crate::config;
@@ -28,6 +29,8 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
+
+pub use self::cpu::CpuPool;
 
 /// A library in the engine; clones share it.
 #[derive(Clone)]
@@ -42,13 +45,14 @@ pub struct EmbeddedBackend {
 // === impl EmbeddedBackend ===
 
 impl EmbeddedBackend {
-    /// Opens the library's folder, or creates it; needs seconds for a large one.
+    /// Opens the library's folder, or creates it; needs seconds for a large one. Its calls share
+    /// `cpu` with those of other libraries.
     ///
     /// # Errors
     ///
     /// `Storage` when the folder is in use by another process, was written by another version, or
     /// cannot be used; the message says which.
-    pub fn open(config: &config::Embedded) -> Result<Self> {
+    pub fn open(config: &config::Embedded, cpu: CpuPool) -> Result<Self> {
         let options = engine::Options {
             capacity: config.capacity,
             ..engine::Options::default()
@@ -64,7 +68,7 @@ impl EmbeddedBackend {
         };
         Ok(EmbeddedBackend {
             engine: Arc::new(engine),
-            cpu: CpuPool::new(),
+            cpu,
             fetcher: Fetcher::new(scope)?,
             backup_slot: Arc::new(Semaphore::new(1)),
         })
@@ -79,10 +83,11 @@ impl EmbeddedBackend {
     async fn run<T: Send + 'static>(
         &self,
         call: &Call,
+        demand: Demand,
         job: impl FnOnce(&engine::Engine) -> T + Send + 'static,
     ) -> Result<T> {
         let engine = Arc::clone(&self.engine);
-        self.cpu.run(&call.stats, move || job(&engine)).await
+        self.cpu.run(call, demand, move || job(&engine)).await
     }
 
     async fn image(&self, call: &Call, source: ImageSource) -> Result<ImageFile> {
@@ -99,7 +104,7 @@ impl EmbeddedBackend {
             UpdateTarget::Sign(sign) => named(&sign).ok_or_else(not_found),
             UpdateTarget::Source(source) => {
                 let image = self.image(call, source).await?;
-                self.run(call, move |_| {
+                self.run(call, demand::read(call), move |_| {
                     engine::Target::Content(engine::ContentHash::of(image.bytes()))
                 })
                 .await
@@ -121,7 +126,9 @@ impl Library for EmbeddedBackend {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
         let image = self.image(call, request.source).await?;
         let candidate = self
-            .run(call, move |engine| look_up(engine, &image))
+            .run(call, demand::add(call, &image), move |engine| {
+                look_up(engine, &image)
+            })
             .await??;
         let (sign, existed) = match candidate {
             LookUp::Stored(sign) => (sign, true),
@@ -153,7 +160,7 @@ impl Library for EmbeddedBackend {
             min_score: query.min_score as f32,
         };
         let image = self.image(call, query.source).await?;
-        let response = self.run(call, move |engine| {
+        let response = self.run(call, demand::search(&image), move |engine| {
             let prepared = engine
                 .prepare_query(image.bytes())
                 .map_err(|error| unusable(&error))?;
@@ -210,7 +217,7 @@ impl Library for EmbeddedBackend {
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {
         let stats = self
-            .run(call, |engine| {
+            .run(call, demand::read(call), |engine| {
                 engine.stats().map_err(|error| storage(&error))
             })
             .await??;
@@ -226,7 +233,7 @@ impl Library for EmbeddedBackend {
         let after = cursor(&request.page_token)?;
         let limit = request.page_size as usize;
         let everything = engine::TagFilter::default();
-        let page = self.run(call, move |engine| {
+        let page = self.run(call, demand::read(call), move |engine| {
             engine
                 .list(after, limit, &everything)
                 .map_err(|error| storage(&error))
@@ -246,7 +253,7 @@ impl Library for EmbeddedBackend {
     async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
         let sign = engine::Sign::parse(cont_sign.as_str()).ok_or_else(not_found)?;
         let found = self
-            .run(call, move |engine| {
+            .run(call, demand::read(call), move |engine| {
                 engine.get(sign).map_err(|error| storage(&error))
             })
             .await??;
@@ -270,7 +277,6 @@ impl Library for EmbeddedBackend {
             images: stats.as_ref().map(|stats| stats.images),
             capacity: stats.as_ref().map(|stats| stats.capacity),
             size_bytes: stats.as_ref().map(|stats| stats.disk_bytes),
-            cpu: Some(self.cpu.state()),
             credentials: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The state of a library for operators.
+//! The state of a library, and of what libraries share, for operators.
 //!
 //! A snapshot, made without waiting; `/state` returns all of it and `/metrics` its numbers. It
 //! holds names, counts and times only.
@@ -19,17 +19,27 @@ pub struct State {
     /// Size of its files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// Jobs of its CPU pool.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<CpuState>,
     /// Its credentials at the vendor, in the order of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialState>,
 }
 
-/// Jobs of the CPU pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// State of the CPU pool, which all embedded libraries share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CpuState {
+    /// Searches.
+    pub search: ClassState,
+    /// Other single calls.
+    pub single: ClassState,
+    /// Items of bulk loads.
+    pub bulk: ClassState,
+    /// Memory that is reserved for the images of running jobs.
+    pub decoded_bytes: u64,
+}
+
+/// Jobs of one class of the CPU pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClassState {
     /// Jobs that run on a core.
     pub running: u64,
     /// Jobs that wait for one.

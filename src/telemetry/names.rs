@@ -121,6 +121,7 @@ const fn metric(name: &'static str, help: &'static str, labels: &'static [&'stat
 
 const NONE: &[&str] = &[];
 const LIBRARY: &[&str] = &["library"];
+const CLASS: &[&str] = &["class"];
 const CREDENTIAL: &[&str] = &["library", "credential"];
 
 /// Duration of calls of both APIs; the `_count` of this histogram is their number.
@@ -270,17 +271,23 @@ pub const LIBRARY_SIZE: Metric = metric(
     "Size of an embedded library's files",
     LIBRARY,
 );
-/// Running jobs of a CPU pool.
+/// Running jobs of the CPU pool.
 pub const CPU_RUNNING: Metric = metric(
     "samegate_cpu_pool_running",
-    "Jobs that run in the CPU pool of an embedded library",
-    LIBRARY,
+    "Jobs of embedded libraries that run: searches, other single calls, items of bulk loads",
+    CLASS,
 );
-/// Waiting jobs of a CPU pool.
+/// Waiting jobs of the CPU pool.
 pub const CPU_WAITING: Metric = metric(
     "samegate_cpu_pool_waiting",
-    "Jobs that wait for the CPU pool of an embedded library",
-    LIBRARY,
+    "Jobs of embedded libraries that wait for a core or for memory",
+    CLASS,
+);
+/// Memory of the CPU pool.
+pub const CPU_DECODED_BYTES: Metric = metric(
+    "samegate_cpu_pool_decoded_bytes",
+    "Memory reserved for the images of running jobs, out of limits.max_decoded_bytes",
+    NONE,
 );
 /// Age of an access token.
 pub const TOKEN_AGE: Metric = metric(
@@ -328,7 +335,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 34] = [
+pub const METRICS: [Metric; 35] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -356,6 +363,7 @@ pub const METRICS: [Metric; 34] = [
     LIBRARY_SIZE,
     CPU_RUNNING,
     CPU_WAITING,
+    CPU_DECODED_BYTES,
     TOKEN_AGE,
     TOKEN_REMAINING,
     AVAILABLE_SLOTS,

@@ -2,6 +2,7 @@
 //! no other caller.
 
 mod connections;
+mod expensive_images;
 mod floods;
 mod guesses;
 mod neighbours;

@@ -8,6 +8,7 @@
 mod checks;
 mod error;
 mod limits;
+mod memory;
 mod resize;
 
 use std::io::Cursor;
@@ -22,6 +23,7 @@ use crate::features::GreyView;
 
 pub use error::DecodeError;
 pub use limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+pub(crate) use memory::{DECODED, bytes_per_pixel};
 
 /// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice,
 /// because progressive and interlaced decoders need a second copy.

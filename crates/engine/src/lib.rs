@@ -51,7 +51,7 @@ pub use maintenance::{
     BackupError, BackupInfo, Compaction, Damage, Existing, OfflineLibrary, Progress, RestoreError,
     Verification, restore, verify_backup,
 };
-pub use prepare::{PreparedImage, PreparedQuery};
+pub use prepare::{PreparedImage, PreparedQuery, prepare_memory};
 pub use store::{
     Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,
 };

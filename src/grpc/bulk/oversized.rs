@@ -290,6 +290,7 @@ fn without_image(start: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::{Class, InFlightBudget};
 
     const MAX: usize = 100;
 
@@ -326,7 +327,7 @@ mod tests {
     /// Returns what passes, with frames of `size` bytes, and the dropped positions.
     fn filtered(body: &[u8], size: usize) -> (Vec<u8>, VecDeque<u64>) {
         let items = OversizedItems::default();
-        let mut filter = Filter::new(MAX, items.clone());
+        let mut filter = Filter::new(MAX, items.clone(), CallPermit::default());
         let mut passed = Vec::new();
         for frame in body.chunks(size) {
             filter.push(Bytes::copy_from_slice(frame));
@@ -379,15 +380,20 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_message_is_not_kept() {
-        let mut filter = Filter::new(MAX, OversizedItems::default());
+    fn a_dropped_message_is_not_kept_and_not_charged() {
+        let budget = InFlightBudget::new(1, 1 << 20);
+        let permit = budget.try_acquire(Class::Single, "t", 0).unwrap();
+        let permit = CallPermit::new(permit);
+        let mut filter = Filter::new(MAX, OversizedItems::default(), permit.clone());
         filter.push(options().into());
         filter.ready.clear();
         filter.push(Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff]));
 
         for _ in 0..100 {
+            permit.charge_arrived(1 << 20).unwrap();
             filter.push(vec![7; 1 << 20].into());
         }
+        assert_eq!(budget.bytes(), 0);
 
         let Part::Dropped(_, kept) = &filter.part else {
             panic!("{:?}", filter.part);

@@ -6,11 +6,10 @@
 //! holds for the sum holds for each part. In order: a call is queued, or rejected when it would be
 //! sent too late for its deadline; the queue dispatches it; its permit is marked as sent when the
 //! request is written (`client`). While calls are queued, one task waits for the next slot. The
-//! rules are in `queue`, `fair_queue` and `window`; here are only the lock, the waiting and the
-//! waking. Where replicas share the rate limit, that task reserves a slot in the window of all
+//! rules are in `queue`, `window` and `library::fair_queue`; here are only the lock, the waiting and
+//! the waking. Where replicas share the rate limit, that task reserves a slot in the window of all
 //! replicas (`shared`) before it dispatches a call.
 
-mod fair_queue;
 mod queue;
 mod response_time;
 mod shared;

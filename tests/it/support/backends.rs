@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use samegate::config;
-use samegate::library::embedded::EmbeddedBackend;
+use samegate::library::embedded::{CpuPool, EmbeddedBackend};
 use samegate::library::rest::RestBackend;
 use samegate::telemetry::Metrics;
 
@@ -20,7 +20,7 @@ pub async fn embedded() -> Fixture {
         capacity: 1000,
         allow_private_addresses: false,
     };
-    let library = EmbeddedBackend::open(&config).unwrap();
+    let library = EmbeddedBackend::open(&config, CpuPool::new(1 << 30)).unwrap();
     Fixture {
         library: Arc::new(library),
         _keep: Box::new(folder),

@@ -36,7 +36,7 @@ pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), DecodeEr
     if format != ImageFormat::Jpeg {
         return Ok(());
     }
-    let scan = jpeg_scan_start(bytes).ok_or(DecodeError::Truncated)?;
+    let scan = jpeg_header(bytes).ok_or(DecodeError::Truncated)?.scan;
     // In entropy-coded data a 0xFF byte is always followed by 0x00 or a restart marker (ITU-T T.81
     // section B.1.1.5), so these two bytes are the end of the image; any bytes may follow.
     if !bytes[scan..].windows(2).any(|pair| pair == [0xff, 0xd9]) {
@@ -45,10 +45,31 @@ pub(super) fn complete(bytes: &[u8], format: ImageFormat) -> Result<(), DecodeEr
     Ok(())
 }
 
-/// Skips the marker segments up to the first scan, and with them an EXIF thumbnail, which has an
-/// end marker too.
-fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
+/// Returns whether a JPEG may need more than one scan: it is progressive, or its first scan has not
+/// all components.
+pub(super) fn has_several_scans(bytes: &[u8]) -> bool {
+    jpeg_header(bytes).is_none_or(|header| header.is_progressive || header.is_partial)
+}
+
+/// What the marker segments of a JPEG say, up to its first scan.
+struct JpegHeader {
+    /// Index of the first entropy-coded byte.
+    scan: usize,
+    is_progressive: bool,
+    /// Whether the first scan has not all components.
+    is_partial: bool,
+}
+
+/// Reads the marker segments up to the first scan, and skips with them an EXIF thumbnail, which has
+/// an end marker too.
+fn jpeg_header(bytes: &[u8]) -> Option<JpegHeader> {
     const START_OF_SCAN: u8 = 0xda;
+    const PROGRESSIVE: u8 = 0xc2;
+    // Numbers of components in the frame header (T.81 section B.2.2) and in the scan header (B.2.3),
+    // counted from the marker's length.
+    const FRAME_COMPONENTS: usize = 7;
+    const SCAN_COMPONENTS: usize = 2;
+    let (mut is_progressive, mut components) = (false, 0);
     let mut at = 2;
     loop {
         // Any number of fill bytes may precede a marker (T.81 section B.1.1.2); bytes that are no
@@ -62,10 +83,22 @@ fn jpeg_scan_start(bytes: &[u8]) -> Option<usize> {
         if matches!(marker, 0x01 | 0xd0..=0xd8) {
             continue;
         }
-        let length = u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]);
+        let segment = bytes.get(at..)?;
+        let length = u16::from_be_bytes([*segment.first()?, *segment.get(1)?]);
         at += usize::from(length);
-        if marker == START_OF_SCAN {
-            return (at <= bytes.len()).then_some(at);
+        match marker {
+            0xc0..=PROGRESSIVE => {
+                is_progressive |= marker == PROGRESSIVE;
+                components = *segment.get(FRAME_COMPONENTS)?;
+            }
+            START_OF_SCAN => {
+                return (at <= bytes.len()).then_some(JpegHeader {
+                    scan: at,
+                    is_progressive,
+                    is_partial: *segment.get(SCAN_COMPONENTS)? < components,
+                });
+            }
+            _ => {}
         }
     }
 }

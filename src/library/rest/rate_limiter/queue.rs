@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::fair_queue::FairQueue;
 use super::window::{PERIOD, Window};
+use crate::library::fair_queue::FairQueue;
 
 /// Single calls that may overtake one queued bulk item: bulk keeps a tenth of the rate, so a load
 /// under pressure progresses and does not time out as a whole.
@@ -21,6 +21,8 @@ pub(super) const UNARY_PER_BULK: usize = 9;
 /// Seconds of the credential's whole rate that one tenant may have queued; bounds the queue,
 /// whatever deadlines callers set.
 pub(super) const MAX_QUEUE_SECONDS: usize = 60;
+/// Cost of a call in the fair queue: each uses one slot, whatever it holds.
+const COST: u64 = 1;
 
 /// Priority class of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,8 +158,8 @@ impl<T> Queue<T> {
         let number = self.last_number;
         match waiter.lane {
             Lane::Token => self.tokens.push_back((number, call)),
-            Lane::Unary => self.unary.push(tenant, *weight, number, call),
-            Lane::Bulk => self.bulk.push(tenant, *weight, number, call),
+            Lane::Unary => self.unary.push(tenant, *weight, COST, number, call),
+            Lane::Bulk => self.bulk.push(tenant, *weight, COST, number, call),
         }
         Ok(number)
     }
@@ -166,7 +168,9 @@ impl<T> Queue<T> {
     pub(super) fn cancel(&mut self, waiter: &Waiter, number: u64) {
         match waiter.lane {
             Lane::Token => self.tokens.retain(|(other, _)| *other != number),
-            Lane::Unary => self.unary.remove(&waiter.tenant, number),
+            Lane::Unary => {
+                self.unary.remove(&waiter.tenant, number);
+            }
             Lane::Bulk => {
                 self.bulk.remove(&waiter.tenant, number);
                 if self.bulk.len() == 0 {
@@ -209,10 +213,10 @@ impl<T> Queue<T> {
         let bulk_waits = self.bulk.len() > 0;
         if bulk_waits && (self.overtakes >= UNARY_PER_BULK || self.unary.len() == 0) {
             self.overtakes = 0;
-            return self.bulk.pop();
+            return self.bulk.pop().map(|(_, call)| call);
         }
         self.overtakes = if bulk_waits { self.overtakes + 1 } else { 0 };
-        self.unary.pop()
+        self.unary.pop().map(|(_, call)| call)
     }
 
     /// Returns how many calls are dispatched before one that comes now, if no call comes after it:
@@ -222,7 +226,7 @@ impl<T> Queue<T> {
         let of_other_lanes = match waiter.lane {
             Lane::Token => return self.tokens.len(),
             Lane::Unary => {
-                let unary = self.unary.ahead(tenant, weight);
+                let unary = calls(self.unary.ahead(tenant, weight));
                 unary
                     + self
                         .bulk
@@ -230,11 +234,16 @@ impl<T> Queue<T> {
                         .min((unary + self.overtakes) / UNARY_PER_BULK)
             }
             Lane::Bulk => {
-                let bulk = self.bulk.ahead(tenant, weight);
+                let bulk = calls(self.bulk.ahead(tenant, weight));
                 let unary = UNARY_PER_BULK * (bulk + 1) - self.overtakes;
                 bulk + self.unary.len().min(unary)
             }
         };
         self.tokens.len() + of_other_lanes
     }
+}
+
+/// Returns the number of calls of this cost.
+fn calls(cost: u64) -> usize {
+    usize::try_from(cost / COST).unwrap_or(usize::MAX)
 }

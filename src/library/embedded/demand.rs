@@ -1,0 +1,54 @@
+//! What jobs need of the CPU pool: estimates from the header of their image.
+
+use same_image as engine;
+
+use super::cpu::{Class, Demand};
+use crate::call::Call;
+use crate::domain::ImageFile;
+
+/// Pixels of one unit of cost.
+const PIXELS: u64 = 1024;
+/// Cost of a search beyond that of its pixels: extraction at a fixed size, and the index. Measured:
+/// a search with 0.4 megapixels takes 61 ms (docs/benchmarks.md), of which decoding is a third.
+const SEARCH: u64 = 512;
+/// Cost of an add beyond that of its pixels. Measured: two cores load 55 images of 0.4 megapixels a
+/// second (docs/benchmarks.md), 36 ms each.
+const ADD: u64 = 128;
+/// Cost of a job without pixels, about a millisecond: a hash of 3 MB, or reads of records.
+const READ: u64 = 16;
+
+/// Returns the demand of a search.
+pub(super) fn search(image: &ImageFile) -> Demand {
+    of_image(Class::Search, SEARCH, image)
+}
+
+/// Returns the demand of an add; that of a stored image is less, which shows only when it runs.
+pub(super) fn add(call: &Call, image: &ImageFile) -> Demand {
+    of_image(class(call), ADD, image)
+}
+
+/// Returns the demand of a job that decodes no image.
+pub(super) fn read(call: &Call) -> Demand {
+    Demand {
+        class: class(call),
+        cost: READ,
+        bytes: 0,
+    }
+}
+
+fn of_image(class: Class, fixed: u64, image: &ImageFile) -> Demand {
+    let pixels = image.pixels();
+    Demand {
+        class,
+        cost: pixels / PIXELS + fixed,
+        bytes: engine::prepare_memory(image.bytes(), pixels),
+    }
+}
+
+fn class(call: &Call) -> Class {
+    if call.bulk {
+        Class::Bulk
+    } else {
+        Class::Single
+    }
+}
