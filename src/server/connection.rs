@@ -130,8 +130,8 @@ async fn drive(
             }
             let response = service.clone().oneshot(request);
             async move {
-                let response = response.await?;
-                Ok(stream.until_end(response.map(SentBody::new)))
+                let response = response.await;
+                response.map(|response| stream.until_end(response.map(SentBody::new)))
             }
         })
     };

@@ -35,6 +35,7 @@ fn call(name: &str, seconds: u64) -> Call {
         stream_deadline: None,
         timeout,
         bulk: false,
+        permit: Default::default(),
         stats: CallStats::default(),
     }
 }
