@@ -20,7 +20,7 @@ pub struct Limits {
     pub max_requests_in_flight: usize,
     /// Part of both that one tenant may use if there are several, in percent. Default: 50.
     pub max_tenant_percent: usize,
-    /// How long the body of a request may stall or be slower than the minimum rate. Default: 20 s.
+    /// How long the body of a request may stall or be slower than the minimum rate. Default: 1 min.
     pub body_timeout: Duration,
     /// Minimum rate of a body after that. Default: 500.
     pub min_body_bytes_per_second: u32,

@@ -2,7 +2,9 @@
 //!
 //! A body has a credit of time: bytes add to it, waiting uses it up. The credit is capped, so a
 //! body that stalls ends its call after the timeout however fast it began. Apache's
-//! `mod_reqtimeout` has the same rule without the cap, nginx has the cap without the rate.
+//! `mod_reqtimeout` has the same rule, with 500 bytes per second, but without the cap; nginx has
+//! the cap, a `client_body_timeout` of 1 min, but no rate. The timeout is long because the bodies on
+//! one connection of HTTP/2 wait for one another.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -26,9 +26,11 @@ fn large() -> Bytes {
 async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
     let (vendor, gate) = (Vendor::start().await, Gate::closed());
     vendor.always(Operation::Search, Fault::Head(gate.clone()));
-    // On a busy machine, the uploads need longer than the default deadline.
-    let limits =
-        format!("[limits]\nmax_bytes_in_flight = \"{BUDGET_MIB}MiB\"\ndefault_deadline = \"5m\"\n");
+    // On a busy machine, the uploads need longer than by default.
+    let limits = format!(
+        "[limits]\nmax_bytes_in_flight = \"{BUDGET_MIB}MiB\"\n\
+         default_deadline = \"5m\"\nbody_timeout = \"5m\"\n"
+    );
     let process = Process::start(&format!("{}{limits}", vendor_library(&vendor))).await;
     let process = process.ready().await;
     let clients = [process.client().await, process.client().await];
