@@ -35,6 +35,10 @@ impl DataFolder {
     /// Opens the library; `if_running` says what to do instead while a gateway has it open.
     pub(super) fn open(&self, if_running: &str) -> Result<OfflineLibrary, Failure> {
         OfflineLibrary::open(&self.data).map_err(|error| {
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "the messages of the other errors say what to do"
+            )]
             let advice = match &error {
                 OpenError::InUse { .. } => Some(if_running),
                 OpenError::NotFound { .. } => Some("give the gateway's `data_dir` with --data"),
@@ -50,6 +54,10 @@ impl DataFolder {
 
 /// Makes the failure of a restore.
 pub(super) fn restore_failure(error: &RestoreError) -> Failure {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the messages of the other errors say what to do"
+    )]
     let advice = match error {
         RestoreError::Exists { .. } => Some("--replace replaces it"),
         RestoreError::InUse { .. } => Some("stop the gateway first"),

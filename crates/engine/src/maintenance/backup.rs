@@ -272,12 +272,13 @@ impl<R: Read> BackupReader<R> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], BackupError> {
         let mut bytes = [0; N];
-        self.input
-            .read_exact(&mut bytes)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => self.cut_off(),
-                _ => BackupError::Io(error),
-            })?;
+        if let Err(error) = self.input.read_exact(&mut bytes) {
+            return Err(if error.kind() == io::ErrorKind::UnexpectedEof {
+                self.cut_off()
+            } else {
+                BackupError::Io(error)
+            });
+        }
         self.read(&bytes);
         Ok(bytes)
     }
