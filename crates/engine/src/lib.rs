@@ -47,7 +47,8 @@ pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
 pub use prepare::{PreparedImage, PreparedQuery};
 pub use store::{
-    Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,
+    Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StorageHealth, StoreError, Target,
+    WriteError,
 };
 pub use tags::{MAX_TAGS, TagFilter, TagLogic};
 
