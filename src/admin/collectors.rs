@@ -39,12 +39,18 @@ type OfLibrary = fn(&State) -> Option<f64>;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
-const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
+const OF_LIBRARIES: [(Metric, OfLibrary); 7] = [
     (names::LIBRARY_IMAGES, |state| Some(state.images? as f64)),
     (names::LIBRARY_CAPACITY, |state| {
         Some(state.capacity? as f64)
     }),
     (names::LIBRARY_SIZE, |state| Some(state.size_bytes? as f64)),
+    (names::LIBRARY_FREE_DISK, |state| {
+        Some(state.free_disk_bytes? as f64)
+    }),
+    (names::STORAGE_FAILING, |state| {
+        Some(f64::from(u8::from(state.is_storage_failing?)))
+    }),
     (names::CPU_RUNNING, |state| Some(state.cpu?.running as f64)),
     (names::CPU_WAITING, |state| Some(state.cpu?.waiting as f64)),
 ];
@@ -82,6 +88,11 @@ impl Collector for LibraryCollector {
             });
             family(&mut encoder, metric, values)?;
         }
+        let failures = states.iter().filter_map(|(name, state)| {
+            let labels = vec![("library", (*name).to_owned())];
+            Some((labels, state.storage_failures?))
+        });
+        counters(&mut encoder, names::STORAGE_FAILURES, failures)?;
         for (metric, read) in OF_CREDENTIALS {
             let values = states.iter().flat_map(|(name, state)| {
                 state.credentials.iter().filter_map(move |credential| {
@@ -116,16 +127,28 @@ impl Collector for LimitsCollector {
                 encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
             ConstGauge::new(value).encode(gauge)?;
         }
-        let Metric { name, help, .. } = names::QUOTA_REJECTIONS;
-        // The encoder appends `_total` to every counter.
-        let name = name.strip_suffix("_total").unwrap_or(name);
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (tenant, count) in rejections.by_tenant() {
-            let labels = [("tenant", &*tenant)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
+        let rejections = rejections.by_tenant().into_iter();
+        let rejections = rejections.map(|(tenant, count)| {
+            let labels = vec![("tenant", tenant.to_string())];
+            (labels, count)
+        });
+        counters(&mut encoder, names::QUOTA_REJECTIONS, rejections)
     }
+}
+
+/// Encodes the counters of one metric.
+fn counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    Metric { name, help, .. }: Metric,
+    values: impl Iterator<Item = (Vec<(&'static str, String)>, u64)>,
+) -> fmt::Result {
+    // The encoder appends `_total` to every counter.
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in values {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 /// Encodes the gauges of one metric.

@@ -112,6 +112,10 @@ impl Library for InstrumentedLibrary {
         self.inner.warm_up().await
     }
 
+    fn is_storage_failing(&self) -> bool {
+        self.inner.is_storage_failing()
+    }
+
     fn state(&self) -> State {
         self.inner.state()
     }

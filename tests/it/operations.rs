@@ -9,6 +9,7 @@ mod grpc_web;
 mod memory;
 mod reload;
 mod secrets;
+mod storage;
 mod tls;
 mod traces;
 mod web_origins;

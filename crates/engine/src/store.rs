@@ -76,12 +76,9 @@ use error::caught;
 use health::HealthRecorder;
 use marker::{MARKER_NAME, Marker, create_private};
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
-use totals::{FORMAT_KEY, Totals};
+use totals::{FORMAT, FORMAT_KEY, Totals};
 
 const FILE_NAME: &str = "library.redb";
-
-/// The format that this version reads and writes.
-const FORMAT: u64 = 2;
 
 /// Why a library could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

@@ -8,12 +8,11 @@ use redb::{Database, ReadableTable};
 
 use crate::identity::ImageId;
 
-use super::FORMAT;
 use super::checksum::checksum;
 use super::error::StoreError;
 use super::record::{StoredRecord, checksum_of, from_format_1};
 use super::tables::{FEATURES, META, RECORDS, THUMBNAILS};
-use super::totals::{FORMAT_KEY, Totals};
+use super::totals::{FORMAT, FORMAT_KEY, Totals};
 
 /// Converts the file; it has format 2 when this returns without an error.
 pub(super) fn migrate(database: &mut Database) -> Result<(), StoreError> {

@@ -11,7 +11,9 @@ use crate::identity::LibraryId;
 use super::checksum::{Digest, checksum};
 use super::error::StoreError;
 
-/// The row of the format of the library.
+/// The format of a library that this version reads and writes.
+pub(super) const FORMAT: u64 = 2;
+/// The row of the format.
 pub(super) const FORMAT_KEY: &str = "format";
 
 const LIBRARY: &str = "library";
