@@ -2,14 +2,15 @@
 //!
 //! `/livez` is 200 as long as the process can respond at all. `/readyz` is 200 between the end of
 //! the start and the begin of the graceful shutdown, so that load balancers stop sending calls
-//! before connections are closed. Neither depends on a vendor: a restart repairs no outage there.
+//! before connections are closed, and while no storage of a library fails persistently. Neither
+//! depends on a vendor: a restart repairs no outage there.
 //! There is no authentication: the port is for internal use, and by default for this machine.
 
 mod backup;
 mod collectors;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -30,6 +31,7 @@ pub use self::collectors::MetricSources;
 #[derive(Clone, Debug)]
 pub struct Readiness {
     phase: Arc<AtomicU8>,
+    is_storage_failing: Arc<AtomicBool>,
     metrics: Metrics,
 }
 
@@ -60,6 +62,7 @@ impl Readiness {
     pub fn new(metrics: Metrics) -> Self {
         Readiness {
             phase: Arc::new(AtomicU8::new(Phase::Starting as u8)),
+            is_storage_failing: Arc::default(),
             metrics,
         }
     }
@@ -67,7 +70,17 @@ impl Readiness {
     /// Enters a later phase; an earlier one changes nothing.
     pub fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::Release);
-        self.metrics.ready(self.phase() == Phase::Ready);
+        self.metrics.ready(self.is_ready());
+    }
+
+    /// Sets whether the storage of a library fails for longer than a moment.
+    pub fn set_storage_failing(&self, is_failing: bool) {
+        self.is_storage_failing.store(is_failing, Ordering::Release);
+        self.metrics.ready(self.is_ready());
+    }
+
+    fn is_ready(&self) -> bool {
+        self.phase() == Phase::Ready && !self.is_storage_failing.load(Ordering::Acquire)
     }
 
     /// Returns the current phase.
@@ -104,7 +117,8 @@ pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) ->
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     match admin.readiness.phase() {
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        Phase::Ready => (StatusCode::OK, "ok\n"),
+        Phase::Ready if admin.readiness.is_ready() => (StatusCode::OK, "ok\n"),
+        Phase::Ready => (StatusCode::SERVICE_UNAVAILABLE, "storage failing\n"),
         Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
     }
 }

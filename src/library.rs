@@ -91,6 +91,11 @@ pub trait Library: Send + Sync + fmt::Debug {
         Err(unsupported("back up its images"))
     }
 
+    /// Returns whether its own storage fails persistently; [`Library::warm_up`] tries it again.
+    fn is_storage_failing(&self) -> bool {
+        false
+    }
+
     /// Returns the state for operators, without waiting.
     fn state(&self) -> State {
         State::default()

@@ -43,12 +43,18 @@ type OfClass = fn(ClassState) -> u64;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
-const OF_LIBRARIES: [(Metric, OfLibrary); 3] = [
+const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
     (names::LIBRARY_IMAGES, |state| Some(state.images? as f64)),
     (names::LIBRARY_CAPACITY, |state| {
         Some(state.capacity? as f64)
     }),
     (names::LIBRARY_SIZE, |state| Some(state.size_bytes? as f64)),
+    (names::LIBRARY_FREE_DISK, |state| {
+        Some(state.free_disk_bytes? as f64)
+    }),
+    (names::STORAGE_FAILING, |state| {
+        Some(f64::from(u8::from(state.is_storage_failing?)))
+    }),
 ];
 
 const OF_CLASSES: [(Metric, OfClass); 2] = [
@@ -96,6 +102,11 @@ impl Collector for LibraryCollector {
             });
             family(&mut encoder, metric, values)?;
         }
+        let failures = states.iter().filter_map(|(name, state)| {
+            let labels = vec![("library", (*name).to_owned())];
+            Some((labels, state.storage_failures?))
+        });
+        counters(&mut encoder, names::STORAGE_FAILURES, failures)?;
         for (metric, read) in OF_CREDENTIALS {
             let values = states.iter().flat_map(|(name, state)| {
                 state.credentials.iter().filter_map(move |credential| {
@@ -140,16 +151,28 @@ impl Collector for LimitsCollector {
             });
             family(&mut encoder, metric, values)?;
         }
-        let Metric { name, help, .. } = names::QUOTA_REJECTIONS;
-        // The encoder appends `_total` to every counter.
-        let name = name.strip_suffix("_total").unwrap_or(name);
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (tenant, count) in rejections.by_tenant() {
-            let labels = [("tenant", &*tenant)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
+        let rejections = rejections.by_tenant().into_iter();
+        let rejections = rejections.map(|(tenant, count)| {
+            let labels = vec![("tenant", tenant.to_string())];
+            (labels, count)
+        });
+        counters(&mut encoder, names::QUOTA_REJECTIONS, rejections)
     }
+}
+
+/// Encodes the counters of one metric.
+fn counters(
+    encoder: &mut DescriptorEncoder<'_>,
+    Metric { name, help, .. }: Metric,
+    values: impl Iterator<Item = (Vec<(&'static str, String)>, u64)>,
+) -> fmt::Result {
+    // The encoder appends `_total` to every counter.
+    let name = name.strip_suffix("_total").unwrap_or(name);
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (labels, value) in values {
+        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 /// Encodes the gauges of one metric.

@@ -28,6 +28,8 @@ pub struct Embedded {
     pub data_dir: PathBuf,
     /// Maximum number of images. Default: 500,000.
     pub capacity: u64,
+    /// Free space of the disk in bytes below which adds are rejected. Default: 256 MiB.
+    pub min_free_disk: u64,
     /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
     /// false.
     pub allow_private_addresses: bool,
@@ -85,6 +87,9 @@ pub enum Service {
 /// The vendor's host, the same for all its image search services.
 const VENDOR: &str = "https://aip.baidubce.com";
 const CAPACITY: u64 = 500_000;
+/// Enough for thousands of deletes, and for what a writer at full speed adds within a second, the
+/// interval of the measurement: 40 MB.
+const MIN_FREE_DISK: u64 = 256 << 20;
 /// Maximum number of pairs of keys of one library.
 const MAX_CREDENTIALS: usize = 16;
 /// The vendor's standard limit (its price page): 10 requests per second for each interface.
@@ -102,12 +107,14 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Library> {
 fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let data_dir = section.required("data_dir", parse::non_empty);
     let capacity = section.optional("capacity", CAPACITY, capacity);
+    let min_free_disk = section.optional("min_free_disk", MIN_FREE_DISK, parse::bytes);
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
     section.finish();
     Some(Embedded {
         data_dir: PathBuf::from(data_dir?),
         capacity: capacity?,
+        min_free_disk: min_free_disk?,
         allow_private_addresses: allow_private_addresses?,
     })
 }

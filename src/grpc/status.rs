@@ -111,6 +111,7 @@ fn quota_subject(kind: Kind) -> Option<&'static str> {
         Kind::DailyQuotaExceeded | Kind::QuotaDay => Some("requests_per_day"),
         Kind::TotalQuotaExceeded => Some("requests"),
         Kind::LibraryFull => Some("library_capacity"),
+        Kind::DiskFull => Some("library_disk"),
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ mod fetch;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use same_image as engine;
@@ -31,6 +31,9 @@ use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
 
 pub use self::cpu::CpuPool;
+
+/// When a caller should retry an add to a full disk.
+const DISK_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A library in the engine; clones share it.
 #[derive(Clone)]
@@ -55,6 +58,7 @@ impl EmbeddedBackend {
     pub fn open(config: &config::Embedded, cpu: CpuPool) -> Result<Self> {
         let options = engine::Options {
             capacity: config.capacity,
+            min_free_disk: config.min_free_disk,
             ..engine::Options::default()
         };
         let engine = engine::Engine::open(&config.data_dir, options).map_err(|error| {
@@ -270,13 +274,29 @@ impl Library for EmbeddedBackend {
         Ok(backup::start(Arc::clone(&self.engine), slot))
     }
 
+    /// Writes to the disk, if storage errors persist: returns once it accepts writes again.
+    async fn warm_up(&self) -> Result<()> {
+        if !self.is_storage_failing() {
+            return Ok(());
+        }
+        write(|done| self.engine.probe(done)).await
+    }
+
+    fn is_storage_failing(&self) -> bool {
+        self.engine.health().is_failing
+    }
+
     fn state(&self) -> State {
+        let health = self.engine.health();
         let stats = self.engine.stats().ok();
         State {
             backend: "embedded",
             images: stats.as_ref().map(|stats| stats.images),
             capacity: stats.as_ref().map(|stats| stats.capacity),
             size_bytes: stats.as_ref().map(|stats| stats.disk_bytes),
+            free_disk_bytes: self.engine.free_disk_bytes(),
+            storage_failures: Some(health.failures),
+            is_storage_failing: Some(health.is_failing),
             credentials: Vec::new(),
         }
     }
@@ -331,6 +351,13 @@ fn rejected(error: &engine::WriteError) -> Error {
             let message = format!("the library holds {capacity} images, its capacity");
             Error::new(Kind::LibraryFull, message)
         }
+        engine::WriteError::DiskReserve { reserve } => disk_full(format!(
+            "less than {reserve} bytes of the library's disk are free: images can be deleted and \
+             updated, not added"
+        )),
+        engine::WriteError::Storage(engine::StoreError::DiskFull) => {
+            disk_full("the disk of the library is full".to_owned())
+        }
         engine::WriteError::NotFound => not_found(),
         engine::WriteError::Closed => shut_down(),
         other => storage(other),
@@ -339,6 +366,11 @@ fn rejected(error: &engine::WriteError) -> Error {
 
 fn storage(error: &(dyn std::error::Error + 'static)) -> Error {
     Error::new(Kind::Storage, chain(error))
+}
+
+/// Makes the error for a full disk; space returns when the operator acts, not within a second.
+fn disk_full(message: String) -> Error {
+    Error::new(Kind::DiskFull, message).with_retry_after(DISK_RETRY_INTERVAL)
 }
 
 fn shut_down() -> Error {

@@ -122,6 +122,10 @@ impl Library for InstrumentedLibrary {
             .in_scope(|| self.inner.backup())
     }
 
+    fn is_storage_failing(&self) -> bool {
+        self.inner.is_storage_failing()
+    }
+
     fn state(&self) -> State {
         self.inner.state()
     }

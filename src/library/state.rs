@@ -19,6 +19,15 @@ pub struct State {
     /// Size of its files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
+    /// Free space of the disk of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_disk_bytes: Option<u64>,
+    /// Reads and writes of its file that failed since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_failures: Option<u64>,
+    /// Whether failures of its file persist, so that the gateway is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_storage_failing: Option<bool>,
     /// Its credentials at the vendor, in the order of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialState>,

@@ -271,6 +271,25 @@ pub const LIBRARY_SIZE: Metric = metric(
     "Size of an embedded library's files",
     LIBRARY,
 );
+/// Free space of a library's disk.
+pub const LIBRARY_FREE_DISK: Metric = metric(
+    "samegate_library_free_disk_bytes",
+    "Free space of the disk of an embedded library",
+    LIBRARY,
+);
+/// Failed operations of a library's file.
+pub const STORAGE_FAILURES: Metric = metric(
+    "samegate_library_storage_failures_total",
+    "Reads and writes of an embedded library's file that failed",
+    LIBRARY,
+);
+/// Whether a library's file works.
+pub const STORAGE_FAILING: Metric = metric(
+    "samegate_library_storage_failing",
+    "Whether failures of an embedded library's file persist, so that the gateway is not ready: \
+     1 or 0",
+    LIBRARY,
+);
 /// Running jobs of the CPU pool.
 pub const CPU_RUNNING: Metric = metric(
     "samegate_cpu_pool_running",
@@ -335,7 +354,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 35] = [
+pub const METRICS: [Metric; 38] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -361,6 +380,9 @@ pub const METRICS: [Metric; 35] = [
     LIBRARY_IMAGES,
     LIBRARY_CAPACITY,
     LIBRARY_SIZE,
+    LIBRARY_FREE_DISK,
+    STORAGE_FAILURES,
+    STORAGE_FAILING,
     CPU_RUNNING,
     CPU_WAITING,
     CPU_DECODED_BYTES,

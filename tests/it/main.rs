@@ -13,6 +13,7 @@ mod cli;
 mod contract;
 mod docs;
 mod grpc_api;
+mod history;
 mod hostile;
 mod kills;
 mod operations;

@@ -10,6 +10,7 @@ mod memory;
 mod reload;
 mod rest_keys;
 mod secrets;
+mod storage;
 mod tls;
 mod traces;
 mod web_origins;

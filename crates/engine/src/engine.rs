@@ -5,13 +5,16 @@
 //! [`Engine::search`]. Compaction of the index runs in the background (`merger`). This module does
 //! not depend on networks, tenants or configuration files.
 
+mod disk_space;
 mod merger;
+#[cfg(test)]
+mod power_cuts;
 mod search;
 mod writer;
 
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,10 +26,12 @@ use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::search_state::SearchState;
 use crate::store::{
-    Added, NewRecord, OpenError, RecordUpdate, Store, StoreError, StoredRecord, Target, WriteError,
+    Added, NewRecord, OpenError, RecordUpdate, StorageHealth, Store, StoreError, StoredRecord,
+    Target, WriteError,
 };
 use crate::tags::TagFilter;
 
+use disk_space::{DiskSpace, free_bytes};
 use merger::Merger;
 use writer::Writer;
 
@@ -42,6 +47,9 @@ pub struct Options {
     /// feature uses 24 to 32 bytes of memory. The same number of deleted images triggers a full
     /// merge. Small numbers cause many small files. Default 8192: about 80 MB.
     pub segment_images: u64,
+    /// Free space of the disk in bytes below which adds are rejected; deletes and updates need some
+    /// of it. Default 0: none.
+    pub min_free_disk: u64,
 }
 
 /// One open library.
@@ -79,6 +87,7 @@ pub struct Engine {
     state: Arc<SearchState>,
     writer: Writer,
     merger: Mutex<Option<Merger>>,
+    dir: PathBuf,
     capacity: u64,
 }
 
@@ -150,39 +159,49 @@ pub struct Stats {
 impl Engine {
     /// Opens the library in a directory; creates an empty one if there is none.
     ///
-    /// Cost: reads a record of 150 bytes per image and every segment file of the index once (about
-    /// one second per gigabyte), and indexes the newest images from the library file. Segments that
+    /// Cost: reads a record of 170 bytes per image and every segment file of the index once (about
+    /// one second per gigabyte), looks up every sign and hash, and indexes the newest images from the library file. Segments that
     /// are missing, damaged or of another version are rebuilt from it and logged: about one second
-    /// of one core for 10,000 images.
+    /// of one core for 10,000 images. A library of an earlier format is converted: reads the whole
+    /// file, about 20 kB per image.
     ///
     /// # Errors
     ///
     /// [`OpenError::InUse`] when another process has the library open, [`OpenError::Format`] when
     /// another version of the engine wrote it, [`OpenError::Lost`] when the directory belonged to a
     /// library whose file is missing or empty, [`OpenError::OtherLibrary`] when the file is that of
-    /// another library, [`OpenError::Storage`] when the disk or the file fails.
+    /// another library, [`OpenError::Storage`] when the disk fails or the file is damaged: an image
+    /// cannot be read or found.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        let Options {
-            capacity,
-            cache_bytes,
-            segment_images,
-        } = options;
+        Self::with_store(Store::open(dir, options.cache_bytes)?, dir, options)
+    }
+
+    /// Opens a library whose file is open; tests pass one on a failing disk.
+    fn with_store(store: Store, dir: &Path, options: Options) -> Result<Self, OpenError> {
         let storage = |source| OpenError::Storage {
             dir: dir.to_owned(),
             source,
         };
-        let store = Arc::new(Store::open(dir, cache_bytes)?);
-        let state = Arc::new(SearchState::load(&store, dir, segment_images).map_err(storage)?);
+        let store = Arc::new(store);
+        let state = SearchState::load(&store, dir, options.segment_images).map_err(storage)?;
+        let state = Arc::new(state);
         let (merger, wake) =
             Merger::start(Arc::clone(&state)).map_err(|error| storage(error.into()))?;
-        let writer = Writer::start(Arc::clone(&store), Arc::clone(&state), wake, capacity)
-            .map_err(storage)?;
+        let writer = Writer::start(
+            Arc::clone(&store),
+            Arc::clone(&state),
+            wake,
+            options.capacity,
+            DiskSpace::new(dir, options.min_free_disk),
+        )
+        .map_err(storage)?;
         Ok(Self {
             store,
             state,
             writer,
             merger: Mutex::new(Some(merger)),
-            capacity,
+            dir: dir.to_owned(),
+            capacity: options.capacity,
         })
     }
 
@@ -218,10 +237,8 @@ impl Engine {
     pub fn find_exact(&self, bytes: &[u8]) -> Result<Option<Sign>, StoreError> {
         let content = ContentHash::of(bytes);
         self.store.read(|snapshot| {
-            let Some(id) = snapshot.by_content(&content)? else {
-                return Ok(None);
-            };
-            Ok(snapshot.record(id)?.map(|record| record.sign))
+            let found = snapshot.by_content(&content)?;
+            Ok(found.map(|(_, record)| record.sign))
         })
     }
 
@@ -232,7 +249,7 @@ impl Engine {
     /// is true. Never blocks. The queue uses about 20 kB per image and has no limit, so callers
     /// must bound the adds that they have in flight. `done` is called exactly once, usually on the
     /// writer thread: it must be quick and must not panic. Its error is [`WriteError::Full`],
-    /// [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
+    /// [`WriteError::DiskReserve`], [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
     /// [`WriteError::Closed`].
     pub fn add(
         &self,
@@ -301,16 +318,12 @@ impl Engine {
     /// [`StoreError`] when the library cannot be read.
     pub fn get(&self, sign: Sign) -> Result<Option<StoredImage>, StoreError> {
         self.store.read(|snapshot| {
-            let Some(id) = snapshot.by_sign(sign)? else {
+            let Some((id, record)) = snapshot.by_sign(sign)? else {
                 return Ok(None);
             };
-            let Some(record) = snapshot.record(id)? else {
-                return Ok(None);
-            };
-            let thumbnail = snapshot.thumbnail(id)?.unwrap_or_default();
             Ok(Some(StoredImage {
+                thumbnail: snapshot.thumbnail(id, &record)?,
                 record: record.into(),
-                thumbnail,
             }))
         })
     }
@@ -385,6 +398,29 @@ impl Engine {
         backup_of(&self.store, out, progress)
     }
 
+    /// Returns whether the library file works. Needs no disk operation.
+    pub fn health(&self) -> StorageHealth {
+        self.store.health()
+    }
+
+    /// Queues a commit without changes, which shows whether the disk accepts writes again after
+    /// [`StorageHealth::is_failing`]; the rules of [`Engine::add`] apply to `done`.
+    pub fn probe(&self, done: impl FnOnce(Result<(), WriteError>) + Send + 'static) {
+        self.writer.queue(
+            |batch| {
+                batch.force_commit();
+                Ok(())
+            },
+            done,
+        );
+    }
+
+    /// Returns the free space of the library's disk in bytes; `None` where the system does not
+    /// tell.
+    pub fn free_disk_bytes(&self) -> Option<u64> {
+        free_bytes(&self.dir)
+    }
+
     /// Does the queued writes and closes the library.
     ///
     /// Blocks until they are durable. Later calls return `Closed` errors; a second close does
@@ -425,6 +461,7 @@ impl Default for Options {
             capacity: 500_000,
             cache_bytes: 256 << 20,
             segment_images: 8192,
+            min_free_disk: 0,
         }
     }
 }

@@ -53,7 +53,8 @@ pub use maintenance::{
 };
 pub use prepare::{PreparedImage, PreparedQuery, prepare_memory};
 pub use store::{
-    Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StoreError, Target, WriteError,
+    Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StorageHealth, StoreError, Target,
+    WriteError,
 };
 pub use tags::{MAX_TAGS, TagFilter, TagLogic};
 

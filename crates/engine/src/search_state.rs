@@ -47,7 +47,10 @@ impl SearchState {
     /// of the images that are in no usable segment.
     pub(crate) fn load(store: &Store, dir: &Path, segment_images: u64) -> Result<Self, StoreError> {
         store.read(|snapshot| {
-            let catalog = load_catalog(snapshot)?;
+            let mut catalog = Catalog::default();
+            snapshot.check_each_record(|id, record| {
+                catalog.apply(ImageChange::Added(record.summary(id)));
+            })?;
             let segments = Segments::open(dir.join(INDEX_FOLDER), snapshot.library_id()?)?;
             let known = |id| catalog.tags(id).is_some();
             let loaded = segments.load(snapshot.next_id()?, known)?;
@@ -90,7 +93,10 @@ impl SearchState {
     pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
         let known = self.catalog().last();
         store.read(|snapshot| {
-            let catalog = load_catalog(snapshot)?;
+            let mut catalog = Catalog::default();
+            snapshot.for_each_record(|id, record| {
+                catalog.apply(ImageChange::Added(record.summary(id)));
+            })?;
             for id in catalog.page(known, usize::MAX, &TagFilter::default()) {
                 let features = snapshot.features(id, |bytes| decode(id, bytes))?;
                 if let Some(features) = features.flatten() {
@@ -193,13 +199,6 @@ impl SearchState {
     }
 }
 
-/// Reads every record into a new catalog: about 150 bytes of disk per image.
-fn load_catalog(snapshot: &Snapshot) -> Result<Catalog, StoreError> {
-    let mut catalog = Catalog::default();
-    snapshot.for_each_summary(|summary| catalog.apply(ImageChange::Added(summary)))?;
-    Ok(catalog)
-}
-
 /// Decodes stored features; returns `None` for those of another version or codebook, which can only
 /// be replaced by extracting them from the image file again.
 fn decode(id: ImageId, bytes: &[u8]) -> Result<Option<Features>, StoreError> {
@@ -207,7 +206,7 @@ fn decode(id: ImageId, bytes: &[u8]) -> Result<Option<Features>, StoreError> {
         Ok(features) => Ok(Some(features)),
         Err(FeaturesError::Version(_) | FeaturesError::Codebook(_)) => Ok(None),
         Err(FeaturesError::Damaged) => Err(StoreError::damaged(format!(
-            "the features of image {id} cannot be read"
+            "image {id} has features that cannot be decoded"
         ))),
     }
 }

@@ -6,33 +6,48 @@
 //! a failed write does not make the next one fail. redb panics on some damaged pages; such a panic
 //! is an error of the call too, and the file is reopened. This module does not depend on searching.
 //!
-//! Tables of format 1, file `library.redb`:
+//! Tables of format 2, file `library.redb`:
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | `"format"` | 1 |
+//! | `meta` | `"format"` | 2 |
 //! | `meta` | `"library"` | a random number, the identity of this library; also in its segment files |
 //! | `meta` | `"next_id"` | number of the next image; a number is never reused |
+//! | `meta` | `"images"` | number of records |
+//! | `meta` | `"digest"` | sum of the checksums of all records |
+//! | `meta` | `"checksum"` | checksum over the four above |
 //! | `hashes` | BLAKE3 of the file, 32 bytes | number (u32) |
 //! | `signs` | sign (u64) | number (u32) |
 //! | `records` | number (u32) | record, see `store::record` |
 //! | `features` | number (u32) | local features, see `features::encoding`; opaque here |
 //! | `thumbnails` | number (u32) | JPEG |
 //!
-//! Features and thumbnails have tables of their own, so that a listing reads 150 bytes per image
-//! instead of 20 kB, and an open 7 kB. The file `library.id` has the identity too
-//! (`store::marker`): a lost library file is an error, not an empty library.
+//! Features and thumbnails have tables of their own, so that a listing reads 170 bytes per image
+//! instead of 20 kB, and an open 7 kB. Every value is checked when it is read (`store::snapshot`):
+//! a record has a checksum of itself, its features and its thumbnail; what a sign or a hash leads
+//! to must be its record; the totals in `meta` show missing records. Every key is looked up at open
+//! (`store::integrity`). Format 1 has no checksums; it is converted at open (`store::migration`).
+//!
+//! The file `library.id` has the identity too (`store::marker`): a lost library file is an error,
+//! not an empty library.
 
 mod batch;
 mod changes;
+mod checksum;
 mod error;
 #[cfg(test)]
 pub(crate) mod failing_disk;
+mod health;
+mod integrity;
 mod marker;
+mod migration;
+#[cfg(test)]
+pub(crate) mod power_cut;
 mod record;
 mod requests;
 mod snapshot;
 mod tables;
+mod totals;
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -49,20 +64,22 @@ use crate::identity::LibraryId;
 pub(crate) use batch::{Batch, now_ms};
 pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
+pub use health::StorageHealth;
 pub(crate) use marker::{INDEX_FOLDER, MARKER_NAME};
 pub(crate) use record::StoredRecord;
+#[cfg(fuzzing)]
+pub(crate) use record::decode_fields;
 pub use requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
 pub(crate) use snapshot::Snapshot;
 
 use error::caught;
+use health::HealthRecorder;
 use marker::{Marker, create_private};
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
+use totals::{FORMAT, FORMAT_KEY, Totals};
 
 /// Name of the library file in its directory.
 pub(crate) const FILE_NAME: &str = "library.redb";
-
-/// The only format that this version reads and writes.
-const FORMAT: u64 = 1;
 
 /// Why a library could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +154,7 @@ pub(crate) struct Store {
     path: PathBuf,
     opener: Opener,
     state: RwLock<FileState>,
+    health: HealthRecorder,
 }
 
 struct FileState {
@@ -224,13 +242,14 @@ impl Store {
             dir: dir.clone(),
             source,
         };
-        let database = match caught(|| Ok(opener())).map_err(storage)? {
+        let mut database = match caught(|| Ok(opener())).map_err(storage)? {
             Ok(database) => database,
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse { dir }),
             Err(error) => return Err(storage(error.into())),
         };
         match caught(|| format_of(&database)).map_err(storage)? {
             Some(FORMAT) => {}
+            Some(1) => caught(|| migration::migrate(&mut database)).map_err(storage)?,
             Some(found) => return Err(OpenError::Format { dir, found }),
             None => {
                 reject_lost(&dir)?;
@@ -245,6 +264,7 @@ impl Store {
             path,
             opener,
             state,
+            health: HealthRecorder::default(),
         })
     }
 
@@ -262,6 +282,7 @@ impl Store {
             let result = read(&snapshot);
             snapshot.close().and(result)
         });
+        self.health.record(&result);
         self.recover_from(&result, opening);
         result
     }
@@ -277,11 +298,28 @@ impl Store {
     ) -> Result<Changes, StoreError> {
         let state = self.opened()?;
         let opening = state.opening;
+        let (mut is_begun, mut is_written) = (false, false);
+        let write = |batch: &mut Batch<'_>| {
+            is_begun = true;
+            write(batch)?;
+            is_written = batch.has_changes();
+            Ok(())
+        };
         let result =
             database(&state).and_then(|database| caught(|| commit(database, capacity, write)));
         drop(state);
 
+        self.health.record(&result);
+        if is_written {
+            self.health.record_commit(&result);
+        }
         self.recover_from(&result, opening);
+        // redb writes no more after a commit that found damage. A damaged row that a write only
+        // reads needs no reopen, which ends the reads of other callers.
+        if matches!(result, Err(StoreError::Damaged { .. })) && (is_written || !is_begun) {
+            // If this fails, the handle remains lost, and the next call returns its own error.
+            let _ = self.reopen(opening);
+        }
         result
     }
 
@@ -314,8 +352,14 @@ impl Store {
         };
         drop(state);
 
+        self.health.record(&result);
         self.recover_from(&result, opening);
         result
+    }
+
+    /// Returns whether the file works.
+    pub(crate) fn health(&self) -> StorageHealth {
+        self.health.health()
     }
 
     /// Returns the size of the library file in bytes.
@@ -358,7 +402,9 @@ impl Store {
         }
         // The old handle holds the lock of the file, so it is dropped first.
         release(&mut state.database, Handle::Lost);
-        state.database = Handle::Open(caught(|| Ok((self.opener)()?))?);
+        let opened = caught(|| Ok((self.opener)()?));
+        self.health.record_reopen(opened.is_ok());
+        state.database = Handle::Open(opened?);
         state.opening += 1;
         Ok(())
     }
@@ -399,11 +445,12 @@ fn commit(
     transaction.set_quick_repair(true);
     let mut batch = Batch::open(&transaction, capacity)?;
     write(&mut batch)?;
-    let changes = batch.finish();
-    if changes.images.is_empty() {
-        transaction.abort()?;
-    } else {
+    let has_changes = batch.has_changes();
+    let changes = batch.finish()?;
+    if has_changes {
         transaction.commit()?;
+    } else {
+        transaction.abort()?;
     }
     Ok(changes)
 }
@@ -424,7 +471,7 @@ fn format_of(database: &Database) -> Result<Option<u64>, StoreError> {
     if read.list_tables()?.next().is_none() {
         return Ok(None);
     }
-    let format = read.open_table(META)?.get("format")?;
+    let format = read.open_table(META)?.get(FORMAT_KEY)?;
     format
         .map(|format| Some(format.value()))
         .ok_or_else(|| StoreError::damaged("the library's format is missing"))
@@ -433,8 +480,8 @@ fn format_of(database: &Database) -> Result<Option<u64>, StoreError> {
 fn create_tables(database: &Database) -> Result<(), StoreError> {
     let write = database.begin_write()?;
     let mut meta = write.open_table(META)?;
-    meta.insert("format", FORMAT)?;
-    meta.insert("library", random())?;
+    meta.insert(FORMAT_KEY, FORMAT)?;
+    Totals::empty(LibraryId::from_raw(random())).write(&mut meta)?;
     drop(meta);
     write.open_table(HASHES)?;
     write.open_table(SIGNS)?;

@@ -22,9 +22,10 @@ pub(super) enum FailureClass {
 }
 
 /// Kinds of errors that the next image would get too.
-const FATAL: [Kind; 12] = [
+const FATAL: [Kind; 13] = [
     Kind::LibraryNotFound,
     Kind::LibraryFull,
+    Kind::DiskFull,
     Kind::OperationUnsupported,
     Kind::CredentialsMissing,
     Kind::CredentialsInvalid,

@@ -18,6 +18,7 @@ pub async fn embedded() -> Fixture {
     let config = config::Embedded {
         data_dir: folder.path().to_owned(),
         capacity: 1000,
+        min_free_disk: 0,
         allow_private_addresses: false,
     };
     let library = EmbeddedBackend::open(&config, CpuPool::new(1 << 30)).unwrap();

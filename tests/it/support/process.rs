@@ -130,6 +130,18 @@ impl Process {
         assert!(kill.await.unwrap().success());
     }
 
+    /// Makes all writes to files fail, or lets them succeed again.
+    pub async fn reject_writes(&self, rejected: bool) {
+        let id = self.running.child.id().unwrap().to_string();
+        let limit = if rejected {
+            "--fsize=0:"
+        } else {
+            "--fsize=unlimited:"
+        };
+        let set = Command::new("prlimit").args(["--pid", &id, limit]).status();
+        assert!(set.await.unwrap().success());
+    }
+
     /// Shuts it down gracefully and waits for its end.
     pub async fn end(mut self) -> Ended {
         self.signal("TERM").await;
@@ -202,11 +214,12 @@ impl Process {
 impl Running {
     async fn start(folder: &Path, launch: &Launch<'_>) -> (Self, [SocketAddr; 3]) {
         let free = "127.0.0.1:0";
+        // Without the signal, a write beyond the limit of a file's size is an error.
         let limit = launch
             .ulimit
             .map_or_else(String::new, |limit| format!("ulimit {limit} && "));
         let mut child = Command::new("/bin/sh")
-            .args(["-c", &format!("{limit}exec \"$0\" \"$@\"")])
+            .args(["-c", &format!("trap '' XFSZ; {limit}exec \"$0\" \"$@\"")])
             .arg(env!("CARGO_BIN_EXE_samegate"))
             .args(["serve", "--config", "samegate.toml"])
             .args(["--grpc", free, "--rest", free, "--admin", free])

@@ -115,7 +115,7 @@ pub(super) fn run(
     image: &PreparedQuery,
     query: &Query,
 ) -> Result<Response, StoreError> {
-    let exact = snapshot.by_content(&image.content)?;
+    let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
     let mut ranking = find_all(state, exact, image, query);
     ranking.retain(|found| found.score >= query.min_score);
     ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));

@@ -4,8 +4,9 @@
 //! the search state → report the result to each caller. While a commit waits for the disk, the next
 //! group collects, so the callers of a group share the cost of one sync. When a commit fails, every
 //! write of its group gets the error; the search state is then synchronized with the store, and the
-//! thread continues.
+//! thread continues. A write that reads damaged data fails alone: its group is repeated one by one.
 
+use std::slice;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use crate::search_state::SearchState;
 use crate::store::{Batch, Store, StoreError, WriteError};
 
+use super::disk_space::DiskSpace;
 use super::merger::Wake;
 
 /// Maximum number of writes in one transaction: bounds its memory (20 kB per write) and the latency
@@ -53,11 +55,21 @@ impl Writer {
         state: Arc<SearchState>,
         wake: Wake,
         capacity: u64,
+        disk: DiskSpace,
     ) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("same-image-writer".to_owned())
-            .spawn(move || run(&receiver, &store, &state, &wake, capacity))?;
+            .spawn(move || {
+                let committer = Committer {
+                    store,
+                    state,
+                    capacity,
+                    disk,
+                    in_sync: true,
+                };
+                run(&receiver, &wake, committer);
+            })?;
         Ok(Self {
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -101,32 +113,82 @@ impl Writer {
 }
 
 /// Runs one group after the other until the queue is closed and empty.
-fn run(
-    queue: &Receiver<Box<dyn Job>>,
-    store: &Store,
-    state: &SearchState,
-    wake: &Wake,
-    capacity: u64,
-) {
-    let mut in_sync = true;
+fn run(queue: &Receiver<Box<dyn Job>>, wake: &Wake, mut committer: Committer) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(MAX_GROUP - 1));
 
-        in_sync = in_sync || state.reload(store).is_ok();
-        let changes = store.write(capacity, |batch| {
-            group.iter_mut().try_for_each(|job| job.apply(batch))
-        });
-        let commit = changes.and_then(|changes| state.apply(&changes));
-        if commit.is_err() {
-            // A commit whose last sync failed may be on the disk nevertheless.
-            in_sync = state.reload(store).is_ok();
-        }
-        for job in group {
-            job.complete(commit.clone());
+        match committer.commit(&mut group) {
+            // One of the writes read damaged data; the others are done without it.
+            Err(GroupError::Write(error)) if error.is_damage() && group.len() > 1 => {
+                for mut job in group {
+                    let commit = committer.commit(slice::from_mut(&mut job));
+                    job.complete(commit.map_err(StoreError::from));
+                }
+            }
+            commit => {
+                let commit = commit.map_err(StoreError::from);
+                for job in group {
+                    job.complete(commit.clone());
+                }
+            }
         }
         // The channel is full when the merger is awake; it then checks again by itself.
         let _ = wake.try_send(());
+    }
+}
+
+/// Commits groups of writes and keeps the search state in sync with the store.
+struct Committer {
+    store: Arc<Store>,
+    state: Arc<SearchState>,
+    capacity: u64,
+    disk: DiskSpace,
+    in_sync: bool,
+}
+
+/// Why a group was not committed.
+enum GroupError {
+    /// One of its writes failed; nothing was committed.
+    Write(StoreError),
+    /// The transaction failed.
+    Commit(StoreError),
+}
+
+// === impl Committer ===
+
+impl Committer {
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), GroupError> {
+        self.in_sync = self.in_sync || self.state.reload(&self.store).is_ok();
+        let mut is_written = false;
+        let violated_reserve = self.disk.violated_reserve();
+        let changes = self.store.write(self.capacity, |batch| {
+            if let Some(reserve) = violated_reserve {
+                batch.reject_adds(reserve);
+            }
+            group.iter_mut().try_for_each(|job| job.apply(batch))?;
+            is_written = true;
+            Ok(())
+        });
+        let commit = changes.and_then(|changes| self.state.apply(&changes));
+        commit.map_err(|error| {
+            if !is_written {
+                return GroupError::Write(error);
+            }
+            // A commit whose last sync failed may be on the disk nevertheless.
+            self.in_sync = self.state.reload(&self.store).is_ok();
+            GroupError::Commit(error)
+        })
+    }
+}
+
+// === impl GroupError ===
+
+impl From<GroupError> for StoreError {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::Write(error) | GroupError::Commit(error) => error,
+        }
     }
 }
 

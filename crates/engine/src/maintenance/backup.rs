@@ -26,6 +26,7 @@ use crate::identity::{ImageId, LibraryId};
 use crate::store::{Snapshot, Store, StoreError, StoredRecord, now_ms};
 
 use super::Progress;
+use super::integrity::no_record;
 
 const MAGIC: &[u8; 6] = b"SAMEGB";
 /// The only format that this version reads and writes.
@@ -107,7 +108,9 @@ fn write_backup(
     out: &mut dyn Write,
     progress: Progress<'_>,
 ) -> Result<BackupInfo, BackupError> {
-    let ids = snapshot.image_ids()?;
+    let mut ids = Vec::new();
+    // An error if there are fewer than there must be.
+    snapshot.for_each_record(|id, _| ids.push(id))?;
     let mut info = BackupInfo {
         library: snapshot.library_id()?,
         images: ids.len() as u64,
@@ -139,14 +142,12 @@ fn write_image(
     id: ImageId,
     out: &mut ChecksummedWriter<'_>,
 ) -> Result<(), BackupError> {
-    let missing = |part| StoreError::damaged(format!("image {id} has no {part}"));
-    let record = snapshot.record(id)?.ok_or_else(|| missing("record"))?;
+    let record = snapshot.record(id)?.ok_or_else(|| no_record(id))?;
     let features = snapshot.features(id, |features| Ok(features.to_vec()))?;
-    let thumbnail = snapshot.thumbnail(id)?;
     let parts = [
-        record.encode(),
+        record.encode(id),
         features.unwrap_or_default(),
-        thumbnail.ok_or_else(|| missing("thumbnail"))?,
+        snapshot.thumbnail(id, &record)?,
     ];
     out.write(&id.to_le_bytes())?;
     for part in &parts {
@@ -242,11 +243,17 @@ impl<R: Read> BackupReader<R> {
         let [record, features, thumbnail] = lengths.map(u32::from_le_bytes);
         let entry = Entry {
             id,
-            record: StoredRecord::decode(&self.bytes(record)?)
-                .map_err(|error| damaged(format!("image {id}: {error}")))?,
+            record: StoredRecord::decode(id, &self.bytes(record)?)
+                .ok_or_else(|| damaged(format!("the record of image {id}")))?,
             features: self.bytes(features)?,
             thumbnail: self.bytes(thumbnail)?,
         };
+        if !entry
+            .record
+            .has_values(id, &entry.features, &entry.thumbnail)
+        {
+            return Err(damaged(format!("the features or thumbnail of image {id}")));
+        }
         // Features of another version are kept: that version can read them.
         if let Err(FeaturesError::Damaged) = Features::decode(&entry.features)
             && !entry.features.is_empty()

@@ -55,6 +55,10 @@ pub(super) fn verify(
     let mut images = Images::default();
     let checked = store.read(|snapshot| {
         images.check(snapshot, &mut found, progress)?;
+        if found.damages.is_empty() && images.without_keys.is_empty() {
+            // Whether all images are there, and all rows can be found.
+            snapshot.check_each_record(|_, _| {})?;
+        }
         snapshot.library_id()
     });
     let library = match checked {
@@ -120,7 +124,7 @@ impl Images {
         let record = record.ok_or_else(|| unnamed(no_record(id)))?;
         let named =
             |error: StoreError| Damage::of(format!("image {id} (sign {})", record.sign), &error);
-        check_values(snapshot, id).map_err(named)?;
+        check_values(snapshot, id, &record).map_err(named)?;
         if !has_keys(snapshot, id, &record).map_err(named)? {
             self.without_keys.push(id);
         }
@@ -128,21 +132,30 @@ impl Images {
     }
 }
 
-fn check_values(snapshot: &Snapshot, id: ImageId) -> Result<(), StoreError> {
+fn check_values(snapshot: &Snapshot, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
     snapshot.features(id, |features| match Features::decode(features) {
         // Features of another version are whole, but only that version reads them.
         Ok(_) | Err(FeaturesError::Version(_) | FeaturesError::Codebook(_)) => Ok(()),
         Err(FeaturesError::Damaged) => Err(StoreError::damaged("its features cannot be read")),
     })?;
-    if snapshot.thumbnail(id)?.is_none() {
-        return Err(StoreError::damaged("it has no thumbnail"));
-    }
-    Ok(())
+    snapshot.thumbnail(id, record).map(drop)
 }
 
 fn has_keys(snapshot: &Snapshot, id: ImageId, record: &StoredRecord) -> Result<bool, StoreError> {
-    Ok(snapshot.by_sign(record.sign)? == Some(id)
-        && snapshot.by_content(&record.content)? == Some(id))
+    Ok(leads_to(id, snapshot.by_sign(record.sign))?
+        && leads_to(id, snapshot.by_content(&record.content))?)
+}
+
+fn leads_to(
+    id: ImageId,
+    found: Result<Option<(ImageId, StoredRecord)>, StoreError>,
+) -> Result<bool, StoreError> {
+    match found {
+        Ok(found) => Ok(found.is_some_and(|(found, _)| found == id)),
+        // A damaged key can be rebuilt.
+        Err(StoreError::Damaged { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks every segment file. A repair deletes the unusable ones: the next open of the library

@@ -99,13 +99,8 @@ impl OfflineLibrary {
     ///
     /// [`StoreError`] when the library cannot be read.
     pub fn for_each_record(&self, mut each: impl FnMut(Record)) -> Result<(), StoreError> {
-        self.store.read(|snapshot| {
-            for id in snapshot.image_ids()? {
-                let record = snapshot.record(id)?;
-                each(record.ok_or_else(|| integrity::no_record(id))?.into());
-            }
-            Ok(())
-        })
+        self.store
+            .read(|snapshot| snapshot.for_each_record(|_, record| each(record.clone().into())))
     }
 
     /// Changes briefs and tags in one transaction; returns the result of each change.

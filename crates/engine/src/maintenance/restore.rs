@@ -147,7 +147,7 @@ fn build(
             break;
         }
         store.write(u64::MAX, |batch| {
-            batch.set_next_id(backup.next_id)?;
+            batch.set_next_id(backup.next_id);
             group.iter().try_for_each(|entry| {
                 batch.restore(entry.id, &entry.record, &entry.features, &entry.thumbnail)
             })

@@ -5,17 +5,19 @@
 
 use std::time::SystemTime;
 
-use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::identity::{ContentHash, ImageId, Sign};
 use crate::prepare::PreparedImage;
 use crate::tags::Tags;
 
-use super::changes::{Changes, ImageChange, ImageSummary};
+use super::changes::{Changes, ImageChange};
+use super::checksum::checksum;
 use super::error::{StoreError, WriteError};
-use super::record::StoredRecord;
+use super::record::{StoredRecord, checksum_of};
 use super::requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
 use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
+use super::totals::Totals;
 
 /// The tables of one write transaction.
 pub(crate) struct Batch<'txn> {
@@ -25,7 +27,13 @@ pub(crate) struct Batch<'txn> {
     records: Table<'txn, u32, &'static [u8]>,
     features: Table<'txn, u32, &'static [u8]>,
     thumbnails: Table<'txn, u32, &'static [u8]>,
+    /// Written back at the end of the batch.
+    totals: Totals,
     capacity: u64,
+    /// The reserve of the disk that is violated, so that images cannot be added.
+    violated_reserve: Option<u64>,
+    /// Whether to commit although nothing changes.
+    is_forced: bool,
     changes: Changes,
 }
 
@@ -36,21 +44,42 @@ impl<'txn> Batch<'txn> {
         transaction: &'txn WriteTransaction,
         capacity: u64,
     ) -> Result<Self, StoreError> {
+        let meta = transaction.open_table(META)?;
         Ok(Self {
-            meta: transaction.open_table(META)?,
+            totals: Totals::read(&meta)?,
+            meta,
             hashes: transaction.open_table(HASHES)?,
             signs: transaction.open_table(SIGNS)?,
             records: transaction.open_table(RECORDS)?,
             features: transaction.open_table(FEATURES)?,
             thumbnails: transaction.open_table(THUMBNAILS)?,
             capacity,
+            violated_reserve: None,
+            is_forced: false,
             changes: Changes::default(),
         })
     }
 
+    /// Rejects new images from here on: less than this reserve of the disk is free.
+    pub(crate) fn reject_adds(&mut self, violated_reserve: u64) {
+        self.violated_reserve = Some(violated_reserve);
+    }
+
+    /// Makes the transaction write to the disk even if nothing changes.
+    pub(crate) fn force_commit(&mut self) {
+        self.is_forced = true;
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        self.is_forced || !self.changes.images.is_empty()
+    }
+
     /// Closes the tables and returns what changed.
-    pub(super) fn finish(self) -> Changes {
-        self.changes
+    pub(super) fn finish(mut self) -> Result<Changes, StoreError> {
+        if self.has_changes() {
+            self.totals.write(&mut self.meta)?;
+        }
+        Ok(self.changes)
     }
 
     pub(crate) fn add(
@@ -60,17 +89,19 @@ impl<'txn> Batch<'txn> {
     ) -> Result<Added, WriteError> {
         let tags = checked_tags(&new.tags)?;
         check_brief(&new.brief)?;
-        if let Some(id) = self.find(&Target::Content(image.content))? {
-            let sign = self.record(id)?.sign;
+        if let Some((_, record)) = self.find(&Target::Content(image.content))? {
             return Ok(Added {
-                sign,
+                sign: record.sign,
                 existed: true,
             });
         }
-        if self.records.len().map_err(StoreError::from)? >= self.capacity {
+        if self.totals.images >= self.capacity {
             return Err(WriteError::Full {
                 capacity: self.capacity,
             });
+        }
+        if let Some(reserve) = self.violated_reserve {
+            return Err(WriteError::DiskReserve { reserve });
         }
 
         let id = self.next_id()?;
@@ -84,6 +115,8 @@ impl<'txn> Batch<'txn> {
             pdq: image.pdq,
             pdq_quality: image.pdq_quality,
             tags,
+            features_checksum: checksum(id, &image.features),
+            thumbnail_checksum: checksum(id, &image.thumbnail),
             brief: new.brief.clone(),
         };
         self.insert(id, &record, image)?;
@@ -100,9 +133,8 @@ impl<'txn> Batch<'txn> {
     ) -> Result<Sign, WriteError> {
         update.check()?;
         let tags = update.tags.as_deref().map(checked_tags).transpose()?;
-        let id = self.find(target)?.ok_or(WriteError::NotFound)?;
+        let (id, mut record) = self.find(target)?.ok_or(WriteError::NotFound)?;
 
-        let mut record = self.record(id)?;
         if let Some(tags) = tags {
             record.tags = tags;
         }
@@ -118,10 +150,9 @@ impl<'txn> Batch<'txn> {
 
     /// Deletes one image; returns its sign, or `None` when there is no such image.
     pub(crate) fn delete(&mut self, target: &Target) -> Result<Option<Sign>, WriteError> {
-        let Some(id) = self.find(target)? else {
+        let Some((id, record)) = self.find(target)? else {
             return Ok(None);
         };
-        let record = self.record(id)?;
         self.remove(id, &record)?;
         Ok(Some(record.sign))
     }
@@ -138,9 +169,8 @@ impl<'txn> Batch<'txn> {
     }
 
     /// Sets the number of the next image.
-    pub(crate) fn set_next_id(&mut self, next: u64) -> Result<(), StoreError> {
-        self.meta.insert("next_id", next)?;
-        Ok(())
+    pub(crate) fn set_next_id(&mut self, next: u64) {
+        self.totals.next_id = next;
     }
 
     /// Writes the sign and the hash of images again, as their records have them.
@@ -154,12 +184,33 @@ impl<'txn> Batch<'txn> {
         Ok(())
     }
 
-    fn find(&self, target: &Target) -> Result<Option<ImageId>, StoreError> {
+    /// Finds an image and checks that the three rows that identify it agree: a write to one of two
+    /// images that a damaged row mixes up would damage the other too.
+    fn find(&self, target: &Target) -> Result<Option<(ImageId, StoredRecord)>, StoreError> {
         let id = match target {
             Target::Sign(sign) => self.signs.get(sign.as_raw())?,
             Target::Content(content) => self.hashes.get(content.as_raw())?,
         };
-        Ok(id.map(|id| id.value()))
+        let Some(id) = id.map(|id| id.value()) else {
+            return Ok(None);
+        };
+        let record = self.record(id)?;
+        let by_sign = self.signs.get(record.sign.as_raw())?.map(|id| id.value());
+        let by_content = self
+            .hashes
+            .get(record.content.as_raw())?
+            .map(|id| id.value());
+        let is_meant = match target {
+            Target::Sign(sign) => *sign == record.sign,
+            Target::Content(content) => *content == record.content,
+        };
+        if is_meant && by_sign == Some(id) && by_content == Some(id) {
+            return Ok(Some((id, record)));
+        }
+        Err(StoreError::damaged(format!(
+            "{target:?} leads to image {id} with {:?} and {:?}",
+            record.sign, record.content
+        )))
     }
 
     fn record(&self, id: ImageId) -> Result<StoredRecord, StoreError> {
@@ -167,22 +218,28 @@ impl<'txn> Batch<'txn> {
             .records
             .get(id)?
             .ok_or_else(|| StoreError::damaged(format!("image {id} has no record")))?;
-        StoredRecord::decode(bytes.value())
+        StoredRecord::decode(id, bytes.value())
+            .ok_or_else(|| StoreError::damaged(format!("the record of image {id}: wrong checksum")))
     }
 
     /// Allocates the next image number. Numbers are not reused, because a running search may still
     /// hold the number of a deleted image.
     fn next_id(&mut self) -> Result<ImageId, StoreError> {
-        let next = self.meta.get("next_id")?.map_or(0, |next| next.value());
-        let id = ImageId::try_from(next).map_err(|_| StoreError::OutOfNumbers)?;
-        self.meta.insert("next_id", next + 1)?;
+        let id = ImageId::try_from(self.totals.next_id).map_err(|_| StoreError::OutOfNumbers)?;
+        self.totals.next_id += 1;
         Ok(id)
     }
 
     /// Returns the sign of the content, or the next one that no other file has.
     fn free_sign(&self, content: &ContentHash) -> Result<Sign, StoreError> {
         let mut sign = content.first_sign();
-        while self.signs.get(sign.as_raw())?.is_some() {
+        while let Some(owner) = self.signs.get(sign.as_raw())? {
+            if self.record(owner.value())?.content == *content {
+                return Err(StoreError::damaged(format!(
+                    "the hash of image {}, sign {sign}, is missing",
+                    owner.value()
+                )));
+            }
             sign = sign.next();
         }
         Ok(sign)
@@ -210,23 +267,24 @@ impl<'txn> Batch<'txn> {
     ) -> Result<(), StoreError> {
         self.write_keys(id, record)?;
         self.write_record(id, record)?;
+        self.totals.images += 1;
         if !features.is_empty() {
             self.features.insert(id, features)?;
         }
         self.thumbnails.insert(id, thumbnail)?;
-        self.changes.images.push(ImageChange::Added(ImageSummary {
-            id,
-            pdq: record.pdq,
-            pdq_quality: record.pdq_quality,
-            tags: record.tags,
-        }));
+        self.changes
+            .images
+            .push(ImageChange::Added(record.summary(id)));
         Ok(())
     }
 
     fn remove(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
         self.hashes.remove(record.content.as_raw())?;
         self.signs.remove(record.sign.as_raw())?;
-        self.records.remove(id)?;
+        if let Some(record) = self.records.remove(id)? {
+            self.totals.images -= 1;
+            self.totals.digest.subtract(checksum_of(record.value()));
+        }
         self.features.remove(id)?;
         self.thumbnails.remove(id)?;
         self.changes.images.push(ImageChange::Deleted(id));
@@ -240,7 +298,12 @@ impl<'txn> Batch<'txn> {
     }
 
     fn write_record(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
-        self.records.insert(id, record.encode().as_slice())?;
+        let encoded = record.encode(id);
+        let replaced = self.records.insert(id, encoded.as_slice())?;
+        if let Some(replaced) = replaced {
+            self.totals.digest.subtract(checksum_of(replaced.value()));
+        }
+        self.totals.digest.add(checksum_of(&encoded));
         Ok(())
     }
 }

@@ -49,6 +49,24 @@ impl StoreError {
             reason: reason.into(),
         }
     }
+
+    /// Names what was damaged, in front of the reason; other errors stay as they are.
+    pub(crate) fn within(self, what: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Damaged { reason } => Self::Damaged {
+                reason: format!("{}: {reason}", what()),
+            },
+            Self::Panicked { reason } => Self::Panicked {
+                reason: format!("{}: {reason}", what()),
+            },
+            other @ (Self::DiskFull | Self::Io { .. } | Self::OutOfNumbers | Self::Closed) => other,
+        }
+    }
+
+    /// Returns whether the file contains data that was not written like this.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Panicked { .. })
+    }
 }
 
 /// Runs calls of redb, which panics on damaged pages; a panic becomes an error.
@@ -75,6 +93,11 @@ impl From<redb::Error> for StoreError {
         match error {
             redb::Error::Io(error) => Self::from(error),
             redb::Error::Corrupted(reason) => Self::Damaged { reason },
+            // `Store::open` has made all tables.
+            redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. } => Self::damaged(error.to_string()),
             other => Self::Io {
                 reason: other.to_string(),
             },
@@ -124,6 +147,12 @@ pub enum WriteError {
     Full {
         /// Maximum number of images in the library.
         capacity: u64,
+    },
+    /// Less than the reserve of the disk is free; deletes and updates are still done.
+    #[error("less than {reserve} bytes of the disk are free")]
+    DiskReserve {
+        /// [`crate::Options::min_free_disk`].
+        reserve: u64,
     },
     /// The target matches no stored image.
     #[error("no such image")]

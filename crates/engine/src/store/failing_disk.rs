@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{Builder, StorageBackend};
@@ -17,11 +17,13 @@ pub(crate) struct Disk {
     state: Arc<DiskState>,
 }
 
-/// Number of changing operations that still succeed, and the maximum length of the file in bytes.
+/// Number of changing operations that still succeed, the maximum length of the file in bytes, and
+/// whether failures are those of a broken disk instead of a full one.
 #[derive(Debug)]
 struct DiskState {
     remaining: AtomicU64,
     max_length: AtomicU64,
+    is_broken: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,7 @@ impl Disk {
         let state = DiskState {
             remaining: AtomicU64::new(u64::MAX),
             max_length: AtomicU64::new(u64::MAX),
+            is_broken: AtomicBool::new(false),
         };
         Self {
             dir: tempfile::tempdir().unwrap(),
@@ -69,6 +72,13 @@ impl Disk {
         self.state.remaining.store(operations, Ordering::SeqCst);
     }
 
+    /// Makes all changing operations fail after this many, and reads after that, with an error of
+    /// the disk.
+    pub(crate) fn break_after(&self, operations: u64) {
+        self.state.is_broken.store(true, Ordering::SeqCst);
+        self.fail_after(operations);
+    }
+
     /// Fills the disk: the file cannot grow, but its bytes can be rewritten.
     pub(crate) fn fill(&self) {
         let length = std::fs::metadata(self.dir.path().join(FILE_NAME))
@@ -80,6 +90,7 @@ impl Disk {
     pub(crate) fn heal(&self) {
         self.state.remaining.store(u64::MAX, Ordering::SeqCst);
         self.state.max_length.store(u64::MAX, Ordering::SeqCst);
+        self.state.is_broken.store(false, Ordering::SeqCst);
     }
 }
 
@@ -93,9 +104,13 @@ impl FailingFile {
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |remaining| {
                     remaining.checked_sub(1)
                 });
-        spent
-            .map(drop)
-            .map_err(|_| io::ErrorKind::StorageFull.into())
+        spent.map(drop).map_err(|_| {
+            if self.state.is_broken.load(Ordering::SeqCst) {
+                io::Error::other("the disk is broken")
+            } else {
+                io::ErrorKind::StorageFull.into()
+            }
+        })
     }
 
     fn allow_length(&self, length: u64) -> io::Result<()> {

@@ -1,29 +1,38 @@
 //! A record of the table `records` and its encoding.
 //!
-//! Numbers are little-endian. Format 1:
+//! Numbers are little-endian. Format 2:
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | format of this record, 1 |
-//! | 1 | 8 | sign |
-//! | 9 | 32 | BLAKE3 of the file |
-//! | 41 | 8 | size of the file in bytes |
-//! | 49 | 4 | width of the upright image in pixels |
-//! | 53 | 4 | height of the upright image in pixels |
-//! | 57 | 8 | time of adding, milliseconds since 1970-01-01 UTC |
-//! | 65 | 32 | PDQ hash, lowest bit first |
-//! | 97 | 1 | PDQ quality, 0–100 |
-//! | 98 | 4 | two tags of 2 bytes, 0 = none |
-//! | 102 | rest | brief, UTF-8 |
+//! | 0 | 1 | format of this record, 2 |
+//! | 1 | 8 | checksum over the number of the image and all that follows |
+//! | 9 | 8 | sign |
+//! | 17 | 32 | BLAKE3 of the file |
+//! | 49 | 8 | size of the file in bytes |
+//! | 57 | 4 | width of the upright image in pixels |
+//! | 61 | 4 | height of the upright image in pixels |
+//! | 65 | 8 | time of adding, milliseconds since 1970-01-01 UTC |
+//! | 73 | 32 | PDQ hash, lowest bit first |
+//! | 105 | 1 | PDQ quality, 0–100 |
+//! | 106 | 4 | two tags of 2 bytes, 0 = none |
+//! | 110 | 8 | checksum of the features; of no bytes, if the image has none |
+//! | 118 | 8 | checksum of the thumbnail |
+//! | 126 | rest | brief, UTF-8 |
+//!
+//! Format 1 has none of the checksums; `store::migration` converts it.
 
-use crate::identity::{ContentHash, Sign};
+use crate::identity::{ContentHash, ImageId, Sign};
 use crate::pdq::PdqHash;
 use crate::tags::{MAX_TAGS, Tags};
 
-use super::error::StoreError;
+use super::changes::ImageSummary;
+use super::checksum::checksum;
 
-const FORMAT: u8 = 1;
-const FIXED_BYTES: usize = 102;
+const FORMAT: u8 = 2;
+/// Format and checksum of the record.
+const HEAD_BYTES: usize = 9;
+/// Sign to tags: the same in formats 1 and 2.
+const FACTS_BYTES: usize = 101;
 
 /// A stored record, without the image's features and thumbnail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,15 +46,17 @@ pub(crate) struct StoredRecord {
     pub(crate) pdq: PdqHash,
     pub(crate) pdq_quality: u8,
     pub(crate) tags: Tags,
+    pub(crate) features_checksum: u64,
+    pub(crate) thumbnail_checksum: u64,
     pub(crate) brief: String,
 }
 
 // === impl StoredRecord ===
 
 impl StoredRecord {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(FIXED_BYTES + self.brief.len());
-        bytes.push(FORMAT);
+    /// Encodes the record of the image with this number.
+    pub(crate) fn encode(&self, id: ImageId) -> Vec<u8> {
+        let mut bytes = unsealed(FACTS_BYTES + 16 + self.brief.len());
         bytes.extend(self.sign.as_raw().to_le_bytes());
         bytes.extend(self.content.as_raw());
         bytes.extend(self.size_bytes.to_le_bytes());
@@ -58,26 +69,21 @@ impl StoredRecord {
         for _ in 0..MAX_TAGS {
             bytes.extend(tags.next().unwrap_or(0).to_le_bytes());
         }
+        bytes.extend(self.features_checksum.to_le_bytes());
+        bytes.extend(self.thumbnail_checksum.to_le_bytes());
         bytes.extend(self.brief.as_bytes());
-        bytes
+        seal(id, bytes)
     }
 
-    /// Decodes a record; never panics, whatever the bytes are.
+    /// Decodes the record of the image with this number; never panics, whatever the bytes are.
     ///
-    /// # Errors
-    ///
-    /// [`StoreError::Damaged`] when the bytes are not a record of format 1.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        Self::decode_fields(bytes).ok_or_else(|| {
-            StoreError::damaged(format!("a record of {} bytes cannot be read", bytes.len()))
-        })
-    }
-
-    fn decode_fields(bytes: &[u8]) -> Option<Self> {
-        let mut rest = bytes;
-        if take(&mut rest)? != [FORMAT] {
+    /// Returns `None` when the bytes are damaged: no record of format 2, or that of another image.
+    pub(crate) fn decode(id: ImageId, bytes: &[u8]) -> Option<Self> {
+        let (head, fields) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        if head[0] != FORMAT || checksum_of(bytes) != checksum(id, fields) {
             return None;
         }
+        let mut rest = fields;
         Some(Self {
             sign: Sign::from_raw(u64::from_le_bytes(take(&mut rest)?)),
             content: ContentHash::from_raw(take(&mut rest)?),
@@ -88,9 +94,72 @@ impl StoredRecord {
             pdq: PdqHash::from_bytes(take(&mut rest)?),
             pdq_quality: u8::from_le_bytes(take(&mut rest)?),
             tags: decode_tags(take(&mut rest)?)?,
+            features_checksum: u64::from_le_bytes(take(&mut rest)?),
+            thumbnail_checksum: u64::from_le_bytes(take(&mut rest)?),
             brief: std::str::from_utf8(rest).ok()?.to_owned(),
         })
     }
+
+    /// Returns whether these are the features and the thumbnail of the record, of the image with
+    /// this number.
+    pub(crate) fn has_values(&self, id: ImageId, features: &[u8], thumbnail: &[u8]) -> bool {
+        checksum(id, features) == self.features_checksum
+            && checksum(id, thumbnail) == self.thumbnail_checksum
+    }
+
+    /// Returns what the catalog keeps of the record.
+    pub(crate) fn summary(&self, id: ImageId) -> ImageSummary {
+        ImageSummary {
+            id,
+            pdq: self.pdq,
+            pdq_quality: self.pdq_quality,
+            tags: self.tags,
+        }
+    }
+}
+
+/// Returns the checksum in an encoded record; 0 for bytes that are too short to have one.
+pub(super) fn checksum_of(record: &[u8]) -> u64 {
+    let checksum = record.get(1..HEAD_BYTES).and_then(<[u8]>::first_chunk);
+    checksum.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Converts a record of format 1, given the checksums of the image's features and thumbnail;
+/// returns `None` for bytes that are no such record.
+pub(super) fn from_format_1(id: ImageId, old: &[u8], checksums: [u64; 2]) -> Option<Vec<u8>> {
+    let (format, fields) = old.split_first()?;
+    let (facts, brief) = fields.split_at_checked(FACTS_BYTES)?;
+    if *format != 1 {
+        return None;
+    }
+    let mut bytes = unsealed(fields.len() + 16);
+    bytes.extend(facts);
+    bytes.extend(checksums.map(u64::to_le_bytes).as_flattened());
+    bytes.extend(brief);
+    Some(seal(id, bytes))
+}
+
+/// Starts the encoding of a record: reserves its head.
+fn unsealed(fields_bytes: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + fields_bytes);
+    bytes.extend([0; HEAD_BYTES]);
+    bytes
+}
+
+/// Fills in the head of a record.
+fn seal(id: ImageId, mut bytes: Vec<u8>) -> Vec<u8> {
+    let checksum = checksum(id, &bytes[HEAD_BYTES..]);
+    bytes[0] = FORMAT;
+    bytes[1..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// Decodes any bytes as the fields of a record, for fuzzing.
+#[cfg(fuzzing)]
+pub(crate) fn decode_fields(fields: &[u8]) -> Option<StoredRecord> {
+    let mut bytes = unsealed(fields.len());
+    bytes.extend(fields);
+    StoredRecord::decode(0, &seal(0, bytes))
 }
 
 fn decode_tags(bytes: [u8; 2 * MAX_TAGS]) -> Option<Tags> {
@@ -142,6 +211,8 @@ mod tests {
                 pdq: PdqHash(pdq),
                 pdq_quality,
                 tags: Tags::new(&tags).unwrap(),
+                features_checksum: size_bytes ^ 1,
+                thumbnail_checksum: size_bytes ^ 2,
                 brief,
             }
         })
@@ -149,29 +220,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_record_reads_back_as_it_was_written(record in any_record()) {
-            prop_assert_eq!(StoredRecord::decode(&record.encode()).unwrap(), record);
+        fn a_record_reads_back_as_it_was_written(record in any_record(), id: u32) {
+            prop_assert_eq!(StoredRecord::decode(id, &record.encode(id)).unwrap(), record);
         }
 
         #[test]
-        fn any_bytes_are_read_or_rejected_without_panic(bytes: Vec<u8>, record in any_record(), cut: prop::sample::Index) {
-            let _ = StoredRecord::decode(&bytes);
-            let encoded = record.encode();
-            let _ = StoredRecord::decode(&encoded[..cut.index(encoded.len())]);
+        fn any_other_bytes_are_rejected_without_a_panic(
+            bytes: Vec<u8>,
+            record in any_record(),
+            id: u32,
+            cut: prop::sample::Index,
+            bit: prop::sample::Index,
+        ) {
+            let encoded = record.encode(id);
+            let mut flipped = encoded.clone();
+            flipped[bit.index(encoded.len())] ^= 1 << (id % 8);
+
+            prop_assert_eq!(StoredRecord::decode(id, &bytes), None);
+            prop_assert_eq!(StoredRecord::decode(id, &encoded[..cut.index(encoded.len())]), None);
+            prop_assert_eq!(StoredRecord::decode(id, &flipped), None);
+            prop_assert_eq!(StoredRecord::decode(id.wrapping_add(1), &encoded), None);
         }
-    }
 
-    #[test]
-    fn a_record_of_another_format_is_rejected() {
-        let mut bytes = vec![0; FIXED_BYTES];
-        bytes[0] = 1;
-        assert!(StoredRecord::decode(&bytes).is_ok());
-
-        bytes[0] = 2;
-
-        assert!(matches!(
-            StoredRecord::decode(&bytes),
-            Err(StoreError::Damaged { .. })
-        ));
+        #[test]
+        fn any_bytes_with_a_right_checksum_are_read_or_rejected_without_a_panic(
+            fields in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut bytes = unsealed(fields.len());
+            bytes.extend(fields);
+            let _ = StoredRecord::decode(0, &seal(0, bytes));
+        }
     }
 }

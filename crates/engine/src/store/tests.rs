@@ -1,6 +1,9 @@
 //! The store on a healthy disk and on a failing disk.
 
+mod damage;
+
 use super::failing_disk::Disk;
+use super::power_cut::{Failure, VolatileDisk};
 use super::*;
 use crate::features::Features;
 use crate::measuring::synthetic_image;
@@ -82,6 +85,7 @@ fn image_numbers_are_not_reused() {
             .read(|snapshot| snapshot.by_content(&image.content))
             .unwrap()
             .unwrap()
+            .0
     };
     let store = open(&dir);
     add(&store, &prepared(1, 1)).unwrap();
@@ -115,7 +119,7 @@ fn a_library_of_another_format_is_rejected_untouched() {
     assert!(
         rejected
             .to_string()
-            .contains("has format 99, this version reads format 1")
+            .contains("has format 99, this version reads format 2")
     );
 }
 
@@ -173,7 +177,7 @@ fn a_failing_disk_fails_only_the_write_it_hits() {
     );
     let mut records = 0;
     store
-        .read(|snapshot| snapshot.for_each_summary(|_| records += 1))
+        .read(|snapshot| snapshot.check_each_record(|_, _| records += 1))
         .unwrap();
     assert_eq!(records, failures + 2);
 }
@@ -194,4 +198,82 @@ fn reads_work_after_a_failed_write_while_the_disk_is_still_full() {
     assert!(matches!(found, Ok(Some(_))), "{found:?}");
     assert!(matches!(failed_again, Err(StoreError::DiskFull)));
     assert!(!add(&store, &prepared(2, 1)).unwrap().existed);
+}
+
+#[test]
+fn failures_persist_after_three_failed_commits_and_end_with_one_that_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = VolatileDisk::new(Vec::new());
+    let store = disk.store(dir.path()).unwrap();
+    let mut states = Vec::new();
+
+    for number in 0..3 {
+        // Its first operations are those of the commit; the reopen after it succeeds.
+        disk.fail(Failure::One(disk.operations() + 2));
+        add(&store, &prepared(number, 1)).unwrap_err();
+        states.push(store.health().is_failing);
+    }
+    let probe = store.write(CAPACITY, |batch| {
+        batch.force_commit();
+        Ok(())
+    });
+
+    assert_eq!(states, [false, false, true]);
+    probe.unwrap();
+    assert!(!store.health().is_failing);
+    assert!(store.health().failures >= 3);
+}
+
+#[test]
+fn a_file_that_cannot_be_reopened_is_failing_until_it_can() {
+    let disk = Disk::new();
+    let store = disk.store();
+
+    disk.break_after(0);
+    add(&store, &prepared(1, 1)).unwrap_err();
+    let broken = store.health().is_failing;
+    disk.heal();
+    add(&store, &prepared(1, 1)).unwrap();
+
+    assert!(broken);
+    assert!(!store.health().is_failing);
+}
+
+#[test]
+fn a_full_disk_is_not_failing() {
+    let disk = Disk::new();
+    let store = disk.store();
+    add(&store, &prepared(1, 1)).unwrap();
+
+    disk.fill();
+    for number in 2..8 {
+        let _ = add(&store, &prepared(number, 1));
+    }
+
+    assert!(!store.health().is_failing);
+    assert!(store.health().failures > 0);
+}
+
+#[test]
+fn while_a_reserve_is_violated_only_new_images_are_rejected() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    add(&store, &prepared(1, 1)).unwrap();
+
+    store
+        .write(CAPACITY, |batch| {
+            batch.reject_adds(1 << 20);
+            let new = batch.add(&prepared(2, 1), &NewRecord::default());
+            assert!(
+                matches!(new, Err(WriteError::DiskReserve { .. })),
+                "{new:?}"
+            );
+            let stored = batch.add(&prepared(1, 1), &NewRecord::default());
+            assert!(stored.unwrap().existed);
+            let target = Target::Content(prepared(1, 1).content);
+            batch.update(&target, &RecordUpdate::default()).unwrap();
+            assert!(batch.delete(&target).unwrap().is_some());
+            Ok(())
+        })
+        .unwrap();
 }

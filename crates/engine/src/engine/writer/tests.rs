@@ -26,7 +26,7 @@ fn prepared(number: u64) -> PreparedImage {
 fn stored(store: &Store) -> Vec<ImageId> {
     let mut ids = Vec::new();
     store
-        .read(|snapshot| snapshot.for_each_summary(|image| ids.push(image.id)))
+        .read(|snapshot| snapshot.for_each_record(|id, _| ids.push(id)))
         .unwrap();
     ids
 }
@@ -38,7 +38,15 @@ fn after_a_failed_commit_the_search_state_equals_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let state = Arc::new(SearchState::load(&store, folder.path(), 8192).unwrap());
     let (_merger, wake) = Merger::start(Arc::clone(&state)).unwrap();
-    let writer = Writer::start(Arc::clone(&store), Arc::clone(&state), wake, CAPACITY).unwrap();
+    let space = DiskSpace::new(folder.path(), 0);
+    let writer = Writer::start(
+        Arc::clone(&store),
+        Arc::clone(&state),
+        wake,
+        CAPACITY,
+        space,
+    )
+    .unwrap();
     let add = |number| {
         let (done, result) = mpsc::channel();
         let image = prepared(number);
