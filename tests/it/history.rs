@@ -248,11 +248,14 @@ fn with_deadline<T>(message: T) -> tonic::Request<T> {
 
 fn deletion(response: &v1::DeleteImagesResponse) -> Result<Outcome, Status> {
     let status = response.results[0].status.clone().unwrap_or_default();
-    match Code::from(status.code) {
-        Code::Ok => Ok(Outcome::Done),
-        Code::NotFound => Ok(Outcome::NotFound),
-        code => Err(Status::new(code, status.message)),
+    let code = Code::from(status.code);
+    if code == Code::Ok {
+        return Ok(Outcome::Done);
     }
+    if code == Code::NotFound {
+        return Ok(Outcome::NotFound);
+    }
+    Err(Status::new(code, status.message))
 }
 
 /// Reads the outcome from an error that tells that nothing was done.

@@ -10,6 +10,10 @@
     clippy::unwrap_used,
     reason = "a test fails at the first unexpected result"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test that can be made longer by hand"
+)]
 
 #[path = "support/draw.rs"]
 mod draw;

@@ -283,9 +283,17 @@ fn filled() -> (Vec<u8>, Model) {
     (disk.file(), run.possible.remove(0))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test that can be made longer by hand"
+)]
+fn is_exhaustive() -> bool {
+    env::var("POWER_CUTS").is_ok_and(|cuts| cuts == "all")
+}
+
 /// Runs the script once with each failure, from an empty and from a filled disk.
 fn run_with_each(failure: fn(u64) -> Failure, survivals: &[Survival]) {
-    let is_exhaustive = env::var("POWER_CUTS").is_ok_and(|cuts| cuts == "all");
+    let is_exhaustive = is_exhaustive();
     for (seed, start) in [(1, (Vec::new(), Model::new())), (2, filled())] {
         let operations = run(&start, seed, Failure::Never, Survival::Nothing);
         assert!(operations > 50, "a script of {operations} operations");

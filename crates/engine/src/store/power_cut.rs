@@ -2,7 +2,7 @@
 //!
 //! Writes are durable only after a sync. A cut ends all operations; when the power is back, the
 //! disk has what was synced, and of the later writes any subset in any order, some of them torn at
-//! a sector (the method of SQLite's crash tests). An operation can also fail without a cut.
+//! a sector (the method of `SQLite`'s crash tests). An operation can also fail without a cut.
 
 use std::io;
 use std::path::Path;
