@@ -31,7 +31,8 @@ async fn five_hundred_large_uploads_at_once_stay_within_the_budget() {
         "[limits]\nmax_bytes_in_flight = \"{BUDGET_MIB}MiB\"\n\
          default_deadline = \"5m\"\nbody_timeout = \"5m\"\n"
     );
-    let process = Process::start(&format!("{}{limits}", vendor_library(&vendor))).await;
+    let library = vendor_library(&vendor).replace("qps", "timeout = \"5m\"\nqps");
+    let process = Process::start(&format!("{library}{limits}")).await;
     let process = process.ready().await;
     let clients = [process.client().await, process.client().await];
     let image = large();
