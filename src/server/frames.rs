@@ -2,9 +2,9 @@
 //! like.
 //!
 //! Each costs the server work, and neither hyper nor h2 limits all of them (CVE-2019-9512, 9513,
-//! 9515, 9518). A connection has a budget of such frames. It grows with time,
-//! and with what the connection really transfers: clients ping once in each round trip of a busy
-//! connection (grpc-go measures the bandwidth so), and send up to two WINDOW_UPDATE for each DATA.
+//! 9515, 9518). A connection has a budget of such frames. It grows with time, and with what the
+//! connection really transfers: clients ping once in each round trip of a busy connection (grpc-go
+//! measures the bandwidth so), and update the flow-control window up to twice for each DATA.
 //!
 //! The frames are followed below hyper, by their headers only; payloads are skipped.
 
@@ -24,7 +24,7 @@ const PADDED: u8 = 8;
 /// frames of 16 KiB, their default, with up to three of their own.
 const FRAME: u64 = 1024;
 /// What a frame of a request earns. A unary call of grpc-go or grpc-java has two of them, HEADERS
-/// and DATA, and up to five others: empty DATA, PING, RST_STREAM and two WINDOW_UPDATE.
+/// and DATA, and up to five others: an empty DATA, PING, a reset and two updates of the window.
 const EARNED_FRAMES: u64 = 4;
 /// Seconds of the rate that a connection can use at once. Envoy allows 1,000 control frames in its
 /// queue (`max_outbound_control_frames`), which is 10 s of our default.

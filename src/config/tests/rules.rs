@@ -83,6 +83,38 @@ fn every_rule_about_rest_libraries_is_enforced() {
 }
 
 #[test]
+fn limits_of_connections_tokens_and_the_log_have_a_range() {
+    for key in ["max_connections", "max_connections_per_peer"] {
+        rejected(
+            &format!("[listen]\n{key} = 0"),
+            &format!("`listen.{key}`: must be a number from 1 to 1000000"),
+        );
+    }
+    rejected(
+        "[listen]\nmax_control_frames_per_second = 9",
+        "`listen.max_control_frames_per_second`: must be a number from 10 to 1000000",
+    );
+    rejected(
+        "[limits]\nmax_connection_idle = \"1ms\"",
+        "`limits.max_connection_idle`: must be 0s for never, or from 1s to 8760h",
+    );
+    rejected(
+        "[auth]\nmax_token_failures_per_minute = 0",
+        "`auth.max_token_failures_per_minute`: must be a number from 1 to 1000000",
+    );
+    rejected(
+        "[telemetry]\nlog_buffer = \"1KiB\"",
+        "`telemetry.log_buffer`: must be from 64KiB to 1GiB",
+    );
+    for text in [
+        "limits.max_connection_idle = \"0s\"",
+        "listen.max_connections = 1000000",
+    ] {
+        from_file(text).unwrap();
+    }
+}
+
+#[test]
 fn every_rule_about_credentials_is_enforced() {
     let keys = "`libraries.cloud.credentials`: must hold 1 to 16 pairs";
     let rest = "[libraries.cloud]\nbackend = \"rest\"";
