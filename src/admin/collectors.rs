@@ -39,6 +39,7 @@ pub(super) struct LibraryCollector(pub(super) Libraries);
 pub(super) struct LimitsCollector(pub(super) MetricSources);
 
 type OfLibrary = fn(&State) -> Option<f64>;
+type ClassOf = fn(&CpuState) -> ClassState;
 type OfClass = fn(ClassState) -> u64;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
 
@@ -63,7 +64,7 @@ const OF_CLASSES: [(Metric, OfClass); 2] = [
 ];
 
 /// Classes of the CPU pool, by the value of their label.
-const CLASSES: [(&str, fn(&CpuState) -> ClassState); 3] = [
+const CLASSES: [(&str, ClassOf); 3] = [
     ("search", |state| state.search),
     ("single", |state| state.single),
     ("bulk", |state| state.bulk),

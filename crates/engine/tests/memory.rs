@@ -5,6 +5,10 @@
     reason = "a test fails at the first unexpected result"
 )]
 #![allow(
+    clippy::print_stdout,
+    reason = "the figures are a measurement: --nocapture shows them"
+)]
+#![allow(
     unsafe_code,
     reason = "an allocator that counts cannot be written without"
 )]

@@ -316,6 +316,10 @@ fn every_rule_about_limits_and_logs_is_enforced() {
         "`limits.max_bytes_in_flight`: is less than twice `limits.max_message_bytes`",
     );
     rejected(
+        "[limits]\nmax_decoded_bytes = \"255MiB\"",
+        "`limits.max_decoded_bytes`: must be from 256MiB to 1024GiB",
+    );
+    rejected(
         "[limits]\nmax_requests_in_flight = 3",
         "`limits.max_requests_in_flight`: must be a number from 4 to 1000000",
     );

@@ -1,10 +1,9 @@
 //! Images that are small as files and expensive to decode: they delay no other tenant, and the
 //! memory for decoding is bounded, whatever library they are for.
 
-use std::io::Cursor;
-
 use bytes::Bytes;
-use image::{ImageBuffer, ImageFormat, Rgb};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ImageBuffer, Rgb};
 use samegate::proto::v1;
 use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
 use sha2::{Digest, Sha256};
@@ -16,13 +15,14 @@ use crate::support::images::small_png;
 use crate::support::probe::{get, metric, until};
 use crate::support::process::Process;
 
-/// A PNG of the maximum sides with 16 bits per channel, in about 130 kB.
+/// Makes a PNG of the maximum sides with 16 bits per channel, whose file is small.
 fn expensive_png() -> Bytes {
     let image = ImageBuffer::from_pixel(4096, 4096, Rgb([30_000_u16, 40_000, 50_000]));
-    let mut file = Cursor::new(Vec::new());
-    image.write_to(&mut file, ImageFormat::Png).unwrap();
-    assert!(file.get_ref().len() < 400_000);
-    file.into_inner().into()
+    let mut file = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Up);
+    image.write_with_encoder(encoder).unwrap();
+    assert!(file.len() < 1 << 20, "{} bytes", file.len());
+    file.into()
 }
 
 /// Two tenants, each with an embedded library of its own below `folder`.
