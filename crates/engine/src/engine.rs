@@ -9,19 +9,20 @@ mod disk_space;
 mod merger;
 #[cfg(test)]
 mod power_cuts;
+mod records;
 mod search;
 mod writer;
 
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use records::{Cursor, Page, Record, StoredImage};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
 use crate::decode::DecodeError;
-use crate::identity::{ContentHash, ImageId, LibraryId, Sign};
+use crate::identity::{ContentHash, LibraryId, Sign};
 use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::search_state::SearchState;
@@ -90,52 +91,6 @@ pub struct Engine {
     dir: PathBuf,
     capacity: u64,
 }
-
-/// The record of one stored image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The public sign of the image.
-    pub sign: Sign,
-    /// The hash of the file bytes.
-    pub content: ContentHash,
-    /// The text that the caller added.
-    pub brief: String,
-    /// Up to [`crate::MAX_TAGS`] tags, in the caller's order.
-    pub tags: Vec<u16>,
-    /// Size of the file in bytes; the file itself is not stored.
-    pub size_bytes: u64,
-    /// Width of the upright image in pixels.
-    pub width: u32,
-    /// Height of the upright image in pixels.
-    pub height: u32,
-    /// Time of the add, milliseconds since 1970-01-01 UTC.
-    pub added_at_ms: u64,
-}
-
-/// A record with its thumbnail.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredImage {
-    /// The record.
-    pub record: Record,
-    /// Upright JPEG, longer side up to 256 pixels.
-    pub thumbnail: Vec<u8>,
-}
-
-/// One page of a listing, in the order of adding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Records, oldest first.
-    pub records: Vec<Record>,
-    /// The cursor of the next page; `None` on the last page.
-    pub next: Option<Cursor>,
-}
-
-/// A position in a listing. It remains valid while images are added and deleted, also over a
-/// restart: no remaining image is listed twice or skipped.
-///
-/// Its text form (`Display`, `FromStr`) is for page tokens and has no other guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(ImageId);
 
 /// The size of a library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -463,46 +418,5 @@ impl Default for Options {
             segment_images: 8192,
             min_free_disk: 0,
         }
-    }
-}
-
-// === impl Record ===
-
-impl From<StoredRecord> for Record {
-    fn from(stored: StoredRecord) -> Self {
-        Self {
-            sign: stored.sign,
-            content: stored.content,
-            tags: stored.tags.to_vec(),
-            brief: stored.brief,
-            size_bytes: stored.size_bytes,
-            width: stored.width,
-            height: stored.height,
-            added_at_ms: stored.added_at_ms,
-        }
-    }
-}
-
-impl fmt::Debug for StoredImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredImage")
-            .field("record", &self.record)
-            .finish_non_exhaustive()
-    }
-}
-
-// === impl Cursor ===
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
     }
 }

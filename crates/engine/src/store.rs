@@ -41,6 +41,7 @@ mod health;
 mod integrity;
 mod marker;
 mod migration;
+mod open_error;
 #[cfg(test)]
 pub(crate) mod power_cut;
 mod record;
@@ -65,7 +66,8 @@ pub(crate) use batch::{Batch, now_ms};
 pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
 pub use health::StorageHealth;
-pub(crate) use marker::{INDEX_FOLDER, MARKER_NAME};
+pub(crate) use marker::{FILE_NAME, INDEX_FOLDER, MARKER_NAME};
+pub use open_error::OpenError;
 pub(crate) use record::StoredRecord;
 #[cfg(fuzzing)]
 pub(crate) use record::decode_fields;
@@ -77,74 +79,6 @@ use health::HealthRecorder;
 use marker::{Marker, create_private};
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 use totals::{FORMAT, FORMAT_KEY, Totals};
-
-/// Name of the library file in its directory.
-pub(crate) const FILE_NAME: &str = "library.redb";
-
-/// Why a library could not be opened. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process, or another engine in this process, has the library open.
-    #[error("the library in `{}` is in use by another process", dir.display())]
-    InUse {
-        /// The library's directory.
-        dir: PathBuf,
-    },
-    /// The library was written by a version of the engine with another format.
-    #[error(
-        "the library in `{}` has format {found}, this version reads format {FORMAT}: open it with \
-         the version that wrote it, or add its images to a new library",
-        dir.display()
-    )]
-    Format {
-        /// The library's directory.
-        dir: PathBuf,
-        /// The format of the library.
-        found: u64,
-    },
-    /// The directory belongs to a library, but its database file is missing or empty.
-    #[error(
-        "the library in `{}` is lost: `{FILE_NAME}` is missing or empty beside `{trace}`; mount its \
-         volume or restore the file from a backup, or delete the files of the folder to start an \
-         empty library",
-        dir.display()
-    )]
-    Lost {
-        /// The library's directory.
-        dir: PathBuf,
-        /// The file that shows that there was a library.
-        trace: &'static str,
-    },
-    /// The database file is that of another library than the directory's.
-    #[error(
-        "`{}` belongs to library {expected}, but its `{FILE_NAME}` is library {found}: restore the \
-         right file, or delete `{MARKER_NAME}` to use this one",
-        dir.display()
-    )]
-    OtherLibrary {
-        /// The library's directory.
-        dir: PathBuf,
-        /// The identity in the marker file.
-        expected: String,
-        /// The identity in the database file.
-        found: LibraryId,
-    },
-    /// The directory has no library. Only where none may be created.
-    #[error("there is no library in `{}`", dir.display())]
-    NotFound {
-        /// The directory.
-        dir: PathBuf,
-    },
-    /// The directory or the database file cannot be used.
-    #[error("the library in `{}` cannot be opened", dir.display())]
-    Storage {
-        /// The library's directory.
-        dir: PathBuf,
-        /// The cause.
-        source: StoreError,
-    },
-}
 
 /// Opens the database file; called again after each failure.
 type Opener = Box<dyn Fn() -> Result<Database, redb::DatabaseError> + Send + Sync>;

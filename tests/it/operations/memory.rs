@@ -12,8 +12,9 @@ use crate::support::vendor::{Fault, Gate, Operation};
 
 const CALLERS: usize = 500;
 const BUDGET_MIB: u64 = 128;
-/// Maximum memory of a process in addition to the budget.
-const OVERHEAD_MIB: u64 = 100;
+/// Maximum memory of a process in addition to the budget: docs/operations.md allows 200 MiB;
+/// measured with this test: 215 to 230 MiB in all.
+const OVERHEAD_MIB: u64 = 130;
 
 /// Makes an image near the size limit: a small one with padding.
 fn large() -> Bytes {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::LibraryId;
 
+/// Name of the library file in its directory.
+pub(crate) const FILE_NAME: &str = "library.redb";
 /// Name of the marker file.
 pub(crate) const MARKER_NAME: &str = "library.id";
 /// Folder of the index; it is created after the library file.
