@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check rust redis clients chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check contract rust redis clients chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,11 @@ check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 lint: .tools/node ## Checks formatting, clippy and the protobuf contract
 	$(CARGO) fmt --all --check
 	$(BUF) lint
+	$(BUF) breaking --against proto/contract.binpb
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+contract: .tools/node ## Records the contract of a release, which `make lint` compares with later ones
+	$(BUF) build --exclude-source-info --output proto/contract.binpb
 
 rust: redis ## Runs unit, integration and doc tests
 	$(CARGO) test --workspace
