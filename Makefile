@@ -107,12 +107,16 @@ loom: ## Tests all interleavings of threads in the concurrent parts
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
 # RUSTC_BOOTSTRAP allows the sanitizer in the pinned compiler, so that no second toolchain is needed.
-# Interesting inputs are kept in crates/engine/fuzz/corpus, failing ones in .../artifacts.
-fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine in sequence: [FUZZ_SECONDS=60] each
+# Interesting inputs are kept in fuzz/corpus beside each crate, failing ones in fuzz/artifacts.
+FUZZ = mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CURDIR)/.tools/bin/cargo-fuzz run $$target fuzz/corpus/$$target
+FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
+
+fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SECONDS=60] each
+	for target in form multipart base64 jwt response config; do \
+		$(FUZZ) fuzz/seeds tests/data/rest config -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
+	done
 	cd crates/engine && for target in decode record features segment; do \
-		mkdir -p fuzz/corpus/$$target; \
-		RUSTC_BOOTSTRAP=1 ../../.tools/bin/cargo-fuzz run $$target fuzz/corpus/$$target tests/data -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1; \
+		$(FUZZ) tests/data -- $(FUZZ_LIMITS); \
 	done
 
 .tools/bin/cargo-fuzz:
