@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check rust redis clients browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check contract rust redis clients browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,7 +39,11 @@ check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 lint: .tools/node ## Checks formatting, clippy and the protobuf contract
 	$(CARGO) fmt --all --check
 	$(BUF) lint
+	$(BUF) breaking --against proto/contract.binpb
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+contract: .tools/node ## Records the contract of a release, which `make lint` compares with later ones
+	$(BUF) build --exclude-source-info --output proto/contract.binpb
 
 rust: redis ## Runs unit, integration and doc tests
 	$(CARGO) test --workspace
@@ -120,12 +124,16 @@ loom: ## Tests all interleavings of threads in the concurrent parts
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
 # RUSTC_BOOTSTRAP allows the sanitizer in the pinned compiler, so that no second toolchain is needed.
-# Interesting inputs are kept in crates/engine/fuzz/corpus, failing ones in .../artifacts.
-fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the engine in sequence: [FUZZ_SECONDS=60] each
+# Interesting inputs are kept in fuzz/corpus beside each crate, failing ones in fuzz/artifacts.
+FUZZ = mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CURDIR)/.tools/bin/cargo-fuzz run $$target fuzz/corpus/$$target
+FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
+
+fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SECONDS=60] each
+	for target in form multipart base64 jwt response config; do \
+		$(FUZZ) fuzz/seeds tests/data/rest config -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
+	done
 	cd crates/engine && for target in decode record features segment; do \
-		mkdir -p fuzz/corpus/$$target; \
-		RUSTC_BOOTSTRAP=1 ../../.tools/bin/cargo-fuzz run $$target fuzz/corpus/$$target tests/data -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1; \
+		$(FUZZ) tests/data -- $(FUZZ_LIMITS); \
 	done
 
 .tools/bin/cargo-fuzz:

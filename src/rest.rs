@@ -20,6 +20,9 @@ mod params;
 mod response;
 mod token;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 use std::time::SystemTime;
 
 use axum::Router;

@@ -19,7 +19,7 @@ use crate::domain::RawSource;
 use crate::error::{Error, Kind, Result};
 
 /// The name of every field of this API.
-const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 13] = [
     "access_token",
     "brief",
     "client_id",

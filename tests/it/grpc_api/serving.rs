@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prost::Message;
+use prost_types::FileDescriptorProto;
 use samegate::proto::v1;
 use tonic::Request;
 use tonic_health::pb::HealthCheckRequest;
@@ -93,6 +95,58 @@ async fn health_and_reflection_are_served_without_credentials() {
             .iter()
             .any(|service| service.name == "samegate.v1.SameImageService")
     );
+}
+
+#[tokio::test]
+async fn reflection_serves_the_types_of_error_details_and_what_they_import() {
+    let gateway = Gateway::start().await;
+    let endpoint = format!("http://{}", gateway.addresses.grpc);
+    let endpoint = tonic::transport::Endpoint::try_from(endpoint).unwrap();
+    let mut reflection = ServerReflectionClient::new(endpoint.connect().await.unwrap());
+
+    for name in [
+        "ErrorInfo",
+        "BadRequest",
+        "RetryInfo",
+        "QuotaFailure",
+        "Status",
+    ] {
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::FileContainingSymbol(format!(
+                "google.rpc.{name}"
+            ))),
+        };
+        let mut files = descriptors(&mut reflection, request).await;
+        while let Some(file) = files.pop() {
+            for import in file.dependency {
+                let request = ServerReflectionRequest {
+                    host: String::new(),
+                    message_request: Some(MessageRequest::FileByFilename(import)),
+                };
+                files.extend(descriptors(&mut reflection, request).await);
+            }
+        }
+    }
+}
+
+/// Asks for files that must exist.
+async fn descriptors(
+    reflection: &mut ServerReflectionClient<tonic::transport::Channel>,
+    request: ServerReflectionRequest,
+) -> Vec<FileDescriptorProto> {
+    let requests = tokio_stream::once(request.clone());
+    let responses = reflection.server_reflection_info(requests).await;
+    let response = responses.unwrap().into_inner().message().await;
+    let Some(MessageResponse::FileDescriptorResponse(files)) =
+        response.unwrap().unwrap().message_response
+    else {
+        panic!("no file for {request:?}");
+    };
+    let files = files.file_descriptor_proto.iter();
+    files
+        .map(|file| FileDescriptorProto::decode(&file[..]).unwrap())
+        .collect()
 }
 
 #[tokio::test]

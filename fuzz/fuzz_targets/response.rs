@@ -1,0 +1,37 @@
+//! Reads any bytes as the vendor's response to each operation: what is read is written and read
+//! again unchanged, and a body with an error code is never a success.
+
+#![no_main]
+
+use std::fmt::Debug;
+
+use libfuzzer_sys::fuzz_target;
+use samegate::wire::{AddResponse, LogResponse, SearchResponse, TokenGrant, read_response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fuzz_target!(|body: &[u8]| {
+    check::<AddResponse>(body);
+    check::<LogResponse>(body);
+    check::<SearchResponse>(body);
+    if read_response::<TokenGrant>(body).is_ok() {
+        assert!(!has_error_code(body));
+    }
+});
+
+fn check<T: DeserializeOwned + Serialize + PartialEq + Debug>(body: &[u8]) {
+    let Ok(response) = read_response::<T>(body) else {
+        return;
+    };
+    assert!(!has_error_code(body));
+    let written = serde_json::to_vec(&response).expect("a response can be written");
+    // JSON has no infinity: such a score is written as null, which is no score.
+    let again = read_response::<T>(&written);
+    let is_finite = !written.windows(12).any(|slice| slice == br#""score":null"#);
+    assert!(!is_finite || again.is_ok_and(|again| again == response));
+}
+
+fn has_error_code(body: &[u8]) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    value.is_some_and(|value| value.get("error_code").is_some())
+}
