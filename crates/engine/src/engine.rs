@@ -27,8 +27,7 @@ use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::search_state::SearchState;
 use crate::store::{
-    Added, NewRecord, OpenError, RecordUpdate, StorageHealth, Store, StoreError, StoredRecord,
-    Target, WriteError,
+    Added, NewRecord, OpenError, RecordUpdate, StorageHealth, Store, StoreError, Target, WriteError,
 };
 use crate::tags::TagFilter;
 
