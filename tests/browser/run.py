@@ -108,18 +108,21 @@ class Target:
             "report": f"http://report.test:{self.site.port}/report",
             **config,
         }
-        with tempfile.TemporaryDirectory(prefix="samegate-chromium-") as profile:
-            command = ["chromium", *OPTIONS, f"--user-data-dir={profile}", page]
-            log = self.folder / "chromium.log"
-            with log.open("a") as output:
-                browser = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-            try:
-                return self.site.reports.get(timeout=REPORT_TIMEOUT_S)
-            except queue.Empty:
-                raise AssertionError(f"no report of {page}: {log.read_text()[-3000:]}") from None
-            finally:
-                browser.terminate()
-                browser.wait()
+        log = self.folder / "chromium.log"
+        with log.open("a") as output:
+            browser = subprocess.Popen(self.chromium(page), stdout=output, stderr=subprocess.STDOUT)
+        try:
+            return self.site.reports.get(timeout=REPORT_TIMEOUT_S)
+        except queue.Empty:
+            raise AssertionError(f"no report of {page}: {log.read_text()[-3000:]}") from None
+        finally:
+            browser.terminate()
+            browser.wait()
+
+    def chromium(self, *arguments):
+        """The command of a browser with a profile of its own."""
+        profile = tempfile.mkdtemp(prefix="chromium-", dir=self.folder)
+        return ["chromium", *OPTIONS, f"--user-data-dir={profile}", *arguments]
 
 
 def fetch(url):
@@ -182,9 +185,8 @@ def the_name_of_a_gateway_in_another_domain_shows_nothing(target):
     for address in (target.grpc, target.rest, target.admin):
         port = address.rsplit(":", 1)[1]
         url = f"http://evil.test:{port}/state"
-        with tempfile.TemporaryDirectory(prefix="samegate-chromium-") as profile:
-            command = ["chromium", *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", url]
-            shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        command = target.chromium("--dump-dom", url)
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
         assert "this host is not served here" in shown, shown
 
 
@@ -208,7 +210,9 @@ def a_page_of_a_listed_origin_calls_over_grpc_web_and_rest(target):
 
 
 def main(binary):
-    with tempfile.TemporaryDirectory(prefix="samegate-browser-") as folder:
+    # Processes of a browser outlive it for a moment, and write to its profile.
+    temporary = tempfile.TemporaryDirectory(prefix="samegate-browser-", ignore_cleanup_errors=True)
+    with temporary as folder:
         target = Target(binary, pathlib.Path(folder))
         try:
             run_checks(target)
