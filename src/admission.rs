@@ -42,7 +42,7 @@ pub struct Permit {
     budget: InFlightBudget,
     holder: Holder,
     amount: Amount,
-    /// Whether this load reads on although nothing is free; see [`Permit::may_read_on`].
+    /// Whether this load or item grows although nothing is free; see [`Permit::may_read_on`].
     has_pass: bool,
 }
 
@@ -165,8 +165,13 @@ impl Permit {
     fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.amount.bytes);
         let less = Amount { requests: 0, bytes };
-        self.budget.usage().remove(self.holder, less);
+        let mut usage = self.budget.usage();
+        usage.remove(self.holder, less);
         self.amount.bytes -= bytes;
+        if self.amount.bytes == 0 && std::mem::take(&mut self.has_pass) {
+            usage.return_pass(self.holder);
+        }
+        drop(usage);
         self.budget.0.freed.notify_waiters();
     }
 
@@ -189,8 +194,28 @@ impl Permit {
         if usage.has_free_bytes(self.holder) {
             return true;
         }
-        self.has_pass = self.has_pass || usage.take_pass(self.holder.tenant);
+        self.has_pass = self.has_pass || usage.take_pass(self.holder);
         self.has_pass
+    }
+
+    /// Reserves bytes that the gateway reads for an item; returns whether it may.
+    ///
+    /// When nothing is free, one item of each tenant goes on, for the reason of
+    /// [`Permit::may_read_on`]. It exceeds the budget by one image at most.
+    fn grow_item(&mut self, bytes: usize) -> bool {
+        let more = Amount { requests: 0, bytes };
+        let mut usage = self.budget.usage();
+        if !usage.fits(self.holder, more) {
+            // An item without bytes is in nobody's way, and waits for its turn.
+            let holds_bytes = self.amount.bytes > 0;
+            self.has_pass = self.has_pass || (holds_bytes && usage.take_pass(self.holder));
+            if !self.has_pass {
+                return false;
+            }
+        }
+        usage.add(self.holder, more);
+        self.amount = self.amount.plus(more);
+        true
     }
 
     /// Makes the permit of a call that of a bulk load.
@@ -223,7 +248,7 @@ impl Permit {
         usage.remove(self.holder, amount);
         usage.add(item, amount);
         if std::mem::take(&mut self.has_pass) {
-            usage.return_pass(self.holder.tenant);
+            usage.return_pass(self.holder);
         }
         drop(usage);
         self.budget.0.freed.notify_waiters();
@@ -241,7 +266,7 @@ impl Drop for Permit {
         let mut usage = self.budget.usage();
         usage.remove(self.holder, self.amount);
         if self.has_pass {
-            usage.return_pass(self.holder.tenant);
+            usage.return_pass(self.holder);
         }
         drop(usage);
         self.budget.0.freed.notify_waiters();

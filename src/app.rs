@@ -148,6 +148,8 @@ impl App {
         let admin_options = server::Options {
             limits: descriptors::ADMIN,
             spare_descriptors: descriptors::ADMIN_SPARE,
+            // A backup may take hours.
+            max_age: Duration::ZERO,
             ..options(&admin, None)
         };
         // The admin port serves probes until everything else has drained.

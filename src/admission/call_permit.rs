@@ -56,15 +56,12 @@ impl CallPermit {
     ///
     /// `Overloaded` for a single call whose bytes do not fit.
     pub async fn charge(&self, bytes: usize) -> Result<()> {
-        let grow = |permit: &mut Permit| permit.grow(Amount { requests: 0, bytes });
-        match self.with(|permit| (permit.holder.class, grow(permit))) {
-            Some((Class::Item, Err(_))) => {
-                self.wait_until(|permit| grow(permit).is_ok()).await;
-                Ok(())
-            }
-            Some((_, grown)) => grown,
-            None => Ok(()),
+        if self.with(|permit| permit.holder.class) == Some(Class::Item) {
+            self.wait_until(|permit| permit.grow_item(bytes)).await;
+            return Ok(());
         }
+        let grow = |permit: &mut Permit| permit.grow(Amount { requests: 0, bytes });
+        self.with(grow).unwrap_or(Ok(()))
     }
 
     /// Charges the response instead of the request, which is done with.

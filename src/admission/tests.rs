@@ -153,3 +153,35 @@ async fn loads_read_on_when_memory_is_free_and_one_of_a_tenant_always_does() {
     drop((complete, loads));
     assert_eq!((budget.requests(), budget.bytes()), (0, 0));
 }
+
+#[tokio::test]
+async fn one_item_of_a_tenant_always_gets_the_bytes_that_it_fetches() {
+    let budget = InFlightBudget::new(64, 8 * MIB);
+    let load = load(&budget, "a").unwrap();
+    let [one, other] = [item(&load, 0), item(&load, 0)];
+    one.charge(3 * MIB).await.unwrap();
+    other.charge(3 * MIB).await.unwrap();
+
+    // Both hold a part and nothing is free: without the pass, they would wait for one another.
+    one.charge(MIB).await.unwrap();
+    let mut waiting = Box::pin(other.charge(MIB));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    one.charge(MIB).await.unwrap();
+    drop(one);
+
+    waiting.await.unwrap();
+    assert_eq!(budget.bytes(), 4 * MIB);
+}
+
+#[tokio::test]
+async fn a_load_whose_bytes_are_discarded_returns_its_pass() {
+    let budget = InFlightBudget::new(64, 8 * MIB);
+    let [one, other] = [load(&budget, "a").unwrap(), load(&budget, "a").unwrap()];
+
+    assert!(one.charge_arrived(4 * MIB).unwrap());
+    assert!(!other.charge_arrived(MIB).unwrap());
+    one.discard(4 * MIB);
+
+    other.wait_to_read_on().now_or_never().unwrap();
+    assert_eq!(budget.bytes(), MIB);
+}

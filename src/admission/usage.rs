@@ -47,8 +47,8 @@ pub(super) struct Usage {
 #[derive(Debug, Default)]
 struct TenantUsage {
     used: [Amount; 3],
-    /// Whether one of its loads reads on although nothing is free.
-    has_pass: bool,
+    /// By class: whether one permit of it grows although nothing is free.
+    has_pass: [bool; 3],
 }
 
 /// Eighths of the budget that each level may use. Bulk loads and their items leave a quarter, so
@@ -138,13 +138,17 @@ impl Usage {
         }
     }
 
-    /// Takes the pass of a tenant, unless another of its loads has it.
-    pub(super) fn take_pass(&mut self, tenant: usize) -> bool {
-        !std::mem::replace(&mut self.tenants[tenant].has_pass, true)
+    /// Takes the pass of a tenant's loads or items, unless another of them has it.
+    pub(super) fn take_pass(&mut self, holder: Holder) -> bool {
+        !std::mem::replace(self.pass(holder), true)
     }
 
-    pub(super) fn return_pass(&mut self, tenant: usize) {
-        self.tenants[tenant].has_pass = false;
+    pub(super) fn return_pass(&mut self, holder: Holder) {
+        *self.pass(holder) = false;
+    }
+
+    fn pass(&mut self, holder: Holder) -> &mut bool {
+        &mut self.tenants[holder.tenant].has_pass[holder.class as usize]
     }
 }
 

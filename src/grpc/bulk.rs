@@ -32,8 +32,8 @@ use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
 pub(super) use self::admission::ItemAdmission;
+pub(super) use self::oversized::BodyReport;
 pub use self::oversized::DropOversizedItems;
-pub(super) use self::oversized::OversizedItems;
 
 /// Items in flight when the client sets no number.
 const DEFAULT_IN_FLIGHT: u32 = 16;
@@ -50,7 +50,7 @@ pub(super) struct BulkLoad {
     max_in_flight: usize,
     idle_timeout: Duration,
     messages: Streaming<v1::AddImagesRequest>,
-    oversized: OversizedItems,
+    body: BodyReport,
     admission: ItemAdmission,
 }
 
@@ -87,7 +87,7 @@ impl BulkLoad {
         call: Call,
         library: Arc<dyn Library>,
         options: &v1::AddImagesOptions,
-        (messages, oversized): (Streaming<v1::AddImagesRequest>, OversizedItems),
+        (messages, body): (Streaming<v1::AddImagesRequest>, BodyReport),
         admission: ItemAdmission,
         idle_timeout: Duration,
     ) -> Result<Self> {
@@ -107,7 +107,7 @@ impl BulkLoad {
             max_in_flight: max_in_flight as usize,
             idle_timeout,
             messages,
-            oversized,
+            body,
             admission,
         })
     }
@@ -168,6 +168,7 @@ impl BulkLoad {
                     load.outbox.push_back(drain("the server is shutting down"));
                 }
                 () = idle.as_mut(), if load.ended.is_none() => {
+                    load.note_arrived(self.body.arrived());
                     match load.idle_until(self.idle_timeout) {
                         Some(later) => idle.as_mut().reset(later),
                         None => {
@@ -211,16 +212,17 @@ impl BulkLoad {
     fn request_admission(&self, load: &mut LoadState, message: v1::AddImagesItem) {
         let item = ReceivedItem::new(message);
         load.record_received(&item);
-        let is_oversized = self.oversized.take(load.counts.received);
+        let dropped_bytes = self.body.take_dropped(load.counts.received);
         let (memory, admission) = (self.call.permit.split_item(), self.admission.clone());
-        let bytes = item.bytes();
+        // A dropped item counts for the quota too, or its bytes would be free.
+        let bytes = dropped_bytes.unwrap_or_else(|| item.bytes());
         let permit = async move { admission.admit(memory?, bytes).await };
         load.in_admission = Some(
             async move {
-                let permit = match is_oversized {
-                    true => Err(Error::new(Kind::MessageTooLarge, TOO_LARGE)),
-                    false => permit.await,
-                };
+                let mut permit = permit.await;
+                if permit.is_ok() && dropped_bytes.is_some() {
+                    permit = Err(Error::new(Kind::MessageTooLarge, TOO_LARGE));
+                }
                 AdmittedItem { item, permit }
             }
             .boxed(),

@@ -7,7 +7,7 @@ use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::bulk::{self, BulkLoad, ItemAdmission, OversizedItems};
+use super::bulk::{self, BodyReport, BulkLoad, ItemAdmission};
 use super::convert;
 use crate::call::{Call, Connection};
 use crate::domain::ContSign;
@@ -72,7 +72,7 @@ impl SameImageService for Service {
         let closing = connection.map_or_else(CancellationToken::new, |connection| {
             connection.closing.0.clone()
         });
-        let oversized = request.extensions().get::<OversizedItems>().cloned();
+        let body = request.extensions().get::<BodyReport>().cloned();
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;
         let library = self.library(&call, &options.library)?;
@@ -80,7 +80,7 @@ impl SameImageService for Service {
         call.permit.become_load()?;
         let admission = ItemAdmission::new(limiter, call.timeout, closing);
         let idle_timeout = self.bulk_idle_timeout;
-        let messages = (messages, oversized.unwrap_or_default());
+        let messages = (messages, body.unwrap_or_default());
         let load = BulkLoad::new(call, library, &options, messages, admission, idle_timeout)?;
         Ok(Response::new(load.start()))
     }

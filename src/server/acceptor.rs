@@ -92,6 +92,8 @@ impl Acceptor {
                     if let Some(accepted) = self.admit(stream, peer(address.ip())) {
                         return accepted;
                     }
+                    // Its descriptor may have been a spare one.
+                    self.spare.refill();
                 }
                 Err(error) if is_of_peer(&error) => {}
                 Err(_) if self.spare.release_one() => {}

@@ -17,6 +17,9 @@ use hyper::rt::Executor;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// Data is given to the transport in parts of this length: a client that takes one in time is
+/// reading, however long the response is.
+const PART_BYTES: usize = 64 * 1024;
 /// Data up to this length is left to the transport: with 1024 streams, 4 MiB for each connection,
 /// less than it may receive. Most responses are shorter, and cost nothing here.
 const MAX_LEFT_BYTES: usize = 512;
@@ -39,6 +42,8 @@ pub(super) struct SentBody<B> {
     inner: B,
     /// Whether this is a stream of HTTP/2 that has data.
     has_data: bool,
+    /// Data that the transport gets later.
+    rest: Bytes,
     /// Completes when the last data has left the process.
     sent: Option<oneshot::Receiver<()>>,
 }
@@ -88,18 +93,20 @@ impl<B> SentBody<B> {
         SentBody {
             inner,
             has_data: false,
+            rest: Bytes::new(),
             sent: None,
         }
     }
 
     /// Tracks data that the transport gets now.
-    fn track(&mut self, data: Bytes) -> Bytes {
+    fn track(&mut self, mut data: Bytes) -> Bytes {
         let since = Some(Instant::now());
         if UNREAD_SINCE.try_with(|unread| unread.set(since)).is_err() {
             // HTTP/1: a client that does not read stops its whole connection.
             return data;
         }
         self.has_data = true;
+        self.rest = data.split_off(data.len().min(PART_BYTES));
         if data.len() <= MAX_LEFT_BYTES {
             return data;
         }
@@ -126,6 +133,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for SentBody<B> {
             self.sent = None;
         }
         let _ = UNREAD_SINCE.try_with(|unread| unread.set(None));
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            return Poll::Ready(Some(Ok(Frame::data(self.track(rest)))));
+        }
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|data| self.track(data)))))
     }

@@ -66,7 +66,7 @@ pub(crate) use batch::{Batch, now_ms};
 pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
 pub use health::StorageHealth;
-pub(crate) use marker::{FILE_NAME, INDEX_FOLDER, MARKER_NAME};
+pub(crate) use marker::{FILE_NAME, INDEX_FOLDER, MARKER_NAME, create_private};
 pub use open_error::OpenError;
 pub(crate) use record::StoredRecord;
 #[cfg(fuzzing)]
@@ -76,7 +76,7 @@ pub(crate) use snapshot::Snapshot;
 
 use error::caught;
 use health::HealthRecorder;
-use marker::{Marker, create_private};
+use marker::Marker;
 use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
 use totals::{FORMAT, FORMAT_KEY, Totals};
 

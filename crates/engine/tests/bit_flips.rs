@@ -123,7 +123,9 @@ fn compare(engine: &Engine, whole: &Whole, at: &str) {
         right_or_damaged(
             signs.map_err(|error| match error {
                 same_image::SearchError::Storage(error) => error,
-                other @ (same_image::SearchError::InvalidQuery { .. } | _) => panic!("{at}: {other}"),
+                other @ (same_image::SearchError::InvalidQuery { .. } | _) => {
+                    panic!("{at}: {other}")
+                }
             }),
             found,
             at,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
-use same_image::{BackupInfo, Verification, verify_backup};
+use same_image::{BackupError, BackupInfo, Verification, verify_backup};
 use serde_json::json;
 
 use super::backup::read_back;
@@ -97,9 +97,14 @@ async fn verify_running(
     let checked = checking
         .join()
         .map_err(|_| Failure::local("the check panicked"))?;
-    // The check fails too where the response ends early; the response's error says why.
-    fetched?;
-    checked.map_err(|error| Failure::local(chain(&error)))
+    match (checked, fetched) {
+        (Ok(info), Ok(_)) => Ok(info),
+        // Of a response that ends early, its own error says why.
+        (Ok(_) | Err(BackupError::CutOff { .. } | BackupError::NotABackup), Err(failure)) => {
+            Err(failure)
+        }
+        (Err(error), _) => Err(Failure::local(chain(&error))),
+    }
 }
 
 fn show_backup(name: &str, info: &BackupInfo, json: bool, output: &mut Output) {

@@ -2,11 +2,12 @@
 //!
 //! tonic ends a stream at such a message. This body in front of it drops the message while it
 //! arrives, whatever its length, and puts an item with the same key and no image in its place;
-//! [`OversizedItems`] tells the load which items these are. All other messages pass as they are.
+//! [`BodyReport`] tells the load which items these are. All other messages pass as they are.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -38,9 +39,17 @@ pub struct DropOversizedItems<S> {
     max_message_bytes: usize,
 }
 
-/// The dropped items of one load, by their position; clones share them.
+/// What the body tells its load; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OversizedItems(Arc<Mutex<VecDeque<u64>>>);
+pub(crate) struct BodyReport(Arc<Report>);
+
+#[derive(Debug, Default)]
+struct Report {
+    /// Position and length of each dropped item that the load has not received yet.
+    dropped: Mutex<VecDeque<(u64, usize)>>,
+    /// Bytes that have arrived.
+    arrived: AtomicU64,
+}
 
 /// A request body without oversized items; the body of another method passes as it is.
 #[derive(Debug)]
@@ -52,7 +61,7 @@ pub struct ItemBody<B> {
 #[derive(Debug)]
 struct Filter {
     max_message_bytes: usize,
-    items: OversizedItems,
+    report: BodyReport,
     /// What the load is charged to: dropped bytes are charged to nobody.
     permit: CallPermit,
     /// Messages that have begun.
@@ -101,30 +110,36 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         let filter = (request.uri().path() == PATH).then(|| {
-            let items = OversizedItems::default();
+            let report = BodyReport::default();
             let call = request.extensions().get::<Call>();
             let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
-            request.extensions_mut().insert(items.clone());
-            Box::new(Filter::new(self.max_message_bytes, items, permit))
+            request.extensions_mut().insert(report.clone());
+            Box::new(Filter::new(self.max_message_bytes, report, permit))
         });
         let request = request.map(|inner| ItemBody { inner, filter });
         self.inner.call(request)
     }
 }
 
-// === impl OversizedItems ===
+// === impl BodyReport ===
 
-impl OversizedItems {
-    /// Returns whether the item with this position, from 1, was dropped. Positions are asked for in
-    /// order.
-    pub(super) fn take(&self, position: u64) -> bool {
-        let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        items.pop_front_if(|first| *first == position).is_some()
+impl BodyReport {
+    /// Returns the length of the item with this position, from 1, if it was dropped. Positions are
+    /// asked for in order.
+    pub(super) fn take_dropped(&self, position: u64) -> Option<usize> {
+        let mut dropped = self.dropped();
+        let first = dropped.pop_front_if(|(first, _)| *first == position);
+        first.map(|(_, length)| length)
     }
 
-    fn push(&self, position: u64) {
-        let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        items.push_back(position);
+    /// Returns how many bytes of the body have arrived, whether their items are complete or not.
+    pub(super) fn arrived(&self) -> u64 {
+        self.0.arrived.load(Ordering::Relaxed)
+    }
+
+    fn dropped(&self) -> MutexGuard<'_, VecDeque<(u64, usize)>> {
+        let dropped = self.0.dropped.lock();
+        dropped.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,10 +186,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ItemBody<B> {
 // === impl Filter ===
 
 impl Filter {
-    fn new(max_message_bytes: usize, items: OversizedItems, permit: CallPermit) -> Self {
+    fn new(max_message_bytes: usize, report: BodyReport, permit: CallPermit) -> Self {
         Filter {
             max_message_bytes,
-            items,
+            report,
             permit,
             messages: 0,
             part: Part::Prefix(BytesMut::new()),
@@ -184,6 +199,10 @@ impl Filter {
 
     /// Sorts the bytes of a frame into those that pass and those that are dropped.
     fn push(&mut self, mut data: Bytes) {
+        self.report
+            .0
+            .arrived
+            .fetch_add(data.len() as u64, Ordering::Relaxed);
         while !data.is_empty() {
             match &mut self.part {
                 Part::Prefix(arrived) if arrived.is_empty() && data.len() >= PREFIX_BYTES => {
@@ -235,7 +254,7 @@ impl Filter {
         if length <= self.max_message_bytes || !is_plain_item {
             return Part::Passed(length);
         }
-        self.items.push(position);
+        self.report.dropped().push_back((position, length));
         Part::Dropped(length, BytesMut::new())
     }
 
@@ -326,15 +345,16 @@ mod tests {
 
     /// Returns what passes, with frames of `size` bytes, and the dropped positions.
     fn filtered(body: &[u8], size: usize) -> (Vec<u8>, VecDeque<u64>) {
-        let items = OversizedItems::default();
-        let mut filter = Filter::new(MAX, items.clone(), CallPermit::default());
+        let report = BodyReport::default();
+        let mut filter = Filter::new(MAX, report.clone(), CallPermit::default());
         let mut passed = Vec::new();
         for frame in body.chunks(size) {
             filter.push(Bytes::copy_from_slice(frame));
             passed.extend(filter.ready.drain(..).flatten());
         }
-        let dropped = items.0.lock().unwrap().clone();
-        (passed, dropped)
+        let dropped = report.dropped().clone();
+        let positions = dropped.into_iter().map(|(position, _)| position);
+        (passed, positions.collect())
     }
 
     #[test]
@@ -384,7 +404,7 @@ mod tests {
         let budget = InFlightBudget::new(1, 1 << 20);
         let permit = budget.try_acquire(Class::Single, "t", 0).unwrap();
         let permit = CallPermit::new(permit);
-        let mut filter = Filter::new(MAX, OversizedItems::default(), permit.clone());
+        let mut filter = Filter::new(MAX, BodyReport::default(), permit.clone());
         filter.push(options().into());
         filter.ready.clear();
         filter.push(Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff]));

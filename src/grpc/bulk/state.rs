@@ -15,6 +15,9 @@ use crate::proto::v1::add_images_response::Event;
 
 /// Maximum number of image bytes in flight per load; bounds memory when items are large.
 const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
+/// Bytes of an incomplete item that must arrive within an idle timeout: 218 bytes per second with
+/// the default of 5 min, for clients on slow networks.
+const MIN_ARRIVED_BYTES: u64 = 64 * 1024;
 /// Number of results between two progress events.
 const PROGRESS_INTERVAL: u64 = 100;
 
@@ -31,8 +34,10 @@ pub(super) struct LoadState {
     pub(super) ended: Option<Result<()>>,
     pub(super) counts: v1::AddImagesCounts,
     bytes_in_flight: usize,
-    /// When an item was last received or completed.
+    /// When an item was last received or completed, or enough of one had arrived.
     active_at: Instant,
+    /// Bytes of the body that had arrived then.
+    arrived: u64,
 }
 
 // === impl LoadState ===
@@ -47,6 +52,15 @@ impl LoadState {
             counts: v1::AddImagesCounts::default(),
             bytes_in_flight: 0,
             active_at: Instant::now(),
+            arrived: 0,
+        }
+    }
+
+    /// Counts the load as active if enough of an item has arrived since it last was.
+    pub(super) fn note_arrived(&mut self, arrived: u64) {
+        if arrived >= self.arrived + MIN_ARRIVED_BYTES {
+            self.active_at = Instant::now();
+            self.arrived = arrived;
         }
     }
 

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::future::ready;
+use futures_util::stream::{self, StreamExt};
 use same_image::{BackupError, BackupInfo, Engine};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -28,6 +30,9 @@ const CHUNKS_WAITING: usize = 3;
 /// Maximum time in which a client reads nothing. Until the backup ends, the library file grows with
 /// every write, so a client that stands still must not hold it open.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Maximum pause after a chunk: clients give up when they get nothing for a minute.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts a backup; `slot` is held until it has ended.
 pub(super) fn start(engine: Arc<Engine>, slot: OwnedSemaphorePermit) -> BackupStream {
@@ -43,16 +48,25 @@ pub(super) fn start(engine: Arc<Engine>, slot: OwnedSemaphorePermit) -> BackupSt
         clippy::disallowed_methods,
         reason = "`slot` bounds it; on the CPU pool it would hold a core while it waits for its client"
     )]
-    tokio::task::spawn_blocking(move || {
+    let job = tokio::task::spawn_blocking(move || {
         let begin = Instant::now();
         let ended = engine.backup(&mut out, &mut |_, _| {});
         span.in_scope(|| log(&ended, begin));
-        if let Err(error) = ended {
-            out.fail(&error);
-        }
         drop(slot);
+        ended
     });
-    ReceiverStream::new(receiver).boxed()
+    let end = stream::once(failure(job)).filter_map(ready);
+    ReceiverStream::new(receiver).chain(end).boxed()
+}
+
+/// Returns the error of a backup that failed: it ends the stream, so that the client does not see a
+/// complete response.
+async fn failure(job: JoinHandle<Result<BackupInfo, BackupError>>) -> Option<Result<Bytes>> {
+    match job.await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(Err(Error::new(Kind::Storage, chain(&error)))),
+        Err(_) => Some(Err(Error::new(Kind::Internal, "the backup panicked"))),
+    }
 }
 
 fn log(ended: &Result<BackupInfo, BackupError>, begin: Instant) {
@@ -81,7 +95,7 @@ impl ChunkWriter {
     fn send(&mut self) -> io::Result<()> {
         let next = BytesMut::with_capacity(CHUNK_BYTES);
         let chunk = mem::replace(&mut self.chunk, next).freeze();
-        let worked = self.since.elapsed();
+        let worked = self.since.elapsed().min(MAX_PAUSE);
         let sent = self.runtime.block_on(async {
             tokio::select! {
                 () = sleep(worked) => {}
@@ -101,14 +115,6 @@ impl ChunkWriter {
                 "the client has read nothing for a minute",
             )),
         }
-    }
-
-    /// Ends the stream with an error, so that the client does not see a complete response.
-    fn fail(&self, error: &BackupError) {
-        // Not sent if the client has gone away or does not read.
-        let _ = self
-            .chunks
-            .try_send(Err(Error::new(Kind::Storage, chain(error))));
     }
 }
 

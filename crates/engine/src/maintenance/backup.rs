@@ -29,7 +29,8 @@ use super::Progress;
 use super::integrity::no_record;
 
 const MAGIC: &[u8; 6] = b"SAMEGB";
-/// The only format that this version reads and writes.
+/// The only format that this version reads and writes. It contains records of format 2: another
+/// format of records needs another format of backups.
 const FORMAT: &[u8; 2] = b"01";
 const CHECKSUM: usize = 32;
 

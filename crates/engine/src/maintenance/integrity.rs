@@ -69,12 +69,17 @@ pub(super) fn verify(
         }
     };
     if !images.without_keys.is_empty() {
+        // redb writes nothing to a file with damaged pages.
+        let repair = repair && found.is_whole();
         if repair {
             store.write(u64::MAX, |batch| batch.restore_keys(&images.without_keys))?;
         }
         for id in &images.without_keys {
             let problem = "it cannot be found by its sign or its content";
             found.damage(&format!("image {id}"), problem, repair);
+        }
+        if repair && let Err(error) = store.read(|snapshot| snapshot.check_each_record(|_, _| {})) {
+            found.damage(FILE_NAME, &error.to_string(), false);
         }
     }
     check_segments(&dir.join(INDEX_FOLDER), library, repair, &mut found)?;

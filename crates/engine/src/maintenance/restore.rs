@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use crate::store::{FILE_NAME, INDEX_FOLDER, MARKER_NAME, OpenError, Store, StoreError};
+use crate::store::{
+    FILE_NAME, INDEX_FOLDER, MARKER_NAME, OpenError, Store, StoreError, create_private,
+};
 
 use super::Progress;
 use super::backup::{BackupError, BackupInfo, BackupReader, Entry, verify_backup};
@@ -93,7 +95,7 @@ pub fn restore(
     };
     let info = verify_backup(file().map_err(BackupError::from)?, &mut |_, _| {})?;
     fs::create_dir_all(dir).map_err(in_dir)?;
-    let lock = lock_existing(dir, existing)?;
+    let lock = Lock::acquire(dir, existing)?;
 
     let staging = dir.join(STAGING_FOLDER);
     remove_folder(&staging).map_err(in_dir)?;
@@ -102,33 +104,46 @@ pub fn restore(
         .and_then(|()| put_in_place(&staging, dir).map_err(in_dir));
     // Also after an error, for which the partial library is of no use.
     let removed = remove_folder(&staging).map_err(in_dir);
+    if built.is_err() && lock.is_new {
+        remove_file(&dir.join(FILE_NAME)).map_err(in_dir)?;
+    }
     drop(lock);
     built.and(removed)?;
     Ok(info)
 }
 
-/// Locks the file of an existing library as redb does, so also that of a damaged one.
-fn lock_existing(dir: &Path, existing: Existing) -> Result<Option<FileBackend>, RestoreError> {
-    let in_dir = |source| RestoreError::Io {
-        dir: dir.to_owned(),
-        source,
-    };
-    let path = dir.join(FILE_NAME);
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(in_dir(error)),
-    };
-    let is_empty = file.metadata().map_err(in_dir)?.len() == 0;
-    let lock = FileBackend::new(file).map_err(StoreError::from)?;
-    let is_locked = lock
-        .try_lock_range(Bound::Unbounded, Bound::Unbounded)
-        .map_err(|error| in_dir(io::Error::other(error.to_string())))?;
-    let dir = dir.to_owned();
-    match existing {
-        _ if !is_locked => Err(RestoreError::InUse { dir }),
-        Existing::Keep if !is_empty => Err(RestoreError::Exists { dir }),
-        Existing::Keep | Existing::Replace => Ok(Some(lock)),
+/// The lock of the library file, as redb takes it, so also of a damaged file. Without a library, an
+/// empty file is locked, so that no engine creates a library meanwhile.
+struct Lock {
+    is_new: bool,
+    _file: FileBackend,
+}
+
+impl Lock {
+    fn acquire(dir: &Path, existing: Existing) -> Result<Self, RestoreError> {
+        let in_dir = |source| RestoreError::Io {
+            dir: dir.to_owned(),
+            source,
+        };
+        let path = dir.join(FILE_NAME);
+        let is_new = !path.try_exists().map_err(in_dir)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = create_private(&mut options, &path).map_err(in_dir)?;
+        let is_empty = file.metadata().map_err(in_dir)?.len() == 0;
+        let file = FileBackend::new(file).map_err(StoreError::from)?;
+        let is_locked = file
+            .try_lock_range(Bound::Unbounded, Bound::Unbounded)
+            .map_err(|error| in_dir(io::Error::other(error.to_string())))?;
+        let dir = dir.to_owned();
+        match existing {
+            _ if !is_locked => Err(RestoreError::InUse { dir }),
+            Existing::Keep if !is_empty => Err(RestoreError::Exists { dir }),
+            Existing::Keep | Existing::Replace => Ok(Lock {
+                is_new,
+                _file: file,
+            }),
+        }
     }
 }
 
@@ -183,9 +198,10 @@ fn next_group(backup: &mut BackupReader<BufReader<File>>) -> Result<Vec<Entry>, 
 /// one is accepted, a library with that of another is not.
 fn put_in_place(staging: &Path, dir: &Path) -> io::Result<()> {
     remove_file(&dir.join(MARKER_NAME))?;
+    // Before the new library is visible: whoever opens that makes an index of its own.
+    remove_folder(&dir.join(INDEX_FOLDER))?;
     fs::rename(staging.join(FILE_NAME), dir.join(FILE_NAME))?;
     fs::rename(staging.join(MARKER_NAME), dir.join(MARKER_NAME))?;
-    remove_folder(&dir.join(INDEX_FOLDER))?;
     File::open(dir)?.sync_all()
 }
 

@@ -54,8 +54,8 @@ impl HealthRecorder {
     /// Records a commit. A full disk is no failing one: deletes and searches still work.
     pub(super) fn record_commit<T>(&self, result: &Result<T, StoreError>) {
         match result {
-            Ok(_) => self.failed_commits.store(0, Ordering::Relaxed),
-            Err(StoreError::DiskFull | StoreError::OutOfNumbers | StoreError::Closed) => {}
+            Ok(_) | Err(StoreError::DiskFull) => self.failed_commits.store(0, Ordering::Relaxed),
+            Err(StoreError::OutOfNumbers | StoreError::Closed) => {}
             Err(
                 StoreError::Io { .. } | StoreError::Damaged { .. } | StoreError::Panicked { .. },
             ) => {

@@ -61,7 +61,7 @@ impl Marker {
 }
 
 /// Opens a file for reading and writing; if the options create it, only its owner may read it.
-pub(super) fn create_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.write(true).open(path)
