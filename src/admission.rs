@@ -206,7 +206,7 @@ impl Permit {
         let more = Amount { requests: 0, bytes };
         let mut usage = self.budget.usage();
         if !usage.fits(self.holder, more) {
-            // An item without bytes is in nobody's way, and waits for its turn.
+            // An item without bytes blocks no other item, so it waits.
             let holds_bytes = self.amount.bytes > 0;
             self.has_pass = self.has_pass || (holds_bytes && usage.take_pass(self.holder));
             if !self.has_pass {

@@ -12,7 +12,7 @@ use samegate::config::{Auth, JwksSource, Jwt, Tenant, TenantQuota};
 use samegate::middleware::{Credentials, tenants};
 use samegate_fuzz::block_on;
 
-// Signed once, until 2100, with a key that nobody has kept.
+// Signed once, until 2100, with a private key that was deleted.
 const PUBLIC_KEY: &str = "HO1Zd6pljOrpo8wtAbmJ9XF8nCP-49hl9zVus4oTS-Y";
 const SIGNED: &str = "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIsImtpZCI6ImsifQ.\
                       eyJpc3MiOiJodHRwczovL2lzc3Vlci50ZXN0IiwiYXVkIjoic2FtZWdhdGUiLCJleHAiOjQxMDI0NDQ4MDAsInRlbmFudCI6InNob3AifQ";

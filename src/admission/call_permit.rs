@@ -105,7 +105,7 @@ impl CallPermit {
         }
     }
 
-    /// Repeats an attempt whenever something is freed, until it succeeds.
+    /// Retries an attempt whenever something is freed, until it succeeds.
     async fn wait_until(&self, attempt: impl Fn(&mut Permit) -> bool) {
         let Some(budget) = self.with(|permit| permit.budget.clone()) else {
             return;

@@ -62,7 +62,7 @@ pub struct ItemBody<B> {
 struct Filter {
     max_message_bytes: usize,
     report: BodyReport,
-    /// What the load is charged to: dropped bytes are charged to nobody.
+    /// What the load is charged to: dropped bytes are not charged.
     permit: CallPermit,
     /// Messages that have begun.
     messages: u64,

@@ -226,7 +226,7 @@ fn an_estimate_that_is_too_high_leaves_half_of_the_time_for_waiting() {
 }
 
 /// The attack: 60 searches of 1.2 s. Those that cannot be done in time are rejected, and the search
-/// of somebody else waits for one of them only.
+/// of another tenant waits for one of them only.
 #[test]
 fn sixty_expensive_searches_delay_another_tenants_search_by_one_of_them() {
     let large = Demand {
