@@ -24,7 +24,7 @@ use crate::call::Call;
 use crate::config;
 use crate::domain::{
     Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageSource,
-    LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic, Update,
+    LibraryStats, List, Listing, Match, Profile, Record, Search, SearchResults, TagLogic, Update,
     UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
@@ -41,6 +41,8 @@ pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
+    /// Of searches that name none.
+    profile: Profile,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
 }
@@ -74,6 +76,11 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu,
             fetcher: Fetcher::new(scope)?,
+            profile: match config.profile {
+                config::Profile::Loose => Profile::Loose,
+                config::Profile::Balanced => Profile::Balanced,
+                config::Profile::Strict => Profile::Strict,
+            },
             backup_slot: Arc::new(Semaphore::new(1)),
         })
     }
@@ -162,6 +169,7 @@ impl Library for EmbeddedBackend {
                 reason = "scores are single precision"
             )]
             min_score: query.min_score as f32,
+            profile: profile(query.profile.unwrap_or(self.profile)),
         };
         let image = self.image(call, query.source).await?;
         let response = self.run(call, demand::search(&image), move |engine| {
@@ -431,6 +439,14 @@ fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
     token.parse().map(Some).map_err(violation)
 }
 
+fn profile(profile: Profile) -> engine::Profile {
+    match profile {
+        Profile::Loose => engine::Profile::Loose,
+        Profile::Balanced => engine::Profile::Balanced,
+        Profile::Strict => engine::Profile::Strict,
+    }
+}
+
 fn matched(hit: engine::Hit) -> Result<Match> {
     Ok(Match {
         cont_sign: cont_sign(hit.sign)?,
@@ -442,6 +458,8 @@ fn matched(hit: engine::Hit) -> Result<Match> {
             stored: found.stored,
             overlap: found.overlap,
         }),
+        agreement: hit.agreement,
+        coverage: hit.coverage,
     })
 }
 

@@ -24,6 +24,7 @@ use crate::features::GreyView;
 pub use error::DecodeError;
 pub use limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 pub(crate) use memory::{DECODED, bytes_per_pixel};
+pub(crate) use resize::grey as scaled_grey;
 
 /// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice,
 /// because progressive and interlaced decoders need a second copy.
@@ -51,15 +52,7 @@ impl DecodedImage {
     /// 400 MiB for the maximum sides.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let format = checks::format(bytes)?;
-        // Decoders are third-party code that parses untrusted bytes: a panic in one must fail only
-        // this image, not the caller's thread.
-        panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format))).unwrap_or_else(
-            |_| {
-                Err(DecodeError::Broken {
-                    reason: "the decoder panicked".to_owned(),
-                })
-            },
-        )
+        caught(|| decode_checked(bytes, format))
     }
 
     pub(crate) fn width(&self) -> u32 {
@@ -73,6 +66,12 @@ impl DecodedImage {
     /// Returns the luminance (BT.601 weights) at full size.
     pub(crate) fn grey(&self) -> &GrayImage {
         &self.grey
+    }
+
+    /// Returns the luminance, its longer side up to `side` pixels.
+    pub(crate) fn grey_within(&self, side: u32) -> GrayImage {
+        let (width, height) = resize::fit(self.grey.dimensions(), side);
+        resize::grey(&self.grey, width, height)
     }
 
     /// Returns the luminance as a view for the feature pipeline.
@@ -94,6 +93,30 @@ impl DecodedImage {
             })?;
         Ok(jpeg)
     }
+}
+
+/// Returns the luminance of a thumbnail; `None` when it cannot be decoded.
+pub(crate) fn thumbnail_grey(jpeg: &[u8]) -> Option<GrayImage> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(THUMBNAIL_SIDE);
+    limits.max_image_height = Some(THUMBNAIL_SIDE);
+    caught(|| {
+        let mut reader = ImageReader::with_format(Cursor::new(jpeg), ImageFormat::Jpeg);
+        reader.limits(limits);
+        let image = reader.decode().map_err(checks::rejection)?;
+        Ok(luminance(&image.into_rgb8()))
+    })
+    .ok()
+}
+
+/// Decoders are third-party code that parses untrusted bytes: a panic in one must fail only this
+/// image, not the caller's thread.
+fn caught<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        Err(DecodeError::Broken {
+            reason: "the decoder panicked".to_owned(),
+        })
+    })
 }
 
 /// Reads the header, checks the sides, and only then decodes the pixels.

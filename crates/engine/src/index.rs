@@ -66,6 +66,9 @@ struct Components {
 pub struct SearchOptions {
     /// Number of images whose geometry is verified, 1 or more; default 200, for deep pages 1000.
     pub candidates: usize,
+    /// Whether images with too little evidence for a match are returned too, after the matches and
+    /// flagged; default false.
+    pub with_weak: bool,
 }
 
 // === impl Index ===
@@ -158,7 +161,7 @@ impl Index {
 
     /// Finds the images that share a part with the query, by descending score.
     ///
-    /// `filter` returns whether an image may be found (tags, deletions). When nothing is found, the
+    /// `filter` returns whether an image may be found (tags, deletions). When no match is found, the
     /// query is searched again with inverted colours. Cost: see `votes`; no input or output except
     /// page faults of segments.
     pub fn search(
@@ -168,11 +171,12 @@ impl Index {
         filter: &dyn Fn(u64) -> bool,
     ) -> Vec<VerifiedMatch> {
         let components = self.components();
-        let plain = components.search(query, options, false, filter);
-        if plain.is_empty() {
-            return components.search(query, options, true, filter);
+        let mut found = components.search(query, options, false, filter);
+        if found.iter().all(|found| found.is_weak) {
+            found.extend(components.search(query, options, true, filter));
+            found = best_of_each(found);
         }
-        plain
+        found
     }
 
     fn components(&self) -> Components {
@@ -228,24 +232,38 @@ impl Components {
             let image = components[voted.component].image(voted.image);
             image.is_some_and(|image| filter(image.id))
         };
-        let mut found: Vec<VerifiedMatch> = votes::best(&matches, options.candidates, passes)
+        let found: Vec<VerifiedMatch> = votes::best(&matches, options.candidates, passes)
             .iter()
             .filter_map(|voted| {
                 verified::verified(components[voted.component], query, voted, inverted)
             })
+            .filter(|found| options.with_weak || !found.is_weak)
             .collect();
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        let mut seen = HashSet::new();
-        found.retain(|verified| seen.insert(verified.id));
-        found
+        best_of_each(found)
     }
+}
+
+/// Sorts by descending score, matches before weak ones, and keeps the first of each image.
+fn best_of_each(mut found: Vec<VerifiedMatch>) -> Vec<VerifiedMatch> {
+    found.sort_by(|a, b| {
+        let weakness = a.is_weak.cmp(&b.is_weak);
+        weakness
+            .then(b.score.total_cmp(&a.score))
+            .then(a.id.cmp(&b.id))
+    });
+    let mut seen = HashSet::new();
+    found.retain(|verified| seen.insert(verified.id));
+    found
 }
 
 // === impl SearchOptions ===
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { candidates: 200 }
+        Self {
+            candidates: 200,
+            with_weak: false,
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod maintenance;
 mod prepare;
 
 mod decode;
+mod dense;
 mod geometry;
 mod identity;
 mod pdq;
@@ -42,8 +43,8 @@ pub mod measuring;
 
 pub use decode::{DecodeError, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 pub use engine::{
-    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,
-    StoredImage,
+    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Profile, Query, Record, Response, SearchError,
+    Stats, StoredImage,
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
