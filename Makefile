@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -63,9 +63,19 @@ redis:
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
-clients: .tools/python .tools/node ## Tests official and generated clients against a gateway
+clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
+
+# Those of the vendor's samples, besides Python and Node.
+languages:
+	$(call debian-package,curl,curl)
+	$(call debian-package,php,php-cli php-curl)
+	$(call debian-package,java,default-jdk-headless)
+	$(call debian-package,mvn,maven)
+	$(call debian-package,g++,g++)
+	$(call debian-package,curl-config,libcurl4-openssl-dev)
+	$(call debian-package,mcs,mono-mcs)
 
 browser: chromium .tools/python ## Lets web pages in Chromium attack a gateway
 	$(CARGO) test --workspace --no-run
@@ -155,6 +165,11 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
 	mkdir -p .tools && touch $@
+
+.tools/java: tests/clients/java/pom.xml
+	rm -rf $@
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	touch $@
 
 # Its packages declare a newer Node than they need, so npm's warnings are hidden.
 .tools/chart-node: tests/chart/node/package.json tests/chart/node/package-lock.json

@@ -18,6 +18,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "python"))
 import images  # noqa: E402
+import rest_clients  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 CLIENTS = pathlib.Path(__file__).resolve().parent
@@ -41,7 +42,7 @@ def main(binary):
         try:
             wait_until_ready(gateway, admin)
             secret = (folder / "data" / "rest-secret-local").read_text()
-            passed, failed = run_clients(grpc, rest, secret, drawn)
+            passed, failed = run_clients(grpc, rest, secret, drawn, folder)
             stopped = stop(gateway)
         finally:
             gateway.kill()
@@ -53,7 +54,7 @@ def main(binary):
     return 1 if failed else 0
 
 
-def run_clients(grpc, rest, secret, drawn):
+def run_clients(grpc, rest, secret, drawn, folder):
     python = CLIENTS / "python"
     clients = {
         "Python grpcio": [sys.executable, python / "grpc_client.py", grpc, PROTO],
@@ -63,20 +64,32 @@ def run_clients(grpc, rest, secret, drawn):
             *["--key", "local", "--secret", secret, "--images", drawn],
         ],
     }
-    passed = failed = 0
-    for name, command in clients.items():
-        print(f"== {name}", flush=True)
-        command = [str(part) for part in command]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=CLIENT_TIMEOUT_S)
-        print(done.stdout, end="", flush=True)
-        lines = done.stdout.splitlines()
-        good = sum(line.startswith(("ok ", "ok:")) for line in lines)
-        bad = sum(line.startswith("FAILED ") for line in lines)
-        if bad == 0 and (done.returncode != 0 or good == 0):
-            print(f"FAILED {name}: exit status {done.returncode}, {good} checks")
-            bad = 1
-        passed, failed = passed + good, failed + bad
-    return passed, failed
+    counts = [run_client(name, command, str.splitlines) for name, command in clients.items()]
+    arguments = [f"http://{rest}", "local", secret, drawn / "image-0.png"]
+    for name, command in rest_clients.build(folder, sys.executable).items():
+        counts.append(run_client(name, [*command, *arguments], rest_clients.check))
+    return sum(good for good, _ in counts), sum(bad for _, bad in counts)
+
+
+def run_client(name, command, read_lines):
+    """Runs a client, prints the lines that `read_lines` makes of its output, and counts them."""
+    print(f"== {name}", flush=True)
+    command = [str(part) for part in command]
+    environment = {**os.environ, **rest_clients.ENVIRONMENT}
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, encoding="utf-8", env=environment, timeout=CLIENT_TIMEOUT_S
+    )
+    try:
+        lines = read_lines(done.stdout)
+    except ValueError:
+        lines = [f"FAILED the output is not one JSON object a line: {done.stdout!r}"]
+    print(*lines, sep="\n", flush=True)
+    good = sum(line.startswith(("ok ", "ok:")) for line in lines)
+    bad = sum(line.startswith("FAILED ") for line in lines)
+    if bad == 0 and (done.returncode != 0 or good == 0):
+        print(f"FAILED {name}: exit status {done.returncode}, {good} checks")
+        bad = 1
+    return good, bad
 
 
 def start(binary, folder, log, grpc, rest, admin, **settings):
