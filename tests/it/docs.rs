@@ -1,6 +1,8 @@
 //! Holds the documentation against what it describes: each key of the configuration and each error
 //! reason, with the numbers that it gives them.
 
+mod rest_api;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
