@@ -57,9 +57,10 @@ define debian-package
 	$$install || { $$root apt-get update -qq && $$install; }; }
 endef
 
-# The tests of shared quotas start a Redis server on a free port.
+# The tests of shared quotas start a Redis server on a free port, the tutorial uses jq.
 redis:
 	$(call debian-package,redis-server,redis-server)
+	$(call debian-package,jq,jq)
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.

@@ -2,6 +2,7 @@
 //! reason, with the numbers that it gives them.
 
 mod rest_api;
+mod tutorial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
