@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients languages browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -87,9 +87,12 @@ chromium:
 
 # Helm and Kubernetes' schemas are Python packages, the definitions of custom
 # resources are Node packages. Nothing is compiled, and no cluster is needed.
-chart: .tools/chart .tools/chart-node ## Tests the Helm chart, the image, objects of docs/mesh.md
+chart: systemd .tools/chart .tools/chart-node ## Tests the Helm chart, the image, objects of docs/mesh.md, docs/deployment.md
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/chart python3 tests/chart/run.py target/debug/samegate
+
+systemd:
+	$(call debian-package,systemd-analyze,systemd)
 
 mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 	$(CARGO) test --workspace --no-run
