@@ -1,7 +1,10 @@
 //! Holds the documentation against what it describes: each key of the configuration and each error
 //! reason, with the numbers that it gives them.
 
+mod commands;
+mod links;
 mod rest_api;
+mod symptoms;
 mod tutorial;
 
 use std::collections::{BTreeMap, BTreeSet};
