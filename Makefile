@@ -71,6 +71,7 @@ clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's a
 # Those of the vendor's samples, besides Python and Node.
 languages:
 	$(call debian-package,curl,curl)
+	$(call debian-package,openssl,openssl)
 	$(call debian-package,php,php-cli php-curl)
 	$(call debian-package,java,default-jdk-headless)
 	$(call debian-package,mvn,maven)
