@@ -6,6 +6,7 @@ mod links;
 mod rest_api;
 mod symptoms;
 mod tutorial;
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
