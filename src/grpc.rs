@@ -6,6 +6,7 @@
 
 mod bulk;
 mod convert;
+mod health;
 mod service;
 mod status;
 
@@ -14,10 +15,12 @@ use prost_types::FileDescriptorSet;
 use tonic::body::Body;
 use tonic::service::{LayerExt, Layered};
 use tonic::{Code, Status};
+use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
 
 use self::bulk::DropOversizedItems;
+use self::health::HealthChecks;
 use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
@@ -114,9 +117,7 @@ where
             // Tools need the types of error details to show them.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let health = tonic_health::pb::health_server::HealthServer::new(
-        tonic_health::server::HealthService::from_health_reporter(health),
-    );
+    let health = HealthServer::new(HealthChecks::new(health));
     let mut routes = tonic::service::Routes::builder();
     routes.add_service(service).add_service(health);
     // Older tools (grpcurl before 1.9) support the alpha protocol only.
