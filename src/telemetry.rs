@@ -29,7 +29,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, reload};
 
-pub use metrics::{CallLabels, Metrics, OPEN_METRICS, Reload};
+pub use metrics::{CallLabels, Metrics, Reload, TextFormat};
 pub use outcome::{OnOutcome, OutcomeGuard};
 pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
 
