@@ -1,6 +1,7 @@
 //! The REST API with its middleware, in front of libraries in memory.
 
 mod calls;
+mod expect;
 mod fields;
 mod responses;
 mod tokens;
