@@ -120,9 +120,12 @@ fn code_and_message(error: &Error) -> (i64, String) {
         // An SDK whose keys were rejected signs its calls. The vendor's code for an invalid
         // signature points its user to the keys; "invalid parameter" would not.
         (Kind::CredentialsMissing, Some(SIGNATURE)) => (14, "IAM Certification failed".to_owned()),
-        // Only the gateway's own rule; the vendor has no message for it.
+        // Only the gateway's own rules; the vendor has no messages for them.
         (Kind::InvalidParameter, Some(field @ form::CONTENT_TYPE)) => {
             (code, format!("{message}: {field} {}", form::CONTENT_TYPES))
+        }
+        (Kind::InvalidParameter, Some(field @ form::CHARSET)) => {
+            (code, format!("{message}: {field} {}", form::CHARSETS))
         }
         (Kind::MissingParameter, Some("brief")) => (code, "param brief not exist".to_owned()),
         (Kind::ParameterTooLong, Some(field @ ("brief" | "cont_sign"))) => {
