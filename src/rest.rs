@@ -7,7 +7,8 @@
 //! and no backend is known.
 //!
 //! The HTTP status is 200 also for every failed call, so the middleware reads the outcome of a call
-//! from the response's [`Kind`] extension; a successful response has none.
+//! from the response's [`Rejection`](crate::error::Rejection) extension; a successful response has
+//! none.
 
 mod attempts;
 mod discard;
