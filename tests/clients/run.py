@@ -57,6 +57,10 @@ def run_clients(grpc, rest, secret, drawn):
     python = CLIENTS / "python"
     clients = {
         "Python grpcio": [sys.executable, python / "grpc_client.py", grpc, PROTO],
+        "buf curl": [
+            *[sys.executable, python / "buf_curl.py", grpc],
+            CLIENTS / "node" / "node_modules" / ".bin" / "buf",
+        ],
         "Node grpc-js": ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn],
         "Python baidu-aip": [
             *[sys.executable, python / "sdk_baidu_aip.py", "--base", f"http://{rest}"],
