@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use samegate::app::{Addresses, App, Reloader, raise_descriptor_limit};
 use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
-use samegate::config::{self, Config, ConfigErrors, Overrides, RestSecret};
+use samegate::config::{self, Config, ConfigErrors, LogFormat, Overrides, RestSecret};
 use samegate::error::{Error, Kind, Result};
 use samegate::telemetry;
 use samegate::watch::FileWatcher;
@@ -67,7 +67,7 @@ async fn run(serve: &Serve, config: &Config) -> ExitCode {
     }
     match start(config).await {
         Ok((app, shutdown)) => {
-            print_banner(serve, config, app.addresses());
+            announce(serve, config, app.addresses());
             let watching =
                 tokio::spawn(watch_config(serve.clone(), config.clone(), app.reloader()));
             app.run(shutdown).await;
@@ -136,6 +136,19 @@ async fn watch_config(serve: Serve, config: Config, mut reloader: Reloader) {
         tokio::select! {
             () = files.changed() => {}
             _ = hang_up.recv() => {}
+        }
+    }
+}
+
+/// Says where the gateway listens: to people in a banner, to the readers of a JSON log in a line of
+/// it, since they may read both outputs as one.
+fn announce(serve: &Serve, config: &Config, addresses: Addresses) {
+    match config.telemetry.log_format {
+        LogFormat::Text => print_banner(serve, config, addresses),
+        LogFormat::Json => {
+            let Addresses { grpc, rest, admin } = addresses;
+            let version = env!("CARGO_PKG_VERSION");
+            tracing::info!(%grpc, %rest, %admin, version, "gateway started");
         }
     }
 }

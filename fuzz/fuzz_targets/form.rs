@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use samegate_fuzz::block_on;
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
+const GBK: &str = "application/x-www-form-urlencoded; charset=GBK";
 
 fuzz_target!(|body: &[u8]| {
     let read = block_on(samegate::rest::fuzzing::read(URLENCODED, body));
@@ -15,4 +16,6 @@ fuzz_target!(|body: &[u8]| {
         let expected = standard.find(|(found, _)| found == name);
         assert_eq!(text, expected.map(|(_, value)| value.into_owned()), "{name}");
     }
+    // All bytes are a form in another charset; a text that is none in it is an error of its field.
+    assert!(block_on(samegate::rest::fuzzing::read(GBK, body)).is_some());
 });

@@ -148,15 +148,37 @@ impl Search {
 // === impl Update ===
 
 impl Update {
-    /// Checks every field.
+    /// Checks every field; an update without brief and tags changes nothing.
     ///
     /// # Errors
     ///
-    /// One error that lists every violation; an update that changes nothing is a violation too.
+    /// One error that lists every violation.
     pub fn new(target: RawTarget, brief: Option<String>, tags: Option<&[u32]>) -> Result<Self> {
+        Update::check(target, brief, tags, false)
+    }
+
+    /// Checks every field, and that the update changes something.
+    ///
+    /// # Errors
+    ///
+    /// One error that lists every violation.
+    pub fn with_change(
+        target: RawTarget,
+        brief: Option<String>,
+        tags: Option<&[u32]>,
+    ) -> Result<Self> {
+        Update::check(target, brief, tags, true)
+    }
+
+    fn check(
+        target: RawTarget,
+        brief: Option<String>,
+        tags: Option<&[u32]>,
+        needs_change: bool,
+    ) -> Result<Self> {
         let mut violations = Violations::default();
         let target = violations.collect(target.check_one());
-        if brief.is_none() && tags.is_none() {
+        if needs_change && brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
             violations.push(Violation::new("brief", Kind::MissingParameter, message));
         }
@@ -266,13 +288,12 @@ mod tests {
     }
 
     #[test]
-    fn an_update_needs_a_change_and_exactly_one_image() {
+    fn an_update_needs_exactly_one_image_and_may_need_a_change() {
         let signs = |n: usize| RawTarget::Signs(vec!["1,2".to_owned(); n]);
 
-        assert_eq!(
-            fields(&Update::new(signs(1), None, None).unwrap_err()),
-            ["brief"]
-        );
+        let nothing = Update::with_change(signs(1), None, None).unwrap_err();
+        assert_eq!(fields(&nothing), ["brief"]);
+        Update::new(signs(1), None, None).unwrap();
         let two = Update::new(signs(2), Some(String::new()), Some(&[0])).unwrap_err();
         assert_eq!(fields(&two), ["cont_sign", "tags"]);
         Update::new(signs(1), Some(String::new()), Some(&[])).unwrap();

@@ -53,7 +53,7 @@ pub(super) fn update(message: v1::UpdateImageRequest) -> Result<domain::Update> 
         Some(Target::ContSign(sign)) => RawTarget::Signs(vec![sign]),
     };
     let tags = message.tags.map(|list| list.values);
-    domain::Update::new(target, message.brief, tags.as_deref())
+    domain::Update::with_change(target, message.brief, tags.as_deref())
 }
 
 pub(super) fn delete(message: v1::DeleteImagesRequest) -> Result<domain::Delete> {

@@ -79,6 +79,8 @@ def all_clients(grpc, rest, secret, drawn, compiled):
     python = CLIENTS / "python"
     sdk = [sys.executable, python / "sdk_baidu_aip.py", *sdk_options(f"http://{rest}", secret, drawn)]
     yield "Python grpcio", [sys.executable, python / "grpc_client.py", grpc, PROTO], str.splitlines
+    buf = CLIENTS / "node" / "node_modules" / ".bin" / "buf"
+    yield "buf curl", [sys.executable, python / "buf_curl.py", grpc, buf], str.splitlines
     node = ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn]
     yield "Node grpc-js", node, str.splitlines
     yield "Python baidu-aip", sdk, str.splitlines

@@ -131,8 +131,8 @@ async fn invalid_fields_get_the_vendors_codes() {
         (
             "update",
             "cont_sign=1,1".to_owned(),
-            216_101,
-            "param brief not exist",
+            216_680,
+            "item not exist",
         ),
         (
             "update",

@@ -16,6 +16,9 @@ use tonic::transport::Channel;
 use super::certificates::replace;
 use super::probe::{get, until};
 
+/// Message of the line of a JSON log that replaces the banner.
+const STARTED: &str = r#""message":"gateway started""#;
+
 /// A running `samegate serve` on free ports; it is killed when dropped.
 pub struct Process {
     /// Where its gRPC API listens.
@@ -241,8 +244,9 @@ impl Running {
         {
             read_log.send(()).unwrap();
         }
-        until("the gateway prints where it listens", async || {
-            out.text().contains("Try it") || out.reading.is_finished()
+        until("the gateway says where it listens", async || {
+            let said = out.text().contains("Try it") || err.text().contains(STARTED);
+            said || out.reading.is_finished()
         })
         .await;
         let addresses = addresses(&out.text(), &err.text());
@@ -256,8 +260,12 @@ impl Running {
     }
 }
 
-/// Reads the addresses of gRPC, REST and admin from the banner.
-fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
+/// Reads the addresses of gRPC, REST and admin from the banner, or from the log in JSON.
+pub fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
+    if let Some(line) = log.lines().find(|line| line.contains(STARTED)) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        return ["grpc", "rest", "admin"].map(|name| line[name].as_str().unwrap().parse().unwrap());
+    }
     ["gRPC", "REST", "probes"].map(|listener| {
         let mut lines = banner
             .lines()

@@ -1,3 +1,4 @@
+mod broken_bodies;
 mod slow_names;
 
 use std::net::SocketAddr;
