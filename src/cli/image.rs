@@ -1,5 +1,6 @@
 //! The image argument: a file, `-` for standard input, or a URL.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -58,15 +59,16 @@ impl ImageArg {
     }
 }
 
-impl From<&str> for ImageArg {
-    fn from(text: &str) -> Self {
-        if text == "-" {
-            return ImageArg::Stdin;
+impl From<OsString> for ImageArg {
+    fn from(argument: OsString) -> Self {
+        match argument.to_str() {
+            Some("-") => ImageArg::Stdin,
+            Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
+                ImageArg::Url(text.to_owned())
+            }
+            // The name of a file is bytes.
+            _ => ImageArg::File(PathBuf::from(argument)),
         }
-        if text.starts_with("http://") || text.starts_with("https://") {
-            return ImageArg::Url(text.to_owned());
-        }
-        ImageArg::File(PathBuf::from(text))
     }
 }
 
@@ -116,10 +118,11 @@ mod tests {
 
     #[test]
     fn an_argument_is_a_file_standard_input_or_a_url() {
-        assert_eq!(ImageArg::from("-"), ImageArg::Stdin);
-        assert_eq!(ImageArg::from("a.jpg"), ImageArg::File("a.jpg".into()));
+        let parsed = |text: &str| ImageArg::from(OsString::from(text));
+        assert_eq!(parsed("-"), ImageArg::Stdin);
+        assert_eq!(parsed("a.jpg"), ImageArg::File("a.jpg".into()));
         assert!(matches!(
-            ImageArg::from("https://example.com/a.jpg"),
+            parsed("https://example.com/a.jpg"),
             ImageArg::Url(_)
         ));
     }

@@ -1,6 +1,7 @@
 //! The command line against a gateway's double, over real sockets.
 
 mod import;
+mod resume;
 
 use std::io::Write;
 use std::path::Path;

@@ -44,6 +44,8 @@ pub(super) struct Recorder<'a> {
     is_last_round: bool,
     completed: u64,
     counts: Counts,
+    /// Whether the library was asked for the skipped images.
+    is_verified: bool,
     started: Instant,
 }
 
@@ -83,19 +85,25 @@ impl<'a> Recorder<'a> {
             is_last_round: false,
             completed: 0,
             counts: Counts::default(),
+            is_verified: false,
             started: Instant::now(),
         }
     }
 
-    /// Records the items that are not sent.
-    pub(super) fn record_skipped(&mut self, skipped: &Skipped) -> Result<(), Failure> {
+    /// Records the items that are not sent, and says why others are sent again.
+    pub(super) fn record_skipped(&mut self, skipped: Skipped) -> Result<(), Failure> {
         self.counts.skipped = skipped.stored;
+        self.counts.lost = skipped.lost;
         self.counts.failed_before = skipped.rejected.len() as u64;
+        self.is_verified = skipped.is_verified;
+        if !self.display.is_json() {
+            self.print_resumption();
+        }
         let plan = self.plan;
-        for (index, failure) in &skipped.rejected {
-            let item = &plan.items[*index];
+        for (index, failure) in skipped.rejected {
+            let item = &plan.items[index];
             self.failures
-                .write(&item.key, Some(&item.location), failure)?;
+                .write(&item.key, Some(&item.location), &failure)?;
         }
         for (name, failure) in &plan.unusable {
             self.counts.failed += 1;
@@ -170,6 +178,11 @@ impl<'a> Recorder<'a> {
         std::mem::take(&mut self.retryable)
     }
 
+    /// Returns the identity of the library at the start, if it has one.
+    pub(super) fn library_id(&self) -> Option<&str> {
+        self.journal.library_id()
+    }
+
     pub(super) fn has_failures(&self) -> bool {
         self.counts.failed + self.counts.failed_before > 0
     }
@@ -198,8 +211,11 @@ impl<'a> Recorder<'a> {
         let unsettled = pending.filter(|index| !self.is_settled[**index]).count();
         let summary = Summary {
             counts: self.counts,
+            left_out: &self.plan.left_out,
             remaining: unsettled + self.retryable.len(),
             elapsed: self.started.elapsed(),
+            is_verified: self.is_verified,
+            is_journal_restarted: self.journal.is_restarted(),
             failures_file: self.failures.finish()?,
             is_interrupted: exit == Exit::Interrupted,
         };
@@ -209,6 +225,25 @@ impl<'a> Recorder<'a> {
             self.output.note(&summary.to_string());
         }
         Ok(())
+    }
+
+    fn print_resumption(&mut self) {
+        let Counts { skipped, lost, .. } = self.counts;
+        if self.journal.is_restarted() {
+            self.print_note("the library is new or was restored: all images are sent");
+        }
+        if lost > 0 {
+            self.print_note(&format!(
+                "the library has lost {lost} images of the journal: they are sent again"
+            ));
+        }
+        if skipped > 0 && !self.is_verified {
+            self.print_note(&format!(
+                "a library at a vendor does not list its images: {skipped} are skipped because the \
+                 journal `{}` has them; delete it to send them again",
+                self.journal.path().display()
+            ));
+        }
     }
 
     fn record_stored(&mut self, index: usize, sign: &str, existed: bool) -> Result<(), Failure> {
