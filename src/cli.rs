@@ -17,6 +17,7 @@ mod key;
 mod library;
 mod output;
 mod records;
+mod scale;
 mod search;
 mod update;
 

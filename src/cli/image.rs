@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::failure::Failure;
 use crate::error::Kind;
 
-/// Maximum size of an image in the contract (`AddImageRequest.content`), in bytes.
-pub(super) const MAX_FILE_BYTES: u64 = 3_145_728;
+/// Maximum size of a file that is read, in bytes: the engine decodes no larger one.
+pub(super) const MAX_READ_BYTES: u64 = same_image::MAX_FILE_BYTES as u64;
 /// Maximum length of a brief in the contract, in bytes.
 const MAX_BRIEF_BYTES: usize = 256;
 
@@ -82,14 +82,13 @@ impl fmt::Display for ImageArg {
     }
 }
 
-/// Checks that the contract allows an image of this size, so that an image that would be rejected
-/// is not uploaded.
+/// Checks that a file of this size can be sent, as it is or scaled down.
 pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     if size_bytes == 0 {
         return Err(Failure::of_kind(Kind::ImageEmpty, "the file is empty"));
     }
-    if size_bytes > MAX_FILE_BYTES {
-        let message = format!("more than {MAX_FILE_BYTES} bytes");
+    if size_bytes > MAX_READ_BYTES {
+        let message = format!("more than {MAX_READ_BYTES} bytes");
         return Err(Failure::of_kind(Kind::ImageSize, message));
     }
     Ok(())
@@ -108,7 +107,7 @@ pub(super) fn fit_brief(text: &str) -> String {
 /// Reads up to one byte past the limit, enough to detect that it is exceeded.
 fn read_limited(source: impl Read) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    source.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
+    source.take(MAX_READ_BYTES + 1).read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -130,8 +129,8 @@ mod tests {
     #[test]
     fn sizes_are_checked_at_the_limit() {
         assert!(check_size(0).is_err());
-        assert!(check_size(MAX_FILE_BYTES).is_ok());
-        assert!(check_size(MAX_FILE_BYTES + 1).is_err());
+        assert!(check_size(MAX_READ_BYTES).is_ok());
+        assert!(check_size(MAX_READ_BYTES + 1).is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod plan;
 mod progress;
 mod recorder;
 mod retry;
+mod scaler;
 mod source;
 mod stream;
 mod summary;
@@ -38,12 +39,14 @@ use self::plan::{Plan, Skipped};
 use self::progress::ProgressDisplay;
 use self::recorder::Recorder;
 use self::retry::{ImportEnd, RetryLoop};
+use self::scaler::Scaler;
 use self::stream::StreamSender;
 use super::add::OnDuplicate;
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
+use super::scale::{Limits, Resizing};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -52,7 +55,8 @@ Examples:
   samegate import 'scans/**/*.png' more/ --tag 7 --in-flight 64
   samegate import --manifest images.jsonl --failures failed.jsonl
 
-Of a folder, files with the ending .jpg, .jpeg, .png or .bmp are sent, and others
+Files that are larger than the library takes are scaled down to JPEGs before they
+are sent, unless --no-resize is given. Of a folder, files with the ending .jpg, .jpeg, .png or .bmp are sent, and others
 whose first bytes are those of such an image. The summary counts what is left out
 and why: no image, another format, hidden, link to a folder. A path without an
 image is an error.
@@ -118,6 +122,8 @@ pub struct Import {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    resizing: Resizing,
+    #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
 
@@ -135,7 +141,7 @@ pub(super) async fn run(
     // Not retried: if the first connection fails, the command line is probably wrong.
     let client = args.target.connection.client().await?;
     let contents = Contents::new(client.clone(), &args.target, args.attempts);
-    let (mut journal, skipped) = tokio::select! {
+    let (mut journal, skipped, limits) = tokio::select! {
         resumed = resume(&args, &contents, &mut plan) => resumed?,
         () = interrupt.cancelled() => return Ok(Exit::Interrupted),
     };
@@ -151,7 +157,8 @@ pub(super) async fn run(
         on_duplicate: args.on_duplicate.to_proto().into(),
         max_in_flight: args.in_flight,
     };
-    let sender = StreamSender::new(&plan, options, client, interrupt);
+    let scaler = Scaler::new(limits, args.resizing);
+    let sender = StreamSender::new(&plan, options, client, scaler, interrupt);
     let mut end = RetryLoop::new(sender, args.attempts)
         .run(&mut recorder)
         .await;
@@ -167,18 +174,20 @@ pub(super) async fn run(
             Exit::Failed
         }
     };
-    recorder.print_summary(exit)?;
+    recorder.print_summary(exit, limits)?;
     Ok(exit)
 }
 
-/// Opens the journal, and takes the images off the plan that need not be sent.
+/// Opens the journal, and takes the images off the plan that need not be sent. Returns also what the
+/// library takes.
 async fn resume(
     args: &Import,
     contents: &Contents<'_>,
     plan: &mut Plan,
-) -> Result<(Journal, Skipped), Failure> {
+) -> Result<(Journal, Skipped, Limits), Failure> {
     let library = contents.describe().await?;
     let is_listable = library.is_some();
+    let limits = library.as_ref().map_or(Limits::VENDOR, Limits::of);
     let id = library.map(|library| library.id);
     let journal = Journal::open(&args.journal_path(), &args.target, id)?;
     let lost = if is_listable {
@@ -188,7 +197,7 @@ async fn resume(
     };
     let mut skipped = plan.skip_recorded(&journal, &lost, args.retry_failed);
     skipped.is_verified = is_listable;
-    Ok((journal, skipped))
+    Ok((journal, skipped, limits))
 }
 
 /// Checks that the library was not replaced between two streams.

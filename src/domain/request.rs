@@ -2,6 +2,7 @@
 
 use super::fields::{Brief, Tags};
 use super::image::{ImageSource, RawSource};
+use super::limits::ImageLimits;
 use super::target::{DeleteTarget, RawTarget, UpdateTarget};
 use super::violations::Violations;
 use crate::error::{Kind, Result, Violation};
@@ -83,14 +84,28 @@ pub struct List {
 // === impl Add ===
 
 impl Add {
-    /// Checks every field.
+    /// Checks every field; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every violation.
     pub fn new(source: RawSource, brief: String, tags: &[u32]) -> Result<Self> {
+        Add::within(ImageLimits::VENDOR, source, brief, tags)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Add::new`].
+    pub fn within(
+        limits: ImageLimits,
+        source: RawSource,
+        brief: String,
+        tags: &[u32],
+    ) -> Result<Self> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check());
+        let source = violations.collect(source.check(limits));
         let brief = violations.collect(Brief::new(brief));
         let tags = violations.collect(Tags::new(tags));
         match (source, brief, tags) {
@@ -107,7 +122,8 @@ impl Add {
 // === impl Search ===
 
 impl Search {
-    /// Checks every field; a `limit` of 0 means 300, and the window ends at the 1000th match.
+    /// Checks every field; an image has the vendor's limits. A `limit` of 0 means 300, and the window
+    /// ends at the 1000th match.
     ///
     /// # Errors
     ///
@@ -116,11 +132,28 @@ impl Search {
         source: RawSource,
         tags: &[u32],
         tag_logic: TagLogic,
+        window: (u32, u32),
+        min_score: f64,
+    ) -> Result<Self> {
+        let limits = ImageLimits::VENDOR;
+        Search::within(limits, source, tags, tag_logic, window, min_score)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Search::new`].
+    pub fn within(
+        limits: ImageLimits,
+        source: RawSource,
+        tags: &[u32],
+        tag_logic: TagLogic,
         (offset, limit): (u32, u32),
         min_score: f64,
     ) -> Result<Self> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check());
+        let source = violations.collect(source.check(limits));
         let tags = violations.collect(Tags::new(tags));
         violations.require(offset < MAX_MATCHES, "offset", || {
             format!("{offset}; 0 to {}", MAX_MATCHES - 1)
@@ -148,14 +181,28 @@ impl Search {
 // === impl Update ===
 
 impl Update {
-    /// Checks every field.
+    /// Checks every field; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every violation; an update that changes nothing is a violation too.
     pub fn new(target: RawTarget, brief: Option<String>, tags: Option<&[u32]>) -> Result<Self> {
+        Update::within(ImageLimits::VENDOR, target, brief, tags)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Update::new`].
+    pub fn within(
+        limits: ImageLimits,
+        target: RawTarget,
+        brief: Option<String>,
+        tags: Option<&[u32]>,
+    ) -> Result<Self> {
         let mut violations = Violations::default();
-        let target = violations.collect(target.check_one());
+        let target = violations.collect(target.check_one(limits));
         if brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
             violations.push(Violation::new("brief", Kind::MissingParameter, message));
@@ -176,13 +223,22 @@ impl Update {
 // === impl Delete ===
 
 impl Delete {
-    /// Checks the target.
+    /// Checks the target; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every invalid sign, or the violation of the image.
     pub fn new(target: RawTarget) -> Result<Self> {
-        target.check_many().map(|target| Delete { target })
+        Delete::within(ImageLimits::VENDOR, target)
+    }
+
+    /// Checks the target; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Delete::new`].
+    pub fn within(limits: ImageLimits, target: RawTarget) -> Result<Self> {
+        target.check_many(limits).map(|target| Delete { target })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod import;
 mod resume;
+mod scale;
 
 use std::io::Write;
 use std::path::Path;

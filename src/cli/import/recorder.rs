@@ -4,7 +4,7 @@
 //! the failure list. The recorder does not know connections; it returns to the stream how to
 //! continue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +20,7 @@ use super::summary::Summary;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::scale::Limits;
 use crate::proto::v1;
 
 /// Consecutive transient errors after which the stream pauses: they are caused by the library and
@@ -44,6 +45,8 @@ pub(super) struct Recorder<'a> {
     is_last_round: bool,
     completed: u64,
     counts: Counts,
+    /// Items whose images were scaled down.
+    scaled: HashSet<usize>,
     /// Whether the library was asked for the skipped images.
     is_verified: bool,
     started: Instant,
@@ -85,6 +88,7 @@ impl<'a> Recorder<'a> {
             is_last_round: false,
             completed: 0,
             counts: Counts::default(),
+            scaled: HashSet::new(),
             is_verified: false,
             started: Instant::now(),
         }
@@ -158,6 +162,11 @@ impl<'a> Recorder<'a> {
         self.record_failed(index, failure)
     }
 
+    /// Records that the image of an item was scaled down before it was sent.
+    pub(super) fn record_scaled(&mut self, index: usize) {
+        self.scaled.insert(index);
+    }
+
     /// Returns whether the item needs no more work in this round.
     pub(super) fn is_settled(&self, index: usize) -> bool {
         self.is_settled[index]
@@ -204,14 +213,16 @@ impl<'a> Recorder<'a> {
             .update(&self.counts, self.started.elapsed(), self.output);
     }
 
-    /// Prints the summary and closes the failure list.
-    pub(super) fn print_summary(self, exit: Exit) -> Result<(), Failure> {
+    /// Prints the summary and closes the failure list. The library takes images of up to `limits`.
+    pub(super) fn print_summary(self, exit: Exit, limits: Limits) -> Result<(), Failure> {
         self.display.finish();
         let pending = self.plan.pending.iter();
         let unsettled = pending.filter(|index| !self.is_settled[**index]).count();
         let summary = Summary {
             counts: self.counts,
             left_out: &self.plan.left_out,
+            scaled: self.scaled.len(),
+            limits,
             remaining: unsettled + self.retryable.len(),
             elapsed: self.started.elapsed(),
             is_verified: self.is_verified,

@@ -9,12 +9,16 @@ use serde_json::{Value, json};
 use super::counts::Counts;
 use super::left_out::LeftOut;
 use crate::cli::output;
+use crate::cli::scale::Limits;
 
 /// The result of an import; displayed as text for people.
 pub(super) struct Summary<'a> {
     pub(super) counts: Counts,
     /// What was found and is no image.
     pub(super) left_out: &'a LeftOut,
+    /// Number of images that were scaled down to `limits`.
+    pub(super) scaled: usize,
+    pub(super) limits: Limits,
     /// Number of images without an outcome.
     pub(super) remaining: usize,
     pub(super) elapsed: Duration,
@@ -39,6 +43,7 @@ impl Summary<'_> {
             "failed": counts.failed,
             "failed_before": counts.failed_before,
             "skipped": counts.skipped,
+            "scaled": self.scaled,
             "left_out": self.left_out.to_json(),
             "lost": counts.lost,
             "verified": self.is_verified,
@@ -67,6 +72,13 @@ impl fmt::Display for Summary<'_> {
             self.elapsed.as_secs_f64(),
             counts.rate(self.elapsed),
         )?;
+        if self.scaled > 0 {
+            let (count, limits) = (self.scaled, self.limits);
+            write!(
+                f,
+                "\n{count} scaled down: the library takes images of {limits}"
+            )?;
+        }
         if !self.left_out.is_empty() {
             write!(f, "\nleft out: {}", self.left_out)?;
         }

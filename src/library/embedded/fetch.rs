@@ -24,7 +24,7 @@ use self::resolver::{Resolver, on_behalf_of};
 pub(super) use self::scope::AddressScope;
 use self::scope::NotPublic;
 use crate::call::Call;
-use crate::domain::{ImageFile, ImageUrl, MAX_IMAGE_BYTES};
+use crate::domain::{ImageFile, ImageUrl};
 use crate::error::{Error, Kind, Result};
 
 /// Timeout of one image, redirects included.
@@ -92,19 +92,24 @@ impl Fetcher {
             );
             return Err(Error::new(Kind::UrlUnreachable, message));
         }
-        ImageFile::new(read_body(response, call).await?)
+        let limits = url.limits();
+        ImageFile::new(read_body(response, call, limits.max_bytes).await?, limits)
             .map_err(|violation| Error::invalid(vec![violation]))
     }
 }
 
 /// Reads the body, or just more than the maximum of an image, which rejects it. What arrives is
 /// charged to the call; the length that the host declares is not, and uses no memory by itself.
-async fn read_body(mut response: reqwest::Response, call: &Call) -> Result<Bytes> {
+async fn read_body(
+    mut response: reqwest::Response,
+    call: &Call,
+    max_bytes: usize,
+) -> Result<Bytes> {
     let declared = response.content_length().unwrap_or(0);
     let declared = usize::try_from(declared).unwrap_or(usize::MAX);
     // Exact where the host is honest: a buffer that grows has up to twice the size.
-    let mut body = BytesMut::with_capacity(declared.min(MAX_IMAGE_BYTES + 1));
-    while body.len() <= MAX_IMAGE_BYTES {
+    let mut body = BytesMut::with_capacity(declared.min(max_bytes + 1));
+    while body.len() <= max_bytes {
         let Some(chunk) = response.chunk().await.map_err(classify)? else {
             break;
         };

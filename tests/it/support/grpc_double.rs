@@ -372,6 +372,8 @@ impl SameImageService for Service {
             image_count: state.stored.len() as u64,
             image_capacity: 500_000,
             size_bytes: 1_234_567,
+            max_image_bytes: 3_145_728,
+            max_side: 4096,
             id: format!("{:016x}", 0x00c0_ffee_00c0_ffee + state.replaced),
         }))
     }
