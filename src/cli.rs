@@ -19,6 +19,7 @@ mod output;
 mod records;
 mod scale;
 mod search;
+mod tls;
 mod update;
 
 use std::net::SocketAddr;

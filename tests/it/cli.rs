@@ -1,5 +1,6 @@
 //! The command line against a gateway's double, over real sockets.
 
+mod connection;
 mod import;
 mod resume;
 mod scale;
