@@ -9,14 +9,11 @@ use bytes::Bytes;
 use imagesize::ImageType;
 
 use super::fields::ImageUrl;
+use super::limits::ImageLimits;
 use crate::error::{Kind, Violation};
 
-/// Maximum size of an image file in bytes: 4 MiB as base64 text (vendor's limit).
-pub const MAX_IMAGE_BYTES: usize = 4 * 1024 * 1024 / 4 * 3;
 /// Minimum length of the shorter side in pixels (vendor's limit, inclusive).
 const MIN_SIDE_PX: usize = 50;
-/// Maximum length of the longer side in pixels (vendor's limit, inclusive).
-const MAX_SIDE_PX: usize = 4096;
 
 /// The bytes of an image file with a valid header.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,20 +55,26 @@ impl ImageFile {
     ///
     /// `ImageEmpty`, `ImageSize` (bytes or sides), `ImageFormat` (not JPEG, PNG or BMP),
     /// `ImageMalformed` (the header is truncated).
-    pub fn new(bytes: Bytes) -> Result<Self, Violation> {
+    pub fn new(bytes: Bytes, limits: ImageLimits) -> Result<Self, Violation> {
+        let ImageLimits {
+            max_bytes,
+            max_side,
+        } = limits;
         if bytes.is_empty() {
             return Err(violation(Kind::ImageEmpty, "the image is empty"));
         }
-        if bytes.len() > MAX_IMAGE_BYTES {
-            let message = format!("{} bytes; max {MAX_IMAGE_BYTES}", bytes.len());
+        if bytes.len() > max_bytes {
+            let message = format!("{} bytes; max {max_bytes}", bytes.len());
             return Err(violation(Kind::ImageSize, message));
         }
         let format = format(&bytes)?;
         let size = imagesize::blob_size(&bytes)
             .map_err(|_| violation(Kind::ImageMalformed, "the file ends before its dimensions"))?;
-        if size.width.min(size.height) < MIN_SIDE_PX || size.width.max(size.height) > MAX_SIDE_PX {
+        if size.width.min(size.height) < MIN_SIDE_PX
+            || size.width.max(size.height) > max_side as usize
+        {
             let message = format!(
-                "{} x {} pixels; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}",
+                "{} x {} pixels; each side must have {MIN_SIDE_PX} to {max_side}",
                 size.width, size.height
             );
             return Err(violation(Kind::ImageSize, message));
@@ -120,7 +123,7 @@ impl RawSource {
     /// # Errors
     ///
     /// One violation: of `source` when it is missing, else of `content` or `url`.
-    pub fn check(self) -> Result<ImageSource, Violation> {
+    pub fn check(self, limits: ImageLimits) -> Result<ImageSource, Violation> {
         match self {
             RawSource::Missing => Err(Violation::new(
                 "source",
@@ -131,8 +134,8 @@ impl RawSource {
                 Kind::ImageEncoding,
                 "not base64; send the encoded bytes without a `data:` prefix",
             )),
-            RawSource::Content(bytes) => ImageFile::new(bytes).map(ImageSource::Content),
-            RawSource::Url(url) => ImageUrl::new(url).map(ImageSource::Url),
+            RawSource::Content(bytes) => ImageFile::new(bytes, limits).map(ImageSource::Content),
+            RawSource::Url(url) => ImageUrl::new(url, limits).map(ImageSource::Url),
         }
     }
 }
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn rejection(bytes: impl Into<Bytes>) -> Kind {
-        ImageFile::new(bytes.into())
+        ImageFile::new(bytes.into(), ImageLimits::VENDOR)
             .expect_err("must be rejected")
             .kind
     }
@@ -184,7 +187,7 @@ mod tests {
     #[test]
     fn sides_from_50_to_4096_pixels_are_accepted() {
         for (width, height) in [(50, 50), (4096, 50), (50, 4096), (4096, 4096)] {
-            ImageFile::new(bmp(width, height)).unwrap();
+            ImageFile::new(bmp(width, height), ImageLimits::VENDOR).unwrap();
         }
         for (width, height) in [
             (49, 100),
@@ -204,8 +207,8 @@ mod tests {
     #[test]
     fn a_file_of_the_maximum_size_is_accepted_and_one_byte_more_is_not() {
         let mut file = bmp(64, 64).to_vec();
-        file.resize(MAX_IMAGE_BYTES, 0);
-        ImageFile::new(file.clone().into()).unwrap();
+        file.resize(ImageLimits::VENDOR.max_bytes, 0);
+        ImageFile::new(file.clone().into(), ImageLimits::VENDOR).unwrap();
 
         file.push(0);
         assert_eq!(rejection(file), Kind::ImageSize);
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn debug_output_holds_no_image_bytes() {
-        let image = ImageFile::new(bmp(64, 64)).unwrap();
+        let image = ImageFile::new(bmp(64, 64), ImageLimits::VENDOR).unwrap();
 
         assert_eq!(format!("{image:?}"), "ImageFile(Bmp, 64 x 64, 54 bytes)");
     }

@@ -2,6 +2,7 @@
 
 use super::fields::{Brief, Tags};
 use super::image::{ImageSource, RawSource};
+use super::limits::ImageLimits;
 use super::target::{DeleteTarget, RawTarget, UpdateTarget};
 use super::violations::Violations;
 use crate::error::{Kind, Result, Violation};
@@ -83,14 +84,28 @@ pub struct List {
 // === impl Add ===
 
 impl Add {
-    /// Checks every field.
+    /// Checks every field; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every violation.
     pub fn new(source: RawSource, brief: String, tags: &[u32]) -> Result<Self> {
+        Add::within(ImageLimits::VENDOR, source, brief, tags)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Add::new`].
+    pub fn within(
+        limits: ImageLimits,
+        source: RawSource,
+        brief: String,
+        tags: &[u32],
+    ) -> Result<Self> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check());
+        let source = violations.collect(source.check(limits));
         let brief = violations.collect(Brief::new(brief));
         let tags = violations.collect(Tags::new(tags));
         match (source, brief, tags) {
@@ -107,7 +122,8 @@ impl Add {
 // === impl Search ===
 
 impl Search {
-    /// Checks every field; a `limit` of 0 means 300, and the window ends at the 1000th match.
+    /// Checks every field; an image has the vendor's limits. A `limit` of 0 means 300, and the window
+    /// ends at the 1000th match.
     ///
     /// # Errors
     ///
@@ -116,11 +132,28 @@ impl Search {
         source: RawSource,
         tags: &[u32],
         tag_logic: TagLogic,
+        window: (u32, u32),
+        min_score: f64,
+    ) -> Result<Self> {
+        let limits = ImageLimits::VENDOR;
+        Search::within(limits, source, tags, tag_logic, window, min_score)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Search::new`].
+    pub fn within(
+        limits: ImageLimits,
+        source: RawSource,
+        tags: &[u32],
+        tag_logic: TagLogic,
         (offset, limit): (u32, u32),
         min_score: f64,
     ) -> Result<Self> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check());
+        let source = violations.collect(source.check(limits));
         let tags = violations.collect(Tags::new(tags));
         violations.require(offset < MAX_MATCHES, "offset", || {
             format!("{offset}; 0 to {}", MAX_MATCHES - 1)
@@ -148,36 +181,39 @@ impl Search {
 // === impl Update ===
 
 impl Update {
-    /// Checks every field; an update without brief and tags changes nothing.
+    /// Checks every field; an update without brief and tags changes nothing, an image has the vendor's
+    /// limits.
     ///
     /// # Errors
     ///
     /// One error that lists every violation.
     pub fn new(target: RawTarget, brief: Option<String>, tags: Option<&[u32]>) -> Result<Self> {
-        Update::check(target, brief, tags, false)
+        Update::check(ImageLimits::VENDOR, target, brief, tags, false)
     }
 
-    /// Checks every field, and that the update changes something.
+    /// Checks every field, and that the update changes something; an image has these limits.
     ///
     /// # Errors
     ///
     /// One error that lists every violation.
     pub fn with_change(
+        limits: ImageLimits,
         target: RawTarget,
         brief: Option<String>,
         tags: Option<&[u32]>,
     ) -> Result<Self> {
-        Update::check(target, brief, tags, true)
+        Update::check(limits, target, brief, tags, true)
     }
 
     fn check(
+        limits: ImageLimits,
         target: RawTarget,
         brief: Option<String>,
         tags: Option<&[u32]>,
         needs_change: bool,
     ) -> Result<Self> {
         let mut violations = Violations::default();
-        let target = violations.collect(target.check_one());
+        let target = violations.collect(target.check_one(limits));
         if needs_change && brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
             violations.push(Violation::new("brief", Kind::MissingParameter, message));
@@ -198,13 +234,22 @@ impl Update {
 // === impl Delete ===
 
 impl Delete {
-    /// Checks the target.
+    /// Checks the target; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every invalid sign, or the violation of the image.
     pub fn new(target: RawTarget) -> Result<Self> {
-        target.check_many().map(|target| Delete { target })
+        Delete::within(ImageLimits::VENDOR, target)
+    }
+
+    /// Checks the target; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Delete::new`].
+    pub fn within(limits: ImageLimits, target: RawTarget) -> Result<Self> {
+        target.check_many(limits).map(|target| Delete { target })
     }
 }
 
@@ -291,7 +336,7 @@ mod tests {
     fn an_update_needs_exactly_one_image_and_may_need_a_change() {
         let signs = |n: usize| RawTarget::Signs(vec!["1,2".to_owned(); n]);
 
-        let nothing = Update::with_change(signs(1), None, None).unwrap_err();
+        let nothing = Update::with_change(ImageLimits::VENDOR, signs(1), None, None).unwrap_err();
         assert_eq!(fields(&nothing), ["brief"]);
         Update::new(signs(1), None, None).unwrap();
         let two = Update::new(signs(2), Some(String::new()), Some(&[0])).unwrap_err();

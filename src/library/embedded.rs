@@ -22,9 +22,9 @@ use self::fetch::{AddressScope, Fetcher};
 use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageSource,
-    LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic, Update,
-    UpdateTarget, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageLimits,
+    ImageSource, LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic,
+    Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
@@ -40,6 +40,7 @@ pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
+    max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
 }
@@ -58,6 +59,7 @@ impl EmbeddedBackend {
         let options = engine::Options {
             capacity: config.capacity,
             min_free_disk: config.min_free_disk,
+            max_side: config.max_side,
             ..engine::Options::default()
         };
         let engine = engine::Engine::open(&config.data_dir, options).map_err(|error| {
@@ -73,6 +75,7 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu,
             fetcher: Fetcher::new(scope)?,
+            max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
         })
     }
@@ -218,6 +221,13 @@ impl Library for EmbeddedBackend {
             outcomes,
             log_ids: vec![new_log_id()],
         })
+    }
+
+    fn image_limits(&self, max_bytes: usize) -> ImageLimits {
+        ImageLimits {
+            max_bytes,
+            max_side: self.max_side,
+        }
     }
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {

@@ -12,8 +12,8 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, LibraryStats, List, Listing, Record, Search,
-    SearchResults, Update, Updated,
+    Add, Added, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List, Listing, Record,
+    Search, SearchResults, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
@@ -100,6 +100,10 @@ impl Library for InstrumentedLibrary {
             .instrument(call, "delete", self.inner.delete(call, request))
             .await;
         with_log_id(call, deleted, |deleted| deleted.log_ids.first().copied())
+    }
+
+    fn image_limits(&self, max_bytes: usize) -> ImageLimits {
+        self.inner.image_limits(max_bytes)
     }
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {

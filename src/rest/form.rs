@@ -391,7 +391,7 @@ mod tests {
             };
             for name in NAMES {
                 let _ = (fields.text(name).is_ok(), fields.is_filled(name));
-                let _ = fields.image(name).check().is_ok();
+                let _ = fields.image(name).check(crate::domain::ImageLimits::VENDOR).is_ok();
             }
         }
     }

@@ -10,6 +10,7 @@ mod error;
 mod limits;
 mod memory;
 mod resize;
+mod scale_down;
 
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
@@ -22,12 +23,9 @@ use image::{
 use crate::features::GreyView;
 
 pub use error::DecodeError;
-pub use limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+pub use limits::{LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
 pub(crate) use memory::{DECODED, bytes_per_pixel};
-
-/// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice,
-/// because progressive and interlaced decoders need a second copy.
-const MAX_DECODER_BYTES: u64 = 256 << 20;
+pub use scale_down::{ScaledImage, is_within, scale_down};
 
 /// Length of a thumbnail's longer side in pixels.
 const THUMBNAIL_SIDE: u32 = 256;
@@ -45,21 +43,20 @@ pub(crate) struct DecodedImage {
 // === impl DecodedImage ===
 
 impl DecodedImage {
-    /// Decodes a jpg, png or bmp file.
+    /// Decodes a jpg, png or bmp file with sides of up to `max_side` pixels.
     ///
     /// Cost: 3–10 ms and 4 bytes of memory per pixel for a photograph of a megapixel, up to about
-    /// 400 MiB for the maximum sides.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// 400 MiB for sides of 4096 pixels.
+    pub(crate) fn decode(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
         let format = checks::format(bytes)?;
         // Decoders are third-party code that parses untrusted bytes: a panic in one must fail only
         // this image, not the caller's thread.
-        panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format))).unwrap_or_else(
-            |_| {
+        panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format, max_side)))
+            .unwrap_or_else(|_| {
                 Err(DecodeError::Broken {
                     reason: "the decoder panicked".to_owned(),
                 })
-            },
-        )
+            })
     }
 
     pub(crate) fn width(&self) -> u32 {
@@ -84,11 +81,24 @@ impl DecodedImage {
 
     /// Encodes the JPEG thumbnail for listings, its longer side up to 256 pixels.
     pub(crate) fn thumbnail(&self) -> Result<Vec<u8>, DecodeError> {
-        let (width, height) = resize::fit(self.pixels.dimensions(), THUMBNAIL_SIDE);
-        let small = resize::rgb(&self.pixels, width, height);
+        self.jpeg(self.fit(THUMBNAIL_SIDE), THUMBNAIL_QUALITY)
+    }
+
+    /// Returns the sides, scaled down where the longer one is over `side` pixels.
+    pub(crate) fn fit(&self, side: u32) -> (u32, u32) {
+        resize::fit(self.pixels.dimensions(), side)
+    }
+
+    /// Encodes a JPEG of these sides with a quality of 1 to 100.
+    pub(crate) fn jpeg(
+        &self,
+        (width, height): (u32, u32),
+        quality: u8,
+    ) -> Result<Vec<u8>, DecodeError> {
+        let scaled = resize::rgb(&self.pixels, width, height);
         let mut jpeg = Vec::new();
-        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
-            .encode_image(&small)
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
+            .encode_image(&scaled)
             .map_err(|error| DecodeError::Broken {
                 reason: error.to_string(),
             })?;
@@ -97,17 +107,22 @@ impl DecodedImage {
 }
 
 /// Reads the header, checks the sides, and only then decodes the pixels.
-fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<DecodedImage, DecodeError> {
+fn decode_checked(
+    bytes: &[u8],
+    format: ImageFormat,
+    max_side: u32,
+) -> Result<DecodedImage, DecodeError> {
+    let max_decoder_bytes = u64::from(max_side).pow(2) * limits::DECODER_BYTES_PER_PIXEL;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    limits.max_alloc = Some(max_decoder_bytes);
     reader.limits(limits);
 
     let mut decoder = reader.into_decoder().map_err(checks::rejection)?;
     let (width, height) = decoder.dimensions();
-    checks::sides(width, height)?;
+    checks::sides(width, height, max_side)?;
     checks::complete(bytes, format)?;
-    if decoder.total_bytes() > MAX_DECODER_BYTES {
+    if decoder.total_bytes() > max_decoder_bytes {
         return Err(DecodeError::TooMuchMemory);
     }
     // A damaged EXIF block does not affect the pixels: the image is then used without a rotation.

@@ -49,8 +49,8 @@ pub struct PreparedQuery {
 
 impl PreparedImage {
     /// Decodes an image and extracts what the library stores.
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes)?;
+    pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+        let image = DecodedImage::decode(bytes, max_side)?;
         let digest = PdqDigest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),
@@ -87,8 +87,8 @@ impl fmt::Debug for PreparedImage {
 
 impl PreparedQuery {
     /// Decodes an image and extracts what a search compares.
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes)?;
+    pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+        let image = DecodedImage::decode(bytes, max_side)?;
         let digest = PdqDigest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),

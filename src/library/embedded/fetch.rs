@@ -27,7 +27,7 @@ use self::resolver::{Resolver, on_behalf_of};
 pub(super) use self::scope::AddressScope;
 use self::scope::NotPublic;
 use crate::call::Call;
-use crate::domain::{ImageFile, ImageUrl, MAX_IMAGE_BYTES};
+use crate::domain::{ImageFile, ImageUrl};
 use crate::error::{Error, Kind, Result};
 
 /// Timeout of one image, redirects and the second attempt included.
@@ -97,7 +97,7 @@ impl Fetcher {
             fetched = self.attempt(call, url, deadline).await;
         }
         let body = fetched.map_err(|failure| failure.error)?;
-        ImageFile::new(body).map_err(|violation| Error::invalid(vec![violation]))
+        ImageFile::new(body, url.limits()).map_err(|violation| Error::invalid(vec![violation]))
     }
 
     async fn attempt(
@@ -120,19 +120,23 @@ impl Fetcher {
             );
             return Err(Error::new(Kind::UrlUnreachable, message).into());
         }
-        read_body(response, call).await
+        read_body(response, call, url.limits().max_bytes).await
     }
 }
 
 /// Reads the body, or just more than the maximum of an image, which rejects it. What arrives is
 /// charged to the call, unless the body breaks off; the length that the host declares is not, and
 /// uses no memory by itself.
-async fn read_body(mut response: reqwest::Response, call: &Call) -> Result<Bytes, Failure> {
+async fn read_body(
+    mut response: reqwest::Response,
+    call: &Call,
+    max_bytes: usize,
+) -> Result<Bytes, Failure> {
     let declared = response.content_length().unwrap_or(0);
     let declared = usize::try_from(declared).unwrap_or(usize::MAX);
     // Exact where the host is honest: a buffer that grows has up to twice the size.
-    let mut body = BytesMut::with_capacity(declared.min(MAX_IMAGE_BYTES + 1));
-    while body.len() <= MAX_IMAGE_BYTES {
+    let mut body = BytesMut::with_capacity(declared.min(max_bytes + 1));
+    while body.len() <= max_bytes {
         let chunk = match response.chunk().await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break,

@@ -261,7 +261,7 @@ def a_message_over_the_limit_is_resource_exhausted(client):
 
 @check
 def an_image_over_the_limit_is_an_invalid_request(client):
-    large = {"content": images.png(100) + b"\0" * (3 * 1024 * 1024)}
+    large = {"content": images.png(100) + b"\0" * (7 * 1024 * 1024)}
     _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages", **large)
     equal(found["ErrorInfo"].reason, "IMAGE_SIZE")
 

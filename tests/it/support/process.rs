@@ -273,7 +273,10 @@ pub fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
         let address = lines
             .next()
             .unwrap_or_else(|| panic!("no banner, but: {log}"));
-        let address = address.trim().trim_start_matches("http://");
+        let address = address.split_whitespace().next().unwrap();
+        let address = address
+            .split_once("://")
+            .map_or(address, |(_, address)| address);
         address.trim_end_matches("/readyz").parse().unwrap()
     })
 }

@@ -4,7 +4,7 @@ use image::ImageFormat;
 use image::error::ImageError;
 
 use super::error::DecodeError;
-use super::limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+use super::limits::{MAX_FILE_BYTES, MIN_SIDE};
 
 /// Detects the format by the first bytes; the name of a file is ignored.
 pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
@@ -21,9 +21,9 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
 }
 
 /// Checks the sides in the header; the orientation can swap them later.
-pub(super) fn sides(width: u32, height: u32) -> Result<(), DecodeError> {
-    if width.min(height) < MIN_SIDE || width.max(height) > MAX_SIDE {
-        return Err(DecodeError::Sides { width, height });
+pub(super) fn sides(width: u32, height: u32, max: u32) -> Result<(), DecodeError> {
+    if width.min(height) < MIN_SIDE || width.max(height) > max {
+        return Err(DecodeError::Sides { width, height, max });
     }
     Ok(())
 }
