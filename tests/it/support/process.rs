@@ -1,5 +1,6 @@
 //! The real binary as a process, with everything that it prints.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -15,6 +16,22 @@ use tonic::transport::Channel;
 
 use super::certificates::replace;
 use super::probe::{get, until};
+
+/// Returns a command of the binary, without standard input and without variables of this process.
+pub fn samegate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
+    command
+        .env_clear()
+        .envs(coverage_file())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Returns the variable that tells a binary of `make coverage` where to write what it has run.
+fn coverage_file() -> Option<(&'static str, OsString)> {
+    let name = "LLVM_PROFILE_FILE";
+    std::env::var_os(name).map(|file| (name, file))
+}
 
 /// A running `samegate serve` on free ports; it is killed when dropped.
 pub struct Process {
@@ -224,6 +241,7 @@ impl Running {
             .args(["serve", "--config", "samegate.toml"])
             .args(["--grpc", free, "--rest", free, "--admin", free])
             .env_clear()
+            .envs(coverage_file())
             .envs(launch.variables.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())
