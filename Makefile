@@ -129,10 +129,10 @@ FUZZ = mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CURDIR)/.tools/bin/c
 FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
 
 fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SECONDS=60] each
-	for target in form multipart base64 jwt response config; do \
-		$(FUZZ) fuzz/seeds tests/data/rest config -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
+	set -e; for target in form multipart base64 jwt response config; do \
+		$(FUZZ) fuzz/seeds/$$target -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
 	done
-	cd crates/engine && for target in decode record features segment; do \
+	set -e; cd crates/engine; for target in decode record features segment; do \
 		$(FUZZ) tests/data -- $(FUZZ_LIMITS); \
 	done
 
