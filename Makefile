@@ -14,10 +14,12 @@ SOURCES ?= 40
 SEED ?= 0
 # For `make fuzz`.
 FUZZ_SECONDS ?= 60
+# For `make coverage`: the version of LLVM of rust-toolchain.toml's compiler.
+LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -135,6 +137,16 @@ gallery: ## Draws the images of docs/engine.md and prints its table
 soak: ## Runs 24 clients against an embedded library: [SOAK_SECONDS=600]
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace --test it -- --ignored --nocapture memory_stays_flat
 
+# Processes that the tests start are counted too, except those that they kill. A kill while
+# a profile is written leaves an invalid one, which is left out.
+coverage: redis .tools/bin/cargo-llvm-cov ## Measures line coverage of the Rust tests (installs LLVM's tools)
+	$(call debian-package,llvm-cov-$(LLVM),llvm-$(LLVM))
+	LLVM_COV=llvm-cov-$(LLVM) LLVM_PROFDATA=llvm-profdata-$(LLVM) \
+		.tools/bin/cargo-llvm-cov llvm-cov --workspace --failure-mode all --summary-only
+
+.tools/bin/cargo-llvm-cov:
+	$(CARGO) install --locked --root .tools cargo-llvm-cov@0.9.1
+
 loom: ## Tests all interleavings of threads in the concurrent parts
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
@@ -144,10 +156,10 @@ FUZZ = mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CURDIR)/.tools/bin/c
 FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
 
 fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SECONDS=60] each
-	for target in form multipart base64 jwt response config; do \
-		$(FUZZ) fuzz/seeds tests/data/rest config -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
+	set -e; for target in form multipart base64 jwt response config; do \
+		$(FUZZ) fuzz/seeds/$$target -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
 	done
-	cd crates/engine && for target in decode record features segment; do \
+	set -e; cd crates/engine; for target in decode record features segment; do \
 		$(FUZZ) tests/data -- $(FUZZ_LIMITS); \
 	done
 

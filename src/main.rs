@@ -12,10 +12,18 @@ use samegate::config::{self, Config, ConfigErrors, LogFormat, Overrides, RestSec
 use samegate::error::{Error, Kind, Result};
 use samegate::telemetry;
 use samegate::watch::FileWatcher;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code for an invalid configuration, as clap's for usage errors: nothing was started.
 const EXIT_CONFIG: u8 = 2;
+
+/// The files of the configuration.
+struct ConfigFiles {
+    serve: Serve,
+    /// The secret files that the last valid configuration named.
+    secrets: Vec<PathBuf>,
+    watcher: FileWatcher,
+}
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
@@ -23,15 +31,12 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot start threads: {error}")),
     };
     match cli::parse().command {
-        Command::Serve(serve) => match load(&serve) {
-            Ok(config) => {
-                let exit = runtime.block_on(run(&serve, &config));
-                // Outside of the runtime, as it blocks until the last spans are exported.
-                telemetry::stop();
-                exit
-            }
-            Err(errors) => fail_config(&errors),
-        },
+        Command::Serve(serve) => {
+            let exit = runtime.block_on(run(serve));
+            // Outside of the runtime, as it blocks until the last spans are exported.
+            telemetry::stop();
+            exit
+        }
         Command::Config(ConfigCommand::Check { file }) => check(&file),
         Command::Config(ConfigCommand::Default) => {
             Output::standard().line(config::DEFAULT.trim_end());
@@ -58,18 +63,22 @@ fn load(serve: &Serve) -> std::result::Result<Config, ConfigErrors> {
     config::load(config.as_deref(), &config::environment(), &overrides)
 }
 
-async fn run(serve: &Serve, config: &Config) -> ExitCode {
+async fn run(serve: Serve) -> ExitCode {
+    let mut files = ConfigFiles::new(serve.clone()).await;
+    let config = match files.read().await {
+        Ok(config) => config,
+        Err(errors) => return fail_config(&errors),
+    };
     if let Err(error) = telemetry::start(&config.telemetry) {
         return fail(&error.to_string());
     }
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "cannot raise the limit of file descriptors");
     }
-    match start(config).await {
-        Ok((app, shutdown)) => {
-            announce(serve, config, &app);
-            let watching =
-                tokio::spawn(watch_config(serve.clone(), config.clone(), app.reloader()));
+    match start(&config).await {
+        Ok((app, hang_up, shutdown)) => {
+            announce(&serve, &config, &app);
+            let watching = tokio::spawn(watch_config(files, hang_up, app.reloader()));
             app.run(shutdown).await;
             watching.abort();
             ExitCode::SUCCESS
@@ -80,13 +89,14 @@ async fn run(serve: &Serve, config: &Config) -> ExitCode {
 
 /// Binds the gateway before it handles signals, so that a signal during a long start ends the
 /// process at once.
-async fn start(config: &Config) -> Result<(App, impl Future<Output = Duration>)> {
+async fn start(config: &Config) -> Result<(App, Signal, impl Future<Output = Duration>)> {
     let app = App::bind(config).await?;
     let handle = |kind| {
         signal(kind)
             .map_err(|error| Error::new(Kind::Internal, format!("cannot handle signals: {error}")))
     };
-    let (mut interrupt, mut terminate) = (
+    let (hang_up, mut interrupt, mut terminate) = (
+        handle(SignalKind::hangup())?,
         handle(SignalKind::interrupt())?,
         handle(SignalKind::terminate())?,
     );
@@ -106,7 +116,7 @@ async fn start(config: &Config) -> Result<(App, impl Future<Output = Duration>)>
         });
         lame_duck
     };
-    Ok((app, shutdown))
+    Ok((app, hang_up, shutdown))
 }
 
 /// The terminal that a person started the gateway from, if there is one.
@@ -158,35 +168,13 @@ fn ignores_hang_up() -> bool {
 }
 
 /// Reloads the configuration when its files change, and at SIGHUP.
-async fn watch_config(serve: Serve, config: Config, mut reloader: Reloader) {
-    let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
-        tracing::error!("cannot handle SIGHUP, configuration reload is disabled");
-        return;
-    };
-    let watch = |secrets: &[PathBuf]| {
-        let paths = serve.config.iter().chain(secrets);
-        FileWatcher::new(paths.cloned().collect())
-    };
-    let mut secrets = config.files;
-    let mut files = watch(&secrets).await;
+async fn watch_config(mut files: ConfigFiles, mut hang_up: Signal, mut reloader: Reloader) {
     loop {
-        let read = load(&serve);
-        // A file that the configuration names now may have changed before it was watched.
-        if let Ok(read) = &read
-            && read.files != secrets
-        {
-            secrets.clone_from(&read.files);
-            files = watch(&secrets).await;
-            continue;
-        }
-        reloader.apply(read);
-        if files.have_changed().await {
-            continue;
-        }
         tokio::select! {
-            () = files.changed() => {}
+            () = files.watcher.changed() => {}
             _ = hang_up.recv() => {}
         }
+        reloader.apply(files.read().await);
     }
 }
 
@@ -334,4 +322,34 @@ fn fail_config(errors: &ConfigErrors) -> ExitCode {
 fn fail(message: &str) -> ExitCode {
     Output::standard().note(&format!("error: {message}"));
     ExitCode::FAILURE
+}
+
+// === impl ConfigFiles ===
+
+impl ConfigFiles {
+    async fn new(serve: Serve) -> Self {
+        let watcher = FileWatcher::new(serve.config.iter().cloned().collect()).await;
+        ConfigFiles {
+            serve,
+            secrets: Vec::new(),
+            watcher,
+        }
+    }
+
+    /// Reads the configuration. Every later change of its files is noticed by the watcher.
+    async fn read(&mut self) -> std::result::Result<Config, ConfigErrors> {
+        loop {
+            let read = load(&self.serve);
+            match &read {
+                // A file that is named only now may have changed before it was watched.
+                Ok(config) if config.files != self.secrets => {
+                    self.secrets.clone_from(&config.files);
+                    let paths = self.serve.config.iter().chain(&self.secrets);
+                    self.watcher = FileWatcher::new(paths.cloned().collect()).await;
+                }
+                _ if self.watcher.have_changed().await => {}
+                _ => return read,
+            }
+        }
+    }
 }

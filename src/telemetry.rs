@@ -105,8 +105,8 @@ pub fn start(config: &Telemetry) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Writes panics to the log as well: the default hook would block its thread while nobody reads
-/// standard error.
+/// Writes panics to the log as well: the default hook would block its thread while the
+/// reader of standard error has stopped.
 fn report_panics_to(log: LogWriter) {
     std::panic::set_hook(Box::new(move |panic| {
         log.push(format!("{panic}\n").as_bytes());

@@ -267,7 +267,7 @@ pub const READY: Metric = metric(
 /// Log lines that were dropped.
 pub const DROPPED_LOG_LINES: Metric = metric(
     "samegate_log_lines_dropped_total",
-    "Log lines that were dropped because nobody read standard error fast enough",
+    "Log lines that were dropped because the reader of standard error was too slow",
     NONE,
 );
 /// Version of the gateway.

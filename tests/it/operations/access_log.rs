@@ -218,7 +218,7 @@ async fn process_with_unread_log() -> Process {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_no_call_and_its_losses_are_reported() {
+async fn a_log_without_a_reader_stops_no_call_and_its_losses_are_reported() {
     let mut process = process_with_unread_log().await;
     assert_eq!(get(process.admin, "/livez").await.0, 200);
     let dropped = metric(process.admin, DROPPED).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_log_that_nobody_reads_stops_no_call_and_its_losses_are_reported() {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_delays_the_end_for_a_limited_time() {
+async fn a_log_without_a_reader_delays_the_end_for_a_limited_time() {
     let mut process = process_with_unread_log().await;
 
     process.signal("TERM").await;

@@ -1,5 +1,6 @@
 //! The real binary as a process, with everything that it prints.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,6 +19,22 @@ use super::probe::{get, until};
 
 /// Message of the line of a JSON log that replaces the banner.
 const STARTED: &str = r#""message":"gateway started""#;
+
+/// Returns a command of the binary, without standard input and without variables of this process.
+pub fn samegate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
+    command
+        .env_clear()
+        .envs(coverage_file())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Returns the variable that tells a binary of `make coverage` where to write what it has run.
+fn coverage_file() -> Option<(&'static str, OsString)> {
+    let name = "LLVM_PROFILE_FILE";
+    std::env::var_os(name).map(|file| (name, file))
+}
 
 /// A running `samegate serve` on free ports; it is killed when dropped.
 pub struct Process {
@@ -227,6 +244,7 @@ impl Running {
             .args(["serve", "--config", "samegate.toml"])
             .args(["--grpc", free, "--rest", free, "--admin", free])
             .env_clear()
+            .envs(coverage_file())
             .envs(launch.variables.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())

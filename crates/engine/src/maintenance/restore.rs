@@ -169,7 +169,7 @@ fn build(
         store.write(u64::MAX, |batch| {
             batch.set_next_id(backup.next_id);
             group.iter().try_for_each(|entry| {
-                batch.restore(entry.id, &entry.record, &entry.features, &entry.thumbnail)
+                batch.write_image(entry.id, &entry.record, &entry.features, &entry.thumbnail)
             })
         })?;
         done += group.len() as u64;

@@ -37,7 +37,11 @@ impl Host {
 
     async fn fetch(&self, call: &Call) -> Result<ImageFile> {
         let fetcher = Fetcher::new(AddressScope::Any).unwrap();
-        let url = ImageUrl::new(format!("http://{}/a.bmp", self.address), ImageLimits::VENDOR).unwrap();
+        let url = ImageUrl::new(
+            format!("http://{}/a.bmp", self.address),
+            ImageLimits::VENDOR,
+        )
+        .unwrap();
         fetcher.fetch(call, &url).await
     }
 
