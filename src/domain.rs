@@ -13,7 +13,7 @@ mod target;
 mod violations;
 
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
-pub use self::image::{ImageFile, ImageSource, MAX_IMAGE_BYTES, RawSource};
+pub use self::image::{Format, ImageFile, ImageSource, MAX_IMAGE_BYTES, RawSource};
 pub use self::request::{Add, Delete, List, Search, TagLogic, Update};
 pub use self::response::{
     Added, Deleted, Geometry, LibraryStats, Listing, Match, Record, SearchResults, Updated,
