@@ -14,7 +14,7 @@ mod target;
 mod violations;
 
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
-pub use self::image::{ImageFile, ImageSource, RawSource};
+pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;
 pub use self::request::{Add, Delete, List, Search, TagLogic, Update};
 pub use self::response::{

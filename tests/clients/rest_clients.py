@@ -57,6 +57,9 @@ def checks(steps):
     )
     found = [{"cont_sign": sign, "score": 1.0, "brief": BRIEF}]
     yield "search finds the image with its brief", matches(steps.get("search")) == found
+    if "update-nothing" in steps:
+        # As the vendor's sample for it.
+        yield "update with only an image succeeds", set(steps["update-nothing"]) == {"log_id"}
     yield "update returns the log id", set(steps.get("update", {})) == {"log_id"}
     updated = [{"cont_sign": sign, "score": 1.0, "brief": "new"}]
     yield "search finds the new brief by tag", matches(steps.get("search-updated")) == updated

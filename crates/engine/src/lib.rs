@@ -41,8 +41,8 @@ pub mod fuzzing;
 pub mod measuring;
 
 pub use decode::{
-    DecodeError, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, ScaledImage, is_within,
-    scale_down,
+    DecodeError, Format, Header, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, ScaledImage,
+    is_within, scale_down,
 };
 pub use engine::{
     Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,

@@ -18,16 +18,19 @@ pub(super) enum FileKind {
 /// Longest part of a file that a check below reads, in bytes.
 const HEAD_BYTES: u64 = 18;
 
-/// First bytes of a JPEG and a PNG.
-const IMAGES: [&[u8]; 2] = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"];
-
-/// Offset and bytes that name another format: GIF, TIFF of both byte orders, WebP, and HEIC and AVIF,
-/// which phones write.
-const OTHER_FORMATS: [(usize, &[u8]); 8] = [
+/// Offset and bytes that name a format: JPEG, PNG, GIF, TIFF of both byte orders, WebP. A library at
+/// the vendor rejects the last three, and says so.
+const IMAGES: [(usize, &[u8]); 6] = [
+    (0, b"\xff\xd8\xff"),
+    (0, b"\x89PNG\r\n\x1a\n"),
     (0, b"GIF8"),
     (0, b"II*\0"),
     (0, b"MM\0*"),
     (8, b"WEBPVP8"),
+];
+
+/// Those of HEIC and AVIF, which phones write.
+const OTHER_FORMATS: [(usize, &[u8]); 4] = [
     (4, b"ftyphei"),
     (4, b"ftyphev"),
     (4, b"ftypmif1"),
@@ -53,13 +56,13 @@ impl FileKind {
     }
 
     fn of_head(head: &[u8]) -> Self {
-        if IMAGES.iter().any(|start| head.starts_with(start)) || is_bmp(head) {
-            return FileKind::Image;
-        }
         let contains = |&(at, bytes): &(usize, &[u8])| {
             let rest = head.get(at..);
             rest.is_some_and(|rest| rest.starts_with(bytes))
         };
+        if IMAGES.iter().any(contains) || is_bmp(head) {
+            return FileKind::Image;
+        }
         if OTHER_FORMATS.iter().any(contains) {
             return FileKind::OtherFormat;
         }
@@ -85,10 +88,10 @@ mod tests {
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", FileKind::Image),
             (bmp, FileKind::Image),
             (b"BMW and Mini: a list of prices", FileKind::Other),
-            (b"GIF89a\x01\0\x01\0", FileKind::OtherFormat),
-            (b"RIFF\x24\0\0\0WEBPVP8 ", FileKind::OtherFormat),
+            (b"GIF89a\x01\0\x01\0", FileKind::Image),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", FileKind::Image),
             (b"RIFF\x24\0\0\0WAVEfmt ", FileKind::Other),
-            (b"II*\0\x08\0\0\0", FileKind::OtherFormat),
+            (b"II*\0\x08\0\0\0", FileKind::Image),
             (b"\0\0\0\x18ftypheic\0\0\0\0", FileKind::OtherFormat),
             (b"\0\0\0\x1cftypavif\0\0\0\0", FileKind::OtherFormat),
             (b"\0\0\0\x18ftypmp42\0\0\0\0", FileKind::Other),

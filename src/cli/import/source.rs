@@ -15,7 +15,7 @@ use crate::cli::failure::Failure;
 use crate::cli::image::fit_brief;
 
 /// File name extensions of images: files with other content are failures, not left out.
-const EXTENSIONS: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
+const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff"];
 /// Start of the names of the default journal and its failure list, which are in the folder.
 pub(super) const JOURNAL_NAME: &str = ".samegate-import.jsonl";
 
@@ -295,7 +295,7 @@ mod tests {
         for (name, content) in [
             ("e.txt", &b"text"[..]),
             ("f", b""),
-            ("g.webp", b"RIFF\x24\0\0\0WEBPVP8 "),
+            ("g.heic", b"\0\0\0\x18ftypheic\0\0\0\0"),
         ] {
             std::fs::write(root.join(name), content).unwrap();
         }

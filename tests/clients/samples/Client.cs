@@ -25,6 +25,7 @@ public static class Client
         Step("add", "add", "brief=" + brief + "&image=" + image + "&tags=" + "1,1");
         Step("add-again", "add", "brief=" + brief + "&image=" + image + "&tags=" + "1,1");
         Step("search", "search", "image=" + image);
+        Step("update-nothing", "update", "image=" + image);
         Step("update", "update", "image=" + image + "&brief=" + "new");
         Step("search-updated", "search", "image=" + image + "&tags=" + "1");
         Step("delete", "delete", "image=" + image);

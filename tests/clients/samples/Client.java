@@ -31,6 +31,7 @@ public class Client {
         step("add", "add", "brief=" + brief + "&image=" + image + "&tags=" + "1,1");
         step("add-again", "add", "brief=" + brief + "&image=" + image + "&tags=" + "1,1");
         step("search", "search", "image=" + image);
+        step("update-nothing", "update", "image=" + image);
         step("update", "update", "image=" + image + "&brief=" + "new");
         step("search-updated", "search", "image=" + image + "&tags=" + "1");
         step("delete", "delete", "image=" + image);

@@ -61,6 +61,11 @@ pub fn jpeg(seed: u64) -> Bytes {
     encoded(&poster(seed), ImageFormat::Jpeg)
 }
 
+/// Encodes the same poster as a file of another format.
+pub fn file(seed: u64, format: ImageFormat) -> Bytes {
+    encoded(&poster(seed), format)
+}
+
 /// Returns other bytes for exactly the same pixels: PNG decoders ignore bytes after the end chunk.
 pub fn variant(seed: u64, number: u8) -> Bytes {
     let mut file = png(seed).to_vec();

@@ -15,8 +15,8 @@ pub enum DecodeError {
         /// Size of the rejected file in bytes.
         bytes: usize,
     },
-    /// The first bytes are not those of a jpg, png or bmp file.
-    #[error("the image is neither jpg, png nor bmp")]
+    /// The first bytes are those of no [`Format`](super::Format).
+    #[error("the image is neither JPEG, PNG, BMP, GIF, WebP nor TIFF")]
     UnknownFormat,
     /// A side is below [`MIN_SIDE`] or above the maximum of the library.
     #[error("the image is {width} x {height} pixels, each side must be {MIN_SIDE} to {max}")]

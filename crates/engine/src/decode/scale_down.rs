@@ -1,11 +1,7 @@
 //! Scales an image file down to what a library takes.
 
-use std::io::Cursor;
-
-use image::ImageReader;
-
 use super::limits::LARGEST_MAX_SIDE;
-use super::{DecodeError, DecodedImage, checks};
+use super::{DecodeError, DecodedImage, Header, checks};
 
 /// JPEG quality of a scaled image, of 100: its artefacts do not cost a match.
 const QUALITY: u8 = 90;
@@ -31,7 +27,7 @@ pub struct ScaledImage {
 #[must_use]
 pub fn is_within(file: &[u8], max_bytes: usize, max_side: u32) -> bool {
     file.len() <= max_bytes
-        && sides(file).is_none_or(|(width, height)| width.max(height) <= max_side)
+        && Header::read(file).map_or(true, |header| header.width.max(header.height) <= max_side)
 }
 
 /// Scales an image down to a JPEG file of up to `max_bytes` with sides of up to `max_side` pixels.
@@ -64,13 +60,6 @@ pub fn scale_down(
         }
         side = smaller(side, file.len(), max_bytes);
     }
-}
-
-/// Reads the sides in the header.
-fn sides(file: &[u8]) -> Option<(u32, u32)> {
-    let format = checks::format(file).ok()?;
-    let reader = ImageReader::with_format(Cursor::new(file), format);
-    reader.into_dimensions().ok()
 }
 
 /// Returns the side with which a file of `bytes` may have `max_bytes`.
