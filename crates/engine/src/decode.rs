@@ -6,12 +6,14 @@
 //! depend on hashes or the store.
 
 mod bmp;
+mod bytes;
 mod checks;
 mod error;
 mod ground;
 mod header;
 mod jpeg;
 mod limits;
+mod luminance;
 mod png;
 mod resize;
 mod scale_down;
@@ -159,7 +161,7 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
             )?
         }
     };
-    let grey = luminance(&pixels);
+    let grey = luminance::of_image(&pixels);
     Ok(DecodedImage { pixels, grey })
 }
 
@@ -206,26 +208,6 @@ fn flatten(image: DynamicImage, format: ImageFormat) -> RgbImage {
         image.pixels_mut().for_each(|pixel| pixel.0[3] = 255);
     }
     ground::blend(&image)
-}
-
-/// Weights the channels by ITU-R BT.601 (0.299, 0.587, 0.114), which PDQ requires; the grey
-/// conversion of the `image` crate uses BT.709.
-fn luminance(pixels: &RgbImage) -> GrayImage {
-    let mut grey = GrayImage::new(pixels.width(), pixels.height());
-    for (value, pixel) in grey.iter_mut().zip(pixels.pixels()) {
-        *value = luminance_of(pixel.0);
-    }
-    grey
-}
-
-#[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the weights add up to 65536"
-)]
-fn luminance_of(pixel: [u8; 3]) -> u8 {
-    let [red, green, blue] = pixel.map(u32::from);
-    ((19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16) as u8
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::error::DecodeError;
-use super::header::bytes;
+use super::bytes::bytes;
+use super::error::{DecodeError, broken};
 
 /// Length of the file header.
 const FILE_HEADER: usize = 14;
@@ -61,11 +61,5 @@ fn header_length(file: &[u8]) -> Result<usize, DecodeError> {
     match length {
         CORE | 16..=OS2 | 108 | 124 => Ok(length),
         _ => Err(broken("its header has an unknown length")),
-    }
-}
-
-fn broken(reason: &str) -> DecodeError {
-    DecodeError::Broken {
-        reason: reason.to_owned(),
     }
 }

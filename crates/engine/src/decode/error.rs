@@ -41,3 +41,10 @@ pub enum DecodeError {
         reason: String,
     },
 }
+
+/// Returns the error of a file with this damage.
+pub(super) fn broken(reason: &str) -> DecodeError {
+    DecodeError::Broken {
+        reason: reason.to_owned(),
+    }
+}

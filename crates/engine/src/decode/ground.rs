@@ -3,7 +3,7 @@
 
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
-use super::luminance_of;
+use super::luminance;
 
 /// How many times the contrast must be higher on black. A white icon has none on white, so any
 /// factor finds it; a high one leaves images with light and dark parts on white.
@@ -32,7 +32,7 @@ fn mixed(channel: u8, alpha: u8, ground: u32) -> u8 {
 fn contrasts(image: &RgbaImage) -> (f64, f64) {
     let mut sums = [[0_u64; 2]; 2];
     for Rgba([red, green, blue, alpha]) in image.pixels() {
-        let luminance = luminance_of([*red, *green, *blue]);
+        let luminance = luminance::of_pixel([*red, *green, *blue]);
         for (sum, ground) in sums.iter_mut().zip([255, 0]) {
             let value = u64::from(mixed(luminance, *alpha, ground));
             sum[0] += value;

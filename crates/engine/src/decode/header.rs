@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use super::error::DecodeError;
+use super::bytes::bytes;
+use super::error::{DecodeError, broken};
 use super::tiff::Directory;
 use super::{bmp, jpeg, png};
 
@@ -147,12 +148,6 @@ impl Header {
     }
 }
 
-/// Returns `N` bytes of a file.
-pub(super) fn bytes<const N: usize>(file: &[u8], at: usize) -> Result<[u8; N], DecodeError> {
-    let bytes = file.get(at..).and_then(|rest| rest.first_chunk());
-    bytes.copied().ok_or(DecodeError::Truncated)
-}
-
 fn u16_at(file: &[u8], at: usize) -> Result<u32, DecodeError> {
     Ok(u16::from_le_bytes(bytes(file, at)?).into())
 }
@@ -179,9 +174,7 @@ fn webp(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
         }
         b"VP8 " => (u16_at(file, 26)? & 0x3fff, u16_at(file, 28)? & 0x3fff),
         _ => {
-            return Err(DecodeError::Broken {
-                reason: "its first chunk has no image".to_owned(),
-            });
+            return Err(broken("its first chunk has no image"));
         }
     };
     Ok((width, height, BYTES_PER_PIXEL))
@@ -193,9 +186,8 @@ fn tiff(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
     const HEIGHT: u16 = 257;
     const BITS: u16 = 258;
     const SAMPLES: u16 = 277;
-    let directory = Directory::first(file).ok_or_else(|| DecodeError::Broken {
-        reason: "its first directory cannot be read".to_owned(),
-    })?;
+    let directory =
+        Directory::first(file).ok_or_else(|| broken("its first directory cannot be read"))?;
     let side = |tag| {
         let side = directory.number(tag);
         side.ok_or(DecodeError::Truncated)

@@ -26,16 +26,13 @@ use self::component::Component;
 use self::frame::Frame;
 use self::huffman::Tables;
 use self::segments::{Segment, Segments};
-use super::error::DecodeError;
+use super::error::{DecodeError, broken};
 
 pub(super) use self::frame::header;
 
 /// Maximum number of scans: a progressive file has about ten, and each costs a pass over all
 /// blocks, however few bytes it has.
 const MAX_SCANS: usize = 100;
-
-/// The coefficients of an 8 × 8 block in natural order.
-type Block = [i16; 64];
 
 /// A decoded file.
 pub(super) struct Jpeg<'a> {
@@ -81,12 +78,6 @@ pub(super) fn decode(file: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
         }
     }
     decoder.finish()
-}
-
-fn broken(reason: &str) -> DecodeError {
-    DecodeError::Broken {
-        reason: reason.to_owned(),
-    }
 }
 
 // === impl Decoder ===

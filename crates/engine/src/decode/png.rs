@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::error::DecodeError;
-use super::header::bytes;
+use super::bytes::bytes;
+use super::error::{DecodeError, broken};
 
 /// Length of the signature.
 const SIGNATURE: usize = 8;
@@ -20,15 +20,14 @@ struct Chunks<'a> {
 
 /// Reads width, height and the peak memory in bytes per pixel (PNG specification, section 11.2.1).
 pub(super) fn header(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
-    let broken = |reason: &str| {
-        Err(DecodeError::Broken {
-            reason: reason.to_owned(),
-        })
-    };
     match &bytes(file, SIGNATURE + 4)? {
         b"IHDR" => {}
-        b"CgBI" => return broken("it is a CgBI file, which only programs of Apple show"),
-        _ => return broken("its first chunk is not the header"),
+        b"CgBI" => {
+            return Err(broken(
+                "it is a CgBI file, which only programs of Apple show",
+            ));
+        }
+        _ => return Err(broken("its first chunk is not the header")),
     }
     let side = |at| Ok::<_, DecodeError>(u32::from_be_bytes(bytes(file, at)?));
     let (width, height) = (side(16)?, side(20)?);

@@ -2,7 +2,8 @@
 
 use super::bits::BitReader;
 use super::huffman::Table;
-use super::{Block, DecodeError, broken};
+use super::idct::Block;
+use crate::decode::error::{DecodeError, broken};
 
 /// The index in natural order of each coefficient in zigzag order (T.81 figure A.6).
 #[rustfmt::skip]

@@ -4,7 +4,8 @@
 //! them scan by scan.
 
 use super::frame::{ComponentHeader, Frame, ScanHeader};
-use super::{Block, DecodeError, broken, idct};
+use super::idct::{self, Block};
+use crate::decode::error::{DecodeError, broken};
 
 /// The bit position of a coefficient that no scan had yet.
 const UNKNOWN: u8 = u8::MAX;

@@ -1,7 +1,7 @@
 //! The headers of frame and scan (T.81 sections B.2.2 and B.2.3).
 
 use super::segments::{self, Segment, Segments};
-use super::{DecodeError, broken};
+use crate::decode::error::{DecodeError, broken};
 
 /// What a frame header says.
 pub(in crate::decode) struct Frame {

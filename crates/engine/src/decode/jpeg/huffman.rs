@@ -1,7 +1,7 @@
 //! Huffman tables (T.81 annex C and section F.2.2).
 
 use super::bits::BitReader;
-use super::{DecodeError, broken};
+use crate::decode::error::{DecodeError, broken};
 
 /// Length of the codes that one look-up decodes, in bits. Longer ones are rare.
 const FAST: u32 = 9;

@@ -5,7 +5,8 @@ use std::ops::{Add, Mul, Sub};
 
 use multiversion::multiversion;
 
-use super::Block;
+/// The coefficients of an 8 × 8 block in natural order.
+pub(super) type Block = [i16; 64];
 
 /// Bits after the point of a constant, and of the values between both passes.
 const CONSTANT_BITS: u32 = 13;

@@ -5,7 +5,8 @@ use super::blocks::{self, Band};
 use super::component::Component;
 use super::frame::{Frame, ScanHeader};
 use super::huffman::{Table, Tables};
-use super::{Block, DecodeError};
+use super::idct::Block;
+use crate::decode::error::DecodeError;
 
 /// What a scan has of each block.
 #[derive(Clone, Copy)]

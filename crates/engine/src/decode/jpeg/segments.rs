@@ -1,6 +1,6 @@
 //! The marker segments of a file (T.81 section B.1.1).
 
-use super::{DecodeError, broken};
+use crate::decode::error::{DecodeError, broken};
 
 pub(super) const HUFFMAN: u8 = 0xc4;
 pub(super) const END_OF_IMAGE: u8 = 0xd9;
