@@ -90,6 +90,8 @@ async fn run(serve: Serve) -> ExitCode {
 /// Binds the gateway before it handles signals, so that a signal during a long start ends the
 /// process at once.
 async fn start(config: &Config) -> Result<(App, Signal, impl Future<Output = Duration>)> {
+    // Before a handler of SIGHUP replaces what the process was started with.
+    let terminal = Terminal::of_process();
     let app = App::bind(config).await?;
     let handle = |kind| {
         signal(kind)
@@ -100,7 +102,7 @@ async fn start(config: &Config) -> Result<(App, Signal, impl Future<Output = Dur
         handle(SignalKind::interrupt())?,
         handle(SignalKind::terminate())?,
     );
-    let closed = Terminal::of_process().closed()?;
+    let closed = terminal.closed()?;
     let lame_duck = config.limits.lame_duck;
     let shutdown = async move {
         let lame_duck = tokio::select! {

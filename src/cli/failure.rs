@@ -216,11 +216,12 @@ fn no_grpc(status: &Status) -> Option<Failure> {
     ];
     let cause = message_of(status);
     let text = cause.to_lowercase();
-    if !SIGNS.iter().any(|sign| text.contains(sign)) {
+    let is_of_gateway = status.get_error_details().error_info().is_some();
+    if is_of_gateway || !SIGNS.iter().any(|sign| text.contains(sign)) {
         return None;
     }
-    let mut failure = Failure::local(format!("this is no gRPC port: {cause}"));
-    failure.details.code = Some(status.code());
+    // Without a code: another attempt would fail in the same way.
+    let failure = Failure::local(format!("this is no gRPC port: {cause}"));
     Some(failure.with_advice(
         "give the address of the gRPC API with --endpoint, https:// for TLS: `samegate serve` \
          prints it at its start",

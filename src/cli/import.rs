@@ -56,10 +56,11 @@ Examples:
   samegate import --manifest images.jsonl --failures failed.jsonl
 
 Files that are larger than the library takes are scaled down to JPEGs before they
-are sent, unless --no-resize is given. Of a folder, files with the ending .jpg, .jpeg, .png or .bmp are sent, and others
-whose first bytes are those of such an image. The summary counts what is left out
-and why: no image, another format, hidden, link to a folder. A path without an
-image is an error.
+are sent, unless --no-resize is given. Of a folder, files whose names end as those
+of a JPEG, PNG, BMP, GIF, WebP or TIFF file are sent, and others whose first bytes
+are those of such an image. The summary counts what is left out and why: no image,
+hidden, link to a folder. An image of another format counts as failed. A path
+without an image is an error.
 
 A manifest has one JSON object per line. brief, tags and key are optional. Paths
 are relative to the manifest:

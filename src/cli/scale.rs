@@ -9,7 +9,6 @@ use bytes::Bytes;
 use clap::Args;
 use same_image::{is_within, scale_down};
 use serde_json::{Value, json};
-use tonic::Code;
 
 use super::client::{Client, LibraryTarget};
 use super::failure::Failure;
@@ -194,8 +193,13 @@ impl<'a> Loader<'a> {
         let request = self.target.connection.request(request);
         let limits = match self.client.get_library(request).await {
             Ok(library) => Limits::of(library.get_ref()),
-            Err(status) if status.code() == Code::Unimplemented => Limits::VENDOR,
-            Err(status) => return Err(status.into()),
+            Err(status) => {
+                let failure = Failure::from(status);
+                if failure.kind() != Some(Kind::OperationUnsupported) {
+                    return Err(failure);
+                }
+                Limits::VENDOR
+            }
         };
         self.limits = Some(limits);
         Ok(limits)

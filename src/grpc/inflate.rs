@@ -32,6 +32,9 @@ const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encodin
 /// Length of the parts in which an inflated message is kept, and freed as it is read.
 const PART_BYTES: usize = 64 * 1024;
 
+/// End of the path of the only call with a stream of messages that is charged.
+const BULK_METHOD: &str = "/AddImages";
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Service around a gRPC service that inflates its requests.
@@ -51,6 +54,9 @@ struct Inflater {
     max_message_bytes: usize,
     /// What the call is charged to.
     permit: CallPermit,
+    /// Whether the body must have one message: tonic reads and drops others, which stay charged.
+    is_unary: bool,
+    has_begun: bool,
     part: Part,
     /// What has arrived and is not read yet.
     input: Bytes,
@@ -116,7 +122,9 @@ where
                 request.headers_mut().remove(ENCODING);
                 let call = request.extensions().get::<Call>();
                 let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
-                Some(Box::new(Inflater::new(self.max_message_bytes, permit)))
+                let mut inflater = Inflater::new(self.max_message_bytes, permit);
+                inflater.is_unary = call.is_some() && !request.uri().path().ends_with(BULK_METHOD);
+                Some(Box::new(inflater))
             }
             Some(_) => return Either::Right(done(Ok(unsupported()))),
         };
@@ -205,6 +213,8 @@ impl Inflater {
         Inflater {
             max_message_bytes,
             permit,
+            is_unary: false,
+            has_begun: false,
             part: Part::Prefix(BytesMut::new()),
             input: Bytes::new(),
             ready: VecDeque::new(),
@@ -248,6 +258,11 @@ impl Inflater {
 
     /// Begins a message.
     fn begin(&mut self, prefix: Bytes) -> Result<()> {
+        if self.is_unary && self.has_begun {
+            let message = "the body of a unary call has more than one message";
+            return Err(Error::new(Kind::InvalidParameter, message));
+        }
+        self.has_begun = true;
         match (prefix[0], message_length(&prefix)) {
             (1, 0) => return Err(malformed()),
             (1, length) => {

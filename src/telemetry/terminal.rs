@@ -81,8 +81,10 @@ impl CallLine {
         if let Some(error) = &self.error {
             writer.write_str(": ")?;
             for c in error.chars().take(MAX_ERROR) {
-                // It may quote a caller, who must not move the cursor.
-                writer.write_char(if c.is_control() { ' ' } else { c })?;
+                // It may quote a caller, who must not move the cursor, nor turn the text around.
+                let moves = c.is_control()
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+                writer.write_char(if moves { ' ' } else { c })?;
             }
         }
         writeln!(writer)

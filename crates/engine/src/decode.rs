@@ -36,6 +36,9 @@ pub use scale_down::{ScaledImage, is_within, scale_down};
 /// Bytes of a decoded image per pixel: RGB and luminance.
 pub(crate) const DECODED: u64 = 3 + 1;
 
+/// Memory that the decoder of the smallest image may use, in bytes: colour profiles, tables.
+const MIN_DECODER_BYTES: u64 = 16 << 20;
+
 /// Length of a thumbnail's longer side in pixels.
 const THUMBNAIL_SIDE: u32 = 256;
 
@@ -121,11 +124,13 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
     let header = Header::read(file)?;
     checks::sides(header.width, header.height, max_side)?;
     let max_memory = u64::from(max_side).pow(2) * limits::DECODER_BYTES_PER_PIXEL;
+    if header.decode_memory() > max_memory {
+        return Err(DecodeError::TooMuchMemory);
+    }
+    // What the header announces, which the caller is charged for, and what no decoder goes without.
+    let max_memory = header.decode_memory().max(MIN_DECODER_BYTES);
     let pixels = match header.format {
         Format::Jpeg => {
-            if header.decode_memory() > max_memory {
-                return Err(DecodeError::TooMuchMemory);
-            }
             let jpeg = jpeg::decode(file)?;
             let mut image = DynamicImage::ImageRgb8(jpeg.pixels);
             image.apply_orientation(jpeg.exif.map_or(Orientation::NoTransforms, orientation));

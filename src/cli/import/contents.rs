@@ -8,13 +8,14 @@
 use std::collections::HashSet;
 
 use tokio::time::sleep;
-use tonic::{Code, Response, Status};
+use tonic::{Response, Status};
 
 use super::failure_class::{FailureClass, classify};
 use super::retry::{MAX_RETRY_AFTER, backoff, is_transient};
 use crate::cli::client::{Client, LibraryTarget};
 use crate::cli::failure::Failure;
 use crate::cli::records::PAGE_SIZE;
+use crate::error::Kind;
 use crate::proto::v1;
 
 /// Asks one library about its contents.
@@ -49,7 +50,7 @@ impl<'a> Contents<'a> {
             .await;
         match described {
             Ok(library) => Ok(Some(library)),
-            Err(failure) if failure.code() == Some(Code::Unimplemented) => Ok(None),
+            Err(failure) if failure.kind() == Some(Kind::OperationUnsupported) => Ok(None),
             Err(failure) => Err(failure),
         }
     }

@@ -10,16 +10,14 @@ use serde_json::Value;
 pub(super) enum Reason {
     /// Its content is no image.
     NoImage,
-    /// It is an image of a format that the gateway does not take.
-    OtherFormat,
     /// Its name begins with a dot; of a hidden folder, the files in it are not counted.
     Hidden,
     /// It is a link to a folder, which may form a cycle.
     LinkedFolder,
     /// It is a pipe, socket or device without the name of an image.
     Special,
-    /// It cannot be read, and has no name of an image.
-    Unreadable,
+    /// It is a link that leads nowhere, without the name of an image.
+    BrokenLink,
 }
 
 /// The counts.
@@ -73,22 +71,20 @@ impl Reason {
     fn key(self) -> &'static str {
         match self {
             Reason::NoImage => "no_image",
-            Reason::OtherFormat => "other_format",
             Reason::Hidden => "hidden",
             Reason::LinkedFolder => "linked_folder",
             Reason::Special => "special",
-            Reason::Unreadable => "unreadable",
+            Reason::BrokenLink => "broken_link",
         }
     }
 
     fn text(self) -> &'static str {
         match self {
             Reason::NoImage => "no image",
-            Reason::OtherFormat => "of another format",
             Reason::Hidden => "hidden",
             Reason::LinkedFolder => "link to a folder",
             Reason::Special => "pipe or device",
-            Reason::Unreadable => "unreadable",
+            Reason::BrokenLink => "broken link",
         }
     }
 }

@@ -156,10 +156,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records an item that could not be sent.
+    /// Records an item that could not be sent. It is not in the journal: other flags or limits may
+    /// let it pass.
     pub(super) fn record_unsent(&mut self, index: usize, failure: &Failure) -> Result<(), Failure> {
         self.settle(index);
-        self.record_failed(index, failure)
+        self.list_failed(index, failure)
     }
 
     /// Records that the image of an item was scaled down before it was sent.
@@ -279,6 +280,11 @@ impl<'a> Recorder<'a> {
             let version = self.plan.versions[index];
             self.journal.record_rejected(&item.key, version, failure)?;
         }
+        self.list_failed(index, failure)
+    }
+
+    fn list_failed(&mut self, index: usize, failure: &Failure) -> Result<(), Failure> {
+        let item = &self.plan.items[index];
         self.counts.failed += 1;
         self.failures
             .write(&item.key, Some(&item.location), failure)?;

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::file_kind::FileKind;
@@ -157,8 +158,11 @@ impl Finder<'_> {
         let is_named_so = has_image_extension(path);
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) if is_named_so => return self.reject(path, &error.to_string()),
-            Err(_) => return self.plan.left_out.add(Reason::Unreadable),
+            // A link that leads nowhere is no image, unless it is named so.
+            Err(error) if !is_named_so && error.kind() == ErrorKind::NotFound => {
+                return self.plan.left_out.add(Reason::BrokenLink);
+            }
+            Err(error) => return self.reject(path, &error.to_string()),
         };
         let reason = if metadata.is_dir() {
             if !path.is_symlink() {
@@ -172,9 +176,11 @@ impl Finder<'_> {
         } else {
             match FileKind::of(path) {
                 Ok(FileKind::Image) => return self.add(path, &metadata),
-                Ok(FileKind::OtherFormat) => Reason::OtherFormat,
+                Ok(FileKind::OtherFormat) => {
+                    return self.reject(path, "an image of a format that no library takes");
+                }
                 Ok(FileKind::Other) => Reason::NoImage,
-                Err(_) => Reason::Unreadable,
+                Err(error) => return self.reject(path, &error.to_string()),
             }
         };
         self.plan.left_out.add(reason);
@@ -306,9 +312,10 @@ mod tests {
         let plan = find(&[root.to_owned()], &[], false).unwrap();
 
         assert_eq!(plan.items.len(), 4);
+        assert_eq!(plan.unusable.len(), 1, "{:?}", plan.unusable);
         assert_eq!(
             plan.left_out.to_string(),
-            "2 no image, 1 of another format, 1 link to a folder, 1 unreadable"
+            "2 no image, 1 link to a folder, 1 broken link"
         );
     }
 

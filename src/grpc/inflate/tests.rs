@@ -162,3 +162,25 @@ async fn the_begin_of_a_prefix_is_left_to_the_reader() {
 
     assert_eq!(read, body);
 }
+
+#[tokio::test]
+async fn a_unary_call_with_a_second_message_ends_before_that_is_inflated() {
+    let budget = InFlightBudget::new(1, 1 << 20);
+    let body = compressed(&gzip(&message(100_000))).repeat(2);
+    let mut inflater = Inflater::new(MAX, permit(&budget));
+    inflater.is_unary = true;
+    let mut body = InflatedBody {
+        inner: Arrived(vec![body.into()]),
+        inflater: Some(Box::new(inflater)),
+    };
+
+    let error = loop {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        if let Err(error) = frame.unwrap() {
+            break error.downcast::<Status>().unwrap();
+        }
+    };
+
+    assert_eq!(error.code(), tonic::Code::InvalidArgument);
+    assert!(budget.bytes() < 150_000, "{}", budget.bytes());
+}

@@ -22,7 +22,7 @@ use tower::{Service, ServiceExt};
 use super::{add, reason, search};
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
-use crate::support::probe::{metric, until_metric};
+use crate::support::probe::until_metric;
 
 /// A channel that compresses every message, and asserts that no response is compressed.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ async fn compressed_requests_are_served_and_responses_are_plain() {
     let mut health = HealthClient::new(Compressing::connect(&gateway, "gzip").await);
     let checked = health.check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(checked.into_inner().status(), ServingStatus::Serving);
-    assert!(metric(gateway.addresses.admin, "samegate_admission_bytes").await == Some(0.0));
+    until_metric(gateway.addresses.admin, "samegate_admission_bytes", 0.0).await;
 }
 
 #[tokio::test]

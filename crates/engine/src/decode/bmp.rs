@@ -29,6 +29,7 @@ pub(super) fn sides(file: &[u8]) -> Result<(u32, u32), DecodeError> {
 /// Windows, and any number of planes as one.
 pub(super) fn repaired(file: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     let length = header_length(file)?;
+    check_runs(file, length)?;
     let planes = if length == CORE { 22 } else { 26 };
     let is_os2 = (16..=OS2).contains(&length) && !matches!(length, INFO | 52 | 56);
     if !is_os2 && bytes(file, planes)? == [1, 0] {
@@ -54,6 +55,46 @@ pub(super) fn repaired(file: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     }
     repaired[planes..planes + 2].copy_from_slice(&[1, 0]);
     Ok(Cow::Owned(repaired))
+}
+
+/// Checks that the runs of a compressed bitmap have all rows: the decoder makes missing ones black.
+fn check_runs(file: &[u8], header_length: usize) -> Result<(), DecodeError> {
+    // Values of the field `biCompression`, which the header of OS/2 1.x does not have.
+    const RUNS_OF_8_BITS: u32 = 1;
+    const RUNS_OF_4_BITS: u32 = 2;
+    if header_length < INFO {
+        return Ok(());
+    }
+    let pixels_per_byte = match u32::from_le_bytes(bytes(file, 30)?) {
+        RUNS_OF_8_BITS => 1,
+        RUNS_OF_4_BITS => 2,
+        _ => return Ok(()),
+    };
+    let (_, height) = sides(file)?;
+    let start = u32::from_le_bytes(bytes(file, 10)?) as usize;
+    let mut runs = file.get(start..).ok_or(DecodeError::Truncated)?;
+    let mut rows = 0_u32;
+    loop {
+        runs = match runs {
+            [0, 0, rest @ ..] => {
+                rows += 1;
+                rest
+            }
+            [0, 1, ..] if rows.saturating_add(1) >= height => return Ok(()),
+            [0, 2, _, up, rest @ ..] => {
+                rows = rows.saturating_add((*up).into());
+                rest
+            }
+            [0, count @ 3..=255, rest @ ..] => {
+                let length = usize::from(*count).div_ceil(pixels_per_byte);
+                rest.get(length.next_multiple_of(2)..).unwrap_or_default()
+            }
+            [1..=255, _, rest @ ..] => rest,
+            // Without an end marker, or with one that comes too early.
+            _ if rows >= height => return Ok(()),
+            _ => return Err(DecodeError::Truncated),
+        };
+    }
 }
 
 fn header_length(file: &[u8]) -> Result<usize, DecodeError> {

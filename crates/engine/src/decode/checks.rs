@@ -5,6 +5,9 @@ use image::error::ImageError;
 use super::error::DecodeError;
 use super::limits::{MAX_FILE_BYTES, MIN_SIDE};
 
+/// Maximum length of a decoder's message in bytes.
+const MAX_REASON: usize = 200;
+
 /// Checks the size of the file.
 pub(super) fn size(file: &[u8]) -> Result<(), DecodeError> {
     if file.len() > MAX_FILE_BYTES {
@@ -35,7 +38,8 @@ pub(super) fn rejection(error: ImageError) -> DecodeError {
     {
         return DecodeError::Truncated;
     }
-    DecodeError::Broken {
-        reason: error.to_string(),
-    }
+    // Some decoders quote whole fields of the file.
+    let mut reason = error.to_string();
+    reason.truncate(reason.floor_char_boundary(MAX_REASON));
+    DecodeError::Broken { reason }
 }

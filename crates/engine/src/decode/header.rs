@@ -152,32 +152,69 @@ fn u16_at(file: &[u8], at: usize) -> Result<u32, DecodeError> {
     Ok(u16::from_le_bytes(bytes(file, at)?).into())
 }
 
-/// Reads the logical screen of a GIF (GIF89a, section 18).
+/// Reads the logical screen of a GIF (`GIF89a`, section 18).
 fn gif(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
-    // RGBA of the canvas and of a frame that is smaller.
-    Ok((u16_at(file, 6)?, u16_at(file, 8)?, 4 + 4))
+    // RGBA of the canvas and of a frame that is smaller, and the colour numbers of the frame.
+    Ok((u16_at(file, 6)?, u16_at(file, 8)?, 4 + 4 + 1))
 }
 
 /// Reads the canvas of a WebP (RFC 9649, sections 2.5 to 2.7; VP8: RFC 6386, section 9.1).
 fn webp(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
-    // The frame's RGBA, its YUV or the planes of a lossless one, and a copy rotated by EXIF.
-    const BYTES_PER_PIXEL: u64 = 4 + 4 + 4;
-    let u24_at = |at| {
-        let [low, middle, high] = bytes(file, at)?;
-        Ok::<_, DecodeError>(u32::from_le_bytes([low, middle, high, 0]))
-    };
-    let (width, height) = match &bytes(file, 12)? {
-        b"VP8X" => (1 + u24_at(24)?, 1 + u24_at(27)?),
+    // The canvas and the output in RGBA; and of the first frame its RGBA, its YUV and its alpha.
+    const BYTES_PER_PIXEL: u64 = 4 + 4 + 4 + 3;
+    let (width, height) = match &bytes(file, WEBP_CHUNKS)? {
+        b"VP8X" => {
+            let canvas = (1 + u24_at(file, 24)?, 1 + u24_at(file, 27)?);
+            check_frame(file, canvas)?;
+            canvas
+        }
         b"VP8L" => {
             let sides = u32::from_le_bytes(bytes(file, 21)?);
             (1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff))
         }
-        b"VP8 " => (u16_at(file, 26)? & 0x3fff, u16_at(file, 28)? & 0x3fff),
-        _ => {
-            return Err(broken("its first chunk has no image"));
-        }
+        b"VP8 " => vp8_sides(file, WEBP_CHUNKS)?,
+        _ => return Err(broken("its first chunk has no image")),
     };
     Ok((width, height, BYTES_PER_PIXEL))
+}
+
+/// Position of the first chunk of a WebP.
+const WEBP_CHUNKS: usize = 12;
+
+/// Checks that the first frame of an extended WebP has the sides that are declared for it: the
+/// decoder allocates by those of the frame.
+fn check_frame(file: &[u8], canvas: (u32, u32)) -> Result<(), DecodeError> {
+    let (mut at, mut declared) = (WEBP_CHUNKS, canvas);
+    loop {
+        let length = u32::from_le_bytes(bytes(file, at + 4)?) as usize;
+        let data = at + 8;
+        match &bytes(file, at)? {
+            b"VP8 " if vp8_sides(file, at)? != declared => {
+                return Err(broken("its frame has other sides than its canvas"));
+            }
+            // The decoder compares the sides of a lossless frame itself.
+            b"VP8 " | b"VP8L" => return Ok(()),
+            b"ANMF" => {
+                declared = (1 + u24_at(file, data + 6)?, 1 + u24_at(file, data + 9)?);
+                if declared.0 > canvas.0 || declared.1 > canvas.1 {
+                    return Err(broken("its frame is larger than its canvas"));
+                }
+                // The chunks of the frame follow its header.
+                at = data + 16;
+            }
+            _ => at = data.saturating_add(length).saturating_add(length % 2),
+        }
+    }
+}
+
+fn vp8_sides(file: &[u8], chunk: usize) -> Result<(u32, u32), DecodeError> {
+    let side = |at| Ok::<_, DecodeError>(u16_at(file, at)? & 0x3fff);
+    Ok((side(chunk + 14)?, side(chunk + 16)?))
+}
+
+fn u24_at(file: &[u8], at: usize) -> Result<u32, DecodeError> {
+    let [low, middle, high] = bytes(file, at)?;
+    Ok(u32::from_le_bytes([low, middle, high, 0]))
 }
 
 /// Reads the first directory of a TIFF (TIFF 6.0, section 8).
@@ -186,15 +223,51 @@ fn tiff(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
     const HEIGHT: u16 = 257;
     const BITS: u16 = 258;
     const SAMPLES: u16 = 277;
+    /// Four inks and transparency.
+    const MAX_SAMPLES: u32 = 5;
     let directory =
         Directory::first(file).ok_or_else(|| broken("its first directory cannot be read"))?;
     let side = |tag| {
         let side = directory.number(tag);
         side.ok_or(DecodeError::Truncated)
     };
-    let bits = directory.number(BITS).unwrap_or(1).clamp(8, 64);
-    let samples = directory.number(SAMPLES).unwrap_or(1).clamp(1, 16);
+    check_tiff(&directory, (side(WIDTH)?, side(HEIGHT)?))?;
+    let number = |tag| match directory.number(tag) {
+        None if directory.has(tag) => Err(broken("a field of its directory is no number")),
+        number => Ok(number.unwrap_or(1)),
+    };
+    let (bits, samples) = (number(BITS)?.clamp(8, 64), number(SAMPLES)?);
+    if !(1..=MAX_SAMPLES).contains(&samples) {
+        return Err(broken("it has too many samples per pixel"));
+    }
     // Decoded samples, and either a rotated copy or what a strip needs; RGB besides them.
     let bytes_per_pixel = 2 * u64::from(samples) * u64::from(bits.div_ceil(8)) + 3;
     Ok((side(WIDTH)?, side(HEIGHT)?, bytes_per_pixel))
+}
+
+/// Rejects what the decoder reads without a limit: each tile is decoded whole, and a JPEG in it has
+/// sides of its own.
+fn check_tiff(directory: &Directory<'_>, (width, height): (u32, u32)) -> Result<(), DecodeError> {
+    const COMPRESSION: u16 = 259;
+    const TILE_WIDTH: u16 = 322;
+    const TILE_LENGTH: u16 = 323;
+    /// None, LZW, Deflate (two numbers) and PackBits.
+    const COMPRESSIONS: [u32; 5] = [1, 5, 8, 32946, 32773];
+    /// Length of a tile's side that small images have too, in pixels.
+    const TILE_SIDE: u32 = 512;
+    if directory.has_duplicates() {
+        return Err(broken("a field of its directory is there twice"));
+    }
+    let compression = directory.number(COMPRESSION);
+    let is_known = compression.is_some_and(|number| COMPRESSIONS.contains(&number));
+    if directory.has(COMPRESSION) && !is_known {
+        return Err(broken("its compression is not supported"));
+    }
+    for (tag, side) in [(TILE_WIDTH, width), (TILE_LENGTH, height)] {
+        let max = side.saturating_add(15).max(TILE_SIDE);
+        if directory.has(tag) && directory.number(tag).is_none_or(|tile| tile > max) {
+            return Err(broken("its tiles are larger than the image"));
+        }
+    }
+    Ok(())
 }

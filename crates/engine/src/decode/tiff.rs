@@ -41,6 +41,20 @@ impl<'a> Directory<'a> {
         Some(directory)
     }
 
+    /// Returns whether a field is there more than once: readers differ in which one counts.
+    pub(super) fn has_duplicates(&self) -> bool {
+        let mut tags: Vec<_> = self.entries.iter().map(|entry| self.u16(entry)).collect();
+        tags.sort_unstable();
+        tags.windows(2).any(|pair| pair[0] == pair[1])
+    }
+
+    /// Returns whether a field is there, of any type.
+    pub(super) fn has(&self, tag: u16) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| self.u16(entry) == Some(tag))
+    }
+
     /// Returns the first number of an entry of type SHORT or LONG.
     pub(super) fn number(&self, tag: u16) -> Option<u32> {
         const SHORT: u16 = 3;

@@ -110,7 +110,8 @@ impl Frame {
         }
         for component in components {
             let component = frame.component(*component);
-            if frame.max_h % component.h != 0 || frame.max_v % component.v != 0 {
+            if !frame.max_h.is_multiple_of(component.h) || !frame.max_v.is_multiple_of(component.v)
+            {
                 return Err(broken(
                     "a sample of a component does not cover whole pixels",
                 ));

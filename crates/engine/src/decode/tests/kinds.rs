@@ -319,3 +319,98 @@ fn a_white_icon_is_shown_on_black_and_every_other_one_on_white() {
         assert_eq!(icon(colour).pixels.get_pixel(0, 0).0, [255; 3]);
     }
 }
+
+/// Builds a bitmap of 50 x 50 pixels in runs of 8 bits, with so many rows.
+fn bmp_in_runs(rows: usize) -> Vec<u8> {
+    let mut file = b"BM".to_vec();
+    file.extend([0; 8]);
+    file.extend(1078_u32.to_le_bytes());
+    for number in [40_u32, 50, 50, 1 | 8 << 16, 1, 0, 0, 0, 0, 0] {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend((0..=255_u8).flat_map(|grey| [grey, grey, grey, 0]));
+    for row in 0..rows {
+        file.extend([50, u8::try_from(row).unwrap(), 0, 0]);
+    }
+    file.extend([0, 1]);
+    file
+}
+
+#[test]
+fn a_bitmap_in_runs_needs_all_of_its_rows() {
+    assert!(DecodedImage::decode(&bmp_in_runs(50), MAX_SIDE).is_ok());
+    for rows in [0, 1, 48] {
+        let rejected = DecodedImage::decode(&bmp_in_runs(rows), MAX_SIDE).err();
+        assert_eq!(rejected, Some(DecodeError::Truncated), "{rows}");
+    }
+}
+
+/// Builds a TIFF of 50 x 50 pixels whose directory has these numbers besides.
+fn tiff(fields: &[(u16, u32)]) -> Vec<u8> {
+    let sides = [(256, 50), (257, 50)];
+    let mut file = b"II\x2a\0\x08\0\0\0".to_vec();
+    let count = u16::try_from(sides.len() + fields.len()).unwrap();
+    file.extend(count.to_le_bytes());
+    for (tag, number) in sides.iter().chain(fields) {
+        file.extend(tag.to_le_bytes());
+        file.extend([4, 0, 1, 0, 0, 0]);
+        file.extend(number.to_le_bytes());
+    }
+    file.extend([0; 100]);
+    file
+}
+
+#[test]
+fn what_the_decoder_of_tiff_does_not_limit_is_rejected_by_the_header() {
+    assert!(Header::read(&tiff(&[(259, 5), (277, 3), (322, 64), (323, 64)])).is_ok());
+    for (fields, reason) in [
+        (&[(322, u32::MAX - 15)][..], "tiles are larger"),
+        (&[(323, 1_000_000)], "tiles are larger"),
+        (&[(277, 65_535)], "too many samples"),
+        (&[(259, 7)], "compression is not supported"),
+        (&[(258, 8), (258, 64)], "twice"),
+    ] {
+        let rejected = Header::read(&tiff(fields)).unwrap_err().to_string();
+        assert!(rejected.contains(reason), "{rejected}");
+    }
+}
+
+/// Builds an extended WebP of 50 x 50 pixels with the header of a frame of these sides; `parts` are
+/// before the frame.
+fn webp(parts: &[u8], width: u16, height: u16) -> Vec<u8> {
+    let mut file = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x31\0\0\x31\0\0".to_vec();
+    file.extend(parts);
+    file.extend(b"VP8 \x0a\0\0\0\0\0\0\x9d\x01\x2a");
+    file.extend(width.to_le_bytes());
+    file.extend(height.to_le_bytes());
+    file
+}
+
+#[test]
+fn a_webp_whose_frame_is_larger_than_its_canvas_is_rejected_by_the_header() {
+    let animated = |side: u8| {
+        let mut part = b"ANMF\0\0\0\0\0\0\0\0\0\0".to_vec();
+        part.extend([side - 1, 0, 0, side - 1, 0, 0, 0, 0, 0, 0]);
+        part
+    };
+    let odd = b"ICCP\x03\0\0\0abc\0";
+
+    for file in [
+        webp(b"", 50, 50),
+        webp(odd, 50, 50),
+        webp(&animated(30), 30, 30),
+    ] {
+        assert_eq!(Header::read(&file).unwrap().pixels(), 2500);
+    }
+    for file in [
+        webp(b"", 16_383, 16_383),
+        webp(odd, 50, 51),
+        webp(&animated(30), 50, 50),
+        webp(&animated(51), 51, 51),
+    ] {
+        assert!(matches!(
+            Header::read(&file),
+            Err(DecodeError::Broken { .. })
+        ));
+    }
+}

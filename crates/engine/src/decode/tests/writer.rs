@@ -159,7 +159,7 @@ impl Bits {
 
     /// Fills the last byte with ones, and stuffs zeros.
     fn finish(mut self) -> Vec<u8> {
-        while self.bits.len() % 8 != 0 {
+        while !self.bits.len().is_multiple_of(8) {
             self.bits.push(true);
         }
         let mut bytes = Vec::new();
