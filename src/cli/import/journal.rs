@@ -257,9 +257,9 @@ fn check_header(path: &Path, line: &str, expected: &Header) -> Result<Owner, Fai
         let message = format!("`{path}` was written by another version of samegate");
         return Err(Failure::local(message).with_advice("give another --journal, or delete it"));
     }
-    // The same library may have several names and endpoints.
-    if found.id.is_some() && found.id == expected.id {
-        return Ok(Owner::Same);
+    // An identity decides alone: a library may have several names and endpoints.
+    if let (Some(found), Some(expected)) = (&found.id, &expected.id) {
+        return Ok(Owner::of(found == expected));
     }
     if found.endpoint != expected.endpoint || found.library != expected.library {
         let message = format!(
