@@ -251,7 +251,7 @@ fn check_tiff(directory: &Directory<'_>, (width, height): (u32, u32)) -> Result<
     const COMPRESSION: u16 = 259;
     const TILE_WIDTH: u16 = 322;
     const TILE_LENGTH: u16 = 323;
-    /// None, LZW, Deflate (two numbers) and PackBits.
+    /// None, LZW, Deflate (two numbers) and `PackBits`.
     const COMPRESSIONS: [u32; 5] = [1, 5, 8, 32946, 32773];
     /// Length of a tile's side that small images have too, in pixels.
     const TILE_SIDE: u32 = 512;
