@@ -42,11 +42,19 @@ pub(super) fn exif(file: &[u8]) -> Option<&[u8]> {
     chunks.find_map(|(kind, data)| (kind == b"eXIf").then_some(data))
 }
 
-/// Adds the end chunk to a file that ends without it. What precedes it decides whether all rows are
-/// there.
+/// Adds the end chunk to a file that ends without it behind some pixels. The decoder decides whether
+/// all rows are there.
 pub(super) fn completed(file: &[u8]) -> Cow<'_, [u8]> {
     let mut chunks = Chunks::of(file);
-    if chunks.any(|(kind, _)| kind == b"IEND") {
+    let mut has_pixels = false;
+    for (kind, _) in chunks.by_ref() {
+        match kind {
+            b"IEND" => return Cow::Borrowed(file),
+            b"IDAT" => has_pixels = true,
+            _ => {}
+        }
+    }
+    if !has_pixels {
         return Cow::Borrowed(file);
     }
     Cow::Owned([&file[..chunks.at], END].concat())
