@@ -102,7 +102,7 @@ async fn start(config: &Config) -> Result<(App, Signal, impl Future<Output = Dur
         handle(SignalKind::interrupt())?,
         handle(SignalKind::terminate())?,
     );
-    let closed = terminal.closed()?;
+    let closed = terminal.closed(handle(SignalKind::hangup())?);
     let lame_duck = config.limits.lame_duck;
     let shutdown = async move {
         let lame_duck = tokio::select! {
@@ -137,19 +137,14 @@ impl Terminal {
 
     /// Waits until the terminal is closed; forever without one. SIGHUP alone does not say so: it also
     /// reloads the configuration.
-    fn closed(self) -> Result<impl Future<Output = ()>> {
-        let mut hang_up = signal(SignalKind::hangup()).map_err(|error| {
-            Error::new(Kind::Internal, format!("cannot handle signals: {error}"))
-        })?;
-        Ok(async move {
-            while hang_up.recv().await.is_some() {
-                if self.is_there && !has_terminal() {
-                    tracing::info!("terminal closed, shutting down");
-                    return;
-                }
+    async fn closed(self, mut hang_up: Signal) {
+        while hang_up.recv().await.is_some() {
+            if self.is_there && !has_terminal() {
+                tracing::info!("terminal closed, shutting down");
+                return;
             }
-            std::future::pending().await
-        })
+        }
+        std::future::pending().await
     }
 }
 

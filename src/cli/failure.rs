@@ -125,10 +125,13 @@ impl Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        if let Some(failure) = no_grpc(&status) {
+        let details = status.get_error_details();
+        // A gateway always sends a reason.
+        if details.error_info().is_none()
+            && let Some(failure) = no_grpc(&status)
+        {
             return failure;
         }
-        let details = status.get_error_details();
         let mut failure = Failure::local(message_of(&status));
         failure.details.code = Some(status.code());
         if let Some(info) = details.error_info() {
@@ -216,8 +219,7 @@ fn no_grpc(status: &Status) -> Option<Failure> {
     ];
     let cause = message_of(status);
     let text = cause.to_lowercase();
-    let is_of_gateway = status.get_error_details().error_info().is_some();
-    if is_of_gateway || !SIGNS.iter().any(|sign| text.contains(sign)) {
+    if !SIGNS.iter().any(|sign| text.contains(sign)) {
         return None;
     }
     // Without a code: another attempt would fail in the same way.

@@ -33,8 +33,8 @@ use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
 pub(super) use self::admission::ItemAdmission;
-pub(super) use self::oversized::BodyReport;
 pub use self::oversized::DropOversizedItems;
+pub(super) use self::oversized::{BodyReport, PATH};
 
 /// Items in flight when the client sets no number.
 const DEFAULT_IN_FLIGHT: u32 = 16;

@@ -1,7 +1,7 @@
 //! Accepts requests whose messages are compressed with gzip (gRPC over HTTP/2, Message-Encoding).
 //!
 //! Everything behind this sees plain messages, with the limits and errors of those. tonic would
-//! inflate a message in one step, once all of it has arrived, and nobody would be charged. This body
+//! inflate a message in one step, once all of it has arrived, without a charge. This body
 //! inflates what arrives, in small steps between which other calls run, charges the inflated bytes
 //! instead of the compressed ones, and stops one byte beyond the limit of a message: the rest is
 //! dropped as it is. So a gzip bomb costs as much as a plain message of that length. Responses stay
@@ -21,6 +21,7 @@ use tonic::Status;
 use tonic::server::NamedService;
 use tower::Service;
 
+use super::bulk;
 use super::prefix::{PREFIX_BYTES, message_length, plain_prefix};
 use super::status::reject;
 use crate::admission::CallPermit;
@@ -31,9 +32,6 @@ const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 /// Length of the parts in which an inflated message is kept, and freed as it is read.
 const PART_BYTES: usize = 64 * 1024;
-
-/// End of the path of the only call with a stream of messages that is charged.
-const BULK_METHOD: &str = "/AddImages";
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -123,7 +121,8 @@ where
                 let call = request.extensions().get::<Call>();
                 let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
                 let mut inflater = Inflater::new(self.max_message_bytes, permit);
-                inflater.is_unary = call.is_some() && !request.uri().path().ends_with(BULK_METHOD);
+                // Of the calls that are charged only a bulk load has a stream of messages.
+                inflater.is_unary = call.is_some() && request.uri().path() != bulk::PATH;
                 Some(Box::new(inflater))
             }
             Some(_) => return Either::Right(done(Ok(unsupported()))),

@@ -6,7 +6,7 @@
 //! and discarded, up to a limit.
 //!
 //! A client with `Expect: 100-continue` waits for the response before it sends a body. When it is
-//! rejected without a 100, nobody knows whether a body follows, or the next request on the
+//! rejected without a 100, it is unknown whether a body follows, or the next request on the
 //! connection: so nothing is read, and the connection is closed (RFC 9110 section 10.1.1).
 
 use std::pin::Pin;

@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::format::{Format, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::printable::is_unsafe;
+
 /// Where the lines of calls are written.
 const ACCESS_LOG: &str = "samegate::middleware::trace";
 /// Maximum length of the reason of a failure, in characters.
@@ -82,9 +84,7 @@ impl CallLine {
             writer.write_str(": ")?;
             for c in error.chars().take(MAX_ERROR) {
                 // It may quote a caller, who must not move the cursor, nor turn the text around.
-                let moves = c.is_control()
-                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-                writer.write_char(if moves { ' ' } else { c })?;
+                writer.write_char(if is_unsafe(c) { ' ' } else { c })?;
             }
         }
         writeln!(writer)

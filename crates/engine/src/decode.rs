@@ -127,8 +127,6 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
     if header.decode_memory() > max_memory {
         return Err(DecodeError::TooMuchMemory);
     }
-    // What the header announces, which the caller is charged for, and what no decoder goes without.
-    let max_memory = header.decode_memory().max(MIN_DECODER_BYTES);
     let pixels = match header.format {
         Format::Jpeg => {
             let jpeg = jpeg::decode(file)?;
@@ -138,32 +136,14 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
         }
         Format::Png => {
             let exif = png::exif(file).map(orientation);
-            decode_with(
-                &png::completed(file),
-                ImageFormat::Png,
-                &header,
-                max_memory,
-                exif,
-            )?
+            decode_with(&png::completed(file), ImageFormat::Png, &header, exif)?
         }
-        Format::Bmp => decode_with(
-            &bmp::repaired(file)?,
-            ImageFormat::Bmp,
-            &header,
-            max_memory,
-            None,
-        )?,
-        Format::Gif => decode_with(file, ImageFormat::Gif, &header, max_memory, None)?,
-        Format::WebP => decode_with(file, ImageFormat::WebP, &header, max_memory, None)?,
+        Format::Bmp => decode_with(&bmp::repaired(file)?, ImageFormat::Bmp, &header, None)?,
+        Format::Gif => decode_with(file, ImageFormat::Gif, &header, None)?,
+        Format::WebP => decode_with(file, ImageFormat::WebP, &header, None)?,
         Format::Tiff => {
             let orientation = orientation(file);
-            decode_with(
-                file,
-                ImageFormat::Tiff,
-                &header,
-                max_memory,
-                Some(orientation),
-            )?
+            decode_with(file, ImageFormat::Tiff, &header, Some(orientation))?
         }
     };
     let grey = luminance::of_image(&pixels);
@@ -175,10 +155,11 @@ fn decode_with(
     file: &[u8],
     format: ImageFormat,
     header: &Header,
-    max_memory: u64,
     orientation: Option<Orientation>,
 ) -> Result<RgbImage, DecodeError> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    // What the header announces, which the caller is charged for, and what no decoder goes without.
+    let max_memory = header.decode_memory().max(MIN_DECODER_BYTES);
     let mut limits = Limits::default();
     limits.max_alloc = Some(max_memory);
     reader.limits(limits);

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use same_image::Format;
+
 /// What a file is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
@@ -18,18 +20,7 @@ pub(super) enum FileKind {
 /// Longest part of a file that a check below reads, in bytes.
 const HEAD_BYTES: u64 = 18;
 
-/// Offset and bytes that name a format: JPEG, PNG, GIF, TIFF of both byte orders, WebP. A library at
-/// the vendor rejects the last three, and says so.
-const IMAGES: [(usize, &[u8]); 6] = [
-    (0, b"\xff\xd8\xff"),
-    (0, b"\x89PNG\r\n\x1a\n"),
-    (0, b"GIF8"),
-    (0, b"II*\0"),
-    (0, b"MM\0*"),
-    (8, b"WEBPVP8"),
-];
-
-/// Those of HEIC and AVIF, which phones write.
+/// Offset and bytes that name HEIC and AVIF, which phones write.
 const OTHER_FORMATS: [(usize, &[u8]); 4] = [
     (4, b"ftyphei"),
     (4, b"ftyphev"),
@@ -60,20 +51,19 @@ impl FileKind {
             let rest = head.get(at..);
             rest.is_some_and(|rest| rest.starts_with(bytes))
         };
-        if IMAGES.iter().any(contains) || is_bmp(head) {
-            return FileKind::Image;
+        match Format::detect(head) {
+            Some(Format::Bmp) if !has_bmp_header(head) => FileKind::Other,
+            // A library at the vendor rejects some of them, and says so.
+            Some(_) => FileKind::Image,
+            None if OTHER_FORMATS.iter().any(contains) => FileKind::OtherFormat,
+            None => FileKind::Other,
         }
-        if OTHER_FORMATS.iter().any(contains) {
-            return FileKind::OtherFormat;
-        }
-        FileKind::Other
     }
 }
 
-fn is_bmp(head: &[u8]) -> bool {
+fn has_bmp_header(head: &[u8]) -> bool {
     let length = head.get(14..18);
-    head.starts_with(b"BM")
-        && matches!(length, Some([length, 0, 0, 0]) if BMP_HEADERS.contains(length))
+    matches!(length, Some([length, 0, 0, 0]) if BMP_HEADERS.contains(length))
 }
 
 #[cfg(test)]
@@ -91,6 +81,7 @@ mod tests {
             (b"GIF89a\x01\0\x01\0", FileKind::Image),
             (b"RIFF\x24\0\0\0WEBPVP8 ", FileKind::Image),
             (b"RIFF\x24\0\0\0WAVEfmt ", FileKind::Other),
+            (b"II+\0\x08\0\0\0", FileKind::Image),
             (b"II*\0\x08\0\0\0", FileKind::Image),
             (b"\0\0\0\x18ftypheic\0\0\0\0", FileKind::OtherFormat),
             (b"\0\0\0\x1cftypavif\0\0\0\0", FileKind::OtherFormat),

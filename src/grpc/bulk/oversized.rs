@@ -25,7 +25,7 @@ use crate::proto::v1;
 use crate::proto::v1::add_images_request::Payload;
 
 /// Path of the method.
-const PATH: &str = "/samegate.v1.SameImageService/AddImages";
+pub(in crate::grpc) const PATH: &str = "/samegate.v1.SameImageService/AddImages";
 /// First byte of a message with an item: field 2, length-delimited.
 const ITEM_TAG: u8 = 0x12;
 /// Bytes of a dropped message that are kept: its key, and the lengths before it.

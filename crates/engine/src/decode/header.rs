@@ -42,8 +42,9 @@ pub struct Header {
 // === impl Format ===
 
 impl Format {
-    /// Detects a format by the first bytes.
-    fn detect(file: &[u8]) -> Option<Self> {
+    /// Detects a format by the first bytes, of which 12 are enough; `None` for any other file.
+    #[must_use]
+    pub fn detect(file: &[u8]) -> Option<Self> {
         Some(match file {
             [0xff, 0xd8, 0xff, ..] => Format::Jpeg,
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Format::Png,
@@ -231,7 +232,8 @@ fn tiff(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
         let side = directory.number(tag);
         side.ok_or(DecodeError::Truncated)
     };
-    check_tiff(&directory, (side(WIDTH)?, side(HEIGHT)?))?;
+    let (width, height) = (side(WIDTH)?, side(HEIGHT)?);
+    check_tiff(&directory, (width, height))?;
     let number = |tag| match directory.number(tag) {
         None if directory.has(tag) => Err(broken("a field of its directory is no number")),
         number => Ok(number.unwrap_or(1)),
@@ -242,7 +244,7 @@ fn tiff(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
     }
     // Decoded samples, and either a rotated copy or what a strip needs; RGB besides them.
     let bytes_per_pixel = 2 * u64::from(samples) * u64::from(bits.div_ceil(8)) + 3;
-    Ok((side(WIDTH)?, side(HEIGHT)?, bytes_per_pixel))
+    Ok((width, height, bytes_per_pixel))
 }
 
 /// Rejects what the decoder reads without a limit: each tile is decoded whole, and a JPEG in it has

@@ -1,7 +1,7 @@
 //! Scales a component to the size of the image, row by row: libjpeg's "fancy upsampling"
 //! (`jdsample.c`), bit for bit.
 //!
-//! Samples of half the size are interpolated linearly; other ratios repeat each sample.
+//! Samples of half the size are interpolated linearly; with other ratios each sample is replicated.
 
 use multiversion::multiversion;
 
