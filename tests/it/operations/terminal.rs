@@ -9,12 +9,12 @@ use tokio::process::{Child, Command};
 
 use crate::support::probe::until;
 
-/// Starts a gateway in a terminal of its own, with what the shell does before. Returns the process
-/// that has the terminal, and the address of the probes.
+/// Starts a gateway in a terminal of its own, with what the shell does before; the last of it replaces
+/// the shell. Returns the process that has the terminal, and the address of the probes.
 async fn start(folder: &Path, before: &str) -> (Child, String) {
     let samegate = env!("CARGO_BIN_EXE_samegate");
     let free = "--grpc 127.0.0.1:0 --rest 127.0.0.1:0 --admin 127.0.0.1:0";
-    let serve = format!("{before} exec {samegate} serve --data data {free} 2> log");
+    let serve = format!("{before} {samegate} serve --data data {free} 2> log");
     let mut terminal = Command::new("script")
         .args(["--quiet", "--return", "--command", &serve, "/dev/null"])
         .env("SHELL", "/bin/sh")
@@ -42,7 +42,8 @@ fn log(folder: &Path) -> String {
 #[tokio::test]
 async fn a_closed_terminal_ends_the_gateway() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut terminal, address) = start(folder.path(), "").await;
+    // The tests themselves may run under nohup, and a shell does not undo that.
+    let (mut terminal, address) = start(folder.path(), "exec env --default-signal=HUP").await;
 
     terminal.kill().await.unwrap();
 
@@ -56,7 +57,7 @@ async fn a_closed_terminal_ends_the_gateway() {
 #[tokio::test]
 async fn a_gateway_that_ignores_the_hang_up_survives_its_terminal() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut terminal, address) = start(folder.path(), "echo $$ > pid; trap '' HUP;").await;
+    let (mut terminal, address) = start(folder.path(), "echo $$ > pid; trap '' HUP; exec").await;
     terminal.kill().await.unwrap();
 
     until("the gateway gets the signal", async || {
