@@ -21,6 +21,7 @@ pub async fn embedded() -> Fixture {
         min_free_disk: 0,
         profile: config::Profile::default(),
         allow_private_addresses: false,
+        max_side: 4096,
     };
     let library = EmbeddedBackend::open(&config, CpuPool::new(1 << 30)).unwrap();
     Fixture {
