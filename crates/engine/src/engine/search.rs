@@ -1,17 +1,19 @@
 //! One search: collects matches, ranks them and returns one page.
 //!
-//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the
+//! Order of events: whole-image copies by PDQ → shared parts by the index and the features of its
+//! candidates, from the store → same bytes → the
 //! highest score of each image → sort → cut to the page → read the records of the page from the
 //! store.
 
 use std::collections::HashMap;
 
+use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ImageId, Sign};
-use crate::index::SearchOptions;
+use crate::index::{Images, SearchOptions};
 use crate::pdq;
 use crate::prepare::PreparedQuery;
-use crate::search_state::SearchState;
+use crate::search_state::{self, SearchState};
 use crate::store::{Snapshot, StoreError};
 use crate::tags::TagFilter;
 
@@ -116,7 +118,7 @@ pub(super) fn run(
     query: &Query,
 ) -> Result<Response, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
-    let mut ranking = find_all(state, exact, image, query);
+    let mut ranking = find_all(snapshot, state, exact, image, query)?;
     ranking.retain(|found| found.score >= query.min_score);
     ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     ranking.truncate(MAX_RESULTS);
@@ -131,11 +133,12 @@ pub(super) fn run(
 
 /// Collects the images that any of the three methods finds, each once.
 fn find_all(
+    snapshot: &Snapshot,
     state: &SearchState,
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> Vec<RankedImage> {
+) -> Result<Vec<RankedImage>, StoreError> {
     let mut found: HashMap<ImageId, RankedImage> = HashMap::new();
     let mut add = |id, score, geometry: Option<Geometry>| {
         let new = RankedImage {
@@ -152,38 +155,69 @@ fn find_all(
             add(copy.id, hash_score(copy.distance), None);
         }
     }
-    for (id, score, geometry) in find_parts(state, image, query) {
+    for (id, score, geometry) in find_parts(snapshot, state, image, query)? {
         add(id, score, Some(geometry));
     }
     if let Some(id) = exact.filter(|id| is_admitted(state, *id, &query.filter)) {
         add(id, 1.0, Some(Geometry::WHOLE));
     }
-    found.into_values().collect()
+    Ok(found.into_values().collect())
 }
 
 /// Finds the images that share a part with the query.
 fn find_parts(
+    snapshot: &Snapshot,
     state: &SearchState,
     image: &PreparedQuery,
     query: &Query,
-) -> Vec<(ImageId, f32, Geometry)> {
+) -> Result<Vec<(ImageId, f32, Geometry)>, StoreError> {
     let options = SearchOptions {
         candidates: candidates(query),
     };
-    // Ids of the index are u64, image numbers are u32.
-    let number = |id: u64| ImageId::try_from(id).ok();
-    // The catalog is locked for each image separately: a search can be long, and writers wait for
-    // the lock.
-    let passes = |id| number(id).is_some_and(|id| is_admitted(state, id, &query.filter));
-    state
-        .index()
-        .search(&image.features, &options, &passes)
-        .iter()
-        .filter_map(|part| {
-            let geometry = Geometry::from(&part.alignment.overlap);
-            Some((number(part.id)?, part.score, geometry))
-        })
-        .collect()
+    let images = StoredImages {
+        snapshot,
+        state,
+        filter: &query.filter,
+    };
+    let found = state.index().search(&image.features, &options, &images)?;
+    let parts = found.iter().filter_map(|part| {
+        let geometry = Geometry::from(&part.alignment.overlap);
+        Some((number(part.id)?, part.score, geometry))
+    });
+    Ok(parts.collect())
+}
+
+/// Returns the image number of an id of the index, which are u64.
+fn number(id: u64) -> Option<ImageId> {
+    ImageId::try_from(id).ok()
+}
+
+/// The images that a search may find.
+struct StoredImages<'a> {
+    snapshot: &'a Snapshot,
+    state: &'a SearchState,
+    filter: &'a TagFilter,
+}
+
+impl Images for StoredImages<'_> {
+    type Error = StoreError;
+
+    /// Locks the catalog for this image only: a search can be long, and writers wait for the lock.
+    fn admits(&self, id: u64) -> bool {
+        number(id).is_some_and(|id| is_admitted(self.state, id, self.filter))
+    }
+
+    /// Returns no features of an image that was added after the snapshot: the store cannot return
+    /// its record either.
+    fn features(&self, id: u64) -> Result<Option<Features>, StoreError> {
+        let Some(id) = number(id) else {
+            return Ok(None);
+        };
+        let features = self
+            .snapshot
+            .features(id, |bytes| search_state::decode(id, bytes))?;
+        Ok(features.flatten())
+    }
 }
 
 fn is_admitted(state: &SearchState, id: ImageId, filter: &TagFilter) -> bool {
