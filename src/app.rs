@@ -107,6 +107,13 @@ impl App {
         }
     }
 
+    /// Returns the number of images in a library; none for one at a vendor.
+    pub fn image_count(&self, library: &str) -> Option<u64> {
+        let mut libraries = self.components.libraries.iter();
+        let (_, library) = libraries.find(|(name, _)| *name == library)?;
+        library.state().images
+    }
+
     /// Makes what applies other configurations to this gateway.
     pub fn reloader(&self) -> Reloader {
         Reloader {

@@ -3,6 +3,7 @@
 //! The middleware builds a [`Call`] from what its layers have added to the request's extensions;
 //! everything below gets it with each request. Nothing here depends on the operation or the API.
 
+mod log_id;
 mod stats;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use self::log_id::new_log_id;
 pub use self::stats::CallStats;
 use crate::admission::CallPermit;
 

@@ -17,7 +17,9 @@ mod key;
 mod library;
 mod output;
 mod records;
+mod scale;
 mod search;
+mod tls;
 mod update;
 
 use std::net::SocketAddr;

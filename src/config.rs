@@ -166,6 +166,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     }
     if let Some(limits) = &limits {
         checks::shares(limits, &tenants, errors);
+        checks::sides(limits, &libraries, errors);
     }
     checks::stores(redis.as_ref(), quota.as_ref(), rate_limit, errors);
     Some(Config {

@@ -7,13 +7,15 @@
 
 mod fields;
 mod image;
+mod limits;
 mod request;
 mod response;
 mod target;
 mod violations;
 
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
-pub use self::image::{ImageFile, ImageSource, MAX_IMAGE_BYTES, RawSource};
+pub use self::image::{Format, ImageFile, ImageSource, RawSource};
+pub use self::limits::ImageLimits;
 pub use self::request::{Add, Delete, List, Search, TagLogic, Update};
 pub use self::response::{
     Added, Deleted, Geometry, LibraryStats, Listing, Match, Record, SearchResults, Updated,

@@ -6,6 +6,7 @@
 //! address or image bytes.
 
 mod kind;
+mod rejection;
 mod table;
 mod violation;
 
@@ -13,6 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::kind::{Kind, Origin, Retry};
+pub use self::rejection::Rejection;
 pub use self::violation::Violation;
 
 /// Result of every step of a request that can fail.

@@ -6,6 +6,9 @@
 
 mod bulk;
 mod convert;
+mod health;
+mod inflate;
+mod prefix;
 mod service;
 mod status;
 
@@ -14,10 +17,13 @@ use prost_types::FileDescriptorSet;
 use tonic::body::Body;
 use tonic::service::{LayerExt, Layered};
 use tonic::{Code, Status};
+use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
 
 use self::bulk::DropOversizedItems;
+use self::health::HealthChecks;
+use self::inflate::Inflate;
 use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
@@ -25,14 +31,18 @@ use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageService
 pub use self::service::Service;
 pub use self::status::reject;
 
+/// Maximum of a message to the services for health checks and reflection, which contain names.
+const MAX_NAMES_BYTES: usize = 16 * 1024;
+
 /// Full name of the service, which health checks use.
 pub const NAME: &str = SERVICE_NAME;
 
 /// The service as a tower service, before our middleware.
-pub type Server = Layered<
-    MapResponse<DropOversizedItems<SameImageServiceServer<Service>>, fn(Response) -> Response>,
-    DropOversizedItems<SameImageServiceServer<Service>>,
->;
+pub type Server =
+    Layered<MapResponse<Inflate<PlainServer>, fn(Response) -> Response>, Inflate<PlainServer>>;
+
+/// The service for plain messages.
+type PlainServer = DropOversizedItems<SameImageServiceServer<Service>>;
 
 type Response = http::Response<Body>;
 
@@ -41,6 +51,7 @@ type Response = http::Response<Body>;
 pub fn server(service: Service, max_message_bytes: usize) -> Server {
     let service = SameImageServiceServer::new(service).max_decoding_message_size(max_message_bytes);
     let service = DropOversizedItems::new(service, max_message_bytes);
+    let service = Inflate::new(service, max_message_bytes);
     MapResponseLayer::new(reject_too_large as fn(Response) -> Response).named_layer(service)
 }
 
@@ -114,14 +125,21 @@ where
             // Tools need the types of error details to show them.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
-    let health = tonic_health::pb::health_server::HealthServer::new(
-        tonic_health::server::HealthService::from_health_reporter(health),
-    );
+    let health =
+        HealthServer::new(HealthChecks::new(health)).max_decoding_message_size(MAX_NAMES_BYTES);
+    let [alpha, current] = [reflection(), reflection()];
+    let alpha = alpha
+        .build_v1alpha()?
+        .max_decoding_message_size(MAX_NAMES_BYTES);
+    let current = current
+        .build_v1()?
+        .max_decoding_message_size(MAX_NAMES_BYTES);
     let mut routes = tonic::service::Routes::builder();
-    routes.add_service(service).add_service(health);
-    // Older tools (grpcurl before 1.9) support the alpha protocol only.
     routes
-        .add_service(reflection().build_v1alpha()?)
-        .add_service(reflection().build_v1()?);
+        .add_service(service)
+        .add_service(Inflate::new(health, MAX_NAMES_BYTES))
+        // Older tools (grpcurl before 1.9) support the alpha protocol only.
+        .add_service(Inflate::new(alpha, MAX_NAMES_BYTES))
+        .add_service(Inflate::new(current, MAX_NAMES_BYTES));
     Ok(routes.routes().prepare())
 }

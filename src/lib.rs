@@ -21,6 +21,7 @@ pub mod http_service;
 pub mod jitter;
 pub mod library;
 pub mod middleware;
+pub mod printable;
 pub mod proto;
 pub mod quota;
 pub mod replicas;

@@ -32,8 +32,8 @@ use futures_util::stream::BoxStream;
 
 use crate::call::{Call, Tenant};
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, LibraryStats, List, Listing, Record, Search,
-    SearchResults, Update, Updated,
+    Add, Added, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List, Listing, Record,
+    Search, SearchResults, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -56,6 +56,12 @@ pub trait Library: Send + Sync + fmt::Debug {
 
     /// Deletes images; each sign has its own outcome, so a missing one does not fail the call.
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
+
+    /// Returns the limits of an image. An embedded library takes files of up to `max_bytes`, others
+    /// have the vendor's limits.
+    fn image_limits(&self, _max_bytes: usize) -> ImageLimits {
+        ImageLimits::VENDOR
+    }
 
     /// Returns the size of the library.
     async fn stats(&self, _call: &Call) -> Result<LibraryStats> {

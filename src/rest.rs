@@ -7,7 +7,8 @@
 //! and no backend is known.
 //!
 //! The HTTP status is 200 also for every failed call, so the middleware reads the outcome of a call
-//! from the response's [`Kind`] extension; a successful response has none.
+//! from the response's [`Rejection`](crate::error::Rejection) extension; a successful response has
+//! none.
 
 mod attempts;
 mod discard;
@@ -27,7 +28,7 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::map_request;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -76,7 +77,7 @@ pub fn routes(calls: Router, tokens: TokenEndpoint) -> Router {
         .merge(calls)
         .fallback(reject_unsupported)
         .method_not_allowed_fallback(reject_unsupported)
-        .layer(map_request(discard::unread_body))
+        .layer(from_fn(discard::unread_body))
 }
 
 fn operation_path(name: &str) -> String {

@@ -11,6 +11,7 @@ mod log_writer;
 mod metrics;
 pub mod names;
 mod outcome;
+mod terminal;
 mod trace;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -29,11 +30,12 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, reload};
 
-pub use metrics::{CallLabels, Metrics, OPEN_METRICS, Reload};
+pub use metrics::{CallLabels, Metrics, Reload, TextFormat};
 pub use outcome::{OnOutcome, OutcomeGuard};
 pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
 
 use self::log_writer::LogWriter;
+use self::terminal::TerminalFormat;
 use crate::config::{LogFormat, Telemetry};
 
 /// Maximum wait at the end for a reader of the log.
@@ -59,6 +61,16 @@ pub enum StartError {
     NotStarted,
 }
 
+/// Form of the log lines.
+#[derive(Clone, Copy, Debug)]
+enum LineForm {
+    /// Text for a person: coloured, and calls in short lines.
+    Terminal,
+    /// Text with all fields.
+    Text,
+    Json,
+}
+
 /// Logs and traces of this process.
 struct Running {
     level: Mutex<String>,
@@ -80,7 +92,8 @@ pub fn start(config: &Telemetry) -> Result<(), StartError> {
     let traces = trace::Traces::start(config)?;
     let (filter, handle) = reload::Layer::new(config.log_level.parse()?);
     let log = LogWriter::start(io::stderr(), config.log_buffer)?;
-    subscriber(config.log_format, filter, traces.tracer(), log.clone()).try_init()?;
+    let form = LineForm::of(config.log_format, io::stderr().is_terminal());
+    subscriber(form, filter, traces.tracer(), log.clone()).try_init()?;
     report_panics_to(log.clone());
     // Cannot be set already: `try_init` succeeds only once.
     let _ = RUNNING.set(Running {
@@ -92,8 +105,8 @@ pub fn start(config: &Telemetry) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Writes panics to the log as well: the default hook would block its thread while nobody reads
-/// standard error.
+/// Writes panics to the log as well: the default hook would block its thread while the
+/// reader of standard error has stopped.
 fn report_panics_to(log: LogWriter) {
     std::panic::set_hook(Box::new(move |panic| {
         log.push(format!("{panic}\n").as_bytes());
@@ -141,7 +154,7 @@ pub fn set_log_level(directives: &str) -> Result<(), StartError> {
 }
 
 fn subscriber<F, W>(
-    log: LogFormat,
+    form: LineForm,
     filter: F,
     tracer: SdkTracer,
     writer: W,
@@ -150,7 +163,7 @@ where
     F: Filter<Registry> + Send + Sync + 'static,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = lines(log, writer).with_filter(filter.and(filter_fn(is_safe)));
+    let lines = lines(form, writer).with_filter(filter.and(filter_fn(is_safe)));
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
@@ -178,19 +191,33 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     matches!(root, Some("samegate" | "same_image"))
 }
 
-fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+// === impl LineForm ===
+
+impl LineForm {
+    fn of(format: LogFormat, is_terminal: bool) -> Self {
+        match format {
+            LogFormat::Text if is_terminal => LineForm::Terminal,
+            LogFormat::Text => LineForm::Text,
+            LogFormat::Json => LineForm::Json,
+        }
+    }
+}
+
+fn lines<S, W>(form: LineForm, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // Colours on a terminal only: a file or a log collector gets plain text.
-    let layer = fmt::layer()
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(writer);
-    match format {
-        LogFormat::Text => layer.boxed(),
+    // A file or a log collector gets plain text.
+    let layer = fmt::layer().with_ansi(false).with_writer(writer);
+    match form {
+        LineForm::Terminal => layer
+            .with_ansi(true)
+            .event_format(TerminalFormat::default())
+            .boxed(),
+        LineForm::Text => layer.boxed(),
         // The current span only: its parents would be copied into every line.
-        LogFormat::Json => layer
+        LineForm::Json => layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
@@ -206,7 +233,7 @@ mod tests {
 
     #[test]
     fn json_lines_carry_message_fields_and_the_span() {
-        let written = written(LogFormat::Json, "info", || {
+        let written = written(LineForm::Json, "info", || {
             let _span = tracing::info_span!("request", id = "r-1").entered();
             tracing::info!(duration_ms = 7, "call completed");
         });
@@ -220,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_level_filters_per_module() {
-        let written = written(LogFormat::Text, "warn,samegate::telemetry=debug", || {
+        let written = written(LineForm::Text, "warn,samegate::telemetry=debug", || {
             tracing::debug!("own detail");
             tracing::info!(target: "elsewhere", "foreign info");
             tracing::warn!(target: "elsewhere", "foreign warning");
@@ -233,7 +260,7 @@ mod tests {
 
     #[test]
     fn below_info_only_this_project_logs() {
-        let written = written(LogFormat::Text, "trace", || {
+        let written = written(LineForm::Text, "trace", || {
             tracing::trace!("own detail");
             tracing::debug!(target: "h2::codec", "a header");
             tracing::info!(target: "h2::codec", "foreign info");
@@ -267,12 +294,12 @@ mod tests {
         assert_eq!(names.len(), all);
     }
 
-    fn written(log: LogFormat, level: &str, work: impl FnOnce()) -> String {
+    fn written(form: LineForm, level: &str, work: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let filter: Targets = level.parse().unwrap();
         let sink = buffer.clone();
         let tracer = trace::Traces::none().tracer();
-        let subscriber = subscriber(log, filter, tracer, move || sink.clone());
+        let subscriber = subscriber(form, filter, tracer, move || sink.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = buffer.0.lock().unwrap();
         String::from_utf8(bytes.clone()).unwrap()

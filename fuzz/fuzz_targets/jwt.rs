@@ -47,7 +47,9 @@ async fn credentials() -> Credentials {
             jwks: JwksSource::File(file.path().into()),
             tenant_claim: "tenant".into(),
             jwks_cooldown: Duration::from_hours(24),
+            jwks_timeout: Duration::from_secs(5),
         }),
+        max_token_failures_per_minute: 60,
     };
     let shop = Tenant {
         libraries: vec!["default".into()],

@@ -3,23 +3,25 @@
 
 #![no_main]
 
-use std::fmt::Debug;
-
 use libfuzzer_sys::fuzz_target;
 use samegate::wire::{AddResponse, LogResponse, SearchResponse, TokenGrant, read_response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// Relative difference up to which two scores are the same: without its feature `float_roundtrip`,
+/// serde_json reads the last bits of a number with many digits inexactly.
+const PRECISION: f64 = 4.0 * f64::EPSILON;
+
 fuzz_target!(|body: &[u8]| {
-    check::<AddResponse>(body);
-    check::<LogResponse>(body);
-    check::<SearchResponse>(body);
+    check(body, |again, read: &AddResponse| again == *read);
+    check(body, |again, read: &LogResponse| again == *read);
+    check(body, is_same_search);
     if read_response::<TokenGrant>(body).is_ok() {
         assert!(!has_error_code(body));
     }
 });
 
-fn check<T: DeserializeOwned + Serialize + PartialEq + Debug>(body: &[u8]) {
+fn check<T: DeserializeOwned + Serialize>(body: &[u8], is_same: fn(T, &T) -> bool) {
     let Ok(response) = read_response::<T>(body) else {
         return;
     };
@@ -28,7 +30,16 @@ fn check<T: DeserializeOwned + Serialize + PartialEq + Debug>(body: &[u8]) {
     // JSON has no infinity: such a score is written as null, which is no score.
     let again = read_response::<T>(&written);
     let is_finite = !written.windows(12).any(|slice| slice == br#""score":null"#);
-    assert!(!is_finite || again.is_ok_and(|again| again == response));
+    assert!(!is_finite || again.is_ok_and(|again| is_same(again, &response)));
+}
+
+fn is_same_search(mut again: SearchResponse, read: &SearchResponse) -> bool {
+    for (hit, read) in again.result.iter_mut().zip(&read.result) {
+        if (hit.score - read.score).abs() <= PRECISION * read.score.abs() {
+            hit.score = read.score;
+        }
+    }
+    again == *read
 }
 
 fn has_error_code(body: &[u8]) -> bool {

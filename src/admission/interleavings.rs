@@ -84,7 +84,9 @@ fn no_order_lets_an_item_miss_freed_bytes() {
         drop(held);
 
         // loom fails the model when no thread can continue.
-        items.map(|item| item.join().unwrap());
+        for item in items {
+            item.join().unwrap();
+        }
         drop(load);
         assert_eq!((budget.requests(), budget.bytes()), (0, 0));
     });

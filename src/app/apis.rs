@@ -2,7 +2,6 @@
 //! three listeners that rejects web pages of other origins.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use tonic::service::LayerExt;
@@ -11,7 +10,7 @@ use tonic_web::GrpcWebLayer;
 use super::components::Components;
 use super::listener::Addresses;
 use super::rest_secret;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::error::{Error, Kind, Result};
 use crate::middleware::{
     self, ApiInfo, CallLimits, Credentials, Deadlines, MinBodyRate, Port, Tenants,
@@ -49,12 +48,7 @@ impl Routers {
         let credentials = Credentials::new(&config.auth, &config.tenants, &tenants)?;
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants)?;
-        let grpc = grpc_api(
-            credentials.clone(),
-            &call_limits,
-            limits.bulk_idle_timeout,
-            components,
-        )?;
+        let grpc = grpc_api(credentials.clone(), &call_limits, limits, components)?;
         let tokens = rest::TokenEndpoint {
             keys,
             attempts: components.token_attempts.clone(),
@@ -125,17 +119,18 @@ fn rest_keys(config: &Config, tenants: &Tenants) -> Result<rest::Keys> {
 
 fn grpc_api(
     credentials: Arc<Credentials>,
-    limits: &CallLimits,
-    bulk_idle_timeout: Duration,
+    call_limits: &CallLimits,
+    limits: &Limits,
     components: &Components,
 ) -> Result<Router> {
     let service = grpc::Service::new(
         components.libraries.clone(),
-        limits.quotas.clone(),
-        bulk_idle_timeout,
+        call_limits.quotas.clone(),
+        limits.bulk_idle_timeout,
+        limits.max_image_bytes,
     );
     let authenticate = middleware::by_credentials(credentials);
-    let service = middleware::api(authenticate, limits.clone(), grpc::reject)
+    let service = middleware::api(authenticate, call_limits.clone(), grpc::reject)
         .named_layer(grpc::server(service, limits.max_message_bytes));
     let broken = "the compiled-in protobuf descriptors are broken";
     let methods =

@@ -16,6 +16,8 @@ struct Entries {
     attempts: AtomicU32,
     queue_us: AtomicU64,
     upstream_us: AtomicU64,
+    /// 0 for none.
+    log_id: AtomicU64,
 }
 
 // === impl CallStats ===
@@ -47,6 +49,11 @@ impl CallStats {
         self.0.upstream_us.fetch_add(micros(took), Relaxed);
     }
 
+    /// Records the number of the call's operation.
+    pub fn set_log_id(&self, log_id: u64) {
+        self.0.log_id.store(log_id, Relaxed);
+    }
+
     /// Returns the tenant; `None` before authentication.
     pub fn tenant(&self) -> Option<Arc<str>> {
         self.0.tenant.get().cloned()
@@ -75,6 +82,12 @@ impl CallStats {
     /// Returns the time of all requests to the vendor.
     pub fn upstream(&self) -> Duration {
         Duration::from_micros(self.0.upstream_us.load(Relaxed))
+    }
+
+    /// Returns the number of the call's operation; `None` for a call that has reached no library,
+    /// and for a bulk load, whose items have numbers of their own.
+    pub fn log_id(&self) -> Option<u64> {
+        Some(self.0.log_id.load(Relaxed)).filter(|log_id| *log_id > 0)
     }
 }
 

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
 use super::output::Output;
+use super::scale::{self, Loader, Resizing, Scaled};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -17,6 +18,8 @@ Examples:
   curl -s https://example.com/cat.jpg | samegate add - --brief cat
   samegate add https://example.com/cat.jpg --json
 
+A file that is larger than the library takes is scaled down to a JPEG before it is
+sent, unless --no-resize is given. Its sign is that of the scaled file.
 For many images, `samegate import` is faster and can be resumed.";
 
 /// Flags of `samegate add`.
@@ -38,6 +41,8 @@ pub struct Add {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    resizing: Resizing,
+    #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
 
@@ -53,9 +58,10 @@ pub enum OnDuplicate {
 /// Adds each image; shows the failure of one and continues with the next.
 pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure> {
     let mut client = args.target.connection.client().await?;
+    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
     let mut exit = Exit::Done;
     for file in &args.files {
-        let result = add_one(&args, &mut client, file).await;
+        let result = add_one(&args, &mut client, &mut loader, file).await;
         if result.is_err() {
             exit = Exit::Failed;
         }
@@ -67,11 +73,13 @@ pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure>
 async fn add_one(
     args: &Add,
     client: &mut Client,
+    loader: &mut Loader<'_>,
     file: &ImageArg,
-) -> Result<v1::AddImageResponse, Failure> {
+) -> Result<(v1::AddImageResponse, Option<Scaled>), Failure> {
     use v1::add_image_request::Source;
 
-    let source = match file.read()? {
+    let (image, scaled) = loader.load(file).await?;
+    let source = match image {
         ImageSource::Content(content) => Source::Content(content),
         ImageSource::Url(url) => Source::Url(url),
     };
@@ -85,13 +93,13 @@ async fn add_one(
     let response = client
         .add_image(args.target.connection.request(request))
         .await?;
-    Ok(response.into_inner())
+    Ok((response.into_inner(), scaled))
 }
 
 fn show(
     args: &Add,
     file: &ImageArg,
-    result: Result<v1::AddImageResponse, Failure>,
+    result: Result<(v1::AddImageResponse, Option<Scaled>), Failure>,
     output: &mut Output,
 ) {
     let json = args.target.connection.json;
@@ -100,19 +108,21 @@ fn show(
         Err(failure) if json => output.json(&json!({ "file": name, "error": failure.to_json() })),
         Err(failure) => output.note(&format!("error: `{name}`: {failure}")),
         Ok(_) if args.quiet => {}
-        Ok(added) if json => output.json(&json!({
+        Ok((added, scaled)) if json => output.json(&json!({
             "file": name,
             "cont_sign": added.cont_sign,
             "existed": added.existed,
             "log_id": added.log_id,
+            "scaled": scaled.map(|scaled| scaled.to_json()),
         })),
-        Ok(added) => {
+        Ok((added, scaled)) => {
             let remark = if added.existed {
                 "  (already stored)"
             } else {
                 ""
             };
             output.line(&format!("{}  {name}{remark}", added.cont_sign));
+            scale::note(&name, scaled.as_ref(), output);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The connection to a gateway: address, key, timeout.
+//! The connection to a gateway: address, TLS, key, timeout.
 //!
 //! The key is sent as `authorization: Bearer …` and marked sensitive, so that no layer below prints
 //! it.
@@ -14,7 +14,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use super::failure::{Failure, last_cause};
+use super::failure::{Failure, last_cause, unreachable};
+use super::tls::Tls;
 use crate::proto::v1::same_image_service_client::SameImageServiceClient;
 
 /// Maximum time to establish a TCP connection.
@@ -34,7 +35,7 @@ pub(super) type AuthChannel = InterceptedService<Channel, Bearer>;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
 pub struct Connection {
-    /// Address of the gateway's gRPC API.
+    /// Address of the gateway's gRPC API: http://HOST:PORT, or https:// for TLS.
     #[arg(
         long,
         env = "SAMEGATE_ENDPOINT",
@@ -54,6 +55,8 @@ pub struct Connection {
     /// File with the API key; overrides --api-key.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Tls,
     /// Timeout of one call, such as 500ms, 30s, 2m.
     #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME")]
     timeout: Duration,
@@ -95,10 +98,8 @@ impl Connection {
     /// Connects, and returns a channel for any client.
     pub(super) async fn channel(&self) -> Result<AuthChannel, Failure> {
         let bearer = Bearer(self.authorization()?);
-        let channel = self.endpoint()?.connect().await.map_err(|error| {
-            let message = format!("cannot reach {}: {}", self.endpoint, last_cause(&error));
-            Failure::from(Status::unavailable(message))
-        })?;
+        let channel = self.endpoint()?.connect().await;
+        let channel = channel.map_err(|error| unreachable(&self.endpoint, &error))?;
         Ok(InterceptedService::new(channel, bearer))
     }
 
@@ -110,18 +111,27 @@ impl Connection {
     }
 
     fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let address = match self.endpoint.split_once("://") {
-            None => format!("http://{}", self.endpoint),
-            Some(("http", _)) => self.endpoint.clone(),
-            Some((scheme, _)) => {
-                let message = format!("--endpoint: `{scheme}` is not supported");
-                return Err(Failure::local(message).with_advice("give http://HOST:PORT"));
-            }
+        let invalid = |message: String| {
+            Failure::local(format!("--endpoint: {message}"))
+                .with_advice("give http://HOST:PORT or https://HOST:PORT")
         };
-        let endpoint = Endpoint::from_shared(address).map_err(|_| {
-            Failure::local(format!("--endpoint: `{}` is not a URL", self.endpoint))
-                .with_advice("give http://HOST:PORT")
-        })?;
+        let (address, is_tls) = match self.endpoint.split_once("://") {
+            None => (format!("http://{}", self.endpoint), false),
+            Some(("http", _)) => (self.endpoint.clone(), false),
+            Some(("https", _)) => (self.endpoint.clone(), true),
+            Some((scheme, _)) => return Err(invalid(format!("`{scheme}` is not supported"))),
+        };
+        let mut endpoint = Endpoint::from_shared(address)
+            .map_err(|_| invalid(format!("`{}` is not a URL", self.endpoint)))?;
+        if is_tls {
+            endpoint = endpoint.tls_config(self.tls.config()?).map_err(|error| {
+                Failure::local(format!("cannot use TLS: {}", last_cause(&error)))
+                    .with_advice("check the files of --ca-file, --client-cert and --client-key")
+            })?;
+        } else if let Some(flag) = self.tls.given() {
+            let message = format!("{flag} needs an --endpoint with https://");
+            return Err(Failure::local(message));
+        }
         Ok(endpoint
             .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)

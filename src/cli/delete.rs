@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
 use super::output::Output;
+use super::scale::{self, Loader, Resizing};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -34,6 +35,8 @@ pub struct Delete {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    resizing: Resizing,
+    #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
 
@@ -41,23 +44,32 @@ pub struct Delete {
 pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failure> {
     use v1::delete_images_request::Target;
 
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
     let (target, name) = match &args.file {
         None => {
             let values = args.signs.clone();
             let signs = v1::ContSignList { values };
             (Target::ContSigns(signs), String::new())
         }
-        Some(file) => match file.read()? {
-            ImageSource::Content(content) => (Target::Content(content), file.to_string()),
-            ImageSource::Url(url) => (Target::Url(url), file.to_string()),
-        },
+        Some(file) => {
+            // A file that was added scaled down is stored as such.
+            let (image, scaled) = loader.load(file).await?;
+            if !connection.json {
+                scale::note(&file.to_string(), scaled.as_ref(), output);
+            }
+            let target = match image {
+                ImageSource::Content(content) => Target::Content(content),
+                ImageSource::Url(url) => Target::Url(url),
+            };
+            (target, file.to_string())
+        }
     };
     let request = v1::DeleteImagesRequest {
         library: args.target.library.clone(),
         target: Some(target),
     };
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
     let deleted = client.delete_images(connection.request(request)).await?;
 
     let mut exit = Exit::Done;

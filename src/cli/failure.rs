@@ -114,16 +114,24 @@ impl Failure {
             return Some("give a valid key with SAMEGATE_API_KEY or --api-key-file");
         }
         // A gateway always sends a reason; without one the connection failed.
-        if code == Code::Unavailable && self.details.reason.is_empty() {
-            return Some("is `samegate serve` running? is --endpoint right?");
+        if !matches!(code, Code::Unavailable | Code::Unknown) || !self.details.reason.is_empty() {
+            return None;
         }
-        None
+        let advice =
+            "is `samegate serve` running? is --endpoint its gRPC API, with https:// for TLS?";
+        advice_for_tls(&self.message).or(Some(advice))
     }
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
+        // A gateway always sends a reason.
+        if details.error_info().is_none()
+            && let Some(failure) = no_grpc(&status)
+        {
+            return failure;
+        }
         let mut failure = Failure::local(message_of(&status));
         failure.details.code = Some(status.code());
         if let Some(info) = details.error_info() {
@@ -173,6 +181,53 @@ impl fmt::Display for Failure {
             None => Ok(()),
         }
     }
+}
+
+/// Makes the failure of a connection that could not be made.
+pub(super) fn unreachable(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    let message = format!("cannot reach {endpoint}: {}", last_cause(error));
+    Failure::from(Status::unavailable(message))
+}
+
+/// Returns what to do about a failed connection, by the words of rustls.
+fn advice_for_tls(message: &str) -> Option<&'static str> {
+    if message.contains("invalid peer certificate") {
+        return Some(
+            "give the CA certificate of the gateway with --ca-file; is the host of --endpoint a \
+             name in the gateway's certificate?",
+        );
+    }
+    if message.contains("received fatal alert") {
+        return Some(
+            "the gateway needs a client certificate that it trusts: --client-cert, --client-key",
+        );
+    }
+    message
+        .contains("invalidcontenttype")
+        .then_some("the port speaks no TLS: give http:// with --endpoint")
+}
+
+/// Makes the failure of a response that did not come from a gRPC server, if it is one.
+fn no_grpc(status: &Status) -> Option<Failure> {
+    // What tonic says about an HTTP response without gRPC's status, and what h2 and hyper say about
+    // bytes that are not HTTP/2.
+    const SIGNS: [&str; 4] = [
+        "grpc-status header missing",
+        "invalid compression flag",
+        "frame with invalid size",
+        "http/1",
+    ];
+    let cause = message_of(status);
+    let text = cause.to_lowercase();
+    if !SIGNS.iter().any(|sign| text.contains(sign)) {
+        return None;
+    }
+    // Without a code: another attempt would fail in the same way.
+    let failure = Failure::local(format!("this is no gRPC port: {cause}"));
+    Some(failure.with_advice(
+        "give the address of the gRPC API with --endpoint, https:// for TLS: `samegate serve` \
+         prints it at its start",
+    ))
 }
 
 /// Returns the message of a status; for a transport error it is in the causes.

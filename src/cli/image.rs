@@ -1,5 +1,6 @@
 //! The image argument: a file, `-` for standard input, or a URL.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -9,8 +10,8 @@ use bytes::Bytes;
 use super::failure::Failure;
 use crate::error::Kind;
 
-/// Maximum size of an image in the contract (`AddImageRequest.content`), in bytes.
-pub(super) const MAX_FILE_BYTES: u64 = 3_145_728;
+/// Maximum size of a file that is read, in bytes: the engine decodes no larger one.
+pub(super) const MAX_READ_BYTES: u64 = same_image::MAX_FILE_BYTES as u64;
 /// Maximum length of a brief in the contract, in bytes.
 const MAX_BRIEF_BYTES: usize = 256;
 
@@ -58,15 +59,16 @@ impl ImageArg {
     }
 }
 
-impl From<&str> for ImageArg {
-    fn from(text: &str) -> Self {
-        if text == "-" {
-            return ImageArg::Stdin;
+impl From<OsString> for ImageArg {
+    fn from(argument: OsString) -> Self {
+        match argument.to_str() {
+            Some("-") => ImageArg::Stdin,
+            Some(text) if text.starts_with("http://") || text.starts_with("https://") => {
+                ImageArg::Url(text.to_owned())
+            }
+            // The name of a file is bytes.
+            _ => ImageArg::File(PathBuf::from(argument)),
         }
-        if text.starts_with("http://") || text.starts_with("https://") {
-            return ImageArg::Url(text.to_owned());
-        }
-        ImageArg::File(PathBuf::from(text))
     }
 }
 
@@ -80,14 +82,13 @@ impl fmt::Display for ImageArg {
     }
 }
 
-/// Checks that the contract allows an image of this size, so that an image that would be rejected
-/// is not uploaded.
+/// Checks that a file of this size can be sent, as it is or scaled down.
 pub(super) fn check_size(size_bytes: u64) -> Result<(), Failure> {
     if size_bytes == 0 {
         return Err(Failure::of_kind(Kind::ImageEmpty, "the file is empty"));
     }
-    if size_bytes > MAX_FILE_BYTES {
-        let message = format!("more than {MAX_FILE_BYTES} bytes");
+    if size_bytes > MAX_READ_BYTES {
+        let message = format!("more than {MAX_READ_BYTES} bytes");
         return Err(Failure::of_kind(Kind::ImageSize, message));
     }
     Ok(())
@@ -106,7 +107,7 @@ pub(super) fn fit_brief(text: &str) -> String {
 /// Reads up to one byte past the limit, enough to detect that it is exceeded.
 fn read_limited(source: impl Read) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    source.take(MAX_FILE_BYTES + 1).read_to_end(&mut content)?;
+    source.take(MAX_READ_BYTES + 1).read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -116,10 +117,11 @@ mod tests {
 
     #[test]
     fn an_argument_is_a_file_standard_input_or_a_url() {
-        assert_eq!(ImageArg::from("-"), ImageArg::Stdin);
-        assert_eq!(ImageArg::from("a.jpg"), ImageArg::File("a.jpg".into()));
+        let parsed = |text: &str| ImageArg::from(OsString::from(text));
+        assert_eq!(parsed("-"), ImageArg::Stdin);
+        assert_eq!(parsed("a.jpg"), ImageArg::File("a.jpg".into()));
         assert!(matches!(
-            ImageArg::from("https://example.com/a.jpg"),
+            parsed("https://example.com/a.jpg"),
             ImageArg::Url(_)
         ));
     }
@@ -127,8 +129,8 @@ mod tests {
     #[test]
     fn sizes_are_checked_at_the_limit() {
         assert!(check_size(0).is_err());
-        assert!(check_size(MAX_FILE_BYTES).is_ok());
-        assert!(check_size(MAX_FILE_BYTES + 1).is_err());
+        assert!(check_size(MAX_READ_BYTES).is_ok());
+        assert!(check_size(MAX_READ_BYTES + 1).is_err());
     }
 
     #[test]

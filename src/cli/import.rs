@@ -1,42 +1,52 @@
 //! `samegate import`: a bulk load that can be resumed.
 //!
-//! Order of events: find the images (`source`, `manifest`), skip those that the journal contains
-//! (`journal`), send the others over streams until each has its acknowledgement (`retry`,
-//! `stream`), classify (`failure_class`) and record (`recorder`) each acknowledgement, and print a
-//! summary (`summary`). Adding an image is idempotent and the gateway keeps no state between
-//! streams, so a resumed import needs only the journal.
+//! Order of events: find the images (`source`, `manifest`), skip those that the journal (`journal`)
+//! and the library (`contents`) contain, send the others over streams until each has its
+//! acknowledgement (`retry`, `stream`), classify (`failure_class`) and record (`recorder`) each
+//! acknowledgement, and print a summary (`summary`). Adding an image is idempotent and the gateway
+//! keeps no state between streams, so a resumed import needs only the journal.
 
+mod contents;
 mod counts;
 mod failure_class;
 mod failure_list;
 mod file_finder;
+mod file_kind;
 mod file_version;
 mod journal;
+mod left_out;
 mod manifest;
 mod plan;
 mod progress;
 mod recorder;
 mod retry;
+mod scaler;
 mod source;
 mod stream;
 mod summary;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use tokio_util::sync::CancellationToken;
 
+use self::contents::Contents;
 use self::failure_list::FailureList;
+use self::file_finder::FileFinder;
 use self::journal::Journal;
+use self::plan::{Plan, Skipped};
 use self::progress::ProgressDisplay;
 use self::recorder::Recorder;
 use self::retry::{ImportEnd, RetryLoop};
+use self::scaler::Scaler;
 use self::stream::StreamSender;
 use super::add::OnDuplicate;
-use super::client::{Client, LibraryTarget};
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
+use super::scale::{Limits, Resizing};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -44,6 +54,13 @@ Examples:
   samegate import photos/
   samegate import 'scans/**/*.png' more/ --tag 7 --in-flight 64
   samegate import --manifest images.jsonl --failures failed.jsonl
+
+Files that are larger than the library takes are scaled down to JPEGs before they
+are sent, unless --no-resize is given. Of a folder, files whose names end as those
+of a JPEG, PNG, BMP, GIF, WebP or TIFF file are sent, and others whose first bytes
+are those of such an image. The summary counts what is left out and why: no image,
+hidden, link to a folder. An image of another format counts as failed. A path
+without an image is an error.
 
 A manifest has one JSON object per line. brief, tags and key are optional. Paths
 are relative to the manifest:
@@ -54,8 +71,10 @@ cont_sign: --files is the folder with their files, which are found by content.
 
 Each acknowledged image is recorded in a journal, by default in the folder of the
 first PATH or next to the manifest. Run the same command again to resume: it
-skips recorded images, and sends files that have changed since. Images that were
-rejected permanently are skipped too, and count as failed until --retry-failed.
+skips recorded images that the library still has, and sends files that have
+changed since. A library at a vendor cannot be asked: there the journal alone
+decides; delete it to send all images. Images that were rejected permanently are
+skipped too, and count as failed until --retry-failed.
 
 Exit status: 0 all images are stored; 1 some are not; 130 interrupted.";
 
@@ -76,6 +95,9 @@ pub struct Import {
         conflicts_with = "paths"
     )]
     files: Option<PathBuf>,
+    /// Include files and folders whose names begin with a dot.
+    #[arg(long)]
+    hidden: bool,
     /// Tag of each image, 1 to 65535, up to two; the tags of a manifest line replace it.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
@@ -101,42 +123,49 @@ pub struct Import {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    resizing: Resizing,
+    #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
 
-/// Imports every image that is not in the journal yet.
+/// Imports every image that the library does not have yet.
 pub(super) async fn run(
     args: Import,
     output: &mut Output,
     interrupt: CancellationToken,
 ) -> Result<Exit, Failure> {
-    let journal_path = args.journal_path();
     // Before the journal is created, so that a mistyped path leaves no file.
     let mut plan = match &args.manifest {
-        Some(path) => manifest::read(path, &args.tags, args.files.as_deref())?,
-        None => source::find(&args.paths, &args.tags)?,
+        Some(path) => manifest::read(path, &args.tags, args.finder())?,
+        None => source::find(&args.paths, &args.tags, args.hidden)?,
     };
     // Not retried: if the first connection fails, the command line is probably wrong.
-    let mut client = args.target.connection.client().await?;
-    let id = library_id(&mut client, &args.target).await;
-    let mut journal = Journal::open(&journal_path, &args.target, id)?;
-    let skipped = plan.skip_recorded(&journal, args.retry_failed);
+    let client = args.target.connection.client().await?;
+    let contents = Contents::new(client.clone(), &args.target, args.attempts);
+    let (mut journal, skipped, limits) = tokio::select! {
+        resumed = resume(&args, &contents, &mut plan) => resumed?,
+        () = interrupt.cancelled() => return Ok(Exit::Interrupted),
+    };
 
-    let failures = FailureList::create(args.failures_path(&journal_path))?;
+    let failures = FailureList::create(args.failures_path(journal.path()))?;
     let json = args.target.connection.json;
     let display =
         ProgressDisplay::start(plan.pending.len(), args.quiet, json, output.is_terminal());
     let mut recorder = Recorder::new(&plan, &mut journal, failures, display, output);
-    recorder.record_skipped(&skipped)?;
+    recorder.record_skipped(skipped)?;
     let options = v1::AddImagesOptions {
         library: args.target.library.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
         max_in_flight: args.in_flight,
     };
-    let sender = StreamSender::new(&plan, options, client, interrupt);
-    let end = RetryLoop::new(sender, args.attempts)
+    let scaler = Scaler::new(limits, args.resizing);
+    let sender = StreamSender::new(&plan, options, client, scaler, interrupt);
+    let mut end = RetryLoop::new(sender, args.attempts)
         .run(&mut recorder)
         .await;
+    if matches!(end, Ok(ImportEnd::Complete)) {
+        end = check_library(&contents, recorder.library_id()).await;
+    }
     let exit = match end.unwrap_or_else(ImportEnd::Stopped) {
         ImportEnd::Complete if recorder.has_failures() => Exit::Failed,
         ImportEnd::Complete => Exit::Done,
@@ -146,19 +175,42 @@ pub(super) async fn run(
             Exit::Failed
         }
     };
-    recorder.print_summary(exit)?;
+    recorder.print_summary(exit, limits)?;
     Ok(exit)
 }
 
-/// Returns the identity of the library. A vendor's library has none; if the call fails for another
-/// reason, the import itself retries or reports it.
-async fn library_id(client: &mut Client, target: &LibraryTarget) -> Option<String> {
-    let request = v1::GetLibraryRequest {
-        library: target.library.clone(),
+/// Opens the journal, and takes the images off the plan that need not be sent. Returns also what the
+/// library takes.
+async fn resume(
+    args: &Import,
+    contents: &Contents<'_>,
+    plan: &mut Plan,
+) -> Result<(Journal, Skipped, Limits), Failure> {
+    let library = contents.describe().await?;
+    let is_listable = library.is_some();
+    let limits = library.as_ref().map_or(Limits::VENDOR, Limits::of);
+    let id = library.map(|library| library.id);
+    let journal = Journal::open(&args.journal_path(), &args.target, id)?;
+    let lost = if is_listable {
+        contents.missing(plan.recorded_signs(&journal)).await?
+    } else {
+        HashSet::new()
     };
-    let response = client.get_library(target.connection.request(request)).await;
-    let id = response.ok()?.into_inner().id;
-    Some(id).filter(|id| !id.is_empty())
+    let mut skipped = plan.skip_recorded(&journal, &lost, args.retry_failed);
+    skipped.is_verified = is_listable;
+    Ok((journal, skipped, limits))
+}
+
+/// Checks that the library was not replaced between two streams.
+async fn check_library(contents: &Contents<'_>, id: Option<&str>) -> Result<ImportEnd, Failure> {
+    let library = contents.describe().await?;
+    if library.as_ref().map(|library| &*library.id) == id {
+        return Ok(ImportEnd::Complete);
+    }
+    Err(
+        Failure::local("the library was replaced during the import and may lack images")
+            .with_advice("run the same command again"),
+    )
 }
 
 // === impl Import ===
@@ -173,7 +225,12 @@ impl Import {
             return with_suffix(manifest, ".journal");
         }
         let folder = self.paths.first().map(|path| source::folder_of(path));
-        folder.unwrap_or_default().join(".samegate-import.jsonl")
+        folder.unwrap_or_default().join(source::JOURNAL_NAME)
+    }
+
+    fn finder(&self) -> Option<FileFinder> {
+        let folder = self.files.as_deref()?;
+        Some(FileFinder::new(folder, self.hidden))
     }
 
     fn failures_path(&self, journal: &Path) -> PathBuf {

@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use crate::printable::is_unsafe;
 
 /// The two output streams of a command.
 pub struct Output {
@@ -113,11 +114,6 @@ fn printable(text: &str) -> Cow<'_, str> {
 /// columns.
 fn cell(text: &str) -> Cow<'_, str> {
     escaped(text, is_unsafe)
-}
-
-/// Returns whether a character controls a terminal or the direction of the text around it.
-fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn escaped(text: &str, is_unsafe: fn(char) -> bool) -> Cow<'_, str> {

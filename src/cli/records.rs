@@ -23,7 +23,7 @@ Examples:
   samegate get 1122334455,66778899 --thumbnail small.jpg";
 
 /// Maximum page size in the contract (`ListImagesRequest.page_size`).
-const PAGE_SIZE: u32 = 1000;
+pub(super) const PAGE_SIZE: u32 = 1000;
 
 /// Flags of `samegate list`.
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
 use super::output::{self, Output};
+use super::scale::{self, Loader, Resizing};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -17,6 +18,7 @@ Examples:
   samegate search - < query.jpg
   samegate search query.jpg --json | jq -r '.matches[].cont_sign'
 
+A file that is larger than the library takes is scaled down before it is sent.
 Exit status 0 also if nothing matches.";
 
 /// Flags of `samegate search`.
@@ -41,6 +43,8 @@ pub struct Search {
     #[arg(long, default_value_t = 0.0, value_parser = score)]
     min_score: f64,
     #[command(flatten)]
+    resizing: Resizing,
+    #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
 
@@ -48,7 +52,11 @@ pub struct Search {
 pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failure> {
     use v1::search_images_request::Source;
 
-    let source = match args.file.read()? {
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
+    let (image, scaled) = loader.load(&args.file).await?;
+    let source = match image {
         ImageSource::Content(content) => Source::Content(content),
         ImageSource::Url(url) => Source::Url(url),
     };
@@ -66,17 +74,18 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
         limit: args.limit,
         min_score: args.min_score,
     };
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
     let found = client
         .search_images(connection.request(request))
         .await?
         .into_inner();
 
     if connection.json {
-        output.json(&to_json(&found));
+        let mut shown = to_json(&found);
+        shown["scaled"] = scaled.map_or(Value::Null, |scaled| scaled.to_json());
+        output.json(&shown);
     } else {
         show(&found, args.offset, output);
+        scale::note(&args.file.to_string(), scaled.as_ref(), output);
     }
     Ok(Exit::Done)
 }

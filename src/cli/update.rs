@@ -3,11 +3,12 @@
 use clap::{ArgGroup, Args, value_parser};
 use serde_json::json;
 
-use super::client::LibraryTarget;
+use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
 use super::output::Output;
+use super::scale::{self, Loader, Resizing};
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -47,12 +48,16 @@ pub struct Update {
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
+    resizing: Resizing,
+    #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
 
 /// Changes the record; fields that are not given remain.
 pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failure> {
-    let target = target_image(&args)?;
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let target = target_image(&args, client.clone(), output).await?;
     let changes_tags = args.no_tags || !args.tags.is_empty();
     let request = v1::UpdateImageRequest {
         library: args.target.library.clone(),
@@ -60,8 +65,6 @@ pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failu
         brief: args.brief,
         tags: changes_tags.then_some(v1::TagList { values: args.tags }),
     };
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
     let updated = client.update_image(connection.request(request)).await?;
 
     match (args.quiet, connection.json) {
@@ -72,7 +75,11 @@ pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-fn target_image(args: &Update) -> Result<Option<v1::update_image_request::Target>, Failure> {
+async fn target_image(
+    args: &Update,
+    client: Client,
+    output: &mut Output,
+) -> Result<Option<v1::update_image_request::Target>, Failure> {
     use v1::update_image_request::Target;
 
     if let Some(sign) = &args.sign {
@@ -82,7 +89,13 @@ fn target_image(args: &Update) -> Result<Option<v1::update_image_request::Target
     let Some(file) = &args.file else {
         return Ok(None);
     };
-    Ok(Some(match file.read()? {
+    // A file that was added scaled down is stored as such.
+    let mut loader = Loader::new(client, &args.target, args.resizing);
+    let (image, scaled) = loader.load(file).await?;
+    if !args.target.connection.json {
+        scale::note(&file.to_string(), scaled.as_ref(), output);
+    }
+    Ok(Some(match image {
         ImageSource::Content(content) => Target::Content(content),
         ImageSource::Url(url) => Target::Url(url),
     }))

@@ -17,6 +17,8 @@ use super::quota::Quota;
 use super::replicas::{Redis, Store};
 use super::section::Entries;
 
+/// Memory of the most expensive image, a PNG of 16 bits (`engine::prepare_memory`).
+const DECODER_BYTES_PER_PIXEL: u64 = 16;
 /// Start of the names of the files that keep generated secrets; the tenant's name follows.
 const SECRET_FILE: &str = "rest-secret";
 
@@ -123,6 +125,26 @@ pub(super) fn shares(limits: &Limits, tenants: &Entries<Tenant>, errors: &ErrorC
             "limits.max_tenant_percent",
             "of `max_bytes_in_flight` is less than twice `max_message_bytes`",
         );
+    }
+}
+
+/// Checks that the largest image of each library can be decoded within the memory for it.
+pub(super) fn sides(limits: &Limits, libraries: &Entries<Library>, errors: &ErrorCollector) {
+    for (name, library) in libraries {
+        let Some(Library::Embedded(library)) = library else {
+            continue;
+        };
+        let needed = u64::from(library.max_side).pow(2) * DECODER_BYTES_PER_PIXEL;
+        if needed > limits.max_decoded_bytes {
+            errors.push(
+                &format!("libraries.{name}.max_side"),
+                format!(
+                    "needs `limits.max_decoded_bytes` of {} MiB: its square has {DECODER_BYTES_PER_PIXEL} \
+                     bytes per pixel",
+                    needed.div_ceil(1 << 20)
+                ),
+            );
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Embedded {
     /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
     /// false.
     pub allow_private_addresses: bool,
+    /// Maximum side of an image in pixels at the gRPC API. Default: 4096.
+    pub max_side: u32,
 }
 
 /// A library at a `same_hq` server.
@@ -90,6 +92,10 @@ const CAPACITY: u64 = 500_000;
 /// Enough for thousands of deletes, and for what a writer at full speed adds within a second, the
 /// interval of the measurement: 40 MB.
 const MIN_FREE_DISK: u64 = 256 << 20;
+/// The vendor's limit.
+const MAX_SIDE: u32 = 4096;
+/// Up to the engine's limit.
+const MAX_SIDE_RANGE: RangeInclusive<u32> = MAX_SIDE..=16_384;
 /// Maximum number of pairs of keys of one library.
 const MAX_CREDENTIALS: usize = 16;
 /// The vendor's standard limit (its price page): 10 requests per second for each interface.
@@ -110,12 +116,14 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let min_free_disk = section.optional("min_free_disk", MIN_FREE_DISK, parse::bytes);
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
+    let max_side = section.optional("max_side", MAX_SIDE, max_side);
     section.finish();
     Some(Embedded {
         data_dir: PathBuf::from(data_dir?),
         capacity: capacity?,
         min_free_disk: min_free_disk?,
         allow_private_addresses: allow_private_addresses?,
+        max_side: max_side?,
     })
 }
 
@@ -127,6 +135,7 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
     let credentials = section.tables("credentials", read_credential);
     let timeout = section.optional("timeout", TIMEOUT, timeout);
     let qps = section.optional("qps", QPS, qps);
+    section.optional("max_side", MAX_SIDE, vendor_max_side);
     if let Some(error) = credentials.as_deref().and_then(credentials_error) {
         section.error("credentials", error);
     }
@@ -165,6 +174,19 @@ fn backend(value: &str) -> Result<Backend, String> {
 
 fn capacity(value: &str) -> Result<u64, String> {
     parse::number(value, &(1..=100_000_000))
+}
+
+fn max_side(value: &str) -> Result<u32, String> {
+    parse::number(value, &MAX_SIDE_RANGE)
+}
+
+/// Accepts the vendor's limit only, with a message for those who expect that it can be raised.
+fn vendor_max_side(value: &str) -> Result<u32, String> {
+    parse::number(value, &(MAX_SIDE..=MAX_SIDE)).map_err(|_| {
+        format!(
+            "must be {MAX_SIDE}, the vendor's limit: only an embedded library takes larger sides"
+        )
+    })
 }
 
 fn credentials_error(pairs: &[Credential]) -> Option<&'static str> {

@@ -11,6 +11,9 @@ use super::section::Section;
 pub struct Limits {
     /// Maximum size of a gRPC message and of a REST body, in bytes. Default: 8 MiB.
     pub max_message_bytes: usize,
+    /// Maximum size of an image file at the gRPC API of embedded libraries, in bytes. Default: seven
+    /// eighths of `max_message_bytes`.
+    pub max_image_bytes: usize,
     /// Bytes of requests that the process handles at the same time. Default: 256 MiB.
     pub max_bytes_in_flight: usize,
     /// Memory for the images that embedded libraries decode at the same time, in bytes. Default:
@@ -53,6 +56,8 @@ const MESSAGE_BYTES: RangeInclusive<u64> = 64 * 1024..=64 * 1024 * 1024;
 const BYTES_IN_FLIGHT: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
 /// From the image that needs the most memory: 4096 x 4096 pixels, 16 bits, rotated.
 const DECODED_BYTES: RangeInclusive<u64> = 256 * 1024 * 1024..=1024 * 1024 * 1024 * 1024;
+/// Bytes of a message besides its image: library, key, brief and tags, at most 1.4 KiB.
+const MESSAGE_FIELDS: usize = 4096;
 const REQUESTS_IN_FLIGHT: RangeInclusive<u64> = 4..=1_000_000;
 const TENANT_PERCENT: RangeInclusive<usize> = 1..=100;
 const BODY_RATE: RangeInclusive<u32> = 1..=1024 * 1024;
@@ -65,6 +70,7 @@ const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     let max_message_bytes = section.required("max_message_bytes", message_bytes);
+    let max_image_bytes = max_image_bytes(&mut section, max_message_bytes);
     let max_bytes_in_flight = section.required("max_bytes_in_flight", max_bytes_in_flight);
     let max_decoded_bytes = section.required("max_decoded_bytes", max_decoded_bytes);
     let max_requests_in_flight = section.required("max_requests_in_flight", max_requests_in_flight);
@@ -98,6 +104,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
     section.finish();
     Some(Limits {
         max_message_bytes: max_message_bytes?,
+        max_image_bytes: max_image_bytes?,
         max_bytes_in_flight: max_bytes_in_flight?,
         max_decoded_bytes: max_decoded_bytes?,
         max_requests_in_flight: max_requests_in_flight?,
@@ -115,6 +122,23 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Limits> {
         lame_duck: lame_duck?,
         drain_timeout: drain_timeout?,
     })
+}
+
+/// Reads the size of an image, which must fit into a message with its other fields.
+fn max_image_bytes(section: &mut Section<'_>, max_message_bytes: Option<usize>) -> Option<usize> {
+    let given = section.optional("max_image_bytes", None, |value| {
+        message_bytes(value).map(Some)
+    });
+    let max_message_bytes = max_message_bytes?;
+    let bytes = given?.unwrap_or(max_message_bytes / 8 * 7);
+    if bytes > max_message_bytes - MESSAGE_FIELDS {
+        section.error(
+            "max_image_bytes",
+            "leaves less than 4 KiB of `limits.max_message_bytes` for the other fields of a message",
+        );
+        return None;
+    }
+    Some(bytes)
 }
 
 fn message_bytes(value: &str) -> Result<usize, String> {

@@ -108,7 +108,8 @@ pub(super) fn overlay_overrides(
 }
 
 fn parse(text: &str, origin: &dyn Fn(usize) -> Origin) -> Result<Table, ConfigErrors> {
-    let line = |offset: usize| 1 + text[..offset].matches('\n').count();
+    let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
+    let line = |offset: usize| 1 + ends.partition_point(|end| *end < offset);
     match DeTable::parse(text) {
         Ok(table) => Ok(table_of(table.get_ref(), &|offset| origin(line(offset)))),
         Err(error) => Err(ConfigErrors::one(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::limits::ImageLimits;
 use crate::error::{Kind, Violation};
 
 /// Maximum length of a brief in bytes (vendor's limit).
@@ -27,7 +28,10 @@ pub struct ContSign(String);
 
 /// URL of an image: http or https, up to 1024 bytes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ImageUrl(url::Url);
+pub struct ImageUrl {
+    url: url::Url,
+    limits: ImageLimits,
+}
 
 // === impl Brief ===
 
@@ -134,7 +138,7 @@ impl ImageUrl {
     ///
     /// `UrlSize` when empty or above 1024 bytes, `UrlFormat` when it is not an absolute http or
     /// https URL.
-    pub fn new(text: impl AsRef<str>) -> Result<Self, Violation> {
+    pub fn new(text: impl AsRef<str>, limits: ImageLimits) -> Result<Self, Violation> {
         let violation = |kind, message: String| Err(Violation::new("url", kind, message));
         let text = text.as_ref();
         if text.is_empty() || text.len() > MAX_URL_BYTES {
@@ -145,7 +149,7 @@ impl ImageUrl {
         }
         match url::Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-                Ok(ImageUrl(url))
+                Ok(ImageUrl { url, limits })
             }
             Ok(_) | Err(_) => violation(
                 Kind::UrlFormat,
@@ -156,14 +160,19 @@ impl ImageUrl {
 
     /// Returns the parsed URL.
     pub fn as_url(&self) -> &url::Url {
-        &self.0
+        &self.url
+    }
+
+    /// Returns the limits of the image at the URL.
+    pub fn limits(&self) -> ImageLimits {
+        self.limits
     }
 }
 
 impl fmt::Debug for ImageUrl {
     /// Writes the host only: path and query can contain a caller's secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ImageUrl({})", self.0.host_str().unwrap_or_default())
+        write!(f, "ImageUrl({})", self.url.host_str().unwrap_or_default())
     }
 }
 
@@ -210,7 +219,7 @@ mod tests {
 
     #[test]
     fn only_absolute_http_and_https_urls_are_accepted() {
-        ImageUrl::new("https://example.org/a.jpg?x=1").unwrap();
+        ImageUrl::new("https://example.org/a.jpg?x=1", ImageLimits::VENDOR).unwrap();
 
         for text in [
             "a.jpg",
@@ -220,13 +229,16 @@ mod tests {
             "data:image/png;base64,",
         ] {
             assert_eq!(
-                ImageUrl::new(text).unwrap_err().kind,
+                ImageUrl::new(text, ImageLimits::VENDOR).unwrap_err().kind,
                 Kind::UrlFormat,
                 "{text}"
             );
         }
         for text in [String::new(), format!("http://a/{}", "x".repeat(1024))] {
-            assert_eq!(ImageUrl::new(text).unwrap_err().kind, Kind::UrlSize);
+            assert_eq!(
+                ImageUrl::new(text, ImageLimits::VENDOR).unwrap_err().kind,
+                Kind::UrlSize
+            );
         }
     }
 }

@@ -1,30 +1,28 @@
 //! The source of a request's image, and the checks before any decoding.
 //!
-//! Format and sides are read from the file's header alone, so that a rejection costs microseconds,
-//! whatever sizes the header declares.
+//! Format and sides are read from the file's header alone, by the reader of the engine's decoder, so
+//! that a rejection costs microseconds, whatever sizes the header declares. Which formats a library
+//! accepts is the rule of its backend ([`ImageFile::check_format`]).
 
 use std::fmt;
 
 use bytes::Bytes;
-use imagesize::ImageType;
+use same_image::{DecodeError, Header};
 
 use super::fields::ImageUrl;
+use super::limits::ImageLimits;
 use crate::error::{Kind, Violation};
 
-/// Maximum size of an image file in bytes: 4 MiB as base64 text (vendor's limit).
-pub const MAX_IMAGE_BYTES: usize = 4 * 1024 * 1024 / 4 * 3;
+pub use same_image::Format;
+
 /// Minimum length of the shorter side in pixels (vendor's limit, inclusive).
-const MIN_SIDE_PX: usize = 50;
-/// Maximum length of the longer side in pixels (vendor's limit, inclusive).
-const MAX_SIDE_PX: usize = 4096;
+const MIN_SIDE_PX: u32 = 50;
 
 /// The bytes of an image file with a valid header.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageFile {
     bytes: Bytes,
-    format: ImageType,
-    width: usize,
-    height: usize,
+    header: Header,
 }
 
 /// The source of a request's image, checked.
@@ -56,32 +54,28 @@ impl ImageFile {
     ///
     /// # Errors
     ///
-    /// `ImageEmpty`, `ImageSize` (bytes or sides), `ImageFormat` (not JPEG, PNG or BMP),
-    /// `ImageMalformed` (the header is truncated).
-    pub fn new(bytes: Bytes) -> Result<Self, Violation> {
-        if bytes.is_empty() {
-            return Err(violation(Kind::ImageEmpty, "the image is empty"));
+    /// `ImageEmpty`, `ImageSize` (bytes or sides), `ImageFormat` (not an image of a known format),
+    /// `ImageMalformed` (the header is truncated, or no viewer shows such a file).
+    pub fn new(bytes: Bytes, limits: ImageLimits) -> Result<Self, Violation> {
+        check_size(bytes.len(), limits.max_bytes)?;
+        let header = Header::read(&bytes).map_err(|error| unreadable(&error))?;
+        check_sides(header.width(), header.height(), limits.max_side)?;
+        Ok(ImageFile { bytes, header })
+    }
+
+    /// Checks that a library accepts the format.
+    ///
+    /// # Errors
+    ///
+    /// `ImageFormat`, with the formats that it accepts.
+    pub fn check_format(&self, accepted: &[Format]) -> Result<(), Violation> {
+        let format = self.header.format();
+        if accepted.contains(&format) {
+            return Ok(());
         }
-        if bytes.len() > MAX_IMAGE_BYTES {
-            let message = format!("{} bytes; max {MAX_IMAGE_BYTES}", bytes.len());
-            return Err(violation(Kind::ImageSize, message));
-        }
-        let format = format(&bytes)?;
-        let size = imagesize::blob_size(&bytes)
-            .map_err(|_| violation(Kind::ImageMalformed, "the file ends before its dimensions"))?;
-        if size.width.min(size.height) < MIN_SIDE_PX || size.width.max(size.height) > MAX_SIDE_PX {
-            let message = format!(
-                "{} x {} pixels; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}",
-                size.width, size.height
-            );
-            return Err(violation(Kind::ImageSize, message));
-        }
-        Ok(ImageFile {
-            bytes,
-            format,
-            width: size.width,
-            height: size.height,
-        })
+        let accepted: Vec<_> = accepted.iter().map(Format::to_string).collect();
+        let message = format!("{format}; this library accepts {}", accepted.join(", "));
+        Err(violation(Kind::ImageFormat, message))
     }
 
     /// Returns the bytes of the file.
@@ -89,24 +83,20 @@ impl ImageFile {
         &self.bytes
     }
 
-    /// Returns the number of pixels that its header declares.
-    pub fn pixels(&self) -> u64 {
-        (self.width as u64) * (self.height as u64)
+    /// Returns what its header says.
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 }
 
 impl fmt::Debug for ImageFile {
     /// Writes format and size, not the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ImageFile {
-            bytes,
-            format,
-            width,
-            height,
-        } = self;
+        let ImageFile { bytes, header } = self;
+        let (format, width, height) = (header.format(), header.width(), header.height());
         write!(
             f,
-            "ImageFile({format:?}, {width} x {height}, {} bytes)",
+            "ImageFile({format}, {width} x {height}, {} bytes)",
             bytes.len()
         )
     }
@@ -120,7 +110,7 @@ impl RawSource {
     /// # Errors
     ///
     /// One violation: of `source` when it is missing, else of `content` or `url`.
-    pub fn check(self) -> Result<ImageSource, Violation> {
+    pub fn check(self, limits: ImageLimits) -> Result<ImageSource, Violation> {
         match self {
             RawSource::Missing => Err(Violation::new(
                 "source",
@@ -131,8 +121,8 @@ impl RawSource {
                 Kind::ImageEncoding,
                 "not base64; send the encoded bytes without a `data:` prefix",
             )),
-            RawSource::Content(bytes) => ImageFile::new(bytes).map(ImageSource::Content),
-            RawSource::Url(url) => ImageUrl::new(url).map(ImageSource::Url),
+            RawSource::Content(bytes) => ImageFile::new(bytes, limits).map(ImageSource::Content),
+            RawSource::Url(url) => ImageUrl::new(url, limits).map(ImageSource::Url),
         }
     }
 }
@@ -149,10 +139,39 @@ impl fmt::Debug for RawSource {
     }
 }
 
-fn format(bytes: &[u8]) -> Result<ImageType, Violation> {
-    match imagesize::image_type(bytes) {
-        Ok(format @ (ImageType::Jpeg | ImageType::Png | ImageType::Bmp)) => Ok(format),
-        Ok(_) | Err(_) => Err(violation(Kind::ImageFormat, "not a JPEG, PNG or BMP file")),
+fn check_size(bytes: usize, max: usize) -> Result<(), Violation> {
+    if bytes > max {
+        let message = format!("{bytes} bytes; max {max}");
+        return Err(violation(Kind::ImageSize, message));
+    }
+    Ok(())
+}
+
+fn check_sides(width: u32, height: u32, max: u32) -> Result<(), Violation> {
+    if width.min(height) < MIN_SIDE_PX || width.max(height) > max {
+        let message =
+            format!("{width} x {height} pixels; each side must have {MIN_SIDE_PX} to {max}");
+        return Err(violation(Kind::ImageSize, message));
+    }
+    Ok(())
+}
+
+/// Classifies the error of a header.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other error is one of the file's content"
+)]
+fn unreadable(error: &DecodeError) -> Violation {
+    match error {
+        DecodeError::Empty => violation(Kind::ImageEmpty, "the image is empty"),
+        DecodeError::UnknownFormat => violation(
+            Kind::ImageFormat,
+            "not a JPEG, PNG, BMP, GIF, WebP or TIFF file",
+        ),
+        DecodeError::Truncated => {
+            violation(Kind::ImageMalformed, "the file ends before its dimensions")
+        }
+        other => violation(Kind::ImageMalformed, other.to_string()),
     }
 }
 
@@ -176,7 +195,7 @@ mod tests {
     }
 
     fn rejection(bytes: impl Into<Bytes>) -> Kind {
-        ImageFile::new(bytes.into())
+        ImageFile::new(bytes.into(), ImageLimits::VENDOR)
             .expect_err("must be rejected")
             .kind
     }
@@ -184,7 +203,7 @@ mod tests {
     #[test]
     fn sides_from_50_to_4096_pixels_are_accepted() {
         for (width, height) in [(50, 50), (4096, 50), (50, 4096), (4096, 4096)] {
-            ImageFile::new(bmp(width, height)).unwrap();
+            ImageFile::new(bmp(width, height), ImageLimits::VENDOR).unwrap();
         }
         for (width, height) in [
             (49, 100),
@@ -204,8 +223,8 @@ mod tests {
     #[test]
     fn a_file_of_the_maximum_size_is_accepted_and_one_byte_more_is_not() {
         let mut file = bmp(64, 64).to_vec();
-        file.resize(MAX_IMAGE_BYTES, 0);
-        ImageFile::new(file.clone().into()).unwrap();
+        file.resize(ImageLimits::VENDOR.max_bytes, 0);
+        ImageFile::new(file.clone().into(), ImageLimits::VENDOR).unwrap();
 
         file.push(0);
         assert_eq!(rejection(file), Kind::ImageSize);
@@ -217,7 +236,7 @@ mod tests {
         assert_eq!(rejection("once upon a time"), Kind::ImageFormat);
         assert_eq!(
             rejection("GIF89a\x01\x00\x01\x00\x00\x00\x00"),
-            Kind::ImageFormat
+            Kind::ImageSize
         );
         assert_eq!(
             rejection(&b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00"[..]),
@@ -226,9 +245,21 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_holds_no_image_bytes() {
-        let image = ImageFile::new(bmp(64, 64)).unwrap();
+    fn a_format_that_a_library_does_not_accept_is_named_with_those_that_it_does() {
+        let image = ImageFile::new(bmp(64, 64), ImageLimits::VENDOR).unwrap();
 
-        assert_eq!(format!("{image:?}"), "ImageFile(Bmp, 64 x 64, 54 bytes)");
+        assert_eq!(image.check_format(&[Format::Png, Format::Bmp]), Ok(()));
+        let rejected = image
+            .check_format(&[Format::Jpeg, Format::Png])
+            .unwrap_err();
+        assert_eq!(rejected.kind, Kind::ImageFormat);
+        assert_eq!(rejected.message, "BMP; this library accepts JPEG, PNG");
+    }
+
+    #[test]
+    fn debug_output_holds_no_image_bytes() {
+        let image = ImageFile::new(bmp(64, 64), ImageLimits::VENDOR).unwrap();
+
+        assert_eq!(format!("{image:?}"), "ImageFile(BMP, 64 x 64, 54 bytes)");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::fields::{Brief, Tags};
 use super::image::{ImageSource, RawSource};
+use super::limits::ImageLimits;
 use super::target::{DeleteTarget, RawTarget, UpdateTarget};
 use super::violations::Violations;
 use crate::error::{Kind, Result, Violation};
@@ -83,14 +84,28 @@ pub struct List {
 // === impl Add ===
 
 impl Add {
-    /// Checks every field.
+    /// Checks every field; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every violation.
     pub fn new(source: RawSource, brief: String, tags: &[u32]) -> Result<Self> {
+        Add::within(ImageLimits::VENDOR, source, brief, tags)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Add::new`].
+    pub fn within(
+        limits: ImageLimits,
+        source: RawSource,
+        brief: String,
+        tags: &[u32],
+    ) -> Result<Self> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check());
+        let source = violations.collect(source.check(limits));
         let brief = violations.collect(Brief::new(brief));
         let tags = violations.collect(Tags::new(tags));
         match (source, brief, tags) {
@@ -107,7 +122,8 @@ impl Add {
 // === impl Search ===
 
 impl Search {
-    /// Checks every field; a `limit` of 0 means 300, and the window ends at the 1000th match.
+    /// Checks every field; an image has the vendor's limits. A `limit` of 0 means 300, and the window
+    /// ends at the 1000th match.
     ///
     /// # Errors
     ///
@@ -116,11 +132,28 @@ impl Search {
         source: RawSource,
         tags: &[u32],
         tag_logic: TagLogic,
+        window: (u32, u32),
+        min_score: f64,
+    ) -> Result<Self> {
+        let limits = ImageLimits::VENDOR;
+        Search::within(limits, source, tags, tag_logic, window, min_score)
+    }
+
+    /// Checks every field; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Search::new`].
+    pub fn within(
+        limits: ImageLimits,
+        source: RawSource,
+        tags: &[u32],
+        tag_logic: TagLogic,
         (offset, limit): (u32, u32),
         min_score: f64,
     ) -> Result<Self> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check());
+        let source = violations.collect(source.check(limits));
         let tags = violations.collect(Tags::new(tags));
         violations.require(offset < MAX_MATCHES, "offset", || {
             format!("{offset}; 0 to {}", MAX_MATCHES - 1)
@@ -148,15 +181,40 @@ impl Search {
 // === impl Update ===
 
 impl Update {
-    /// Checks every field.
+    /// Checks every field; an update without brief and tags changes nothing, an image has the vendor's
+    /// limits.
     ///
     /// # Errors
     ///
-    /// One error that lists every violation; an update that changes nothing is a violation too.
+    /// One error that lists every violation.
     pub fn new(target: RawTarget, brief: Option<String>, tags: Option<&[u32]>) -> Result<Self> {
+        Update::check(ImageLimits::VENDOR, target, brief, tags, false)
+    }
+
+    /// Checks every field, and that the update changes something; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// One error that lists every violation.
+    pub fn with_change(
+        limits: ImageLimits,
+        target: RawTarget,
+        brief: Option<String>,
+        tags: Option<&[u32]>,
+    ) -> Result<Self> {
+        Update::check(limits, target, brief, tags, true)
+    }
+
+    fn check(
+        limits: ImageLimits,
+        target: RawTarget,
+        brief: Option<String>,
+        tags: Option<&[u32]>,
+        needs_change: bool,
+    ) -> Result<Self> {
         let mut violations = Violations::default();
-        let target = violations.collect(target.check_one());
-        if brief.is_none() && tags.is_none() {
+        let target = violations.collect(target.check_one(limits));
+        if needs_change && brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
             violations.push(Violation::new("brief", Kind::MissingParameter, message));
         }
@@ -176,13 +234,22 @@ impl Update {
 // === impl Delete ===
 
 impl Delete {
-    /// Checks the target.
+    /// Checks the target; an image has the vendor's limits.
     ///
     /// # Errors
     ///
     /// One error that lists every invalid sign, or the violation of the image.
     pub fn new(target: RawTarget) -> Result<Self> {
-        target.check_many().map(|target| Delete { target })
+        Delete::within(ImageLimits::VENDOR, target)
+    }
+
+    /// Checks the target; an image has these limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Delete::new`].
+    pub fn within(limits: ImageLimits, target: RawTarget) -> Result<Self> {
+        target.check_many(limits).map(|target| Delete { target })
     }
 }
 
@@ -266,13 +333,12 @@ mod tests {
     }
 
     #[test]
-    fn an_update_needs_a_change_and_exactly_one_image() {
+    fn an_update_needs_exactly_one_image_and_may_need_a_change() {
         let signs = |n: usize| RawTarget::Signs(vec!["1,2".to_owned(); n]);
 
-        assert_eq!(
-            fields(&Update::new(signs(1), None, None).unwrap_err()),
-            ["brief"]
-        );
+        let nothing = Update::with_change(ImageLimits::VENDOR, signs(1), None, None).unwrap_err();
+        assert_eq!(fields(&nothing), ["brief"]);
+        Update::new(signs(1), None, None).unwrap();
         let two = Update::new(signs(2), Some(String::new()), Some(&[0])).unwrap_err();
         assert_eq!(fields(&two), ["cont_sign", "tags"]);
         Update::new(signs(1), Some(String::new()), Some(&[])).unwrap();

@@ -2,6 +2,7 @@
 
 use super::fields::ContSign;
 use super::image::{ImageSource, RawSource};
+use super::limits::ImageLimits;
 use super::violations::Violations;
 use crate::error::{Error, Kind, Result, Violation};
 
@@ -39,13 +40,13 @@ pub enum DeleteTarget {
 
 impl RawTarget {
     /// Checks the target of an update, which must be exactly one image.
-    pub(super) fn check_one(self) -> Result<UpdateTarget, Violation> {
+    pub(super) fn check_one(self, limits: ImageLimits) -> Result<UpdateTarget, Violation> {
         match self {
             RawTarget::Source(RawSource::Missing) => {
                 let message = "one of content, url and cont_sign is required";
                 Err(Violation::new("target", Kind::MissingParameter, message))
             }
-            RawTarget::Source(source) => source.check().map(UpdateTarget::Source),
+            RawTarget::Source(source) => source.check(limits).map(UpdateTarget::Source),
             RawTarget::Signs(signs) => match signs.as_slice() {
                 [sign] => ContSign::new(sign).map(UpdateTarget::Sign),
                 _ => {
@@ -57,10 +58,10 @@ impl RawTarget {
     }
 
     /// Checks the target of a deletion: one image, or up to 10,000 signs.
-    pub(super) fn check_many(self) -> Result<DeleteTarget> {
+    pub(super) fn check_many(self, limits: ImageLimits) -> Result<DeleteTarget> {
         let signs = match self {
             RawTarget::Source(source) => {
-                let source = source.check().map_err(Error::from)?;
+                let source = source.check(limits).map_err(Error::from)?;
                 return Ok(DeleteTarget::Source(source));
             }
             RawTarget::Signs(signs) => signs,

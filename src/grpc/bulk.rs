@@ -25,6 +25,7 @@ use tonic::{Code, Status, Streaming};
 use self::item::{AdmittedItem, ReceivedItem};
 use self::state::LoadState;
 use crate::call::Call;
+use crate::domain::ImageLimits;
 use crate::error::{Error, Kind, Result};
 use crate::library::Library;
 use crate::proto::v1;
@@ -32,8 +33,8 @@ use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
 pub(super) use self::admission::ItemAdmission;
-pub(super) use self::oversized::BodyReport;
 pub use self::oversized::DropOversizedItems;
+pub(super) use self::oversized::{BodyReport, PATH};
 
 /// Items in flight when the client sets no number.
 const DEFAULT_IN_FLIGHT: u32 = 16;
@@ -46,6 +47,7 @@ const TOO_LARGE: &str = "the item is longer than a message may be; see limits.ma
 pub(super) struct BulkLoad {
     call: Call,
     library: Arc<dyn Library>,
+    limits: ImageLimits,
     on_duplicate: v1::OnDuplicate,
     max_in_flight: usize,
     idle_timeout: Duration,
@@ -85,7 +87,7 @@ pub(super) async fn read_options(
 impl BulkLoad {
     pub(super) fn new(
         call: Call,
-        library: Arc<dyn Library>,
+        (library, limits): (Arc<dyn Library>, ImageLimits),
         options: &v1::AddImagesOptions,
         (messages, body): (Streaming<v1::AddImagesRequest>, BodyReport),
         admission: ItemAdmission,
@@ -103,6 +105,7 @@ impl BulkLoad {
         Ok(BulkLoad {
             call,
             library,
+            limits,
             on_duplicate: options.on_duplicate(),
             max_in_flight: max_in_flight as usize,
             idle_timeout,
@@ -233,9 +236,12 @@ impl BulkLoad {
         let library = Arc::clone(&self.library);
         // The timeout of the operation starts now; the wait for admission does not count.
         let call = self.call.of_item(admitted.memory());
-        let on_duplicate = self.on_duplicate;
-        load.in_flight
-            .push(async move { admitted.add(&call, library.as_ref(), on_duplicate).await }.boxed());
+        let (limits, on_duplicate) = (self.limits, self.on_duplicate);
+        let work = async move {
+            let library = (library.as_ref(), limits);
+            admitted.add(&call, library, on_duplicate).await
+        };
+        load.in_flight.push(work.boxed());
     }
 }
 

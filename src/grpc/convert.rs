@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::status;
-use crate::domain::{self, RawSource, RawTarget};
+use crate::domain::{self, ImageLimits, RawSource, RawTarget};
 use crate::error::{Error, Kind, Result};
 use crate::proto::v1;
 
@@ -20,22 +20,26 @@ macro_rules! source {
 
 // === Requests ===
 
-pub(super) fn add(message: v1::AddImageRequest) -> Result<domain::Add> {
+pub(super) fn add(message: v1::AddImageRequest, limits: ImageLimits) -> Result<domain::Add> {
     let source = source!(add_image_request, message.source);
-    domain::Add::new(source, message.brief, &message.tags)
+    domain::Add::within(limits, source, message.brief, &message.tags)
 }
 
-pub(super) fn item(message: v1::AddImagesItem) -> Result<domain::Add> {
+pub(super) fn item(message: v1::AddImagesItem, limits: ImageLimits) -> Result<domain::Add> {
     let source = source!(add_images_item, message.source);
-    domain::Add::new(source, message.brief, &message.tags)
+    domain::Add::within(limits, source, message.brief, &message.tags)
 }
 
-pub(super) fn search(message: v1::SearchImagesRequest) -> Result<domain::Search> {
+pub(super) fn search(
+    message: v1::SearchImagesRequest,
+    limits: ImageLimits,
+) -> Result<domain::Search> {
     let tag_logic = match message.tag_logic() {
         v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
         v1::TagLogic::Or => domain::TagLogic::Or,
     };
-    domain::Search::new(
+    domain::Search::within(
+        limits,
         source!(search_images_request, message.source),
         &message.tags,
         tag_logic,
@@ -44,7 +48,10 @@ pub(super) fn search(message: v1::SearchImagesRequest) -> Result<domain::Search>
     )
 }
 
-pub(super) fn update(message: v1::UpdateImageRequest) -> Result<domain::Update> {
+pub(super) fn update(
+    message: v1::UpdateImageRequest,
+    limits: ImageLimits,
+) -> Result<domain::Update> {
     use v1::update_image_request::Target;
     let target = match message.target {
         None => RawTarget::Source(RawSource::Missing),
@@ -53,17 +60,21 @@ pub(super) fn update(message: v1::UpdateImageRequest) -> Result<domain::Update> 
         Some(Target::ContSign(sign)) => RawTarget::Signs(vec![sign]),
     };
     let tags = message.tags.map(|list| list.values);
-    domain::Update::new(target, message.brief, tags.as_deref())
+    domain::Update::with_change(limits, target, message.brief, tags.as_deref())
 }
 
-pub(super) fn delete(message: v1::DeleteImagesRequest) -> Result<domain::Delete> {
+pub(super) fn delete(
+    message: v1::DeleteImagesRequest,
+    limits: ImageLimits,
+) -> Result<domain::Delete> {
     use v1::delete_images_request::Target;
-    domain::Delete::new(match message.target {
+    let target = match message.target {
         None => RawTarget::Source(RawSource::Missing),
         Some(Target::Content(bytes)) => RawTarget::Source(RawSource::Content(bytes)),
         Some(Target::Url(url)) => RawTarget::Source(RawSource::Url(url)),
         Some(Target::ContSigns(list)) => RawTarget::Signs(list.values),
-    })
+    };
+    domain::Delete::within(limits, target)
 }
 
 pub(super) fn list(message: v1::ListImagesRequest) -> Result<domain::List> {
@@ -169,13 +180,19 @@ pub(super) fn deleted(
     })
 }
 
-pub(super) fn library_stats(library: &str, stats: domain::LibraryStats) -> v1::GetLibraryResponse {
+pub(super) fn library_stats(
+    library: &str,
+    stats: domain::LibraryStats,
+    limits: ImageLimits,
+) -> v1::GetLibraryResponse {
     v1::GetLibraryResponse {
         library: library.to_owned(),
         image_count: stats.images,
         image_capacity: stats.capacity,
         size_bytes: stats.size_bytes,
         id: stats.id,
+        max_image_bytes: limits.max_bytes as u64,
+        max_side: limits.max_side,
     }
 }
 

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::bulk::{self, BodyReport, BulkLoad, ItemAdmission};
 use super::convert;
 use crate::call::{Call, Connection};
-use crate::domain::ContSign;
+use crate::domain::{ContSign, ImageLimits};
 use crate::error::{Error, Kind, Result};
 use crate::library::{Libraries, Library};
 use crate::proto::v1;
@@ -23,6 +23,7 @@ pub struct Service {
     libraries: Libraries,
     quotas: Quotas,
     bulk_idle_timeout: Duration,
+    max_image_bytes: usize,
 }
 
 type RpcResult<T> = std::result::Result<Response<T>, Status>;
@@ -31,12 +32,19 @@ type RpcResult<T> = std::result::Result<Response<T>, Status>;
 
 impl Service {
     /// Serves `libraries`. The items of bulk loads are limited by `quotas`, and a load on which
-    /// nothing happens for `bulk_idle_timeout` is ended.
-    pub fn new(libraries: Libraries, quotas: Quotas, bulk_idle_timeout: Duration) -> Self {
+    /// nothing happens for `bulk_idle_timeout` is ended. Embedded libraries take images of up to
+    /// `max_image_bytes`.
+    pub fn new(
+        libraries: Libraries,
+        quotas: Quotas,
+        bulk_idle_timeout: Duration,
+        max_image_bytes: usize,
+    ) -> Self {
         Service {
             libraries,
             quotas,
             bulk_idle_timeout,
+            max_image_bytes,
         }
     }
 
@@ -44,6 +52,11 @@ impl Service {
     fn library(&self, call: &Call, name: &str) -> Result<Arc<dyn Library>> {
         let (_, library) = self.libraries.resolve(&call.tenant, name)?;
         Ok(Arc::clone(library))
+    }
+
+    /// Returns the limits of images in a library at this API.
+    fn limits(&self, library: &dyn Library) -> ImageLimits {
+        library.image_limits(self.max_image_bytes)
     }
 }
 
@@ -56,7 +69,8 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
         let on_duplicate = message.on_duplicate();
-        let added = library.add(&call, convert::add(message)?).await?;
+        let request = convert::add(message, self.limits(&*library))?;
+        let added = library.add(&call, request).await?;
         let added = convert::apply_on_duplicate(added, on_duplicate)?;
         respond(&call, convert::added(&added))
     }
@@ -81,6 +95,8 @@ impl SameImageService for Service {
         let admission = ItemAdmission::new(limiter, call.timeout, closing);
         let idle_timeout = self.bulk_idle_timeout;
         let messages = (messages, body.unwrap_or_default());
+        let limits = self.limits(&*library);
+        let library = (library, limits);
         let load = BulkLoad::new(call, library, &options, messages, admission, idle_timeout)?;
         Ok(Response::new(load.start()))
     }
@@ -91,7 +107,8 @@ impl SameImageService for Service {
     ) -> RpcResult<v1::SearchImagesResponse> {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
-        let results = library.search(&call, convert::search(message)?).await?;
+        let query = convert::search(message, self.limits(&*library))?;
+        let results = library.search(&call, query).await?;
         respond(&call, convert::search_results(results))
     }
 
@@ -101,7 +118,8 @@ impl SameImageService for Service {
     ) -> RpcResult<v1::UpdateImageResponse> {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
-        let updated = library.update(&call, convert::update(message)?).await?;
+        let request = convert::update(message, self.limits(&*library))?;
+        let updated = library.update(&call, request).await?;
         let log_id = updated.log_id;
         respond(&call, v1::UpdateImageResponse { log_id })
     }
@@ -112,7 +130,7 @@ impl SameImageService for Service {
     ) -> RpcResult<v1::DeleteImagesResponse> {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
-        let request = convert::delete(message)?;
+        let request = convert::delete(message, self.limits(&*library))?;
         let target = request.target.clone();
         let deleted = library.delete(&call, request).await?;
         respond(&call, convert::deleted(&target, deleted)?)
@@ -125,7 +143,8 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let (name, library) = self.libraries.resolve(&call.tenant, &message.library)?;
         let stats = library.stats(&call).await?;
-        respond(&call, convert::library_stats(name, stats))
+        let limits = self.limits(&**library);
+        respond(&call, convert::library_stats(name, stats, limits))
     }
 
     async fn list_images(

@@ -11,8 +11,7 @@ mod fetch;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use same_image as engine;
@@ -20,12 +19,12 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::cpu::Demand;
 use self::fetch::{AddressScope, Fetcher};
-use crate::call::Call;
+use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageSource,
-    LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic, Update,
-    UpdateTarget, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageLimits,
+    ImageSource, LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic,
+    Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
@@ -41,6 +40,7 @@ pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
+    max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
 }
@@ -59,6 +59,7 @@ impl EmbeddedBackend {
         let options = engine::Options {
             capacity: config.capacity,
             min_free_disk: config.min_free_disk,
+            max_side: config.max_side,
             ..engine::Options::default()
         };
         let engine = engine::Engine::open(&config.data_dir, options).map_err(|error| {
@@ -74,6 +75,7 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu,
             fetcher: Fetcher::new(scope)?,
+            max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
         })
     }
@@ -148,7 +150,7 @@ impl Library for EmbeddedBackend {
         Ok(Added {
             cont_sign: cont_sign(sign)?,
             existed,
-            log_id: log_id(),
+            log_id: new_log_id(),
         })
     }
 
@@ -181,7 +183,7 @@ impl Library for EmbeddedBackend {
         Ok(SearchResults {
             matches,
             has_more: response.has_more,
-            log_id: log_id(),
+            log_id: new_log_id(),
         })
     }
 
@@ -192,7 +194,9 @@ impl Library for EmbeddedBackend {
             tags: request.tags.map(|tags| tags.as_slice().to_vec()),
         };
         write(|done| self.engine.update(target, change, done)).await?;
-        Ok(Updated { log_id: log_id() })
+        Ok(Updated {
+            log_id: new_log_id(),
+        })
     }
 
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
@@ -215,8 +219,15 @@ impl Library for EmbeddedBackend {
         };
         Ok(Deleted {
             outcomes,
-            log_ids: vec![log_id()],
+            log_ids: vec![new_log_id()],
         })
+    }
+
+    fn image_limits(&self, max_bytes: usize) -> ImageLimits {
+        ImageLimits {
+            max_bytes,
+            max_side: self.max_side,
+        }
     }
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {
@@ -456,17 +467,4 @@ fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
         added_at_ms: found.added_at_ms,
         thumbnail: thumbnail.into(),
     })
-}
-
-/// Returns a number for the operation, rising and unique in this process: microseconds since 1970
-/// and a count, 19 digits like the vendor's.
-fn log_id() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
-    micros
-        .wrapping_mul(1000)
-        .wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed) % 1000)
 }

@@ -12,8 +12,8 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, LibraryStats, List, Listing, Record, Search,
-    SearchResults, Update, Updated,
+    Add, Added, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List, Listing, Record,
+    Search, SearchResults, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
@@ -75,23 +75,35 @@ impl InstrumentedLibrary {
 #[async_trait]
 impl Library for InstrumentedLibrary {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
-        self.instrument(call, "add", self.inner.add(call, request))
-            .await
+        let added = self
+            .instrument(call, "add", self.inner.add(call, request))
+            .await;
+        with_log_id(call, added, |added| Some(added.log_id))
     }
 
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
-        self.instrument(call, "search", self.inner.search(call, query))
-            .await
+        let found = self
+            .instrument(call, "search", self.inner.search(call, query))
+            .await;
+        with_log_id(call, found, |found| Some(found.log_id))
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
-        self.instrument(call, "update", self.inner.update(call, request))
-            .await
+        let updated = self
+            .instrument(call, "update", self.inner.update(call, request))
+            .await;
+        with_log_id(call, updated, |updated| Some(updated.log_id))
     }
 
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
-        self.instrument(call, "delete", self.inner.delete(call, request))
-            .await
+        let deleted = self
+            .instrument(call, "delete", self.inner.delete(call, request))
+            .await;
+        with_log_id(call, deleted, |deleted| deleted.log_ids.first().copied())
+    }
+
+    fn image_limits(&self, max_bytes: usize) -> ImageLimits {
+        self.inner.image_limits(max_bytes)
     }
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {
@@ -129,6 +141,21 @@ impl Library for InstrumentedLibrary {
     fn state(&self) -> State {
         self.inner.state()
     }
+}
+
+/// Records the number of a call's operation for the access log: of its result, or of the vendor's
+/// error. The line of a bulk load has none, since each item has its own.
+fn with_log_id<T>(call: &Call, result: Result<T>, of: impl FnOnce(&T) -> Option<u64>) -> Result<T> {
+    let log_id = match &result {
+        Ok(response) => of(response),
+        Err(error) => error.vendor_code().and_then(|vendor| vendor.log_id),
+    };
+    if let Some(log_id) = log_id
+        && !call.bulk
+    {
+        call.stats.set_log_id(log_id);
+    }
+    result
 }
 
 /// Logs a failure that the operator has to look at, with its causes; the caller gets the message

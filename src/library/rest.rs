@@ -18,6 +18,7 @@ mod rate_limiter;
 mod retry;
 mod service;
 mod token;
+mod transport_failure;
 mod upstream;
 
 use std::fmt;

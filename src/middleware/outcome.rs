@@ -3,10 +3,11 @@
 //! A call ends when the last byte of its response has been handed over: a gRPC status is in the
 //! trailers, and a stream ends long after its head. A response that is dropped before its end was
 //! cancelled. gRPC statuses are read from the response as the caller reads it; the REST API
-//! responds 200 to everything and leaves the [`Kind`] in the extensions of the response.
+//! responds 200 to everything and leaves a [`Rejection`] in the extensions of the response.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Buf;
 use http::{HeaderMap, Response, StatusCode};
@@ -15,7 +16,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::body::{BodyObserver, ObservedBody};
-use crate::error::Kind;
+use crate::error::{Kind, Rejection};
 use crate::telemetry::names::CODES;
 use crate::telemetry::{OnOutcome, OutcomeGuard};
 
@@ -28,6 +29,10 @@ pub struct CallOutcome {
     pub(super) reason: Option<Cow<'static, str>>,
     /// Status of the response's head; `None` before there was one.
     pub(super) http_status: Option<StatusCode>,
+    /// Message of its error, for the log.
+    pub(super) error: Option<Arc<str>>,
+    /// Number of the operation in the response to a rejected call.
+    pub(super) log_id: Option<u64>,
 }
 
 /// Follows the response of a call and reports once how the call ended.
@@ -42,6 +47,8 @@ impl CallOutcome {
             code: Code::Cancelled,
             reason: Some(Cow::Borrowed(CODES[Code::Cancelled as usize])),
             http_status: None,
+            error: None,
+            log_id: None,
         }
     }
 
@@ -68,6 +75,12 @@ impl CallOutcome {
         (self.code, self.reason) = (Code::Ok, None);
     }
 
+    fn set_rejection(&mut self, rejection: &Rejection) {
+        self.set_kind(rejection.kind);
+        self.error = Some(rejection.message.clone());
+        self.log_id = rejection.log_id;
+    }
+
     fn set_kind(&mut self, kind: Kind) {
         (self.code, self.reason) = (kind.code(), Some(Cow::Borrowed(kind.reason())));
     }
@@ -85,6 +98,7 @@ impl CallOutcome {
             || Cow::Borrowed(CODES[status.code() as usize]),
             |info| Cow::Owned(info.reason),
         ));
+        self.error = Some(status.message().into()).filter(|message: &Arc<str>| !message.is_empty());
     }
 
     /// Ends the body of a response: without another status, the head decides.
@@ -112,8 +126,8 @@ impl<R: OnOutcome<CallOutcome>> ResponseObserver<R> {
     pub(super) fn observe<B>(mut self, response: Response<B>) -> Response<ObservedBody<B, Self>> {
         let outcome = &mut self.0.outcome;
         outcome.http_status = Some(response.status());
-        if let Some(kind) = response.extensions().get::<Kind>() {
-            outcome.set_kind(*kind);
+        if let Some(rejection) = response.extensions().get::<Rejection>() {
+            outcome.set_rejection(rejection);
         }
         outcome.set_grpc_status(response.headers());
         response.map(|body| ObservedBody::new(body, self))

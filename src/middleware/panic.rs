@@ -54,6 +54,7 @@ mod tests {
 
     use super::*;
     use crate::middleware::around::Around;
+    use crate::telemetry::TextFormat;
 
     #[tokio::test]
     async fn a_panic_becomes_an_internal_error_without_its_message() {
@@ -78,6 +79,7 @@ mod tests {
             .unwrap();
 
         assert_eq!(response.into_body(), "INTERNAL internal error");
-        assert!(metrics.text().contains("samegate_panics_total 1"));
+        let text = metrics.text(TextFormat::Prometheus);
+        assert!(text.contains("samegate_panics_total 1"), "{text}");
     }
 }

@@ -55,8 +55,13 @@ impl AccessLogEntry {
     fn begin<A>(api: &ApiInfo, request: &mut Request<A>) -> Self {
         let started = Instant::now();
         let method = api.method(request.uri().path());
-        let span = open_span(request);
+        let id = request.extensions().get::<RequestId>().cloned();
+        let id = id.unwrap_or_default();
+        let span = open_span(request.uri().path(), &id);
         let trace = telemetry::enter_trace(&span, request.headers(), api.system, &method);
+        if trace.as_ref().is_some_and(|trace| trace.is_sampled) {
+            telemetry::attribute(&span, attribute::REQUEST_ID, id.0);
+        }
         let stats = CallStats::default();
         let extensions = request.extensions_mut();
         extensions.insert(stats.clone());
@@ -100,6 +105,7 @@ impl OnOutcome<CallOutcome> for AccessLogEntry {
                 method = &*self.method,
                 code = outcome.code_name(),
                 reason = outcome.reason.as_deref(),
+                error = outcome.error.as_deref(),
                 http_status = outcome.http_status.map(|status| status.as_u16()),
                 tenant = stats.tenant().as_deref(),
                 library = stats.library().as_deref(),
@@ -108,6 +114,7 @@ impl OnOutcome<CallOutcome> for AccessLogEntry {
                 queue_ms = milliseconds(stats.waited()),
                 upstream_ms = milliseconds(stats.upstream()),
                 total_ms = milliseconds(self.started.elapsed()),
+                log_id = outcome.log_id.or(stats.log_id()),
                 trace_id = self.trace.as_ref().map(|trace| &*trace.text),
                 "call ended"
             );
@@ -115,13 +122,13 @@ impl OnOutcome<CallOutcome> for AccessLogEntry {
     }
 }
 
-fn open_span<A>(request: &Request<A>) -> Span {
-    // The path alone: a query can hold an access token.
+/// Opens the span of a request by its path alone: a query can hold an access token.
+fn open_span(path: &str, id: &RequestId) -> Span {
     tracing::info_span!(
         "request",
         otel.kind = "server",
-        path = request.uri().path(),
-        id = %request.extensions().get::<RequestId>().cloned().unwrap_or_default(),
+        path,
+        %id,
         tenant = tracing::field::Empty,
     )
 }

@@ -18,6 +18,7 @@ use super::attempts::{Attempt, TokenAttempts};
 use super::form::{self, Fields};
 use super::token::Keys;
 use crate::call::Connection;
+use crate::error::{Kind, Rejection};
 use crate::telemetry::Metrics;
 use crate::wire::TokenRejection;
 
@@ -55,7 +56,7 @@ pub(super) async fn grant(endpoint: &TokenEndpoint, request: Request, now: Syste
     let body = form::read_any(&head.headers, body, MAX_BODY_BYTES);
     let Ok(Ok(form)) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
         let description = "The body cannot be read";
-        return oauth_error(StatusCode::BAD_REQUEST, "invalid_request", description);
+        return bad_request("invalid_request", description);
     };
     let field = |name| {
         [&query, &form]
@@ -65,11 +66,7 @@ pub(super) async fn grant(endpoint: &TokenEndpoint, request: Request, now: Syste
     };
     if field("grant_type") != "client_credentials" {
         let description = "The authorization grant type is not supported";
-        return oauth_error(
-            StatusCode::BAD_REQUEST,
-            "unsupported_grant_type",
-            description,
-        );
+        return bad_request("unsupported_grant_type", description);
     }
     let api_key = field("client_id");
     let attempt = Attempt {
@@ -90,7 +87,11 @@ pub(super) async fn grant(endpoint: &TokenEndpoint, request: Request, now: Syste
                 Some(_) => Rejected::WrongSecret,
                 None => Rejected::UnknownKey,
             });
-            (StatusCode::UNAUTHORIZED, Json(rejection)).into_response()
+            rejected(
+                StatusCode::UNAUTHORIZED,
+                Kind::CredentialsInvalid,
+                rejection,
+            )
         }
     }
 }
@@ -106,23 +107,39 @@ fn address(head: &Parts) -> IpAddr {
 /// Writes the rejection of an attempt over the limit. The status is that of RFC 6585; OAuth's name
 /// for an overload is from RFC 6749 section 4.1.2.1.
 fn too_many_failures(wait: Duration) -> Response {
-    let description = "Too many failed attempts";
-    let response = oauth_error(
+    let rejection = oauth_error("temporarily_unavailable", "Too many failed attempts");
+    let response = rejected(
         StatusCode::TOO_MANY_REQUESTS,
-        "temporarily_unavailable",
-        description,
+        Kind::CredentialsInvalid,
+        rejection,
     );
     // Rounded up: an attempt after the wait is not over the limit.
     let seconds = wait.as_secs() + 1;
     ([(header::RETRY_AFTER, seconds)], response).into_response()
 }
 
-fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
-    let rejection = TokenRejection {
+fn bad_request(error: &str, description: &str) -> Response {
+    let rejection = oauth_error(error, description);
+    rejected(StatusCode::BAD_REQUEST, Kind::InvalidParameter, rejection)
+}
+
+fn oauth_error(error: &str, description: &str) -> TokenRejection {
+    TokenRejection {
         error: error.to_owned(),
         error_description: description.to_owned(),
-    };
-    (status, Json(rejection)).into_response()
+    }
+}
+
+/// Writes an OAuth error; its description goes to the log too.
+fn rejected(status: StatusCode, kind: Kind, rejection: TokenRejection) -> Response {
+    let message = rejection.error_description.as_str().into();
+    let mut response = (status, Json(rejection)).into_response();
+    response.extensions_mut().insert(Rejection {
+        kind,
+        message,
+        log_id: None,
+    });
+    response
 }
 
 // === impl TokenEndpoint ===

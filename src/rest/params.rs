@@ -45,7 +45,8 @@ pub(super) fn search(form: &Fields) -> Result<Search> {
     Search::new(source(form)?, &tags, tag_logic, (offset, limit), 0.0)
 }
 
-/// Reads an update; a field that is sent empty clears the stored value.
+/// Reads an update; a field that is sent empty clears the stored value. Without brief and tags, as in
+/// the vendor's samples, it changes nothing.
 pub(super) fn update(form: &Fields) -> Result<Update> {
     let tags = tags(form)?;
     Update::new(target(form)?, form.text("brief")?, tags.as_deref())

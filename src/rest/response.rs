@@ -3,15 +3,14 @@
 //! Each is JSON with HTTP status 200. Codes and messages of failures come from the error table; the
 //! message of the [`Error`] itself goes to our log only, because SDKs decide by the code.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 
 use super::form;
 use super::token::SIGNATURE;
+use crate::call::new_log_id;
 use crate::domain::{Added, Deleted, SearchResults};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Rejection, Result};
 use crate::wire::{AddResponse, ApiError, LogResponse, SearchHit, SearchResponse};
 
 /// Codes below this come from the vendor's platform, which adds no log id; services add one.
@@ -101,14 +100,19 @@ fn rejection(error: &Error, log_id: Option<u64>) -> Response {
     let (error_code, error_msg) = code_and_message(error);
     let vendor_log_id = error.vendor_code().and_then(|vendor| vendor.log_id);
     let log_id = || vendor_log_id.or(log_id).unwrap_or_else(new_log_id);
+    let log_id = (error_code >= FIRST_SERVICE_CODE).then(log_id);
     let mut response = Json(ApiError {
         error_code,
         error_msg,
-        log_id: (error_code >= FIRST_SERVICE_CODE).then(log_id),
+        log_id,
         cont_sign: error.cont_sign().map(str::to_owned),
     })
     .into_response();
-    response.extensions_mut().insert(error.kind());
+    response.extensions_mut().insert(Rejection {
+        kind: error.kind(),
+        message: error.message().into(),
+        log_id,
+    });
     response
 }
 
@@ -120,9 +124,12 @@ fn code_and_message(error: &Error) -> (i64, String) {
         // An SDK whose keys were rejected signs its calls. The vendor's code for an invalid
         // signature points its user to the keys; "invalid parameter" would not.
         (Kind::CredentialsMissing, Some(SIGNATURE)) => (14, "IAM Certification failed".to_owned()),
-        // Only the gateway's own rule; the vendor has no message for it.
+        // Only the gateway's own rules; the vendor has no messages for them.
         (Kind::InvalidParameter, Some(field @ form::CONTENT_TYPE)) => {
             (code, format!("{message}: {field} {}", form::CONTENT_TYPES))
+        }
+        (Kind::InvalidParameter, Some(field @ form::CHARSET)) => {
+            (code, format!("{message}: {field} {}", form::CHARSETS))
         }
         (Kind::MissingParameter, Some("brief")) => (code, "param brief not exist".to_owned()),
         (Kind::ParameterTooLong, Some(field @ ("brief" | "cont_sign"))) => {
@@ -130,14 +137,4 @@ fn code_and_message(error: &Error) -> (i64, String) {
         }
         _ => (code, message.to_owned()),
     }
-}
-
-/// Makes a log id for a response without one from the backend: nanoseconds since 1970 have 19
-/// digits like the vendor's log ids, and are unique in practice.
-fn new_log_id() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(1, |since| {
-            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-        })
 }

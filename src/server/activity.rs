@@ -3,14 +3,10 @@
 //! A stream is one request and its response, over HTTP/1 as well. It is open until the last byte of
 //! its response has been handed over.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Response;
-use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 /// The streams of a connection; clones share them.
@@ -28,13 +24,6 @@ struct Inner {
 /// Counts a stream as open until it is dropped.
 #[derive(Debug)]
 pub(super) struct OpenStream(Activity);
-
-/// The body of a response, whose stream is open until it is dropped.
-#[derive(Debug)]
-pub(super) struct StreamBody<B> {
-    body: B,
-    _stream: OpenStream,
-}
 
 // === impl Activity ===
 
@@ -88,38 +77,6 @@ impl Drop for OpenStream {
         let now = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         last_end_ms.store(now, Ordering::Relaxed);
         open.fetch_sub(1, Ordering::Release);
-    }
-}
-
-// === impl OpenStream ===
-
-impl OpenStream {
-    /// Keeps the stream open as long as the body of its response.
-    pub(super) fn until_end<B>(self, response: Response<B>) -> Response<StreamBody<B>> {
-        response.map(|body| StreamBody {
-            body,
-            _stream: self,
-        })
-    }
-}
-
-impl<B: Body + Unpin> Body for StreamBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

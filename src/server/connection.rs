@@ -131,7 +131,7 @@ async fn drive(
             let response = service.clone().oneshot(request);
             async move {
                 let response = response.await;
-                response.map(|response| stream.until_end(response.map(SentBody::new)))
+                response.map(|response| response.map(|body| SentBody::new(body, stream)))
             }
         })
     };

@@ -17,6 +17,8 @@ use hyper::rt::Executor;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::activity::OpenStream;
+
 /// Data is given to the transport in parts of this length: a client that takes one in time is
 /// reading, however long the response is.
 const PART_BYTES: usize = 64 * 1024;
@@ -36,10 +38,11 @@ pub(super) struct StreamExecutor {
     pub(super) timeout: Duration,
 }
 
-/// The body of a response.
+/// The body of a response, whose stream is open until it is dropped.
 #[derive(Debug)]
 pub(super) struct SentBody<B> {
     inner: B,
+    _stream: OpenStream,
     /// Whether this is a stream of HTTP/2 that has data.
     has_data: bool,
     /// Data that the transport gets later.
@@ -89,9 +92,10 @@ async fn end_if_unread(stream: impl Future, timeout: Duration) {
 // === impl SentBody ===
 
 impl<B> SentBody<B> {
-    pub(super) fn new(inner: B) -> Self {
+    pub(super) fn new(inner: B, stream: OpenStream) -> Self {
         SentBody {
             inner,
+            _stream: stream,
             has_data: false,
             rest: Bytes::new(),
             sent: None,

@@ -1,8 +1,8 @@
 //! Writes log lines in a thread of its own, so that no call waits for a reader of the log.
 //!
-//! A write to a pipe blocks while nobody reads it; in a thread of the runtime it would stop every
-//! call. So lines go into a queue with a maximum in bytes, from which one thread writes them, all
-//! that there are at once. Lines that do not fit are dropped and counted, and a line of the log
+//! A write to a full pipe blocks until the other end reads; in a thread of the runtime it would stop
+//! every call. So lines go into a queue with a maximum in bytes, from which one thread writes them,
+//! all that there are at once. Lines that do not fit are dropped and counted, and a line of the log
 //! says how many, as soon as there is room.
 //!
 //! `tracing-appender` bounds its queue by lines and allocates for each, and it reports no losses in
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_reader_and_the_queue_is_bounded() {
+    fn a_line_does_not_wait_for_the_reader_and_the_queue_is_bounded() {
         let (log, written, permit) = slow_log(100);
         log.push(b"first\n");
         assert_eq!(written.recv().unwrap(), b"first\n");

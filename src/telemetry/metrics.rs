@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
@@ -20,8 +20,14 @@ use prometheus_client::registry::{Metric as Registered, Registry};
 use super::log_writer;
 use super::names::{self, Metric};
 
-/// Content type of [`Metrics::text`].
-pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// A text format of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFormat {
+    /// OpenMetrics 1.0, with exemplars.
+    OpenMetrics,
+    /// Prometheus' text format 0.0.4.
+    Prometheus,
+}
 
 /// Bucket bounds of the histograms in seconds: those of OpenTelemetry's conventions for
 /// `rpc.server.call.duration`, and one for long upstream waits.
@@ -180,13 +186,17 @@ impl Metrics {
         registry.register_collector(Box::new(collector));
     }
 
-    /// Returns all metrics in the text format of OpenMetrics 1.0.
-    pub fn text(&self) -> String {
+    /// Returns all metrics as text.
+    pub fn text(&self, format: TextFormat) -> String {
         let registry = self.0.registry.read();
         let registry = registry.unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut output = String::new();
+        let written = match format {
+            TextFormat::OpenMetrics => text::encode(&mut output, &registry),
+            TextFormat::Prometheus => prometheus_text::encode(&mut output, &registry),
+        };
         // Writing into a `String` fails only when a collector fails.
-        if text::encode(&mut output, &registry).is_err() {
+        if written.is_err() {
             tracing::error!("metrics could not be encoded");
         }
         output
@@ -298,6 +308,18 @@ impl Default for Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics(..)")
+    }
+}
+
+// === impl TextFormat ===
+
+impl TextFormat {
+    /// Returns the content type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            TextFormat::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            TextFormat::Prometheus => prometheus_text::CONTENT_TYPE,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 /// Names of the fields of log lines and spans. The macros of `tracing` require literal names, so a
 /// test compares every use with this list.
-pub const FIELDS: [&str; 33] = [
+pub const FIELDS: [&str; 37] = [
     // Path of the request: full name of the rpc, or REST path.
     "path",
     // Id of the request, also in its response.
@@ -39,6 +39,8 @@ pub const FIELDS: [&str; 33] = [
     "total_ms",
     // Time of one operation of a library.
     "duration_ms",
+    // Number of the operation in the response: of the vendor, or of the gateway.
+    "log_id",
     // Trace id of the call, as in W3C trace context.
     "trace_id",
     // Kind of a span, as OpenTelemetry defines it.
@@ -50,10 +52,14 @@ pub const FIELDS: [&str; 33] = [
     // Consecutive failures, and time until the next attempt.
     "failures",
     "retry_after_ms",
-    // Cause of a failure, for operators.
+    // Cause of a failure, for operators; of a rejected call, its message.
     "error",
     // Name of a listener: grpc, rest, admin.
     "listener",
+    // Addresses of the listeners.
+    "grpc",
+    "rest",
+    "admin",
     // File that was reloaded.
     "file",
     // Keys of the configuration that require a restart.
@@ -84,6 +90,8 @@ pub mod attribute {
     pub const HTTP_METHOD: &str = "http.request.method";
     /// HTTP status of an upstream response.
     pub const HTTP_STATUS: &str = "http.response.status_code";
+    /// Id of the request in log lines and its response.
+    pub const REQUEST_ID: &str = "samegate.request_id";
     /// Name of the tenant.
     pub const TENANT: &str = "samegate.tenant";
     /// Name of the library.
@@ -94,6 +102,21 @@ pub mod attribute {
     pub const OUTCOME: &str = "samegate.outcome";
     /// Length of a wait in milliseconds.
     pub const WAIT_MS: &str = "samegate.wait_ms";
+
+    /// The attributes of spans, without those of their events.
+    pub const OF_SPANS: [&str; 11] = [
+        RPC_SYSTEM,
+        RPC_METHOD,
+        RPC_STATUS,
+        ERROR_TYPE,
+        HTTP_METHOD,
+        HTTP_STATUS,
+        REQUEST_ID,
+        TENANT,
+        LIBRARY,
+        OPERATION,
+        OUTCOME,
+    ];
 }
 
 /// Names of the events of exported spans.
@@ -244,7 +267,7 @@ pub const READY: Metric = metric(
 /// Log lines that were dropped.
 pub const DROPPED_LOG_LINES: Metric = metric(
     "samegate_log_lines_dropped_total",
-    "Log lines that were dropped because nobody read standard error fast enough",
+    "Log lines that were dropped because the reader of standard error was too slow",
     NONE,
 );
 /// Version of the gateway.

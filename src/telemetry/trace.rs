@@ -14,8 +14,11 @@ use opentelemetry::trace::{Status, TraceContextExt, TracerProvider};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter as ExportSpans,
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -50,7 +53,7 @@ impl Traces {
                 .with_endpoint(endpoint.as_str())
                 .with_timeout(EXPORT_TIMEOUT)
                 .build()?;
-            provider = provider.with_batch_exporter(exporter);
+            provider = provider.with_batch_exporter(NamedAttributes(exporter));
         }
         Ok(Traces(provider.build()))
     }
@@ -70,6 +73,33 @@ impl Traces {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIMEOUT) {
             tracing::warn!(%error, "export of the last spans failed");
         }
+    }
+}
+
+/// Exports the attributes of our list only. The fields of `tracing` spans are for log lines; exported
+/// as well, they would be second names of the same facts.
+#[derive(Debug)]
+struct NamedAttributes<E>(E);
+
+impl<E: ExportSpans> ExportSpans for NamedAttributes<E> {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        for span in &mut batch {
+            span.attributes
+                .retain(|attribute| attribute::OF_SPANS.contains(&attribute.key.as_str()));
+        }
+        self.0.export(batch).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.0.set_resource(resource);
     }
 }
 

@@ -221,7 +221,10 @@ def busy_metrics(listeners, name):
 
 def fetched(listener, path):
     try:
-        with urllib.request.urlopen(f"http://{listener}{path}", timeout=5) as response:
+        # The format that Prometheus asks for, with the type of info metrics.
+        accept = {"Accept": "application/openmetrics-text;version=1.0.0"}
+        request = urllib.request.Request(f"http://{listener}{path}", headers=accept)
+        with urllib.request.urlopen(request, timeout=5) as response:
             return response.read().decode()
     except (OSError, http.client.HTTPException):
         return None

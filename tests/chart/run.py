@@ -1,5 +1,5 @@
 """Renders the chart and checks the result with Kubernetes' schemas and the gateway;
-then checks the container image.
+then checks the container image, and what docs/mesh.md and docs/deployment.md show.
 
 Usage: run.py GATEWAY_BINARY
 """
@@ -18,6 +18,7 @@ import settings  # noqa: E402,F401
 import alerts  # noqa: E402,F401
 import image  # noqa: E402,F401
 import documents  # noqa: E402,F401
+import deployment  # noqa: E402,F401
 
 LIMIT_S = 30
 

@@ -3,8 +3,9 @@
 Usage: run.py GATEWAY_BINARY
 
 Each client is a separate program. It prints a line `ok NAME` or `FAILED NAME: REASON` for every
-check, and exits with an error when a check fails. The gateway runs in a temporary folder, on free
-ports. The last check is that the gateway stops without an error.
+check, and exits with an error when a check fails. A gateway runs in a temporary folder, on free
+ports; a second one has a certificate for the vendor's host. The last check of each is that it stops
+without an error.
 """
 
 import os
@@ -18,6 +19,8 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "python"))
 import images  # noqa: E402
+import rest_clients  # noqa: E402
+import vendor_host  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 CLIENTS = pathlib.Path(__file__).resolve().parent
@@ -34,49 +37,93 @@ def main(binary):
         drawn.mkdir()
         for seed in range(6):
             (drawn / f"image-{seed}.png").write_bytes(images.png(seed))
+        compiled = rest_clients.build(folder, sys.executable)
 
-        grpc, rest, admin = (f"127.0.0.1:{port}" for port in free_ports(3))
-        log = folder / "gateway.log"
-        gateway = start(binary, folder, log, grpc, rest, admin)
-        try:
-            wait_until_ready(gateway, admin)
-            secret = (folder / "data" / "rest-secret-local").read_text()
-            passed, failed = run_clients(grpc, rest, secret, drawn)
-            stopped = stop(gateway)
-        finally:
-            gateway.kill()
-        print("ok gateway stops cleanly" if stopped else "FAILED gateway stops cleanly")
-        passed, failed = passed + stopped, failed + (not stopped)
-        if failed:
-            print("--- the gateway's log ---", log.read_text(), sep="\n")
+        def clients(grpc, rest, secret):
+            return all_clients(grpc, rest, secret, drawn, compiled)
+
+        def clients_of_vendor(_, rest, secret):
+            return clients_by_vendors_name(rest, secret, drawn, certificates)
+
+        certificates = folder / "certificates"
+        tls = vendor_host.settings(certificates)
+        counts = run_gateway(binary, folder / "plain", clients)
+        counts += run_gateway(binary, folder / "tls", clients_of_vendor, **tls)
+    passed, failed = (sum(each) for each in zip(*counts))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
-def run_clients(grpc, rest, secret, drawn):
+def run_gateway(binary, folder, clients, **settings):
+    """Starts a gateway, runs clients against it, and returns their counts and that of its end."""
+    folder.mkdir()
+    grpc, rest, admin = (f"127.0.0.1:{port}" for port in free_ports(3))
+    log = folder / "gateway.log"
+    gateway = start(binary, folder, log, grpc, rest, admin, **settings)
+    try:
+        wait_until_ready(gateway, admin)
+        secret = (folder / "data" / "rest-secret-local").read_text()
+        counts = [run_client(*client) for client in clients(grpc, rest, secret)]
+        stopped = stop(gateway)
+    finally:
+        gateway.kill()
+    print("ok gateway stops cleanly" if stopped else "FAILED gateway stops cleanly")
+    counts.append((int(stopped), int(not stopped)))
+    if any(failed for _, failed in counts):
+        print("--- the gateway's log ---", log.read_text(), sep="\n")
+    return counts
+
+
+def all_clients(grpc, rest, secret, drawn, compiled):
+    """Yields name and command of each client, and what makes lines of checks of its output."""
     python = CLIENTS / "python"
-    clients = {
-        "Python grpcio": [sys.executable, python / "grpc_client.py", grpc, PROTO],
-        "Node grpc-js": ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn],
-        "Python baidu-aip": [
-            *[sys.executable, python / "sdk_baidu_aip.py", "--base", f"http://{rest}"],
-            *["--key", "local", "--secret", secret, "--images", drawn],
-        ],
-    }
-    passed = failed = 0
-    for name, command in clients.items():
-        print(f"== {name}", flush=True)
-        command = [str(part) for part in command]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=CLIENT_TIMEOUT_S)
-        print(done.stdout, end="", flush=True)
-        lines = done.stdout.splitlines()
-        good = sum(line.startswith(("ok ", "ok:")) for line in lines)
-        bad = sum(line.startswith("FAILED ") for line in lines)
-        if bad == 0 and (done.returncode != 0 or good == 0):
-            print(f"FAILED {name}: exit status {done.returncode}, {good} checks")
-            bad = 1
-        passed, failed = passed + good, failed + bad
-    return passed, failed
+    sdk = [sys.executable, python / "sdk_baidu_aip.py", *sdk_options(f"http://{rest}", secret, drawn)]
+    yield "Python grpcio", [sys.executable, python / "grpc_client.py", grpc, PROTO], str.splitlines
+    buf = CLIENTS / "node" / "node_modules" / ".bin" / "buf"
+    yield "buf curl", [sys.executable, python / "buf_curl.py", grpc, buf], str.splitlines
+    node = ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn]
+    yield "Node grpc-js", node, str.splitlines
+    yield "Python baidu-aip", sdk, str.splitlines
+    arguments = [f"http://{rest}", "local", secret, drawn / "image-0.png"]
+    for name, command in compiled.items():
+        yield name, [*command, *arguments], rest_clients.check
+
+
+def clients_by_vendors_name(rest, secret, drawn, certificates):
+    """Yields clients that have the vendor's URL; the first verifies its certificate."""
+    url = f"https://{vendor_host.HOST}"
+    sample = [CLIENTS / "samples" / "client.py", url, "local", secret, drawn / "image-0.png"]
+    command = vendor_host.command(sys.executable, rest, *sample)
+    trusts = {"REQUESTS_CA_BUNDLE": str(certificates / "ca.crt")}
+    yield "Python sample, the vendor's host", command, rest_clients.check, trusts
+    sdk = [CLIENTS / "python" / "sdk_baidu_aip.py", *sdk_options(url, secret, drawn)]
+    command = vendor_host.command(sys.executable, rest, *sdk)
+    yield "Python baidu-aip, the vendor's host", command, str.splitlines
+
+
+def sdk_options(base, secret, drawn):
+    return ["--base", base, "--key", "local", "--secret", secret, "--images", drawn]
+
+
+def run_client(name, command, read_lines, variables=()):
+    """Runs a client, prints the lines that `read_lines` makes of its output, and counts them."""
+    print(f"== {name}", flush=True)
+    command = [str(part) for part in command]
+    environment = {**os.environ, **rest_clients.ENVIRONMENT, **dict(variables)}
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, encoding="utf-8", env=environment, timeout=CLIENT_TIMEOUT_S
+    )
+    try:
+        lines = read_lines(done.stdout)
+    except ValueError:
+        lines = [f"FAILED the output is not one JSON object a line: {done.stdout!r}"]
+    print(*lines, sep="\n", flush=True)
+    good = sum(line.startswith(("ok ", "ok:")) for line in lines)
+    bad = sum(line.startswith("FAILED ") for line in lines)
+    if bad == 0 and (done.returncode != 0 or good == 0):
+        print(f"FAILED {name}: exit status {done.returncode}, {good} checks")
+        bad = 1
+    return good, bad
 
 
 def start(binary, folder, log, grpc, rest, admin, **settings):
@@ -84,6 +131,7 @@ def start(binary, folder, log, grpc, rest, admin, **settings):
     command += ["--grpc", grpc, "--rest", rest, "--admin", admin]
     # The script of the SDK serves images on a loopback port.
     settings["SAMEGATE_LIBRARIES__DEFAULT__ALLOW_PRIVATE_ADDRESSES"] = "true"
+    settings["SAMEGATE_LIMITS__LAME_DUCK"] = "0s"
     with log.open("w") as output:
         return subprocess.Popen(
             command, cwd=folder, env={**os.environ, **settings}, stdout=output, stderr=subprocess.STDOUT

@@ -2,24 +2,22 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use bytes::Bytes;
 use samegate::proto::v1;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::process::Command;
 
 use crate::support::images::{jpeg, png};
 use crate::support::probe::until;
-use crate::support::process::Process;
+use crate::support::process::{Process, samegate};
 
 /// Runs `samegate library ARGS`.
 async fn library(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
-    command.arg("library").args(args).env_clear();
-    command.stdin(Stdio::null()).output().await.unwrap()
+    let mut command = samegate();
+    command.arg("library").args(args).output().await.unwrap()
 }
 
 async fn succeeding(args: &[&str]) -> String {

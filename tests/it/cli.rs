@@ -1,6 +1,9 @@
 //! The command line against a gateway's double, over real sockets.
 
+mod connection;
 mod import;
+mod resume;
+mod scale;
 
 use std::io::Write;
 use std::path::Path;

@@ -235,12 +235,21 @@ async fn an_update_changes_the_given_fields_and_no_other(fixture: Fixture) {
         fixture.briefs(png(1), &[2, 3], TagLogic::And).await,
         ["new"]
     );
+
+    // Nothing is given.
+    fixture.update(content(png(1)), None, None).await.unwrap();
+    assert_eq!(
+        fixture.briefs(png(1), &[2, 3], TagLogic::And).await,
+        ["new"]
+    );
 }
 
 async fn an_update_of_an_unknown_image_is_not_found(fixture: Fixture) {
     for target in [signs(&[&ContSign::new("4,4").unwrap()]), content(png(1))] {
-        let rejected = fixture.update(target, Some("new"), None).await.unwrap_err();
-        assert_eq!(rejected.kind(), Kind::ImageNotFound);
+        for brief in [Some("new"), None] {
+            let rejected = fixture.update(target.clone(), brief, None).await;
+            assert_eq!(rejected.unwrap_err().kind(), Kind::ImageNotFound);
+        }
     }
 }
 

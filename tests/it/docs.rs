@@ -1,6 +1,13 @@
 //! Holds the documentation against what it describes: each key of the configuration and each error
 //! reason, with the numbers that it gives them.
 
+mod commands;
+mod links;
+mod rest_api;
+mod symptoms;
+mod tutorial;
+mod upgrade;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

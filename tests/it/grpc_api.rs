@@ -1,5 +1,6 @@
 //! The gRPC API over real sockets: responses, errors and their details.
 
+mod compressed;
 mod errors;
 mod images;
 mod serving;

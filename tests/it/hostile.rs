@@ -61,10 +61,10 @@ fn message(flag: u8, length: usize, content: &[u8]) -> Vec<u8> {
 async fn malformed_grpc_messages_are_rejected_one_by_one() {
     let gateway = Gateway::start().await;
     let address = gateway.addresses.grpc;
-    let (resource_exhausted, unimplemented, internal) = ("8", "12", "13");
+    let [invalid, exhausted, unimplemented, internal] = ["3", "8", "12", "13"];
     // Nested groups of an unknown field.
     let nested = [0xfb, 0x07].repeat(10_000);
-    let bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
 
     for (case, encoding, body, expected) in [
         ("nothing", "identity", vec![], internal),
@@ -79,21 +79,21 @@ async fn malformed_grpc_messages_are_rejected_one_by_one() {
         (
             "flag without encoding",
             "identity",
-            message(1, 10, bomb),
+            message(1, 10, gzip),
             internal,
         ),
-        ("compressed", "gzip", message(1, 10, bomb), unimplemented),
+        ("half of gzip", "gzip", message(1, 10, gzip), invalid),
         (
             "unknown encoding",
             "snappy",
-            message(1, 10, bomb),
+            message(1, 10, gzip),
             unimplemented,
         ),
         (
             "promise of 4 GiB",
             "identity",
             message(0, 0xffff_ffff, b""),
-            resource_exhausted,
+            exhausted,
         ),
         (
             "no protobuf",

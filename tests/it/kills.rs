@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use samegate::proto::v1;
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::support::by_hand::variable;
 use crate::support::chance::Chance;
 use crate::support::images::png;
-use crate::support::process::Process;
+use crate::support::process::{Process, samegate};
 use crate::support::proxy::{Direction, Proxy};
 
 /// Seeds of every run; each begins with a different kind of kill. Add a seed that fails, with its
@@ -179,7 +179,7 @@ impl Scene {
 
     /// Starts the command that a user would run again.
     fn import(&self) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
+        let mut command = samegate();
         let endpoint = format!("http://{}", self.proxy.address);
         command
             .args([
@@ -195,11 +195,7 @@ impl Scene {
             .arg("--failures")
             .arg(self.path("failures"))
             .arg(self.path("files"));
-        command
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         command.kill_on_drop(true).spawn().unwrap()
     }
 

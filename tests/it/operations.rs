@@ -11,6 +11,7 @@ mod reload;
 mod rest_keys;
 mod secrets;
 mod storage;
+mod terminal;
 mod tls;
 mod traces;
 mod web_origins;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use image::ImageFormat;
 use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
@@ -24,7 +25,7 @@ use samegate::library::rest::RestBackend;
 use samegate::telemetry::Metrics;
 use tokio::time::Instant;
 
-use crate::support::images::{png, variant};
+use crate::support::images::{file, png, variant};
 use crate::support::vendor::{API_KEY, Fault, Gate, Operation, SECRET_KEY, Vendor};
 
 fn call() -> Call {
@@ -135,6 +136,19 @@ async fn an_image_too_long_when_encoded_is_rejected_before_it_is_sent() {
         ),
         (0, 0)
     );
+}
+
+#[tokio::test]
+async fn a_format_that_the_vendor_does_not_read_is_rejected_without_a_call() {
+    let vendor = Vendor::start().await;
+    let image = file(1, ImageFormat::WebP);
+
+    let error = add(&library(&vendor), image, "a").await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::ImageFormat);
+    let expected = "WebP; this library accepts JPEG, PNG, BMP";
+    assert_eq!(error.violations()[0].message, expected);
+    assert!(vendor.calls_of(Operation::Add).is_empty());
 }
 
 #[tokio::test]

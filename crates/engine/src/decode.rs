@@ -1,33 +1,43 @@
 //! Decodes untrusted file bytes to an upright image, or rejects them with a reason.
 //!
-//! Order of events: check the file size, the format by its first bytes and the sides in the header;
-//! then decode the pixels under an allocation limit, apply the EXIF orientation and blend
-//! transparency with white. File names and declared content types are ignored. This module does not
+//! Order of events: check the file size, and format and sides in the header; then decode the pixels
+//! under a memory limit, apply the EXIF orientation and blend transparency with a ground. JPEG has
+//! its own decoder, `jpeg`; the other formats are decoded by the `image` crate. This module does not
 //! depend on hashes or the store.
 
+mod bmp;
+mod bytes;
 mod checks;
 mod error;
+mod ground;
+mod header;
+mod jpeg;
 mod limits;
-mod memory;
+mod luminance;
+mod png;
 mod resize;
+mod scale_down;
+mod tiff;
 
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 
 use image::metadata::Orientation;
-use image::{
-    DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage, Rgba,
-};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use self::tiff::orientation;
 use crate::features::GreyView;
 
 pub use error::DecodeError;
-pub use limits::{MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
-pub(crate) use memory::{DECODED, bytes_per_pixel};
+pub use header::{Format, Header};
+pub use limits::{LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+pub use scale_down::{ScaledImage, is_within, scale_down};
 
-/// Maximum memory of one decoder in bytes: 4096 × 4096 pixels of 16-bit RGBA (128 MiB) twice,
-/// because progressive and interlaced decoders need a second copy.
-const MAX_DECODER_BYTES: u64 = 256 << 20;
+/// Bytes of a decoded image per pixel: RGB and luminance.
+pub(crate) const DECODED: u64 = 3 + 1;
+
+/// Memory that the decoder of the smallest image may use, in bytes: colour profiles, tables.
+const MIN_DECODER_BYTES: u64 = 16 << 20;
 
 /// Length of a thumbnail's longer side in pixels.
 const THUMBNAIL_SIDE: u32 = 256;
@@ -45,15 +55,15 @@ pub(crate) struct DecodedImage {
 // === impl DecodedImage ===
 
 impl DecodedImage {
-    /// Decodes a jpg, png or bmp file.
+    /// Decodes a file of any [`Format`] with sides of up to `max_side` pixels.
     ///
     /// Cost: 3–10 ms and 4 bytes of memory per pixel for a photograph of a megapixel, up to about
-    /// 400 MiB for the maximum sides.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let format = checks::format(bytes)?;
+    /// 400 MiB for sides of 4096 pixels.
+    pub(crate) fn decode(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+        checks::size(bytes)?;
         // Decoders are third-party code that parses untrusted bytes: a panic in one must fail only
         // this image, not the caller's thread.
-        panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, format))).unwrap_or_else(
+        panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, max_side))).unwrap_or_else(
             |_| {
                 Err(DecodeError::Broken {
                     reason: "the decoder panicked".to_owned(),
@@ -84,11 +94,24 @@ impl DecodedImage {
 
     /// Encodes the JPEG thumbnail for listings, its longer side up to 256 pixels.
     pub(crate) fn thumbnail(&self) -> Result<Vec<u8>, DecodeError> {
-        let (width, height) = resize::fit(self.pixels.dimensions(), THUMBNAIL_SIDE);
-        let small = resize::rgb(&self.pixels, width, height);
+        self.jpeg(self.fit(THUMBNAIL_SIDE), THUMBNAIL_QUALITY)
+    }
+
+    /// Returns the sides, scaled down where the longer one is over `side` pixels.
+    pub(crate) fn fit(&self, side: u32) -> (u32, u32) {
+        resize::fit(self.pixels.dimensions(), side)
+    }
+
+    /// Encodes a JPEG of these sides with a quality of 1 to 100.
+    pub(crate) fn jpeg(
+        &self,
+        (width, height): (u32, u32),
+        quality: u8,
+    ) -> Result<Vec<u8>, DecodeError> {
+        let scaled = resize::rgb(&self.pixels, width, height);
         let mut jpeg = Vec::new();
-        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
-            .encode_image(&small)
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
+            .encode_image(&scaled)
             .map_err(|error| DecodeError::Broken {
                 reason: error.to_string(),
             })?;
@@ -96,64 +119,81 @@ impl DecodedImage {
     }
 }
 
-/// Reads the header, checks the sides, and only then decodes the pixels.
-fn decode_checked(bytes: &[u8], format: ImageFormat) -> Result<DecodedImage, DecodeError> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODER_BYTES);
-    reader.limits(limits);
-
-    let mut decoder = reader.into_decoder().map_err(checks::rejection)?;
-    let (width, height) = decoder.dimensions();
-    checks::sides(width, height)?;
-    checks::complete(bytes, format)?;
-    if decoder.total_bytes() > MAX_DECODER_BYTES {
+/// Checks the header, and only then decodes the pixels.
+fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeError> {
+    let header = Header::read(file)?;
+    checks::sides(header.width, header.height, max_side)?;
+    let max_memory = u64::from(max_side).pow(2) * limits::DECODER_BYTES_PER_PIXEL;
+    if header.decode_memory() > max_memory {
         return Err(DecodeError::TooMuchMemory);
     }
-    // A damaged EXIF block does not affect the pixels: the image is then used without a rotation.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(checks::rejection)?;
-    image.apply_orientation(orientation);
-
-    let pixels = flatten(image);
-    let grey = luminance(&pixels);
+    let pixels = match header.format {
+        Format::Jpeg => {
+            let jpeg = jpeg::decode(file)?;
+            let mut image = DynamicImage::ImageRgb8(jpeg.pixels);
+            image.apply_orientation(jpeg.exif.map_or(Orientation::NoTransforms, orientation));
+            image.into_rgb8()
+        }
+        Format::Png => {
+            let exif = png::exif(file).map(orientation);
+            decode_with(&png::completed(file), ImageFormat::Png, &header, exif)?
+        }
+        Format::Bmp => decode_with(&bmp::repaired(file)?, ImageFormat::Bmp, &header, None)?,
+        Format::Gif => decode_with(file, ImageFormat::Gif, &header, None)?,
+        Format::WebP => decode_with(file, ImageFormat::WebP, &header, None)?,
+        Format::Tiff => {
+            let orientation = orientation(file);
+            decode_with(file, ImageFormat::Tiff, &header, Some(orientation))?
+        }
+    };
+    let grey = luminance::of_image(&pixels);
     Ok(DecodedImage { pixels, grey })
 }
 
-/// Converts any pixel format to 8-bit RGB and blends transparency with white, as browsers do.
-fn flatten(image: DynamicImage) -> RgbImage {
+/// Decodes with the `image` crate, and rotates by the EXIF block that this finds if none is given.
+fn decode_with(
+    file: &[u8],
+    format: ImageFormat,
+    header: &Header,
+    orientation: Option<Orientation>,
+) -> Result<RgbImage, DecodeError> {
+    let mut reader = ImageReader::with_format(Cursor::new(file), format);
+    // What the header announces, which the caller is charged for, and what no decoder goes without.
+    let max_memory = header.decode_memory().max(MIN_DECODER_BYTES);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(max_memory);
+    reader.limits(limits);
+
+    let mut decoder = reader.into_decoder().map_err(checks::rejection)?;
+    if decoder.dimensions() != (header.width, header.height) {
+        return Err(DecodeError::Broken {
+            reason: "its header has other sides than its pixels".to_owned(),
+        });
+    }
+    if decoder.total_bytes() > max_memory {
+        return Err(DecodeError::TooMuchMemory);
+    }
+    let orientation = match orientation {
+        Some(orientation) => orientation,
+        // A damaged EXIF block does not affect the pixels: they are used without a rotation.
+        None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    };
+    let mut image = DynamicImage::from_decoder(decoder).map_err(checks::rejection)?;
+    image.apply_orientation(orientation);
+    Ok(flatten(image, format))
+}
+
+/// Converts any pixel format to 8-bit RGB.
+fn flatten(image: DynamicImage, format: ImageFormat) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
     }
-    let rgba = image.into_rgba8();
-    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
-        let Rgba([red, green, blue, alpha]) = *rgba.get_pixel(x, y);
-        image::Rgb([red, green, blue].map(|channel| on_white(channel, alpha)))
-    })
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a weighted mean of two bytes is a byte"
-)]
-fn on_white(channel: u8, alpha: u8) -> u8 {
-    let (channel, alpha) = (u32::from(channel), u32::from(alpha));
-    ((channel * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-}
-
-/// Weights the channels by ITU-R BT.601 (0.299, 0.587, 0.114), which PDQ requires; the grey
-/// conversion of the `image` crate uses BT.709.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the weights add up to 65536"
-)]
-fn luminance(pixels: &RgbImage) -> GrayImage {
-    let mut grey = GrayImage::new(pixels.width(), pixels.height());
-    for (value, pixel) in grey.iter_mut().zip(pixels.pixels()) {
-        let [red, green, blue] = pixel.0.map(u32::from);
-        *value = ((19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16) as u8;
+    let mut image = image.into_rgba8();
+    // Programs that know no transparency leave the fourth byte of a BMP 0.
+    if format == ImageFormat::Bmp && image.pixels().all(|pixel| pixel.0[3] == 0) {
+        image.pixels_mut().for_each(|pixel| pixel.0[3] = 255);
     }
-    grey
+    ground::blend(&image)
 }
 
 #[cfg(test)]

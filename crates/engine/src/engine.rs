@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use records::{Cursor, Page, Record, StoredImage};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_SIDE};
 use crate::identity::{ContentHash, LibraryId, Sign};
 use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
@@ -50,6 +50,9 @@ pub struct Options {
     /// Free space of the disk in bytes below which adds are rejected; deletes and updates need some
     /// of it. Default 0: none.
     pub min_free_disk: u64,
+    /// Maximum side of an image in pixels, up to [`LARGEST_MAX_SIDE`]. Memory and time of a decoder
+    /// grow with its square. Default [`MAX_SIDE`].
+    pub max_side: u32,
 }
 
 /// One open library.
@@ -89,6 +92,7 @@ pub struct Engine {
     merger: Mutex<Option<Merger>>,
     dir: PathBuf,
     capacity: u64,
+    max_side: u32,
 }
 
 /// The size of a library.
@@ -160,6 +164,7 @@ impl Engine {
             merger: Mutex::new(Some(merger)),
             dir: dir.to_owned(),
             capacity: options.capacity,
+            max_side: options.max_side.min(LARGEST_MAX_SIDE),
         })
     }
 
@@ -171,7 +176,7 @@ impl Engine {
     ///
     /// [`DecodeError`] when the bytes are not an image within the limits.
     pub fn prepare(&self, bytes: &[u8]) -> Result<PreparedImage, DecodeError> {
-        PreparedImage::new(bytes)
+        PreparedImage::new(bytes, self.max_side)
     }
 
     /// Decodes an image and extracts what a search compares.
@@ -182,7 +187,7 @@ impl Engine {
     ///
     /// [`DecodeError`] when the bytes are not an image within the limits.
     pub fn prepare_query(&self, bytes: &[u8]) -> Result<PreparedQuery, DecodeError> {
-        PreparedQuery::new(bytes)
+        PreparedQuery::new(bytes, self.max_side)
     }
 
     /// Returns the sign of the stored image with exactly these bytes, without decoding them.
@@ -422,6 +427,7 @@ impl Default for Options {
             cache_bytes: 256 << 20,
             segment_images: 8192,
             min_free_disk: 0,
+            max_side: MAX_SIDE,
         }
     }
 }

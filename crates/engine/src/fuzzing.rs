@@ -1,15 +1,15 @@
 //! Entry points for the fuzz targets (`crates/engine/fuzz`) into private parts; compiled only for
 //! them.
 
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, MAX_SIDE};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::store::{StoredRecord, decode_fields};
 
 /// Prepares a file for an add and for a search; returns both results.
 pub fn prepare(bytes: &[u8]) -> (Result<(), DecodeError>, Result<(), DecodeError>) {
     (
-        PreparedImage::new(bytes).map(drop),
-        PreparedQuery::new(bytes).map(drop),
+        PreparedImage::new(bytes, MAX_SIDE).map(drop),
+        PreparedQuery::new(bytes, MAX_SIDE).map(drop),
     )
 }
 

@@ -40,7 +40,10 @@ pub mod fuzzing;
 #[doc(hidden)]
 pub mod measuring;
 
-pub use decode::{DecodeError, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+pub use decode::{
+    DecodeError, Format, Header, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, ScaledImage,
+    is_within, scale_down,
+};
 pub use engine::{
     Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,
     StoredImage,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::decode::{self, DecodeError, DecodedImage};
+use crate::decode::{self, DecodeError, DecodedImage, Header};
 use crate::features::{self, QueryFeatures};
 use crate::identity::ContentHash;
 use crate::pdq::{PdqDigest, PdqHash};
@@ -14,12 +14,13 @@ use crate::pdq::{PdqDigest, PdqHash};
 /// size. Measured: 25.5 MB for 960 x 720 (`cargo test -p same-image --test memory`).
 const EXTRACTION: u64 = 40 << 20;
 
-/// Returns the peak memory of preparing a file for an add or a search, in bytes, without decoding
-/// it. `pixels` is its width × height as its header declares them.
+/// Returns the peak memory of preparing a file for an add or a search, in bytes.
 #[must_use]
-pub fn prepare_memory(file: &[u8], pixels: u64) -> u64 {
-    let decoding = pixels * decode::bytes_per_pixel(file);
-    decoding.max(pixels * decode::DECODED + EXTRACTION)
+pub fn prepare_memory(header: &Header) -> u64 {
+    let decoded = header.pixels().saturating_mul(decode::DECODED);
+    header
+        .decode_memory()
+        .max(decoded.saturating_add(EXTRACTION))
 }
 
 /// An image prepared for an add: its data, hashes and thumbnail, without the file itself.
@@ -49,8 +50,8 @@ pub struct PreparedQuery {
 
 impl PreparedImage {
     /// Decodes an image and extracts what the library stores.
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes)?;
+    pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+        let image = DecodedImage::decode(bytes, max_side)?;
         let digest = PdqDigest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),
@@ -87,8 +88,8 @@ impl fmt::Debug for PreparedImage {
 
 impl PreparedQuery {
     /// Decodes an image and extracts what a search compares.
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes)?;
+    pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+        let image = DecodedImage::decode(bytes, max_side)?;
         let digest = PdqDigest::of(image.grey());
         Ok(Self {
             content: ContentHash::of(bytes),

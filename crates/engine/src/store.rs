@@ -39,6 +39,7 @@ mod error;
 pub(crate) mod failing_disk;
 mod health;
 mod integrity;
+pub(crate) mod lock_holder;
 mod marker;
 mod migration;
 mod open_error;
@@ -178,7 +179,10 @@ impl Store {
         };
         let mut database = match caught(|| Ok(opener())).map_err(storage)? {
             Ok(database) => database,
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse { dir }),
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
+                let pid = lock_holder::of(&path);
+                return Err(OpenError::InUse { dir, pid });
+            }
             Err(error) => return Err(storage(error.into())),
         };
         match caught(|| format_of(&database)).map_err(storage)? {

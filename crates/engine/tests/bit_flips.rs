@@ -17,18 +17,20 @@
 
 #[path = "support/draw.rs"]
 mod draw;
+#[path = "support/library.rs"]
+mod library;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc;
 
 use draw::Chance;
+use library::{add, delete};
 use same_image::{
     Engine, NewRecord, OpenError, Options, PreparedImage, PreparedQuery, Query, Record, Sign,
-    StoreError, StoredImage, TagFilter, Target, WriteError,
+    StoreError, StoredImage, TagFilter, Target,
 };
 
 /// Images in the library; with their thumbnails they fill some tens of pages.
@@ -57,22 +59,11 @@ fn prepared(engine: &Engine, seed: u64) -> PreparedImage {
     engine.prepare(&file(seed)).unwrap()
 }
 
-fn add(engine: &Engine, image: PreparedImage) -> Result<Sign, WriteError> {
-    let record = NewRecord {
+fn record() -> NewRecord {
+    NewRecord {
         brief: "a brief ".repeat(20),
         tags: vec![1],
-    };
-    let (done, result) = mpsc::channel();
-    engine.add(image, record, move |added| done.send(added).unwrap());
-    result.recv().unwrap().map(|added| added.sign)
-}
-
-fn delete(engine: &Engine, sign: Sign) -> Result<Vec<Option<Sign>>, WriteError> {
-    let (done, result) = mpsc::channel();
-    engine.delete(vec![Target::Sign(sign)], move |deleted| {
-        done.send(deleted).unwrap();
-    });
-    result.recv().unwrap()
+    }
 }
 
 fn list(engine: &Engine) -> Result<Vec<Record>, StoreError> {
@@ -138,7 +129,7 @@ fn after_a_bit_flip_in_any_page_results_are_right_or_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path()).unwrap();
     for seed in 0..IMAGES {
-        add(&engine, prepared(&engine, seed)).unwrap();
+        add(&engine, prepared(&engine, seed), record()).unwrap();
     }
     let whole = whole(&engine);
     let new: Vec<PreparedImage> = (0..2).map(|n| prepared(&engine, IMAGES + n)).collect();
@@ -190,9 +181,9 @@ fn write_and_reopen(engine: Engine, dir: &Path, whole: &Whole, new: &[PreparedIm
     let deleted = expected[0].sign;
     let mut uncertain = false;
     for image in new {
-        uncertain |= add(&engine, image.clone()).is_err();
+        uncertain |= add(&engine, image.clone(), record()).is_err();
     }
-    uncertain |= delete(&engine, deleted).is_err();
+    uncertain |= delete(&engine, vec![Target::Sign(deleted)]).is_err();
     expected.remove(0);
     engine.close();
     drop(engine);

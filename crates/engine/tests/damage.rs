@@ -13,10 +13,12 @@
 mod attack;
 #[path = "support/draw.rs"]
 mod draw;
+#[path = "support/library.rs"]
+mod library;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, mpsc};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use same_image::{Engine, Hit, NewRecord, Options, PreparedQuery, Query};
@@ -73,11 +75,7 @@ fn open(dir: &Path, segment_images: u64) -> Engine {
 fn add(engine: &Engine, seed: u64) {
     let file = draw::png(&draw::image(seed, 256, 192));
     let image = engine.prepare(&file).unwrap();
-    let (done, response) = mpsc::channel();
-    engine.add(image, NewRecord::default(), move |added| {
-        done.send(added).unwrap();
-    });
-    response.recv().unwrap().unwrap();
+    library::add(engine, image, NewRecord::default()).unwrap();
 }
 
 /// A part of a stored image; of the last number, an image that is not stored.

@@ -10,10 +10,11 @@
 
 #[path = "support/draw.rs"]
 mod draw;
+#[path = "support/library.rs"]
+mod library;
 
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc;
 
 use same_image::{
     Engine, NewRecord, OpenError, Options, Query, Sign, StoreError, TagFilter, Target, WriteError,
@@ -38,15 +39,7 @@ fn add(engine: &Engine, seed: u64) -> Result<Sign, WriteError> {
         brief: "a brief ".repeat(20),
         tags: vec![1],
     };
-    let (done, result) = mpsc::channel();
-    engine.add(image, record, move |added| done.send(added).unwrap());
-    result.recv().unwrap().map(|added| added.sign)
-}
-
-fn delete(engine: &Engine, target: Target) -> Result<Vec<Option<Sign>>, WriteError> {
-    let (done, result) = mpsc::channel();
-    engine.delete(vec![target], move |deleted| done.send(deleted).unwrap());
-    result.recv().unwrap()
+    library::add(engine, image, record).map(|added| added.sign)
 }
 
 #[test]
@@ -85,7 +78,7 @@ fn a_damaged_page_fails_calls_with_a_storage_error_and_the_writer_continues() {
         }
         let writes = [
             add(&engine, IMAGES).map(drop),
-            delete(&engine, Target::Sign(signs[0])).map(drop),
+            library::delete(&engine, vec![Target::Sign(signs[0])]).map(drop),
             add(&engine, IMAGES + 1).map(drop),
         ];
         for result in writes {

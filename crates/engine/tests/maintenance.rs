@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use library::Library;
 use redb::TableDefinition;
 use same_image::{
-    BackupError, BackupInfo, Engine, Existing, OfflineLibrary, OpenError, Options, Page,
+    BackupError, BackupInfo, Engine, Existing, NewRecord, OfflineLibrary, OpenError, Options, Page,
     RestoreError, Sign, TagFilter, Target, Verification, restore, verify_backup,
 };
 
@@ -355,12 +355,8 @@ fn a_damaged_segment_is_found_and_rebuilt() {
     };
     let engine = Engine::open(dir.path(), options).unwrap();
     for seed in 0..8 {
-        let (done, result) = std::sync::mpsc::channel();
         let image = engine.prepare(&file(seed)).unwrap();
-        engine.add(image, Default::default(), move |added| {
-            done.send(added).unwrap()
-        });
-        result.recv().unwrap().unwrap();
+        library::add(&engine, image, NewRecord::default()).unwrap();
     }
     engine.close();
     // Segments are written in the background: one open with a full memtable writes one.

@@ -11,6 +11,8 @@ pub(super) struct Counts {
     pub(super) failed: u64,
     /// Stored by an earlier run.
     pub(super) skipped: u64,
+    /// Stored by an earlier run, but not in the library any more: sent again.
+    pub(super) lost: u64,
     /// Rejected permanently in an earlier run.
     pub(super) failed_before: u64,
     /// Size of the stored files in bytes.

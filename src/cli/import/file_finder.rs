@@ -15,16 +15,18 @@ use crate::cli::failure::Failure;
 /// The files of one folder, by sign.
 pub(super) struct FileFinder {
     folder: PathBuf,
+    hidden: bool,
     files: Option<HashMap<String, PathBuf>>,
 }
 
 // === impl FileFinder ===
 
 impl FileFinder {
-    /// Finds files in a folder and its subfolders.
-    pub(super) fn new(folder: &Path) -> Self {
+    /// Finds files in a folder and its subfolders, with `hidden` also hidden ones.
+    pub(super) fn new(folder: &Path, hidden: bool) -> Self {
         FileFinder {
             folder: folder.to_owned(),
+            hidden,
             files: None,
         }
     }
@@ -37,7 +39,7 @@ impl FileFinder {
     pub(super) fn find(&mut self, sign: &str) -> Result<Option<PathBuf>, Failure> {
         let files = match self.files.take() {
             Some(files) => files,
-            None => read(&self.folder)?,
+            None => read(&self.folder, self.hidden)?,
         };
         let found = files.get(sign).cloned();
         self.files = Some(files);
@@ -45,8 +47,8 @@ impl FileFinder {
     }
 }
 
-fn read(folder: &Path) -> Result<HashMap<String, PathBuf>, Failure> {
-    let plan = source::find(&[folder.to_owned()], &[])?;
+fn read(folder: &Path, hidden: bool) -> Result<HashMap<String, PathBuf>, Failure> {
+    let plan = source::find(&[folder.to_owned()], &[], hidden)?;
     let mut files = HashMap::new();
     for item in plan.items {
         let Location::File(path) = &item.location else {

@@ -8,7 +8,9 @@
 //!
 //! If several lines have the same key, the last one counts. Each line is written with one write
 //! when its acknowledgement arrives. When the journal is opened, an incomplete last line is removed
-//! and its image is sent again, which is idempotent. A running import holds a lock on the file.
+//! and its image is sent again, which is idempotent. A journal of another library identity is
+//! started again: its lines say nothing about this library. A running import holds a lock on the
+//! file.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -30,7 +32,9 @@ const VERSION: u32 = 1;
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    library_id: Option<String>,
     entries: HashMap<String, Entry>,
+    is_restarted: bool,
 }
 
 /// First line: the library that the acknowledgements belong to.
@@ -39,8 +43,8 @@ struct Header {
     samegate_import: u32,
     endpoint: String,
     library: String,
-    /// Identity of an embedded library. A restored library has another one: it may lack images that
-    /// it acknowledged before.
+    /// Identity of an embedded library. A new or restored one has another: it may lack images of the
+    /// journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
 }
@@ -74,12 +78,13 @@ struct Rejection {
 // === impl Journal ===
 
 impl Journal {
-    /// Opens or creates the journal of one library, whose identity is `id` if it has one.
+    /// Opens or creates the journal of one library, whose identity is `id` if it has one. A journal
+    /// of another identity loses its entries.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written, belongs to another library, is not a journal, or is
-    /// in use by another import.
+    /// When the file cannot be read or written, belongs to another library without an identity, is
+    /// not a journal, or is in use by another import.
     pub(super) fn open(
         path: &Path,
         target: &LibraryTarget,
@@ -88,30 +93,44 @@ impl Journal {
         let header = Header::of(target, id);
         let mut file = open_locked(path)?;
         let text = read(&mut file).map_err(|error| unusable(path, &error))?;
-        let complete_lines = match text.rfind('\n') {
-            Some(end) => &text[..=end],
-            None => "",
-        };
-        let mut lines = complete_lines.lines();
-        check_header(path, lines.next().unwrap_or(&text), &header)?;
+        let end = text.rfind('\n').map_or(0, |end| end + 1);
+        let is_restarted =
+            check_header(path, text.lines().next().unwrap_or_default(), &header)? == Owner::Other;
+        let kept = if is_restarted { "" } else { &text[..end] };
         // After the check of the header, so that other files are not changed.
-        truncate(&mut file, complete_lines.len()).map_err(|error| unusable(path, &error))?;
+        truncate(&mut file, kept.len()).map_err(|error| unusable(path, &error))?;
 
         let mut journal = Journal {
             path: path.to_owned(),
             file,
+            library_id: header.id.clone(),
             entries: HashMap::new(),
+            is_restarted,
         };
-        if complete_lines.is_empty() {
+        if kept.is_empty() {
             journal.append(&header)?;
         }
-        for line in lines {
+        for line in kept.lines().skip(1) {
             // A line that cannot be parsed is ignored: its image is sent again.
             if let Ok(line) = serde_json::from_str::<JournalLine>(line) {
                 journal.entries.insert(line.key, line.entry);
             }
         }
         Ok(journal)
+    }
+
+    /// Returns whether the file belonged to a library of another identity.
+    pub(super) fn is_restarted(&self) -> bool {
+        self.is_restarted
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the identity of the library, if it has one.
+    pub(super) fn library_id(&self) -> Option<&str> {
+        self.library_id.as_deref()
     }
 
     /// Returns the entry of an item whose file has not changed since.
@@ -215,11 +234,20 @@ fn open_locked(path: &Path) -> Result<File, Failure> {
     }
 }
 
-fn check_header(path: &Path, line: &str, expected: &Header) -> Result<(), Failure> {
+/// Which library a journal belongs to.
+#[derive(PartialEq, Eq)]
+enum Owner {
+    /// The one of this import.
+    Same,
+    /// Another one: of another identity, or the previous one of that name and endpoint.
+    Other,
+}
+
+fn check_header(path: &Path, line: &str, expected: &Header) -> Result<Owner, Failure> {
     let path = path.display();
     // A new journal, or one whose first line is incomplete.
     if serde_json::to_string(expected).is_ok_and(|header| header.starts_with(line)) {
-        return Ok(());
+        return Ok(Owner::Same);
     }
     let Ok(found) = serde_json::from_str::<Header>(line) else {
         let message = format!("`{path}` is not a journal of an import");
@@ -228,6 +256,10 @@ fn check_header(path: &Path, line: &str, expected: &Header) -> Result<(), Failur
     if found.samegate_import != VERSION {
         let message = format!("`{path}` was written by another version of samegate");
         return Err(Failure::local(message).with_advice("give another --journal, or delete it"));
+    }
+    // An identity decides alone: a library may have several names and endpoints.
+    if let (Some(found), Some(expected)) = (&found.id, &expected.id) {
+        return Ok(Owner::of(found == expected));
     }
     if found.endpoint != expected.endpoint || found.library != expected.library {
         let message = format!(
@@ -238,21 +270,21 @@ fn check_header(path: &Path, line: &str, expected: &Header) -> Result<(), Failur
             "give another --journal for this library, or delete that one to start again",
         ));
     }
-    match (&found.id, &expected.id) {
-        (Some(old), Some(new)) if old != new => Err(Failure::local(format!(
-            "the journal `{path}` belongs to library {old}, but the gateway has library {new} now: it \
-             was restored or is new, and may lack images of the journal"
-        ))
-        .with_advice("delete the journal, or give another --journal, to send all images again")),
-        // A library at a vendor, or a journal of a version without identities.
-        _ => Ok(()),
-    }
+    Ok(Owner::of(found.id == expected.id))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Failure {
     let cause = error.to_string().to_lowercase();
     let message = format!("cannot use the journal `{}`: {cause}", path.display());
     Failure::local(message).with_advice("give a writable path with --journal")
+}
+
+// === impl Owner ===
+
+impl Owner {
+    fn of(is_same: bool) -> Self {
+        if is_same { Owner::Same } else { Owner::Other }
+    }
 }
 
 // === impl Header ===
@@ -282,6 +314,11 @@ impl JournalLine {
 // === impl Entry ===
 
 impl Entry {
+    /// Returns the sign of a stored image.
+    pub(super) fn sign(&self) -> Option<&str> {
+        self.sign.as_deref()
+    }
+
     /// Returns why the image was rejected; none when it was stored.
     pub(super) fn rejection(&self) -> Option<Failure> {
         let rejection = self.rejected.as_ref()?;
@@ -295,171 +332,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    const VERSION_1: FileVersion = FileVersion {
-        size: 7,
-        mtime_ms: 1_718_000_000_000,
-    };
-
-    #[derive(Parser)]
-    struct Flags {
-        #[command(flatten)]
-        target: LibraryTarget,
-    }
-
-    fn target(library: &str) -> LibraryTarget {
-        let line = ["x", "--endpoint", "http://h:1/", "--library", library];
-        Flags::parse_from(line).target
-    }
-
-    fn open(path: &Path) -> Result<Journal, Failure> {
-        Journal::open(path, &target("cats"), None)
-    }
-
-    fn record(path: &Path, key: &str) {
-        let mut journal = open(path).unwrap();
-        journal.record_stored(key, VERSION_1, "1,2").unwrap();
-    }
-
-    #[test]
-    fn the_journal_of_a_library_before_its_restore_is_rejected() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal");
-        let open = |id: Option<&str>| Journal::open(&path, &target("cats"), id.map(str::to_owned));
-        drop(open(Some("old")).unwrap());
-
-        let error = open(Some("new")).unwrap_err();
-
-        assert!(error.message().contains("restored"), "{error}");
-        drop(open(Some("old")).unwrap());
-        drop(open(None).unwrap());
-    }
-
-    #[test]
-    fn the_next_run_reads_the_recorded_outcomes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        record(&path, "a");
-        let rejected = Failure::of_kind(Kind::ImageFormat, "not an image");
-        let mut journal = open(&path).unwrap();
-        journal.record_rejected("b", VERSION_1, &rejected).unwrap();
-        drop(journal);
-
-        let journal = open(&path).unwrap();
-
-        assert!(journal.entry("a", VERSION_1).unwrap().rejection().is_none());
-        let rejection = journal.entry("b", VERSION_1).unwrap().rejection().unwrap();
-        assert_eq!(rejection.kind(), Some(Kind::ImageFormat));
-        assert!(journal.entry("c", VERSION_1).is_none());
-    }
-
-    #[test]
-    fn the_entry_of_a_changed_file_is_ignored() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        record(&path, "a");
-
-        let journal = open(&path).unwrap();
-
-        assert!(
-            journal
-                .entry(
-                    "a",
-                    FileVersion {
-                        size: 8,
-                        ..VERSION_1
-                    }
-                )
-                .is_none()
-        );
-        let later = FileVersion {
-            mtime_ms: VERSION_1.mtime_ms + 1,
-            ..VERSION_1
-        };
-        assert!(journal.entry("a", later).is_none());
-    }
-
-    #[test]
-    fn a_journal_truncated_at_any_byte_keeps_its_complete_lines_and_accepts_new_ones() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        record(&path, "a");
-        let first = std::fs::read(&path).unwrap().len();
-        record(&path, "图");
-        let whole = std::fs::read(&path).unwrap();
-
-        for length in first..whole.len() {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            record(&path, "c");
-
-            let journal = open(&path).unwrap();
-            assert!(
-                journal.entry("a", VERSION_1).is_some(),
-                "truncated at {length}"
-            );
-            assert!(
-                journal.entry("图", VERSION_1).is_none(),
-                "truncated at {length}"
-            );
-            assert!(
-                journal.entry("c", VERSION_1).is_some(),
-                "truncated at {length}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_journal_with_an_incomplete_first_line_is_started_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        drop(open(&path).unwrap());
-        let header = std::fs::read(&path).unwrap();
-
-        std::fs::write(&path, &header[..header.len() / 2]).unwrap();
-        drop(open(&path).unwrap());
-
-        assert_eq!(std::fs::read(&path).unwrap(), header);
-    }
-
-    #[test]
-    fn the_journal_of_another_library_is_rejected() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        record(&path, "a");
-
-        let error = Journal::open(&path, &target("dogs"), None).unwrap_err();
-
-        assert!(error.to_string().contains("belongs to library `cats`"));
-    }
-
-    #[test]
-    fn a_file_that_is_not_a_journal_is_not_changed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        for content in ["precious", "precious\n", "{}\n{}"] {
-            std::fs::write(&path, content).unwrap();
-
-            assert!(open(&path).is_err());
-
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
-        }
-    }
-
-    #[test]
-    fn two_imports_cannot_use_the_same_journal() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("j");
-        let _first = open(&path).unwrap();
-
-        assert!(
-            open(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("another import")
-        );
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::file_finder::FileFinder;
 use super::plan::{Item, Location, Plan};
+use super::source;
 use crate::cli::failure::Failure;
 use crate::cli::image::fit_brief;
 
@@ -38,13 +39,17 @@ struct ManifestLine {
     _add_time: Option<IgnoredAny>,
 }
 
-/// Reads a manifest; `tags` apply to lines without tags, and `files` has the files of images that are
-/// named by sign. An image without a file is unusable.
+/// Reads a manifest; `tags` apply to lines without tags, and `finder` finds the files of images that
+/// are named by sign. An image without a file is unusable.
 ///
 /// # Errors
 ///
 /// When the file cannot be read, or has invalid lines: all in one failure.
-pub(super) fn read(path: &Path, tags: &[u32], files: Option<&Path>) -> Result<Plan, Failure> {
+pub(super) fn read(
+    path: &Path,
+    tags: &[u32],
+    mut finder: Option<FileFinder>,
+) -> Result<Plan, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::local(format!(
             "cannot read the manifest `{}`: {error}",
@@ -53,7 +58,6 @@ pub(super) fn read(path: &Path, tags: &[u32], files: Option<&Path>) -> Result<Pl
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
 
-    let mut finder = files.map(FileFinder::new);
     let mut plan = Plan::default();
     let mut errors = Vec::new();
     let mut lines_by_key = HashMap::new();
@@ -114,7 +118,7 @@ fn parse(
         (None, Some(url), _) => (Location::Url(url.clone()), url),
         (None, None, Some(sign)) => {
             let path = find(&sign, finder)?;
-            let name = path.display().to_string();
+            let name = source::text_of(&path);
             (Location::File(path), name)
         }
         _ => {
@@ -200,7 +204,8 @@ mod tests {
         });
         std::fs::write(&manifest, lines.concat()).unwrap();
 
-        let plan = read(&manifest, &[], Some(folder.path())).unwrap();
+        let finder = FileFinder::new(folder.path(), false);
+        let plan = read(&manifest, &[], Some(finder)).unwrap();
 
         let [item] = &plan.items[..] else {
             panic!("{} items", plan.items.len())

@@ -2,11 +2,13 @@
 //!
 //! Only names are held in memory; the stream reads the bytes of an image when it sends it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::file_version::FileVersion;
 use super::journal::Journal;
+use super::left_out::LeftOut;
 use crate::cli::failure::Failure;
 
 /// One image to send.
@@ -36,15 +38,21 @@ pub(super) struct Plan {
     pub(super) pending: Vec<usize>,
     /// Names of what was found but cannot be sent, with the reason.
     pub(super) unusable: Vec<(String, Failure)>,
+    /// What was found and is no image.
+    pub(super) left_out: LeftOut,
 }
 
-/// Items that are not sent because the journal contains them.
+/// What became of the items that the journal contains.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    /// Number of items that an earlier run stored.
+    /// Number of items that an earlier run stored and the library has lost since: they are sent.
+    pub(super) lost: u64,
+    /// Number of items that an earlier run stored: they are not sent.
     pub(super) stored: u64,
-    /// Indices of items that an earlier run recorded as rejected.
+    /// Indices of items that an earlier run recorded as rejected: they are not sent.
     pub(super) rejected: Vec<(usize, Failure)>,
+    /// Whether the library was asked for the images.
+    pub(super) is_verified: bool,
 }
 
 // === impl Plan ===
@@ -68,8 +76,22 @@ impl Plan {
         self.versions.push(version);
     }
 
-    /// Removes the items from `pending` that the journal contains, unless their files have changed.
-    pub(super) fn skip_recorded(&mut self, journal: &Journal, retry_failed: bool) -> Skipped {
+    /// Returns the signs that the journal has of the items whose files have not changed.
+    pub(super) fn recorded_signs<'a>(&self, journal: &'a Journal) -> HashSet<&'a str> {
+        let items = self.items.iter().zip(&self.versions);
+        items
+            .filter_map(|(item, version)| journal.entry(&item.key, *version)?.sign())
+            .collect()
+    }
+
+    /// Removes the items from `pending` that the journal contains, unless their files have changed
+    /// or the library has lost their signs.
+    pub(super) fn skip_recorded(
+        &mut self,
+        journal: &Journal,
+        lost: &HashSet<&str>,
+        retry_failed: bool,
+    ) -> Skipped {
         let mut skipped = Skipped::default();
         let (items, versions) = (&self.items, &self.versions);
         self.pending.retain(|&index| {
@@ -77,6 +99,10 @@ impl Plan {
                 return true;
             };
             match entry.rejection() {
+                None if entry.sign().is_none_or(|sign| lost.contains(sign)) => {
+                    skipped.lost += 1;
+                    return true;
+                }
                 None => skipped.stored += 1,
                 Some(_) if retry_failed => return true,
                 Some(failure) => skipped.rejected.push((index, failure)),

@@ -4,7 +4,7 @@
 //! the failure list. The recorder does not know connections; it returns to the stream how to
 //! continue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +20,7 @@ use super::summary::Summary;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::scale::Limits;
 use crate::proto::v1;
 
 /// Consecutive transient errors after which the stream pauses: they are caused by the library and
@@ -44,6 +45,10 @@ pub(super) struct Recorder<'a> {
     is_last_round: bool,
     completed: u64,
     counts: Counts,
+    /// Items whose images were scaled down.
+    scaled: HashSet<usize>,
+    /// Whether the library was asked for the skipped images.
+    is_verified: bool,
     started: Instant,
 }
 
@@ -83,19 +88,26 @@ impl<'a> Recorder<'a> {
             is_last_round: false,
             completed: 0,
             counts: Counts::default(),
+            scaled: HashSet::new(),
+            is_verified: false,
             started: Instant::now(),
         }
     }
 
-    /// Records the items that are not sent.
-    pub(super) fn record_skipped(&mut self, skipped: &Skipped) -> Result<(), Failure> {
+    /// Records the items that are not sent, and says why others are sent again.
+    pub(super) fn record_skipped(&mut self, skipped: Skipped) -> Result<(), Failure> {
         self.counts.skipped = skipped.stored;
+        self.counts.lost = skipped.lost;
         self.counts.failed_before = skipped.rejected.len() as u64;
+        self.is_verified = skipped.is_verified;
+        if !self.display.is_json() {
+            self.print_resumption();
+        }
         let plan = self.plan;
-        for (index, failure) in &skipped.rejected {
-            let item = &plan.items[*index];
+        for (index, failure) in skipped.rejected {
+            let item = &plan.items[index];
             self.failures
-                .write(&item.key, Some(&item.location), failure)?;
+                .write(&item.key, Some(&item.location), &failure)?;
         }
         for (name, failure) in &plan.unusable {
             self.counts.failed += 1;
@@ -144,10 +156,16 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Records an item that could not be sent.
+    /// Records an item that could not be sent. It is not in the journal: other flags or limits may
+    /// let it pass.
     pub(super) fn record_unsent(&mut self, index: usize, failure: &Failure) -> Result<(), Failure> {
         self.settle(index);
-        self.record_failed(index, failure)
+        self.list_failed(index, failure)
+    }
+
+    /// Records that the image of an item was scaled down before it was sent.
+    pub(super) fn record_scaled(&mut self, index: usize) {
+        self.scaled.insert(index);
     }
 
     /// Returns whether the item needs no more work in this round.
@@ -168,6 +186,11 @@ impl<'a> Recorder<'a> {
             self.is_settled[index] = false;
         }
         std::mem::take(&mut self.retryable)
+    }
+
+    /// Returns the identity of the library at the start, if it has one.
+    pub(super) fn library_id(&self) -> Option<&str> {
+        self.journal.library_id()
     }
 
     pub(super) fn has_failures(&self) -> bool {
@@ -191,15 +214,20 @@ impl<'a> Recorder<'a> {
             .update(&self.counts, self.started.elapsed(), self.output);
     }
 
-    /// Prints the summary and closes the failure list.
-    pub(super) fn print_summary(self, exit: Exit) -> Result<(), Failure> {
+    /// Prints the summary and closes the failure list. The library takes images of up to `limits`.
+    pub(super) fn print_summary(self, exit: Exit, limits: Limits) -> Result<(), Failure> {
         self.display.finish();
         let pending = self.plan.pending.iter();
         let unsettled = pending.filter(|index| !self.is_settled[**index]).count();
         let summary = Summary {
             counts: self.counts,
+            left_out: &self.plan.left_out,
+            scaled: self.scaled.len(),
+            limits,
             remaining: unsettled + self.retryable.len(),
             elapsed: self.started.elapsed(),
+            is_verified: self.is_verified,
+            is_journal_restarted: self.journal.is_restarted(),
             failures_file: self.failures.finish()?,
             is_interrupted: exit == Exit::Interrupted,
         };
@@ -209,6 +237,25 @@ impl<'a> Recorder<'a> {
             self.output.note(&summary.to_string());
         }
         Ok(())
+    }
+
+    fn print_resumption(&mut self) {
+        let Counts { skipped, lost, .. } = self.counts;
+        if self.journal.is_restarted() {
+            self.print_note("the library is new or was restored: all images are sent");
+        }
+        if lost > 0 {
+            self.print_note(&format!(
+                "the library has lost {lost} images of the journal: they are sent again"
+            ));
+        }
+        if skipped > 0 && !self.is_verified {
+            self.print_note(&format!(
+                "a library at a vendor does not list its images: {skipped} are skipped because the \
+                 journal `{}` has them; delete it to send them again",
+                self.journal.path().display()
+            ));
+        }
     }
 
     fn record_stored(&mut self, index: usize, sign: &str, existed: bool) -> Result<(), Failure> {
@@ -233,6 +280,11 @@ impl<'a> Recorder<'a> {
             let version = self.plan.versions[index];
             self.journal.record_rejected(&item.key, version, failure)?;
         }
+        self.list_failed(index, failure)
+    }
+
+    fn list_failed(&mut self, index: usize, failure: &Failure) -> Result<(), Failure> {
+        let item = &self.plan.items[index];
         self.counts.failed += 1;
         self.failures
             .write(&item.key, Some(&item.location), failure)?;

@@ -16,7 +16,7 @@ const MAX_ROUNDS: usize = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 /// Maximum retry delay that is accepted from a gateway.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The loop over streams.
 pub(super) struct RetryLoop<'a> {
@@ -118,7 +118,7 @@ impl<'a> RetryLoop<'a> {
 
 /// Returns whether another stream can succeed after a broken one: the codes for a temporary
 /// condition, those of a broken transport, and the deadline of a stream.
-fn is_transient(failure: &Failure) -> bool {
+pub(super) fn is_transient(failure: &Failure) -> bool {
     failure.code().is_some_and(|code| {
         matches!(
             code,
@@ -134,7 +134,7 @@ fn is_transient(failure: &Failure) -> bool {
 }
 
 /// Returns the exponential backoff; none without a failed attempt.
-fn backoff(failed_attempts: usize) -> Duration {
+pub(super) fn backoff(failed_attempts: usize) -> Duration {
     if failed_attempts == 0 {
         return Duration::ZERO;
     }

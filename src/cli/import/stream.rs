@@ -1,7 +1,8 @@
 //! One stream of an import: sends items, receives acknowledgements.
 //!
 //! Files are read when the connection has capacity (a few ahead), so HTTP/2 flow control bounds the
-//! memory: backpressure of a slow library stops the reading. The caller sends items again that have
+//! memory: backpressure of a slow library stops the reading. Of those that are larger than the
+//! library takes, one at a time is read and scaled down. The caller sends items again that have
 //! no acknowledgement when the stream ends.
 
 use std::future::ready;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
-use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -17,16 +17,17 @@ use tonic::{Status, Streaming};
 
 use super::plan::{Item, Location, Plan};
 use super::recorder::{Recorder, StreamAction};
+use super::scaler::Scaler;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::image::{MAX_FILE_BYTES, check_size};
 use crate::error::Kind;
 use crate::proto::v1;
 use crate::proto::v1::add_images_item::Source;
 use crate::proto::v1::add_images_request::Payload;
 use crate::proto::v1::add_images_response::Event;
 
-/// Files read ahead of the connection: enough to hide the latency of a disk, and under 13 MB.
+/// Files read ahead of the connection: enough to hide the latency of a disk; with the default limits
+/// of an embedded library, under 30 MB.
 const READ_AHEAD: usize = 4;
 /// Maximum length of a key in the contract, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
@@ -40,7 +41,15 @@ pub(super) struct StreamSender<'a> {
     plan: &'a Plan,
     options: v1::AddImagesOptions,
     client: Client,
+    scaler: Scaler,
     interrupt: CancellationToken,
+}
+
+/// What became of an item before it was sent.
+enum ItemEvent {
+    /// The image was scaled down.
+    Scaled(usize),
+    Unsendable(usize, Failure),
 }
 
 /// How a stream ended.
@@ -62,12 +71,14 @@ impl<'a> StreamSender<'a> {
         plan: &'a Plan,
         options: v1::AddImagesOptions,
         client: Client,
+        scaler: Scaler,
         interrupt: CancellationToken,
     ) -> Self {
         StreamSender {
             plan,
             options,
             client,
+            scaler,
             interrupt,
         }
     }
@@ -93,10 +104,9 @@ impl<'a> StreamSender<'a> {
         recorder: &mut Recorder<'_>,
     ) -> Result<StreamEnd, Failure> {
         let stop = CancellationToken::new();
-        // Items that cannot be sent are reported here. The channel stays short: it is read together
-        // with the acknowledgements.
-        let (unsendable, mut unsent) = unbounded_channel();
-        let outbound = self.requests(pending, stop.clone(), unsendable);
+        // The channel stays short: it is read together with the acknowledgements.
+        let (reporter, mut reports) = unbounded_channel();
+        let outbound = self.requests(pending, stop.clone(), reporter);
 
         let mut client = self.client.clone();
         let mut inbound = tokio::select! {
@@ -125,7 +135,7 @@ impl<'a> StreamSender<'a> {
                     }
                     Err(_) => return Ok(end),
                 },
-                Some((index, failure)) = unsent.recv() => recorder.record_unsent(index, &failure)?,
+                Some(report) = reports.recv() => record_report(report, recorder)?,
                 _ = progress.tick() => recorder.print_progress(),
                 () = self.interrupted(), if grace_end.is_none() => {
                     stop.cancel();
@@ -137,8 +147,8 @@ impl<'a> StreamSender<'a> {
                 }
             }
         }
-        while let Ok((index, failure)) = unsent.try_recv() {
-            recorder.record_unsent(index, &failure)?;
+        while let Ok(report) = reports.try_recv() {
+            record_report(report, recorder)?;
         }
         recorder.print_progress();
         Ok(end)
@@ -149,22 +159,31 @@ impl<'a> StreamSender<'a> {
         &self,
         pending: &[usize],
         stop: CancellationToken,
-        unsendable: UnboundedSender<(usize, Failure)>,
+        reporter: UnboundedSender<ItemEvent>,
     ) -> impl Stream<Item = v1::AddImagesRequest> + Send + use<> {
         let queue: Vec<(usize, Arc<Item>)> = pending
             .iter()
             .map(|&index| (index, self.plan.items[index].clone()))
             .collect();
+        let scaler = self.scaler.clone();
         let items = stream::iter(queue)
-            .map(|(index, item)| async move { (index, to_message(&item).await) })
+            .map(move |(index, item)| {
+                let scaler = scaler.clone();
+                async move { (index, to_message(&item, &scaler).await) }
+            })
             .buffered(READ_AHEAD)
             .filter_map(move |(index, message)| {
+                // The receiver is gone once the stream has ended; then the item counts as not sent.
+                let report = |event| drop(reporter.send(event));
                 ready(match message {
-                    Ok(item) => Some(Payload::Item(item)),
+                    Ok((item, is_scaled)) => {
+                        if is_scaled {
+                            report(ItemEvent::Scaled(index));
+                        }
+                        Some(Payload::Item(item))
+                    }
                     Err(failure) => {
-                        // The receiver is gone once the stream has ended; then the item counts as
-                        // not sent.
-                        let _ = unsendable.send((index, failure));
+                        report(ItemEvent::Unsendable(index, failure));
                         None
                     }
                 })
@@ -175,6 +194,16 @@ impl<'a> StreamSender<'a> {
             .map(|payload| v1::AddImagesRequest {
                 payload: Some(payload),
             })
+    }
+}
+
+fn record_report(event: ItemEvent, recorder: &mut Recorder<'_>) -> Result<(), Failure> {
+    match event {
+        ItemEvent::Scaled(index) => {
+            recorder.record_scaled(index);
+            Ok(())
+        }
+        ItemEvent::Unsendable(index, failure) => recorder.record_unsent(index, &failure),
     }
 }
 
@@ -213,40 +242,24 @@ async fn next_event(
     Ok(None)
 }
 
-/// Reads the image of an item, and makes the message.
-async fn to_message(item: &Item) -> Result<v1::AddImagesItem, Failure> {
+/// Reads the image of an item, and makes the message; returns it and whether the image was scaled.
+async fn to_message(item: &Item, scaler: &Scaler) -> Result<(v1::AddImagesItem, bool), Failure> {
     if item.key.len() > MAX_KEY_BYTES {
         let message = format!("the key is longer than {MAX_KEY_BYTES} bytes");
         return Err(Failure::of_kind(Kind::ParameterTooLong, message));
     }
-    let source = match &item.location {
-        Location::Url(url) => Source::Url(url.clone()),
+    let (source, is_scaled) = match &item.location {
+        Location::Url(url) => (Source::Url(url.clone()), false),
         Location::File(path) => {
-            let content = read_limited(path).await.map_err(|error| {
-                Failure::local(format!("cannot read: {}", error.to_string().to_lowercase()))
-            })?;
-            check_size(content.len() as u64)?;
-            Source::Content(content.into())
+            let (content, is_scaled) = scaler.read(path).await?;
+            (Source::Content(content), is_scaled)
         }
     };
-    Ok(v1::AddImagesItem {
+    let item = v1::AddImagesItem {
         key: item.key.to_string(),
         source: Some(source),
         brief: item.brief.clone(),
         tags: item.tags.clone(),
-    })
-}
-
-/// Reads up to one byte past the limit, since the file may have grown. An open of a pipe would
-/// block until another process writes to it.
-async fn read_limited(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
-    if !tokio::fs::metadata(path).await?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    let file = tokio::fs::File::open(path).await?;
-    let mut content = Vec::new();
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut content)
-        .await?;
-    Ok(content)
+    };
+    Ok((item, is_scaled))
 }

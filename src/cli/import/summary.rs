@@ -7,21 +7,32 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::counts::Counts;
+use super::left_out::LeftOut;
 use crate::cli::output;
+use crate::cli::scale::Limits;
 
 /// The result of an import; displayed as text for people.
-pub(super) struct Summary {
+pub(super) struct Summary<'a> {
     pub(super) counts: Counts,
+    /// What was found and is no image.
+    pub(super) left_out: &'a LeftOut,
+    /// Number of images that were scaled down to `limits`.
+    pub(super) scaled: usize,
+    pub(super) limits: Limits,
     /// Number of images without an outcome.
     pub(super) remaining: usize,
     pub(super) elapsed: Duration,
+    /// Whether the library was asked for the skipped images.
+    pub(super) is_verified: bool,
+    /// Whether the journal belonged to a library of another identity.
+    pub(super) is_journal_restarted: bool,
     pub(super) failures_file: Option<PathBuf>,
     pub(super) is_interrupted: bool,
 }
 
 // === impl Summary ===
 
-impl Summary {
+impl Summary<'_> {
     /// Formats the summary with stable field names.
     pub(super) fn to_json(&self) -> Value {
         let counts = &self.counts;
@@ -32,6 +43,11 @@ impl Summary {
             "failed": counts.failed,
             "failed_before": counts.failed_before,
             "skipped": counts.skipped,
+            "scaled": self.scaled,
+            "left_out": self.left_out.to_json(),
+            "lost": counts.lost,
+            "verified": self.is_verified,
+            "journal_restarted": self.is_journal_restarted,
             "remaining": self.remaining,
             "bytes": counts.bytes,
             "seconds": self.elapsed.as_secs_f64(),
@@ -42,7 +58,7 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Summary {
+impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         write!(
@@ -56,6 +72,16 @@ impl fmt::Display for Summary {
             self.elapsed.as_secs_f64(),
             counts.rate(self.elapsed),
         )?;
+        if self.scaled > 0 {
+            let (count, limits) = (self.scaled, self.limits);
+            write!(
+                f,
+                "\n{count} scaled down: the library takes images of {limits}"
+            )?;
+        }
+        if !self.left_out.is_empty() {
+            write!(f, "\nleft out: {}", self.left_out)?;
+        }
         if counts.failed_before > 0 {
             let count = counts.failed_before;
             write!(

@@ -32,6 +32,18 @@ fn every_rule_about_libraries_is_enforced() {
         ),
         "`libraries.b.data_dir`: is the folder of library `a` too",
     );
+    rejected(
+        &format!("[libraries.a]\n{embedded}\ndata_dir = \"x\"\nmax_side = 16385"),
+        "`libraries.a.max_side`: must be a number from 4096 to 16384",
+    );
+    rejected(
+        &format!("[libraries.a]\n{embedded}\ndata_dir = \"x\"\nmax_side = 8193"),
+        "`libraries.a.max_side`: needs `limits.max_decoded_bytes` of 1025 MiB",
+    );
+    rejected(
+        &format!("{CLOUD}max_side = 8192"),
+        "`libraries.cloud.max_side`: must be 4096, the vendor's limit: only an embedded library",
+    );
     for capacity in ["0", "100000001", "-1", "\"many\""] {
         rejected(
             &format!("[libraries.a]\n{embedded}\ncapacity = {capacity}"),
@@ -311,6 +323,10 @@ fn every_rule_about_limits_and_logs_is_enforced() {
             "`limits.max_message_bytes`: must be from 64KiB to 64MiB",
         );
     }
+    rejected(
+        "[limits]\nmax_image_bytes = \"8MiB\"",
+        "`limits.max_image_bytes`: leaves less than 4 KiB of `limits.max_message_bytes`",
+    );
     rejected(
         "[limits]\nmax_bytes_in_flight = \"15MiB\"",
         "`limits.max_bytes_in_flight`: is less than twice `limits.max_message_bytes`",

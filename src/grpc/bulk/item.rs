@@ -7,7 +7,7 @@ use futures_util::future::FutureExt;
 use super::admission::ItemPermit;
 use crate::admission::CallPermit;
 use crate::call::Call;
-use crate::domain::Added;
+use crate::domain::{Added, ImageLimits};
 use crate::error::{Error, Kind, Result};
 use crate::grpc::convert;
 use crate::library::Library;
@@ -66,7 +66,7 @@ impl AdmittedItem {
     pub(super) async fn add(
         self,
         call: &Call,
-        library: &dyn Library,
+        (library, limits): (&dyn Library, ImageLimits),
         on_duplicate: v1::OnDuplicate,
     ) -> CompletedItem {
         let ReceivedItem {
@@ -76,7 +76,7 @@ impl AdmittedItem {
         } = self.item;
         let work = async {
             let _permit = self.permit?;
-            add(call, library, &key, message, on_duplicate).await
+            add(call, (library, limits), &key, message, on_duplicate).await
         };
         // The middleware that catches panics does not see the body of a stream.
         let outcome = AssertUnwindSafe(work)
@@ -93,7 +93,7 @@ impl AdmittedItem {
 
 async fn add(
     call: &Call,
-    library: &dyn Library,
+    (library, limits): (&dyn Library, ImageLimits),
     key: &str,
     message: v1::AddImagesItem,
     on_duplicate: v1::OnDuplicate,
@@ -102,7 +102,7 @@ async fn add(
         let message = format!("{} bytes; max {MAX_KEY_BYTES}", key.len());
         return Err(Error::violation("key", Kind::ParameterTooLong, message));
     }
-    let request = convert::item(message)?;
+    let request = convert::item(message, limits)?;
     let added = tokio::time::timeout_at(call.deadline, library.add(call, request))
         .await
         .map_err(|_| Error::new(Kind::DeadlineExceeded, "the item was not added in time"))?;

@@ -20,13 +20,12 @@ use tower::Service;
 use super::item::MAX_KEY_BYTES;
 use crate::admission::CallPermit;
 use crate::call::Call;
+use crate::grpc::prefix::{PREFIX_BYTES, message_length, plain_prefix};
 use crate::proto::v1;
 use crate::proto::v1::add_images_request::Payload;
 
 /// Path of the method.
-const PATH: &str = "/samegate.v1.SameImageService/AddImages";
-/// Flag and length before each message (gRPC over HTTP/2, Length-Prefixed-Message).
-const PREFIX_BYTES: usize = 5;
+pub(in crate::grpc) const PATH: &str = "/samegate.v1.SameImageService/AddImages";
 /// First byte of a message with an item: field 2, length-delimited.
 const ITEM_TAG: u8 = 0x12;
 /// Bytes of a dropped message that are kept: its key, and the lengths before it.
@@ -244,12 +243,11 @@ impl Filter {
 
     /// Begins a message: decides whether it passes.
     fn begin(&mut self, prefix: &[u8]) -> Part {
-        let length = prefix[1..]
-            .iter()
-            .fold(0, |n, byte| n << 8 | usize::from(*byte));
+        let length = message_length(prefix);
         let position = self.messages;
         self.messages += 1;
-        // The options come first, and no compression is accepted: both are errors of the stream.
+        // The options come first, and what is still compressed declares no encoding: both are errors
+        // of the stream.
         let is_plain_item = position > 0 && prefix[0] == 0;
         if length <= self.max_message_bytes || !is_plain_item {
             return Part::Passed(length);
@@ -299,9 +297,7 @@ fn without_image(start: &[u8]) -> Bytes {
         })),
     };
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.encoded_len());
-    framed.put_u8(0);
-    #[expect(clippy::cast_possible_truncation, reason = "at most KEPT_BYTES")]
-    framed.put_u32(message.encoded_len() as u32);
+    framed.put(plain_prefix(message.encoded_len()));
     framed.put(message.encode_to_vec().as_slice());
     framed.freeze()
 }

@@ -37,11 +37,10 @@ pub(super) fn read(call: &Call) -> Demand {
 }
 
 fn of_image(class: Class, fixed: u64, image: &ImageFile) -> Demand {
-    let pixels = image.pixels();
     Demand {
         class,
-        cost: pixels / PIXELS + fixed,
-        bytes: engine::prepare_memory(image.bytes(), pixels),
+        cost: image.header().pixels() / PIXELS + fixed,
+        bytes: engine::prepare_memory(image.header()),
     }
 }
 

@@ -6,6 +6,8 @@
 //! addresses only, so a name cannot resolve to another address between check and use (DNS
 //! rebinding), and numeric addresses are checked before each request, redirects included. The caller
 //! chooses the name as well, so names are looked up within limits (`lookups`).
+//!
+//! A body that breaks off is fetched once more: hosts close connections for many passing reasons.
 
 mod lookups;
 mod resolver;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::Resolve;
 use reqwest::redirect::{Attempt, Policy};
+use tokio::time::Instant;
 use url::Host;
 
 use self::lookups::Lookups;
@@ -24,19 +27,28 @@ use self::resolver::{Resolver, on_behalf_of};
 pub(super) use self::scope::AddressScope;
 use self::scope::NotPublic;
 use crate::call::Call;
-use crate::domain::{ImageFile, ImageUrl, MAX_IMAGE_BYTES};
+use crate::domain::{ImageFile, ImageUrl};
 use crate::error::{Error, Kind, Result};
 
-/// Timeout of one image, redirects included.
+/// Timeout of one image, redirects and the second attempt included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of redirects.
 const MAX_REDIRECTS: usize = 3;
+/// Header of every request; some hosts reject requests without it.
+const USER_AGENT: &str = concat!("samegate/", env!("CARGO_PKG_VERSION"));
 
 /// Fetches images; clones share connections.
 #[derive(Clone, Debug)]
 pub(super) struct Fetcher {
     client: reqwest::Client,
     scope: AddressScope,
+}
+
+/// A failed attempt.
+struct Failure {
+    error: Error,
+    /// Whether the body broke off, and another attempt may be whole.
+    broke_off: bool,
 }
 
 // === impl Fetcher ===
@@ -54,6 +66,7 @@ impl Fetcher {
     fn with_resolver(scope: AddressScope, resolver: Arc<dyn Resolve>) -> Result<Self> {
         let redirects = Policy::custom(move |attempt| redirect(attempt, scope));
         let client = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
             .no_proxy()
             .redirect(redirects)
             .dns_resolver(resolver)
@@ -78,10 +91,25 @@ impl Fetcher {
                 "the address is not public",
             ));
         }
+        let deadline = Instant::now() + call.remaining().min(TIMEOUT);
+        let mut fetched = self.attempt(call, url, deadline).await;
+        if matches!(&fetched, Err(failure) if failure.broke_off) {
+            fetched = self.attempt(call, url, deadline).await;
+        }
+        let body = fetched.map_err(|failure| failure.error)?;
+        ImageFile::new(body, url.limits()).map_err(|violation| Error::invalid(vec![violation]))
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call,
+        url: &ImageUrl,
+        deadline: Instant,
+    ) -> Result<Bytes, Failure> {
         let request = self
             .client
             .get(url.as_url().clone())
-            .timeout(call.remaining().min(TIMEOUT));
+            .timeout(deadline.saturating_duration_since(Instant::now()));
         let response = on_behalf_of(call.tenant.clone(), request.send())
             .await
             .map_err(classify)?;
@@ -90,28 +118,49 @@ impl Fetcher {
                 "the image's host returned HTTP status {}",
                 response.status().as_u16()
             );
-            return Err(Error::new(Kind::UrlUnreachable, message));
+            return Err(Error::new(Kind::UrlUnreachable, message).into());
         }
-        ImageFile::new(read_body(response, call).await?)
-            .map_err(|violation| Error::invalid(vec![violation]))
+        read_body(response, call, url.limits().max_bytes).await
     }
 }
 
 /// Reads the body, or just more than the maximum of an image, which rejects it. What arrives is
-/// charged to the call; the length that the host declares is not, and uses no memory by itself.
-async fn read_body(mut response: reqwest::Response, call: &Call) -> Result<Bytes> {
+/// charged to the call, unless the body breaks off; the length that the host declares is not, and
+/// uses no memory by itself.
+async fn read_body(
+    mut response: reqwest::Response,
+    call: &Call,
+    max_bytes: usize,
+) -> Result<Bytes, Failure> {
     let declared = response.content_length().unwrap_or(0);
     let declared = usize::try_from(declared).unwrap_or(usize::MAX);
     // Exact where the host is honest: a buffer that grows has up to twice the size.
-    let mut body = BytesMut::with_capacity(declared.min(MAX_IMAGE_BYTES + 1));
-    while body.len() <= MAX_IMAGE_BYTES {
-        let Some(chunk) = response.chunk().await.map_err(classify)? else {
-            break;
+    let mut body = BytesMut::with_capacity(declared.min(max_bytes + 1));
+    while body.len() <= max_bytes {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(error) => {
+                call.permit.discard(body.len());
+                return Err(Failure {
+                    broke_off: !error.is_timeout(),
+                    error: classify(error),
+                });
+            }
         };
         call.permit.charge(chunk.len()).await?;
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure {
+            error,
+            broke_off: false,
+        }
+    }
 }
 
 fn classify(error: reqwest::Error) -> Error {
@@ -122,8 +171,13 @@ fn classify(error: reqwest::Error) -> Error {
             Kind::UrlUnreachable,
             "the image's host redirects too often, or to an address that is not public",
         )
-    } else {
+    } else if error.is_connect() || error.is_request() {
         (Kind::UrlUnreachable, "the image's host cannot be reached")
+    } else {
+        (
+            Kind::UrlUnreachable,
+            "the response of the image's host broke off",
+        )
     };
     Error::new(kind, message).with_source(error.without_url())
 }

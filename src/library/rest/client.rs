@@ -1,6 +1,6 @@
 //! The HTTP client: posts a form, returns status and bounded body.
 //!
-//! It classifies failures of the network and knows nothing of the bodies. The permit of a call is
+//! It knows nothing of the bodies. The permit of a call is
 //! marked as sent when its request is being written, on an established connection. The URL of a
 //! call holds the access token, so no error of the HTTP library leaves this file with its URL.
 
@@ -19,6 +19,7 @@ use url::Url;
 
 use super::encode::{Form, Pieces};
 use super::rate_limiter::Permit;
+use super::transport_failure::unavailable;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
 
@@ -101,7 +102,10 @@ impl Client {
             Ok(response) => response,
             Err(_) if deadline <= timeout => Err(deadline_passed()),
             Err(_) => {
-                let message = format!("the vendor did not respond within {:?}", self.timeout);
+                let message = format!(
+                    "the vendor did not respond within {:?} (timeout)",
+                    self.timeout
+                );
                 Err(Error::new(Kind::VendorUnavailable, message))
             }
         }
@@ -180,15 +184,6 @@ pub(super) fn endpoint(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
     url
-}
-
-fn unavailable(error: reqwest::Error) -> Error {
-    let message = if error.is_connect() {
-        "the vendor could not be reached"
-    } else {
-        "the connection to the vendor broke"
-    };
-    Error::new(Kind::VendorUnavailable, message).with_source(error.without_url())
 }
 
 /// Returns the error of a call whose deadline has passed.

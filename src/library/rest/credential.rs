@@ -201,7 +201,7 @@ fn no_token_in_time(error: Error, timeout: Duration) -> Error {
     if error.kind() != Kind::DeadlineExceeded {
         return error;
     }
-    let message = format!("the token endpoint did not respond within {timeout:?}");
+    let message = format!("the token endpoint did not respond within {timeout:?} (timeout)");
     Error::new(Kind::VendorUnavailable, message).with_source(error)
 }
 

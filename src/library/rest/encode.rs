@@ -12,9 +12,12 @@ mod escapes;
 use bytes::Bytes;
 
 use self::escapes::{count_escapes, group_bits};
-use crate::domain::ImageSource;
+use crate::domain::{Format, ImageSource};
 use crate::error::{Error, Kind, Result};
 use crate::wire::MAX_ENCODED_BYTES;
+
+/// What the vendor reads (same_hq documentation, parameter `image`).
+const FORMATS: [Format; 3] = [Format::Jpeg, Format::Png, Format::Bmp];
 
 const PREFIX: &[u8] = b"image=";
 /// Bytes of the image that one iteration encodes.
@@ -86,10 +89,13 @@ impl Form {
     ///
     /// # Errors
     ///
-    /// Those of [`Form::new`].
+    /// `ImageFormat` for a format that the vendor does not read, and those of [`Form::new`].
     pub(super) fn of(source: &ImageSource, mut fields: Vec<(&str, String)>) -> Result<Self> {
         match source {
-            ImageSource::Content(image) => Form::new(Some(image.bytes().clone()), &fields),
+            ImageSource::Content(image) => {
+                image.check_format(&FORMATS)?;
+                Form::new(Some(image.bytes().clone()), &fields)
+            }
             ImageSource::Url(url) => {
                 fields.push(("url", url.as_url().as_str().to_owned()));
                 Form::new(None, &fields)

@@ -180,6 +180,17 @@ def search_images_finds_the_same_image_in_another_format(client):
 
 
 @check
+def requests_in_gzip_are_served(client):
+    gzip = {"timeout": TIMEOUT_S, "compression": grpc.Compression.Gzip}
+    request = client.pb.SearchImagesRequest(content=images.bmp(100))
+    response = client.stub.SearchImages(request, **gzip)
+    equal(response.matches[0].cont_sign, client.signs[0])
+    health = health_pb2_grpc.HealthStub(client.channel)
+    response = health.Check(health_pb2.HealthCheckRequest(service=SERVICE), **gzip)
+    equal(response.status, health_pb2.HealthCheckResponse.SERVING)
+
+
+@check
 def search_images_filters_by_tag_and_window(client):
     query = {"content": images.png(100)}
     equal(len(client.call("SearchImages", tags=[7], **query).matches), 0)
@@ -250,7 +261,7 @@ def a_message_over_the_limit_is_resource_exhausted(client):
 
 @check
 def an_image_over_the_limit_is_an_invalid_request(client):
-    large = {"content": images.png(100) + b"\0" * (3 * 1024 * 1024)}
+    large = {"content": images.png(100) + b"\0" * (7 * 1024 * 1024)}
     _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "SearchImages", **large)
     equal(found["ErrorInfo"].reason, "IMAGE_SIZE")
 

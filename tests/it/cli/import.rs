@@ -332,8 +332,9 @@ async fn a_manifest_names_files_and_urls() {
 }
 
 #[tokio::test]
-async fn the_journal_of_another_library_stops_the_import_before_it_sends() {
+async fn the_journal_of_another_library_without_identity_stops_the_import_before_it_sends() {
     let double = Double::start();
+    double.store.lock().unwrap().is_rest = true;
     let folder = images(3, 100);
     samegate(&double, &["import", path(&folder)]).await;
 
@@ -368,4 +369,35 @@ async fn programs_read_progress_failures_and_a_summary() {
         (&Value::from(3), &Value::from(1))
     );
     assert_eq!(ran.err, "");
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_counted_and_a_path_without_an_image_fails() {
+    let double = Double::start();
+    let folder = images(2, 100);
+    std::fs::write(folder.path().join("notes.txt"), "text").unwrap();
+    std::fs::write(folder.path().join(".hidden.jpg"), "9").unwrap();
+    let empty = tempfile::tempdir().unwrap();
+
+    let people = samegate(&double, &["import", path(&folder)]).await;
+    let programs = samegate(&double, &["import", path(&folder), "--hidden", "--json"]).await;
+    let nothing = samegate(&double, &["import", path(&empty)]).await;
+
+    assert_eq!(people.exit, Exit::Done);
+    assert!(
+        people.err.contains("left out: 1 no image, 1 hidden"),
+        "{people:?}"
+    );
+    let summary = &programs.json_lines().pop().unwrap();
+    assert_eq!(summary["left_out"], serde_json::json!({ "no_image": 1 }));
+    assert_eq!(
+        (&summary["added"], &summary["skipped"]),
+        (&1.into(), &2.into())
+    );
+    assert_eq!(nothing.exit, Exit::Failed);
+    assert!(
+        nothing.err.contains("has no image: it is empty"),
+        "{nothing:?}"
+    );
+    assert!(std::fs::read_dir(empty.path()).unwrap().next().is_none());
 }

@@ -1,5 +1,6 @@
 //! Images are added, found, updated, listed and deleted.
 
+use image::ImageFormat;
 use samegate::proto::v1;
 use samegate::proto::v1::add_image_request::Source;
 use tonic::Code;
@@ -7,7 +8,7 @@ use tonic_types::StatusExt;
 
 use super::{add, reason, search};
 use crate::support::gateway::Gateway;
-use crate::support::images::{jpeg, png};
+use crate::support::images::{file, jpeg, png};
 
 #[tokio::test]
 async fn an_image_is_added_found_and_read() {
@@ -47,6 +48,21 @@ async fn an_image_is_added_found_and_read() {
         .unwrap();
     assert_eq!((image.width, image.height), (320, 240));
     assert!(image.thumbnail_jpeg.starts_with(b"\xff\xd8\xff"), "a JPEG");
+}
+
+#[tokio::test]
+async fn an_embedded_library_accepts_gif_webp_and_tiff() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client().await;
+    let formats = [ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Tiff];
+
+    for (seed, format) in (1..).zip(formats) {
+        let added = client.add_image(add(file(seed, format))).await.unwrap();
+        let sign = added.into_inner().cont_sign;
+
+        let found = client.search_images(search(jpeg(seed))).await.unwrap();
+        assert_eq!(found.into_inner().matches[0].cont_sign, sign, "{format:?}");
+    }
 }
 
 #[tokio::test]

@@ -183,6 +183,31 @@ async fn health_watchers_see_not_serving_at_the_start_of_the_drain() {
 }
 
 #[tokio::test]
+async fn a_watch_of_an_unknown_service_stays_open_until_the_drain() {
+    let gateway = Gateway::start().await;
+    let endpoint = format!("http://{}", gateway.addresses.grpc);
+    let endpoint = tonic::transport::Endpoint::try_from(endpoint).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    let request = HealthCheckRequest {
+        service: "example.v1.Other".to_owned(),
+    };
+    let checked = health.check(request.clone()).await.unwrap_err();
+    assert_eq!(checked.code(), tonic::Code::NotFound);
+
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+
+    let first = watch.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+
+    let stopped = gateway.begin_to_stop();
+
+    let next = watch.message().await.unwrap();
+    assert!(next.is_none(), "the server ends the watch");
+    drop((watch, health));
+    stopped.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_disconnects_within_a_message_does_not_delay_the_drain() {
     use tokio::io::AsyncWriteExt;
     let gateway = Gateway::start().await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{get_library, search, vendor_library};
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
-use crate::support::probe::{get, until};
+use crate::support::probe::{get, metrics, until};
 use crate::support::process::Process;
 use crate::support::vendor::{Fault, Gate, Operation, Vendor};
 
@@ -61,6 +61,8 @@ async fn an_unavailable_vendor_delays_readiness_by_a_bounded_wait() {
     assert_eq!(get(admin, "/livez").await.0, 200);
     assert_eq!(get(admin, "/readyz").await.0, 200);
 }
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// A sample of a metric.
 struct Sample {
@@ -157,9 +159,12 @@ async fn metrics_are_openmetrics_with_the_names_and_labels_of_the_list() {
         let _ = client.search_images(request).await;
     }
 
-    let (status, text) = get(gateway.addresses.admin, "/metrics").await;
+    let (kind, text) = metrics(gateway.addresses.admin, OPEN_METRICS).await;
 
-    assert_eq!(status, 200);
+    assert_eq!(
+        kind,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
     let families = parsed(&text);
     let documented = crate::docs::rows("docs/operations.md");
     let listed = METRICS.map(|metric| metric.name.trim_end_matches("_total"));
@@ -194,6 +199,29 @@ async fn metrics_are_openmetrics_with_the_names_and_labels_of_the_list() {
 }
 
 #[tokio::test]
+async fn scrapers_that_do_not_name_openmetrics_get_the_same_samples_in_the_older_format() {
+    let gateway = Gateway::start().await;
+    get_library(gateway.client().await).await.unwrap();
+    let samples = |text: &str| {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let names = lines.map(|line| line.split(['{', ' ']).next().unwrap().to_owned());
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        names
+    };
+    let (_, open_metrics) = metrics(gateway.addresses.admin, OPEN_METRICS).await;
+
+    let (kind, text) = metrics(gateway.addresses.admin, "*/*").await;
+
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(samples(&text), samples(&open_metrics));
+    assert!(!text.contains("# EOF"), "{text}");
+    // The type of a counter has the name of its sample.
+    let counter = "# TYPE samegate_received_bytes_total counter\nsamegate_received_bytes_total ";
+    assert!(text.contains(counter), "{text}");
+}
+
+#[tokio::test]
 async fn gauges_show_requests_and_bytes_while_they_are_in_flight() {
     let vendor = Vendor::start().await;
     let gateway = Gateway::with_config(&vendor_library(&vendor)).await;
@@ -203,7 +231,7 @@ async fn gauges_show_requests_and_bytes_while_they_are_in_flight() {
     let call = tokio::spawn(async move { client.search_images(search(png(1))).await });
     vendor.until("the call is held", || gate.held() == 1).await;
 
-    let (_, text) = get(gateway.addresses.admin, "/metrics").await;
+    let (_, text) = metrics(gateway.addresses.admin, OPEN_METRICS).await;
     let families = parsed(&text);
     let value = |name: &str| families[name].1[0].value;
     assert_eq!(value("samegate_calls_in_flight"), 1.0);

@@ -1,9 +1,7 @@
 //! The key pair of the default configuration: its secret is generated, and in no output. Warnings of
 //! weak secrets and other risks.
 
-use tokio::process::Command;
-
-use crate::support::process::Process;
+use crate::support::process::{Process, samegate};
 
 async fn token_status(process: &Process, secret: &str) -> u16 {
     let keys = format!("grant_type=client_credentials&client_id=local&client_secret={secret}");
@@ -37,8 +35,8 @@ async fn a_check_of_a_risky_configuration_warns_and_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("samegate.toml");
     std::fs::write(&file, "[listen]\nadmin = \"0.0.0.0:9090\"\n").unwrap();
-    let mut check = Command::new(env!("CARGO_BIN_EXE_samegate"));
-    let check = check.args(["config", "check"]).arg(&file).env_clear();
+    let mut check = samegate();
+    check.args(["config", "check"]).arg(&file);
 
     let checked = check.output().await.unwrap();
 

@@ -4,17 +4,14 @@
 
 mod calls;
 
-use std::process::Stdio;
-
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
 use crate::support::canary::{Canaries, Seen, secret};
 use crate::support::collector::Collector;
 use crate::support::images::png;
 use crate::support::issuer::Issuer;
 use crate::support::probe::{get, until_metric};
-use crate::support::process::Process;
+use crate::support::process::{Process, samegate};
 use crate::support::vendor::Vendor;
 
 const RELOAD: &str = "samegate_config_reload_success";
@@ -109,12 +106,7 @@ impl Scene {
 
     /// Runs a command of the binary; returns its exit status.
     async fn run(&mut self, args: &[&str], key: &str) -> Option<i32> {
-        let ran = Command::new(env!("CARGO_BIN_EXE_samegate"))
-            .args(args)
-            .env_clear()
-            .env("SAMEGATE_API_KEY", key)
-            .stdin(Stdio::null())
-            .output();
+        let ran = samegate().args(args).env("SAMEGATE_API_KEY", key).output();
         let ran = ran.await.unwrap();
         let output = format!("samegate {}", args[0]);
         self.seen.note(&output, ran.stdout);

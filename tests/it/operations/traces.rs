@@ -95,6 +95,20 @@ async fn a_search_is_one_trace_from_its_caller_to_each_attempt_at_the_vendor() {
     assert_eq!(reason, "VENDOR_UNAVAILABLE");
     assert_eq!(attribute_of(second, attribute::HTTP_STATUS), "200");
 
+    for span in &spans {
+        let keys: Vec<&str> = span
+            .attributes
+            .iter()
+            .map(|pair| pair.key.as_str())
+            .collect();
+        let named: BTreeSet<&str> = keys.iter().copied().collect();
+        assert_eq!(keys.len(), named.len(), "twice: {span:#?}");
+        assert!(
+            named.is_subset(&BTreeSet::from(attribute::OF_SPANS)),
+            "a second name: {span:#?}"
+        );
+    }
+
     let seen: Vec<_> = vendor.calls().into_iter().map(|call| call.trace).collect();
     let sent = |span: &Span| {
         let parent = format!("00-{TRACE}-{}-01", hex(&span.span_id));

@@ -161,6 +161,62 @@ async fn a_body_that_is_no_form_is_rejected_whatever_it_contains() {
 }
 
 #[tokio::test]
+async fn a_form_in_a_declared_charset_is_read_in_it() {
+    let api = RestApi::start().await;
+    let target = format!("{CALLS}/add?access_token={}", api.token);
+    let brief = "商品图, 50 %";
+    let (bytes, _, _) = encoding_rs::GBK.encode(brief);
+    let escaped: String = form_urlencoded::byte_serialize(&bytes).collect();
+    // Not escaped, but for what separates fields.
+    let raw = bytes.to_vec().into_iter().flat_map(|byte| match byte {
+        b'%' => b"%25".to_vec(),
+        byte => vec![byte],
+    });
+    let raw: Vec<u8> = raw.collect();
+    assert!(std::str::from_utf8(&raw).is_err());
+
+    for (kind, brief_sent) in [
+        ("charset=GBK", escaped.as_bytes()),
+        ("Charset=\"gb2312\"", escaped.as_bytes()),
+        ("x=y; charset=gb18030", &raw),
+        ("charset=gbk", &raw),
+        ("charset=utf-8", escape(brief).as_bytes()),
+        ("charset=ISO-8859-1", escape(brief).as_bytes()),
+    ] {
+        let header = format!("Content-Type: application/x-www-form-urlencoded; {kind}\r\n");
+        let body = [b"url=http://e.org/a&brief=", brief_sent, b"&tags=1"].concat();
+        let response = api.send("POST", &target, &header, &body).await;
+
+        assert_same_shape(&response.json, "add.json");
+        let found = api.call("search", "url=http://e.org/a&tags=1").await;
+        assert_eq!(found["result"][0]["brief"], brief, "{kind}");
+        api.call("delete", "url=http://e.org/a").await;
+    }
+}
+
+#[tokio::test]
+async fn a_charset_that_cannot_be_read_is_one_clear_error() {
+    let api = RestApi::start().await;
+    let target = format!("{CALLS}/add?access_token={}", api.token);
+    let form = "Content-Type: application/x-www-form-urlencoded; charset=";
+    let message = "invalid param: charset must be one of the WHATWG Encoding Standard that \
+                   contains ASCII, such as UTF-8 or GBK";
+
+    for charset in ["klingon", "utf-16", "iso-2022-jp", "\"\"", ""] {
+        let header = format!("{form}{charset}\r\n");
+        let body = b"url=http://e.org/a&brief=a";
+        let response = api.send("POST", &target, &header, body).await;
+
+        assert_rejected(&response.json, 216_100, message);
+    }
+    // A text that is not in its charset is never changed.
+    let header = format!("{form}gbk\r\n");
+    let body = b"url=http://e.org/a&brief=%ff";
+    let response = api.send("POST", &target, &header, body).await;
+    assert_rejected(&response.json, 216_100, "invalid param");
+}
+
+#[tokio::test]
 async fn a_body_is_accepted_up_to_the_limit_and_rejected_above_it() {
     let api = RestApi::start().await;
     let call = format!(

@@ -65,12 +65,7 @@ async fn invalid_fields_get_the_vendors_codes() {
             216_203,
             "image size error",
         ),
-        (
-            "add",
-            image(b"GIF89a\x01\x00\x01\x00\x00\x00"),
-            216_201,
-            "image format error",
-        ),
+        ("add", image(b"%PDF-1.7"), 216_201, "image format error"),
         (
             "add",
             image(&bitmap(49, 64, 1)),
@@ -131,8 +126,8 @@ async fn invalid_fields_get_the_vendors_codes() {
         (
             "update",
             "cont_sign=1,1".to_owned(),
-            216_101,
-            "param brief not exist",
+            216_680,
+            "item not exist",
         ),
         (
             "update",

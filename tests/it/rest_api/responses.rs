@@ -76,6 +76,23 @@ async fn an_update_changes_only_what_was_sent() {
 }
 
 #[tokio::test]
+async fn an_update_without_brief_and_tags_succeeds_and_changes_nothing() {
+    let api = RestApi::start().await;
+    let image = escape(&STANDARD.encode(numbered_image(1)));
+    // As the sample programs of the vendor's documentation send it.
+    let unknown = api.call("update", &format!("image={image}")).await;
+    assert_rejected(&unknown, 216_680, "item not exist");
+    api.call("add", &format!("image={image}&brief=a&tags=1"))
+        .await;
+
+    let response = api.call("update", &format!("image={image}")).await;
+
+    assert_eq!(response, json!({"log_id": LOG_ID}));
+    let found = api.call("search", &format!("image={image}&tags=1")).await;
+    assert_eq!(found["result"][0]["brief"], "a");
+}
+
+#[tokio::test]
 async fn a_second_add_returns_the_stored_sign_and_changes_nothing() {
     let api = RestApi::start().await;
     let first = api.call("add", "url=http://e.org/a&brief=a").await;

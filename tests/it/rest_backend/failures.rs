@@ -78,6 +78,37 @@ async fn failures_open_the_circuit_breaker_which_probes_with_one_call() {
 }
 
 #[tokio::test]
+async fn a_failure_on_the_way_to_the_vendor_names_its_class() {
+    let vendor = Vendor::start().await;
+    let port = vendor.url().rsplit(':').next().unwrap().to_owned();
+    let gate = Gate::closed();
+    vendor.always(Operation::Token, Fault::Head(gate.clone()));
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unused = free.local_addr().unwrap();
+    drop(free);
+
+    for (base_url, class) in [
+        // Longer than a label of DNS may be, so that no server is asked.
+        (format!("http://{}", "x".repeat(64)), "(DNS)"),
+        (format!("http://{unused}"), "(connect)"),
+        // It does not speak TLS.
+        (format!("https://127.0.0.1:{port}"), "(TLS)"),
+        (vendor.url(), "(timeout)"),
+    ] {
+        let mut config = config(&vendor);
+        config.base_url = base_url.parse().unwrap();
+        config.timeout = Duration::from_millis(300);
+
+        let error = search_once(&open(&config)).await.unwrap_err();
+
+        assert_eq!(error.kind(), Kind::VendorUnavailable, "{base_url}");
+        assert!(error.message().ends_with(class), "{error}");
+        assert!(!error.message().contains(&port), "{error}");
+    }
+    gate.open();
+}
+
+#[tokio::test]
 async fn a_vendor_that_hangs_opens_the_circuit_breaker() {
     let vendor = vendor_without_images().await;
     let library = limited(&vendor, 100);

@@ -20,6 +20,7 @@ pub async fn embedded() -> Fixture {
         capacity: 1000,
         min_free_disk: 0,
         allow_private_addresses: false,
+        max_side: 4096,
     };
     let library = EmbeddedBackend::open(&config, CpuPool::new(1 << 30)).unwrap();
     Fixture {

@@ -33,6 +33,9 @@ pub enum Act {
     SignalAfter(usize, CancellationToken),
     /// Cancels the token after this many acknowledgements, and hangs.
     HangAfter(usize, CancellationToken),
+    /// Breaks the stream after this many acknowledgements, as a gateway does whose library is
+    /// replaced by an empty one.
+    ReplaceAfter(usize),
     /// Fails at once with this status.
     Reject(Status),
 }
@@ -52,6 +55,12 @@ pub struct State {
     pub options: Vec<v1::AddImagesOptions>,
     /// Number of items read from streams.
     pub items_read: usize,
+    /// Whether the library is one at a vendor, without identity and list.
+    pub is_rest: bool,
+    /// Number of times that the library was replaced by another.
+    pub replaced: u64,
+    /// Error of the next question about the library.
+    pub library_error: Option<Status>,
 }
 
 /// The state of the double, shared with the test.
@@ -176,6 +185,11 @@ impl State {
         (sign, false)
     }
 
+    fn replace(&mut self) {
+        self.stored.clear();
+        self.replaced += 1;
+    }
+
     fn next_error(&mut self, brief: &str) -> Option<v1::Status> {
         self.errors.get_mut(brief)?.pop_front()
     }
@@ -215,6 +229,15 @@ impl Service {
         let details = ErrorDetails::with_error_info("CREDENTIALS_MISSING", "samegate", []);
         let code = Code::Unauthenticated;
         Err(Status::with_error_details(code, "no API key", details))
+    }
+
+    fn check_embedded(&self) -> Result<(), Status> {
+        if !self.0.lock().unwrap().is_rest {
+            return Ok(());
+        }
+        let details = ErrorDetails::with_error_info("OPERATION_UNSUPPORTED", "samegate", []);
+        let code = Code::Unimplemented;
+        Err(Status::with_error_details(code, "not supported", details))
     }
 }
 
@@ -339,12 +362,19 @@ impl SameImageService for Service {
         &self,
         _: Request<v1::GetLibraryRequest>,
     ) -> Result<Response<v1::GetLibraryResponse>, Status> {
+        self.check_embedded()?;
+        let mut state = self.0.lock().unwrap();
+        if let Some(error) = state.library_error.take() {
+            return Err(error);
+        }
         Ok(Response::new(v1::GetLibraryResponse {
             library: "default".to_owned(),
-            image_count: self.0.lock().unwrap().stored.len() as u64,
+            image_count: state.stored.len() as u64,
             image_capacity: 500_000,
             size_bytes: 1_234_567,
-            id: "00c0ffee00c0ffee".to_owned(),
+            max_image_bytes: 3_145_728,
+            max_side: 4096,
+            id: format!("{:016x}", 0x00c0_ffee_00c0_ffee + state.replaced),
         }))
     }
 
@@ -353,6 +383,7 @@ impl SameImageService for Service {
         &self,
         request: Request<v1::ListImagesRequest>,
     ) -> Result<Response<v1::ListImagesResponse>, Status> {
+        self.check_embedded()?;
         let request = request.into_inner();
         let start: usize = request.page_token.parse().unwrap_or(0);
         let state = self.0.lock().unwrap();
@@ -409,6 +440,11 @@ async fn bulk(
                 let drain = v1::AddImagesDrain { message };
                 let _ = events.send(Ok(response(Event::Drain(drain)))).await;
                 break;
+            }
+            Some(Act::ReplaceAfter(after)) if acknowledged == *after => {
+                store.lock().unwrap().replace();
+                let _ = events.send(Err(Status::unavailable("broken"))).await;
+                return;
             }
             _ => {}
         }

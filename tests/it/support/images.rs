@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use image::imageops::thumbnail;
+use image::imageops::{FilterType, resize, thumbnail};
 use image::{ImageFormat, Rgb, RgbImage};
 
 /// Draws coloured discs and bars on a gradient: the same image for the same seed, and a different
@@ -44,9 +44,26 @@ pub fn small_png(seed: u64) -> Bytes {
     encoded(&thumbnail(&poster(seed), 80, 60), ImageFormat::Png)
 }
 
+/// Encodes a poster of other sides, with the noise of a camera: its file is as large as that of a
+/// photograph in the best quality.
+pub fn photo(seed: u64, width: u32, height: u32) -> Bytes {
+    let mut random = Random(seed | 1);
+    let mut image = resize(&poster(seed), width, height, FilterType::Triangle);
+    for value in image.iter_mut() {
+        let noise = random.below(33) - 16;
+        *value = u8::try_from((i64::from(*value) + noise).clamp(0, 255)).expect("clamped");
+    }
+    encoded(&image, ImageFormat::Png)
+}
+
 /// Encodes the same poster as a JPEG file: other bytes, the same image.
 pub fn jpeg(seed: u64) -> Bytes {
     encoded(&poster(seed), ImageFormat::Jpeg)
+}
+
+/// Encodes the same poster as a file of another format.
+pub fn file(seed: u64, format: ImageFormat) -> Bytes {
+    encoded(&poster(seed), format)
 }
 
 /// Returns other bytes for exactly the same pixels: PNG decoders ignore bytes after the end chunk.

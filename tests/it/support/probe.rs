@@ -29,6 +29,15 @@ pub async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
+/// Returns content type and text of the metrics, as a client with this `Accept` gets them.
+pub async fn metrics(admin: SocketAddr, accept: &str) -> (String, String) {
+    let request = reqwest::Client::new().get(format!("http://{admin}/metrics"));
+    let response = request.header("accept", accept).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let content_type = response.headers()["content-type"].to_str().unwrap();
+    (content_type.to_owned(), response.text().await.unwrap())
+}
+
 /// Returns the value of a metric; `name` includes its labels.
 pub async fn metric(admin: SocketAddr, name: &str) -> Option<f64> {
     let (_, text) = get(admin, "/metrics").await;

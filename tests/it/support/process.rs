@@ -1,5 +1,6 @@
 //! The real binary as a process, with everything that it prints.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -15,6 +16,25 @@ use tonic::transport::Channel;
 
 use super::certificates::replace;
 use super::probe::{get, until};
+
+/// Message of the line of a JSON log that replaces the banner.
+const STARTED: &str = r#""message":"gateway started""#;
+
+/// Returns a command of the binary, without standard input and without variables of this process.
+pub fn samegate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_samegate"));
+    command
+        .env_clear()
+        .envs(coverage_file())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Returns the variable that tells a binary of `make coverage` where to write what it has run.
+fn coverage_file() -> Option<(&'static str, OsString)> {
+    let name = "LLVM_PROFILE_FILE";
+    std::env::var_os(name).map(|file| (name, file))
+}
 
 /// A running `samegate serve` on free ports; it is killed when dropped.
 pub struct Process {
@@ -224,6 +244,7 @@ impl Running {
             .args(["serve", "--config", "samegate.toml"])
             .args(["--grpc", free, "--rest", free, "--admin", free])
             .env_clear()
+            .envs(coverage_file())
             .envs(launch.variables.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -241,8 +262,9 @@ impl Running {
         {
             read_log.send(()).unwrap();
         }
-        until("the gateway prints where it listens", async || {
-            out.text().contains("Try it") || out.reading.is_finished()
+        until("the gateway says where it listens", async || {
+            let said = out.text().contains("Try it") || err.text().contains(STARTED);
+            said || out.reading.is_finished()
         })
         .await;
         let addresses = addresses(&out.text(), &err.text());
@@ -256,8 +278,12 @@ impl Running {
     }
 }
 
-/// Reads the addresses of gRPC, REST and admin from the banner.
-fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
+/// Reads the addresses of gRPC, REST and admin from the banner, or from the log in JSON.
+pub fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
+    if let Some(line) = log.lines().find(|line| line.contains(STARTED)) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        return ["grpc", "rest", "admin"].map(|name| line[name].as_str().unwrap().parse().unwrap());
+    }
     ["gRPC", "REST", "probes"].map(|listener| {
         let mut lines = banner
             .lines()
@@ -265,7 +291,10 @@ fn addresses(banner: &str, log: &str) -> [SocketAddr; 3] {
         let address = lines
             .next()
             .unwrap_or_else(|| panic!("no banner, but: {log}"));
-        let address = address.trim().trim_start_matches("http://");
+        let address = address.split_whitespace().next().unwrap();
+        let address = address
+            .split_once("://")
+            .map_or(address, |(_, address)| address);
         address.trim_end_matches("/readyz").parse().unwrap()
     })
 }

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::draw;
 
+mod kinds;
+mod writer;
+
 /// The colours of the four quarters of the test image, from the top left, row by row.
 const QUARTERS: [[u8; 3]; 4] = [[200, 40, 40], [40, 180, 40], [40, 40, 200], [240, 240, 240]];
 
@@ -15,7 +18,7 @@ fn quarters() -> RgbImage {
 
 /// Checks that a file decodes to the upright test image, within the tolerance of its compression.
 fn assert_quarters(file: &[u8], tolerance: u8) {
-    let image = DecodedImage::decode(file).unwrap();
+    let image = DecodedImage::decode(file, MAX_SIDE).unwrap();
 
     assert_eq!((image.width(), image.height()), (96, 64));
     for (position, expected) in [(24, 16), (72, 16), (24, 48), (72, 48)]
@@ -71,7 +74,8 @@ fn grey_files_of_both_depths_keep_their_brightness() {
         DynamicImage::ImageLuma8(bright),
         DynamicImage::ImageLuma16(deep),
     ] {
-        let image = DecodedImage::decode(&draw::encode(&image, ImageFormat::Png)).unwrap();
+        let image =
+            DecodedImage::decode(&draw::encode(&image, ImageFormat::Png), MAX_SIDE).unwrap();
         assert!(image.grey().iter().all(|value| *value == 180));
     }
 }
@@ -81,7 +85,7 @@ fn transparency_is_blended_with_white() {
     let glass = ImageBuffer::from_fn(60, 60, |x, _| LumaA([0_u8, if x < 30 { 0 } else { 128 }]));
 
     let file = draw::encode(&DynamicImage::ImageLumaA8(glass), ImageFormat::Png);
-    let image = DecodedImage::decode(&file).unwrap();
+    let image = DecodedImage::decode(&file, MAX_SIDE).unwrap();
 
     assert_eq!(image.pixels.get_pixel(10, 10).0, [255; 3]);
     assert_eq!(image.pixels.get_pixel(50, 10).0, [127; 3]);
@@ -116,7 +120,7 @@ fn an_invalid_orientation_is_ignored() {
 fn sides_are_accepted_from_50_to_4096_pixels() {
     let sides = |width, height| {
         let file = draw::png(&RgbImage::new(width, height));
-        DecodedImage::decode(&file).map(|image| (image.width(), image.height()))
+        DecodedImage::decode(&file, MAX_SIDE).map(|image| (image.width(), image.height()))
     };
 
     assert_eq!(sides(50, 4096), Ok((50, 4096)));
@@ -124,21 +128,24 @@ fn sides_are_accepted_from_50_to_4096_pixels() {
         sides(49, 60),
         Err(DecodeError::Sides {
             width: 49,
-            height: 60
+            height: 60,
+            max: 4096
         })
     );
     assert_eq!(
         sides(60, 49),
         Err(DecodeError::Sides {
             width: 60,
-            height: 49
+            height: 49,
+            max: 4096
         })
     );
     assert_eq!(
         sides(4097, 60),
         Err(DecodeError::Sides {
             width: 4097,
-            height: 60
+            height: 60,
+            max: 4096
         })
     );
 }
@@ -152,29 +159,27 @@ fn huge_sides_are_rejected_by_the_header_alone() {
         .unwrap();
     jpeg[frame + 5..frame + 9].fill(0xff);
 
-    let rejected = DecodedImage::decode(&jpeg).err();
+    let rejected = DecodedImage::decode(&jpeg, MAX_SIDE).err();
 
     assert_eq!(
         rejected,
         Some(DecodeError::Sides {
             width: 65535,
-            height: 65535
+            height: 65535,
+            max: 4096
         })
     );
 }
 
 #[test]
 fn a_file_of_another_format_is_rejected() {
-    assert_eq!(DecodedImage::decode(b"").err(), Some(DecodeError::Empty));
-    for bytes in [
-        &b"hello"[..],
-        b"GIF89a\x01\0\x01\0",
-        b"RIFF....WEBPVP8 ",
-        b"%PDF-1.4",
-        &[0; 100],
-    ] {
+    assert_eq!(
+        DecodedImage::decode(b"", MAX_SIDE).err(),
+        Some(DecodeError::Empty)
+    );
+    for bytes in [&b"hello"[..], b"RIFF....WAVEfmt ", b"%PDF-1.4", &[0; 100]] {
         assert_eq!(
-            DecodedImage::decode(bytes).err(),
+            DecodedImage::decode(bytes, MAX_SIDE).err(),
             Some(DecodeError::UnknownFormat)
         );
     }
@@ -184,20 +189,20 @@ fn a_file_of_another_format_is_rejected() {
 fn a_file_above_the_size_limit_is_rejected_without_decoding() {
     let mut file = draw::png(&quarters());
     file.resize(MAX_FILE_BYTES, 0);
-    assert!(DecodedImage::decode(&file).is_ok());
+    assert!(DecodedImage::decode(&file, MAX_SIDE).is_ok());
 
     file.push(0);
 
     let bytes = MAX_FILE_BYTES + 1;
     assert_eq!(
-        DecodedImage::decode(&file).err(),
+        DecodedImage::decode(&file, MAX_SIDE).err(),
         Some(DecodeError::FileTooLarge { bytes })
     );
 }
 
 #[test]
 fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
-    let image = DecodedImage::decode(&draw::png(&draw::image(1, 800, 200))).unwrap();
+    let image = DecodedImage::decode(&draw::png(&draw::image(1, 800, 200)), MAX_SIDE).unwrap();
 
     let thumbnail = image.thumbnail().unwrap();
 
@@ -208,7 +213,7 @@ fn a_thumbnail_is_a_small_jpeg_of_the_same_shape() {
 
 #[test]
 fn an_image_smaller_than_a_thumbnail_is_not_enlarged() {
-    let image = DecodedImage::decode(&draw::png(&draw::image(1, 60, 50))).unwrap();
+    let image = DecodedImage::decode(&draw::png(&draw::image(1, 60, 50)), MAX_SIDE).unwrap();
 
     let shown = image::load_from_memory(&image.thumbnail().unwrap()).unwrap();
 
@@ -222,7 +227,10 @@ fn files() -> Vec<Vec<u8>> {
         draw::png(&image),
         draw::jpeg(&image, 85),
         with_orientation(&draw::jpeg(&image, 85), 6),
-        draw::encode(&DynamicImage::ImageRgb8(image), ImageFormat::Bmp),
+        draw::encode(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::Bmp),
+        draw::encode(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::Gif),
+        draw::encode(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::WebP),
+        draw::encode(&DynamicImage::ImageRgb8(image), ImageFormat::Tiff),
         include_bytes!("../../tests/data/progressive.jpg").to_vec(),
         include_bytes!("../../tests/data/palette.png").to_vec(),
     ]
@@ -233,7 +241,7 @@ proptest! {
     fn a_truncated_file_is_never_accepted(file in prop::sample::select(files()), cut: prop::sample::Index) {
         let cut = cut.index(file.len() - 16);
 
-        prop_assert!(DecodedImage::decode(&file[..cut]).is_err());
+        prop_assert!(DecodedImage::decode(&file[..cut], MAX_SIDE).is_err());
     }
 
     #[test]
@@ -245,6 +253,11 @@ proptest! {
             let position = position.index(file.len());
             file[position] = value;
         }
-        let _ = DecodedImage::decode(&file);
+        let shown = DecodedImage::decode(&file, MAX_SIDE).map(|image| (image.width(), image.height()));
+        if let Ok((width, height)) = shown {
+            let header = Header::read(&file).unwrap();
+            let (stored, shown) = ([header.width(), header.height()], [width, height]);
+            prop_assert!(stored == shown || stored == [height, width]);
+        }
     }
 }

@@ -14,7 +14,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use crate::store::{
-    FILE_NAME, INDEX_FOLDER, MARKER_NAME, OpenError, Store, StoreError, create_private,
+    FILE_NAME, INDEX_FOLDER, MARKER_NAME, OpenError, Store, StoreError, create_private, lock_holder,
 };
 
 use super::Progress;
@@ -50,10 +50,12 @@ pub enum RestoreError {
         dir: PathBuf,
     },
     /// Another process has the existing library open.
-    #[error("the library in `{}` is in use by another process", dir.display())]
+    #[error("the library in `{}` is in use by {}", dir.display(), lock_holder::name(*pid))]
     InUse {
         /// The library's directory.
         dir: PathBuf,
+        /// That process, where the system tells.
+        pid: Option<u32>,
     },
     /// The backup cannot be used.
     #[error(transparent)]
@@ -137,7 +139,10 @@ impl Lock {
             .map_err(|error| in_dir(io::Error::other(error.to_string())))?;
         let dir = dir.to_owned();
         match existing {
-            _ if !is_locked => Err(RestoreError::InUse { dir }),
+            _ if !is_locked => Err(RestoreError::InUse {
+                dir,
+                pid: lock_holder::of(&path),
+            }),
             Existing::Keep if !is_empty => Err(RestoreError::Exists { dir }),
             Existing::Keep | Existing::Replace => Ok(Lock {
                 is_new,
@@ -164,7 +169,7 @@ fn build(
         store.write(u64::MAX, |batch| {
             batch.set_next_id(backup.next_id);
             group.iter().try_for_each(|entry| {
-                batch.restore(entry.id, &entry.record, &entry.features, &entry.thumbnail)
+                batch.write_image(entry.id, &entry.record, &entry.features, &entry.thumbnail)
             })
         })?;
         done += group.len() as u64;

@@ -62,10 +62,13 @@ const REFERENCE_DIHEDRAL: [&str; 8] = [
 const CONFORMING: u32 = 10;
 
 fn grey(seed: u64, width: u32, height: u32) -> GrayImage {
-    DecodedImage::decode(&draw::png(&draw::image(seed, width, height)))
-        .unwrap()
-        .grey()
-        .clone()
+    DecodedImage::decode(
+        &draw::png(&draw::image(seed, width, height)),
+        crate::MAX_SIDE,
+    )
+    .unwrap()
+    .grey()
+    .clone()
 }
 
 fn parse(hex: &str) -> PdqHash {

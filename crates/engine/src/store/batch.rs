@@ -157,15 +157,25 @@ impl<'txn> Batch<'txn> {
         Ok(Some(record.sign))
     }
 
-    /// Adds an image of a backup under the number that it had.
-    pub(crate) fn restore(
+    /// Adds an image under a number: a new one, or the one that it had in a backup.
+    pub(crate) fn write_image(
         &mut self,
         id: ImageId,
         record: &StoredRecord,
         features: &[u8],
         thumbnail: &[u8],
     ) -> Result<(), StoreError> {
-        self.write_image(id, record, features, thumbnail)
+        self.write_keys(id, record)?;
+        self.write_record(id, record)?;
+        self.totals.images += 1;
+        if !features.is_empty() {
+            self.features.insert(id, features)?;
+        }
+        self.thumbnails.insert(id, thumbnail)?;
+        self.changes
+            .images
+            .push(ImageChange::Added(record.summary(id)));
+        Ok(())
     }
 
     /// Sets the number of the next image.
@@ -255,26 +265,6 @@ impl<'txn> Batch<'txn> {
         if !image.features.is_empty() {
             self.changes.features.push((id, image.features.clone()));
         }
-        Ok(())
-    }
-
-    fn write_image(
-        &mut self,
-        id: ImageId,
-        record: &StoredRecord,
-        features: &[u8],
-        thumbnail: &[u8],
-    ) -> Result<(), StoreError> {
-        self.write_keys(id, record)?;
-        self.write_record(id, record)?;
-        self.totals.images += 1;
-        if !features.is_empty() {
-            self.features.insert(id, features)?;
-        }
-        self.thumbnails.insert(id, thumbnail)?;
-        self.changes
-            .images
-            .push(ImageChange::Added(record.summary(id)));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::identity::LibraryId;
 
 use super::error::StoreError;
+use super::lock_holder;
 use super::marker::{FILE_NAME, MARKER_NAME};
 use super::totals::FORMAT;
 
@@ -13,10 +14,12 @@ use super::totals::FORMAT;
 #[non_exhaustive]
 pub enum OpenError {
     /// Another process, or another engine in this process, has the library open.
-    #[error("the library in `{}` is in use by another process", dir.display())]
+    #[error("the library in `{}` is in use by {}", dir.display(), lock_holder::name(*pid))]
     InUse {
         /// The library's directory.
         dir: PathBuf,
+        /// That process, where the system tells.
+        pid: Option<u32>,
     },
     /// The library was written by a version of the engine with another format.
     #[error(

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use same_image::{
-    Added, Engine, NewRecord, Options, Query, RecordUpdate, Response, Sign, TagFilter, TagLogic,
-    Target, WriteError,
+    Added, Engine, NewRecord, Options, PreparedImage, Query, RecordUpdate, Response, Sign,
+    TagFilter, TagLogic, Target, WriteError,
 };
 use tempfile::TempDir;
 
@@ -57,10 +57,7 @@ impl Library {
             brief: brief.to_owned(),
             tags: tags.to_vec(),
         };
-        let (done, response) = mpsc::channel();
-        self.engine
-            .add(image, record, move |added| done.send(added).unwrap());
-        response.recv().unwrap()
+        add(&self.engine, image, record)
     }
 
     pub fn update(&self, target: Target, change: RecordUpdate) -> Result<Sign, WriteError> {
@@ -71,10 +68,7 @@ impl Library {
     }
 
     pub fn delete(&self, targets: Vec<Target>) -> Result<Vec<Option<Sign>>, WriteError> {
-        let (done, response) = mpsc::channel();
-        self.engine
-            .delete(targets, move |deleted| done.send(deleted).unwrap());
-        response.recv().unwrap()
+        delete(&self.engine, targets)
     }
 
     pub fn search(&self, bytes: &[u8]) -> Response {
@@ -105,4 +99,16 @@ impl Library {
             .unwrap();
         response.matches.into_iter().map(|hit| hit.sign).collect()
     }
+}
+
+pub fn add(engine: &Engine, image: PreparedImage, record: NewRecord) -> Result<Added, WriteError> {
+    let (done, response) = mpsc::channel();
+    engine.add(image, record, move |added| done.send(added).unwrap());
+    response.recv().unwrap()
+}
+
+pub fn delete(engine: &Engine, targets: Vec<Target>) -> Result<Vec<Option<Sign>>, WriteError> {
+    let (done, response) = mpsc::channel();
+    engine.delete(targets, move |deleted| done.send(deleted).unwrap());
+    response.recv().unwrap()
 }

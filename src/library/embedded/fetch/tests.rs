@@ -1,3 +1,4 @@
+mod broken_bodies;
 mod slow_names;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::call::{CallStats, RequestId, Tenant};
+use crate::domain::ImageLimits;
 
 fn public(address: &str) -> bool {
     AddressScope::Public.includes(address.parse().unwrap())
@@ -200,7 +202,7 @@ async fn serve(listener: TcpListener, to: String, requests: Arc<Mutex<Vec<String
 }
 
 async fn rejected(fetcher: &Fetcher, tenant: &str, url: &str) -> Error {
-    let url = ImageUrl::new(url).unwrap();
+    let url = ImageUrl::new(url, ImageLimits::VENDOR).unwrap();
     fetcher.fetch(&call(tenant), &url).await.unwrap_err()
 }
 

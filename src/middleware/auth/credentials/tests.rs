@@ -97,7 +97,7 @@ fn any_identity_of_a_certificate_names_its_tenant() {
 }
 
 #[test]
-fn a_certificate_of_nobody_is_rejected_also_where_anonymous_calls_are_taken() {
+fn a_certificate_of_no_tenant_is_rejected_also_where_anonymous_calls_are_taken() {
     for identities in [
         &[][..],
         &["spiffe://site/shop/more"][..],

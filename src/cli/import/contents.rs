@@ -1,0 +1,108 @@
+//! What the library of an import contains: its identity, and whether it still has the images of the
+//! journal.
+//!
+//! An image may be deleted after its acknowledgement, and the files of a library may be replaced by
+//! an older copy with the same identity. So the journal alone does not decide which images are
+//! skipped: the library lists its signs. Libraries at a vendor have neither identity nor list.
+
+use std::collections::HashSet;
+
+use tokio::time::sleep;
+use tonic::{Response, Status};
+
+use super::failure_class::{FailureClass, classify};
+use super::retry::{MAX_RETRY_AFTER, backoff, is_transient};
+use crate::cli::client::{Client, LibraryTarget};
+use crate::cli::failure::Failure;
+use crate::cli::records::PAGE_SIZE;
+use crate::error::Kind;
+use crate::proto::v1;
+
+/// Asks one library about its contents.
+pub(super) struct Contents<'a> {
+    client: Client,
+    target: &'a LibraryTarget,
+    /// Number of times that a call is sent while it fails for a transient reason.
+    max_attempts: u32,
+}
+
+// === impl Contents ===
+
+impl<'a> Contents<'a> {
+    pub(super) fn new(client: Client, target: &'a LibraryTarget, max_attempts: u32) -> Self {
+        Contents {
+            client,
+            target,
+            max_attempts,
+        }
+    }
+
+    /// Returns the description of the library; none for one at a vendor.
+    pub(super) async fn describe(&self) -> Result<Option<v1::GetLibraryResponse>, Failure> {
+        let described = self
+            .retried(async || {
+                let request = v1::GetLibraryRequest {
+                    library: self.target.library.clone(),
+                };
+                let request = self.target.connection.request(request);
+                self.client.clone().get_library(request).await
+            })
+            .await;
+        match described {
+            Ok(library) => Ok(Some(library)),
+            Err(failure) if failure.kind() == Some(Kind::OperationUnsupported) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Returns those of the signs that the library does not have. Reads the list of its images, up
+    /// to the last of the signs.
+    pub(super) async fn missing<'s>(
+        &self,
+        mut signs: HashSet<&'s str>,
+    ) -> Result<HashSet<&'s str>, Failure> {
+        let mut page_token = String::new();
+        while !signs.is_empty() {
+            let page = self
+                .retried(async || {
+                    let request = v1::ListImagesRequest {
+                        library: self.target.library.clone(),
+                        page_size: PAGE_SIZE,
+                        page_token: page_token.clone(),
+                    };
+                    let request = self.target.connection.request(request);
+                    self.client.clone().list_images(request).await
+                })
+                .await?;
+            for image in &page.images {
+                signs.remove(image.cont_sign.as_str());
+            }
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            page_token = page.next_page_token;
+        }
+        Ok(signs)
+    }
+
+    /// Makes a call, again with backoff while it fails for a transient reason.
+    async fn retried<T>(
+        &self,
+        call: impl AsyncFn() -> Result<Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let mut attempts = 0;
+        loop {
+            let failure = match call().await {
+                Ok(response) => return Ok(response.into_inner()),
+                Err(status) => Failure::from(status),
+            };
+            attempts += 1;
+            let is_retryable = is_transient(&failure) && classify(&failure) != FailureClass::Fatal;
+            if attempts >= self.max_attempts || !is_retryable {
+                return Err(failure);
+            }
+            let retry_after = failure.retry_after().unwrap_or_default();
+            sleep(backoff(attempts as usize).max(retry_after.min(MAX_RETRY_AFTER))).await;
+        }
+    }
+}
