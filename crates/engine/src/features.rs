@@ -28,6 +28,7 @@ pub use keypoint::{Keypoint, PackedKeypoint};
 pub use permute::{inverted, mirrored};
 pub use plane::GreyView;
 pub use quantise::Word;
+pub(crate) use quantise::{QueryWord, query_words_of_each};
 
 use codebook::Codebook;
 use detect::Extremum;
@@ -75,6 +76,7 @@ pub fn extract(image: &GreyView<'_>) -> Features {
     Features {
         width: side(image.width()),
         height: side(image.height()),
+        working_side: ExtractionProfile::Library.working_side() as u16,
         features: features.collect(),
     }
 }

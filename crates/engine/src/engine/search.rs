@@ -1,17 +1,18 @@
 //! One search: collects candidates, ranks those that are matches and returns one page.
 //!
-//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the
-//! pixels of the best candidates (`ranking`, `judge`) → cut to the page → read the records of the
-//! page from the store.
+//! Order of events: whole-image copies by PDQ → shared parts by the index and the features of its
+//! candidates, from the store → same bytes → the pixels of the best candidates (`ranking`, `judge`)
+//! → cut to the page → read the records of the page from the store.
 
 use std::collections::HashMap;
 
+use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ImageId, Sign};
-use crate::index::{SearchOptions, VerifiedMatch};
+use crate::index::{Images, SearchOptions, VerifiedMatch};
 use crate::pdq;
 use crate::prepare::PreparedQuery;
-use crate::search_state::SearchState;
+use crate::search_state::{self, SearchState};
 use crate::store::{Snapshot, StoreError};
 use crate::tags::TagFilter;
 
@@ -123,7 +124,7 @@ pub(super) fn run(
     query: &Query,
 ) -> Result<Response, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
-    let (candidates, weak) = find_all(state, exact, image, query);
+    let (candidates, weak) = find_all(snapshot, state, exact, image, query)?;
     let mut judge = Judge::new(snapshot, image, query.profile);
     let end = query.offset + query.limit;
     let mut ranking = ranking::rank(candidates, end + 1, query.min_score, &mut judge)?;
@@ -143,24 +144,25 @@ pub(super) fn run(
 /// Collects the images that any of the three methods finds, each once, and those that share too
 /// little for a match.
 fn find_all(
+    snapshot: &Snapshot,
     state: &SearchState,
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> (Vec<Candidate>, Vec<Candidate>) {
+) -> Result<(Vec<Candidate>, Vec<Candidate>), StoreError> {
     let mut found: HashMap<ImageId, Candidate> = HashMap::new();
     if image.pdq_quality >= pdq::MIN_QUALITY {
         for copy in state.catalog().hash_matches(&image.pdq, &query.filter) {
             entry(&mut found, copy.id).hash = Some(copy.distance);
         }
     }
-    for (id, part) in find_parts(state, image, query) {
+    for (id, part) in find_parts(snapshot, state, image, query)? {
         entry(&mut found, id).part = Some(part);
     }
     if let Some(id) = exact.filter(|id| is_admitted(state, *id, &query.filter)) {
         entry(&mut found, id).is_exact = true;
     }
-    found.into_values().partition(Candidate::has_evidence)
+    Ok(found.into_values().partition(Candidate::has_evidence))
 }
 
 fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate {
@@ -169,24 +171,58 @@ fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate
 
 /// Finds the images that share a part with the query.
 fn find_parts(
+    snapshot: &Snapshot,
     state: &SearchState,
     image: &PreparedQuery,
     query: &Query,
-) -> Vec<(ImageId, VerifiedMatch)> {
+) -> Result<Vec<(ImageId, VerifiedMatch)>, StoreError> {
     let options = SearchOptions {
         candidates: candidates(query),
         with_weak: true,
     };
-    // Ids of the index are u64, image numbers are u32.
-    let number = |id: u64| ImageId::try_from(id).ok();
-    // The catalog is locked for each image separately: a search can be long, and writers wait for
-    // the lock.
-    let passes = |id| number(id).is_some_and(|id| is_admitted(state, id, &query.filter));
-    let found = state.index().search(&image.features, &options, &passes);
-    found
-        .into_iter()
+    let images = StoredImages {
+        snapshot,
+        state,
+        filter: &query.filter,
+    };
+    let found = state.index().search(&image.features, &options, &images)?;
+    let numbered = found.into_iter();
+    Ok(numbered
         .filter_map(|part| Some((number(part.id)?, part)))
-        .collect()
+        .collect())
+}
+
+/// Returns the image number of an id of the index, which are u64.
+fn number(id: u64) -> Option<ImageId> {
+    ImageId::try_from(id).ok()
+}
+
+/// The images that a search may find.
+struct StoredImages<'a> {
+    snapshot: &'a Snapshot,
+    state: &'a SearchState,
+    filter: &'a TagFilter,
+}
+
+impl Images for StoredImages<'_> {
+    type Error = StoreError;
+
+    /// Locks the catalog for this image only: a search can be long, and writers wait for the lock.
+    fn admits(&self, id: u64) -> bool {
+        number(id).is_some_and(|id| is_admitted(self.state, id, self.filter))
+    }
+
+    /// Returns no features of an image that was added after the snapshot: the store cannot return
+    /// its record either.
+    fn features(&self, id: u64) -> Result<Option<Features>, StoreError> {
+        let Some(id) = number(id) else {
+            return Ok(None);
+        };
+        let features = self
+            .snapshot
+            .features(id, |bytes| search_state::decode(id, bytes))?;
+        Ok(features.flatten())
+    }
 }
 
 fn is_admitted(state: &SearchState, id: ImageId, filter: &TagFilter) -> bool {

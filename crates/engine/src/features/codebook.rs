@@ -216,6 +216,12 @@ impl HalfCodebook {
             .enumerate()
             .fold(0, |bits, (at, above)| bits | u32::from(above) << at)
     }
+
+    /// Returns how far the first `N` residuals of a point are from their medians.
+    pub(crate) fn margins<const N: usize>(&self, point: &[f32], centroid: usize) -> [f32; N] {
+        let centre = &self.centroids[centroid];
+        std::array::from_fn(|at| (point[at] - centre[at] - self.medians[at]).abs())
+    }
 }
 
 impl Block {
