@@ -12,6 +12,7 @@ BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 # For `make eval`.
 SOURCES ?= 40
 SEED ?= 0
+KINDS ?= usual
 # For `make fuzz`.
 FUZZ_SECONDS ?= 60
 # For `make coverage`: the version of LLVM of rust-toolchain.toml's compiler.
@@ -126,11 +127,11 @@ bench: ## Runs benchmarks of the engine and of the gateway
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries
 
-eval: .tools/eval ## Measures recall, false matches, calibration: LIBRARY=… BACKGROUND=… NEGATIVE=… [HARD=…] [SOURCES=40] [SEED=0]
+eval: .tools/eval ## Measures recall, false matches, calibration: LIBRARY=… BACKGROUND=… NEGATIVE=… [HARD=…] [SOURCES=40] [SEED=0] [KINDS=usual]
 	$(CARGO) build --release
 	$(CARGO) build --release -p same-image --example measure_matches
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
-		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED) \
+		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED) --kinds $(KINDS) \
 		--matches target/release/examples/measure_matches $(if $(HARD),--hard "$(HARD)")
 
 gallery: ## Draws the images of docs/engine.md and prints its table

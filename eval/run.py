@@ -28,7 +28,7 @@ def main():
         folder = pathlib.Path(folder)
         sources = choose_sources(args, folder)
         attacks = folder / "attacks"
-        script("attacks.py", attacks, sources, args.background, "--seed", args.seed)
+        script("attacks.py", attacks, sources, args.background, "--seed", args.seed, "--kinds", args.kinds)
         grpc, rest, admin = (f"127.0.0.1:{port}" for port in free_ports(3))
         gateway = start(args.gateway, folder, folder / "gateway.log", grpc, rest, admin)
         try:
@@ -53,6 +53,7 @@ def arguments():
     parser.add_argument("--hard", type=folder_of_images, help="folder: sets of different images with a shared background")
     parser.add_argument("--sources", type=int, default=40, help="library images to attack (default 40)")
     parser.add_argument("--seed", default="0", help="seed of sources and attacks (default 0)")
+    parser.add_argument("--kinds", choices=("usual", "further", "all"), default="usual", help="attacks (default usual)")
     parser.add_argument("--scratch", help="parent of the temporary folder (default: the system's)")
     return parser.parse_args()
 

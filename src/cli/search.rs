@@ -45,6 +45,9 @@ pub struct Search {
     /// How certain a match must be. Default: the profile of the library.
     #[arg(long, value_enum)]
     profile: Option<Profile>,
+    /// How much to do if the image matches nothing at first. Default: the effort of the library.
+    #[arg(long, value_enum)]
+    effort: Option<Effort>,
     #[command(flatten)]
     resizing: Resizing,
     #[command(flatten)]
@@ -60,6 +63,17 @@ enum Profile {
     Balanced,
     /// Images whose pixels agree clearly.
     Strict,
+}
+
+/// Values of `--effort`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Effort {
+    /// Nothing more.
+    Fast,
+    /// Look for stretched copies too.
+    Normal,
+    /// Look for finer details too.
+    Thorough,
 }
 
 /// Searches and shows the matches.
@@ -85,6 +99,12 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
         Some(Profile::Balanced) => v1::Profile::Balanced,
         Some(Profile::Strict) => v1::Profile::Strict,
     };
+    let effort = match args.effort {
+        None => v1::Effort::Unspecified,
+        Some(Effort::Fast) => v1::Effort::Fast,
+        Some(Effort::Normal) => v1::Effort::Normal,
+        Some(Effort::Thorough) => v1::Effort::Thorough,
+    };
     let request = v1::SearchImagesRequest {
         library: args.target.library.clone(),
         source: Some(source),
@@ -94,6 +114,7 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
         limit: args.limit,
         min_score: args.min_score,
         profile: profile.into(),
+        effort: effort.into(),
     };
     let found = client
         .search_images(connection.request(request))

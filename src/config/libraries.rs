@@ -32,6 +32,9 @@ pub struct Embedded {
     pub min_free_disk: u64,
     /// How certain a match must be, for searches that do not say it. Default: balanced.
     pub profile: Profile,
+    /// How much is done for a query that matches nothing at first, for searches that do not say it.
+    /// Default: normal.
+    pub effort: Effort,
     /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
     /// false.
     pub allow_private_addresses: bool,
@@ -84,6 +87,18 @@ pub enum Profile {
     Strict,
 }
 
+/// How much a search does for a query that matches nothing at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Nothing more.
+    Fast,
+    /// Looks for stretched copies too.
+    #[default]
+    Normal,
+    /// Looks for finer details too.
+    Thorough,
+}
+
 /// The vendor's image search services; all have the same four operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Service {
@@ -129,6 +144,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let capacity = section.optional("capacity", CAPACITY, capacity);
     let min_free_disk = section.optional("min_free_disk", MIN_FREE_DISK, parse::bytes);
     let profile = section.optional("profile", Profile::default(), profile);
+    let effort = section.optional("effort", Effort::default(), effort);
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
     let max_side = section.optional("max_side", MAX_SIDE, max_side);
@@ -138,6 +154,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
         capacity: capacity?,
         min_free_disk: min_free_disk?,
         profile: profile?,
+        effort: effort?,
         allow_private_addresses: allow_private_addresses?,
         max_side: max_side?,
     })
@@ -198,6 +215,15 @@ fn profile(value: &str) -> Result<Profile, String> {
         "balanced" => Ok(Profile::Balanced),
         "strict" => Ok(Profile::Strict),
         _ => Err(format!("must be loose, balanced or strict, not `{value}`")),
+    }
+}
+
+fn effort(value: &str) -> Result<Effort, String> {
+    match value {
+        "fast" => Ok(Effort::Fast),
+        "normal" => Ok(Effort::Normal),
+        "thorough" => Ok(Effort::Thorough),
+        _ => Err(format!("must be fast, normal or thorough, not `{value}`")),
     }
 }
 

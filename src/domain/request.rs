@@ -44,6 +44,9 @@ pub struct Search {
     pub min_score: f64,
     /// How certain a match must be; `None`: as the library's configuration says.
     pub profile: Option<Profile>,
+    /// How much is done for a query that matches nothing at first; `None`: as the library's
+    /// configuration says.
+    pub effort: Option<Effort>,
 }
 
 /// How certain a match must be.
@@ -55,6 +58,17 @@ pub enum Profile {
     Balanced,
     /// Images whose pixels agree clearly.
     Strict,
+}
+
+/// How much a search does for a query that matches nothing at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Nothing more.
+    Fast,
+    /// Looks for stretched copies too.
+    Normal,
+    /// Looks for finer details too.
+    Thorough,
 }
 
 /// How several tags of a search are combined.
@@ -141,6 +155,12 @@ impl Search {
         Self { profile, ..self }
     }
 
+    /// Sets how much is done for a query that matches nothing at first.
+    #[must_use]
+    pub fn with_effort(self, effort: Option<Effort>) -> Self {
+        Self { effort, ..self }
+    }
+
     /// Checks every field; an image has the vendor's limits. A `limit` of 0 means 300, and the window
     /// ends at the 1000th match.
     ///
@@ -192,6 +212,7 @@ impl Search {
                 limit: or_default(limit, DEFAULT_LIMIT).min(MAX_MATCHES - offset),
                 min_score,
                 profile: None,
+                effort: None,
             }),
             _ => Err(violations.into_error()),
         }

@@ -44,6 +44,12 @@ pub(super) fn search(
         v1::Profile::Balanced => Some(domain::Profile::Balanced),
         v1::Profile::Strict => Some(domain::Profile::Strict),
     };
+    let effort = match message.effort() {
+        v1::Effort::Unspecified => None,
+        v1::Effort::Fast => Some(domain::Effort::Fast),
+        v1::Effort::Normal => Some(domain::Effort::Normal),
+        v1::Effort::Thorough => Some(domain::Effort::Thorough),
+    };
     let query = domain::Search::within(
         limits,
         source!(search_images_request, message.source),
@@ -52,7 +58,7 @@ pub(super) fn search(
         (message.offset, message.limit),
         message.min_score,
     )?;
-    Ok(query.with_profile(profile))
+    Ok(query.with_profile(profile).with_effort(effort))
 }
 
 pub(super) fn update(

@@ -5,6 +5,7 @@
 //! a duplicate costs one hash and one look-up; its image is never decoded.
 
 mod backup;
+mod choices;
 mod cpu;
 mod demand;
 mod fetch;
@@ -17,14 +18,15 @@ use async_trait::async_trait;
 use same_image as engine;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::choices::Choices;
 use self::cpu::Demand;
 use self::fetch::{AddressScope, Fetcher};
 use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
     Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageLimits,
-    ImageSource, LibraryStats, List, Listing, Match, Profile, Record, Search, SearchResults,
-    TagLogic, Update, UpdateTarget, Updated,
+    ImageSource, LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic,
+    Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
@@ -40,8 +42,7 @@ pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
-    /// Of searches that name none.
-    profile: Profile,
+    choices: Choices,
     max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
@@ -77,11 +78,7 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu,
             fetcher: Fetcher::new(scope)?,
-            profile: match config.profile {
-                config::Profile::Loose => Profile::Loose,
-                config::Profile::Balanced => Profile::Balanced,
-                config::Profile::Strict => Profile::Strict,
-            },
+            choices: Choices::new(config),
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
         })
@@ -171,7 +168,8 @@ impl Library for EmbeddedBackend {
                 reason = "scores are single precision"
             )]
             min_score: query.min_score as f32,
-            profile: profile(query.profile.unwrap_or(self.profile)),
+            profile: self.choices.profile(query.profile),
+            effort: self.choices.effort(query.effort),
         };
         let image = self.image(call, query.source).await?;
         let response = self.run(call, demand::search(&image), move |engine| {
@@ -448,14 +446,6 @@ fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
         Error::violation("page_token", Kind::InvalidParameter, message)
     };
     token.parse().map(Some).map_err(violation)
-}
-
-fn profile(profile: Profile) -> engine::Profile {
-    match profile {
-        Profile::Loose => engine::Profile::Loose,
-        Profile::Balanced => engine::Profile::Balanced,
-        Profile::Strict => engine::Profile::Strict,
-    }
 }
 
 fn matched(hit: engine::Hit) -> Result<Match> {

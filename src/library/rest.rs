@@ -136,9 +136,13 @@ impl Library for RestBackend {
     }
 
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
-        if query.profile.is_some() {
-            let message = "the vendor has no profiles; leave it out";
-            return Err(Error::violation("profile", Kind::InvalidParameter, message));
+        let choices = [
+            ("profile", query.profile.is_some()),
+            ("effort", query.effort.is_some()),
+        ];
+        if let Some((field, _)) = choices.into_iter().find(|(_, is_set)| *is_set) {
+            let message = "only an embedded library has this choice; leave it out";
+            return Err(Error::violation(field, Kind::InvalidParameter, message));
         }
         let mut fields = self
             .dialect

@@ -18,7 +18,7 @@ use image::ImageFormat;
 use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
-use samegate::domain::{Add, Added, Profile, RawSource, Search, TagLogic};
+use samegate::domain::{Add, Added, Effort, Profile, RawSource, Search, TagLogic};
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
 use samegate::library::rest::RestBackend;
@@ -228,16 +228,20 @@ async fn a_min_score_ends_the_pages_behind_it() {
 }
 
 #[tokio::test]
-async fn a_profile_is_rejected_before_the_vendor_is_called() {
+async fn profile_and_effort_are_rejected_before_the_vendor_is_called() {
     let vendor = Vendor::start().await;
-    let query = Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0)
-        .unwrap()
-        .with_profile(Some(Profile::Balanced));
+    let query =
+        || Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
+    let queries = [
+        ("profile", query().with_profile(Some(Profile::Balanced))),
+        ("effort", query().with_effort(Some(Effort::Fast))),
+    ];
 
-    let error = library(&vendor).search(&call(), query).await.unwrap_err();
-
-    assert_eq!(error.kind(), Kind::InvalidParameter);
-    assert_eq!(error.violations()[0].field, "profile");
+    for (field, query) in queries {
+        let error = library(&vendor).search(&call(), query).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidParameter);
+        assert_eq!(error.violations()[0].field, field);
+    }
     assert_eq!(vendor.calls_of(Operation::Search).len(), 0);
 }
 

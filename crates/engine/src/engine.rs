@@ -7,6 +7,7 @@
 
 mod candidate;
 mod disk_space;
+mod effort;
 mod judge;
 mod merger;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use effort::Effort;
 pub use judge::Profile;
 pub use records::{Cursor, Page, Record, StoredImage};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};

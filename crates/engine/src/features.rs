@@ -41,6 +41,9 @@ pub enum ExtractionProfile {
     Library,
     /// 960 pixels, 1,200 features: a query may contain its match small or in pieces.
     Query,
+    /// 1,280 pixels, 2,400 features, and small images enlarged more: for queries of which the
+    /// other profile finds nothing.
+    CloseQuery,
 }
 
 /// The features of a query image.
@@ -83,10 +86,15 @@ pub fn extract(image: &GreyView<'_>) -> Features {
 
 /// Extracts the features of a query image.
 pub fn extract_query(image: &GreyView<'_>) -> QueryFeatures {
+    extract_query_by(ExtractionProfile::Query, image)
+}
+
+/// Extracts the features of a query image by one of the profiles for queries.
+pub(crate) fn extract_query_by(profile: ExtractionProfile, image: &GreyView<'_>) -> QueryFeatures {
     QueryFeatures {
         width: image.width(),
         height: image.height(),
-        features: extract_descriptors(image, ExtractionProfile::Query),
+        features: extract_descriptors(image, profile),
     }
 }
 
@@ -95,7 +103,7 @@ pub fn extract_descriptors(
     image: &GreyView<'_>,
     profile: ExtractionProfile,
 ) -> Vec<DescribedFeature> {
-    let (plane, factor) = scale_space::working_size(image, profile.working_side());
+    let (plane, factor) = scale_space::working_size(image, profile);
     let side = plane.width.max(plane.height) as f32;
     let octaves = scale_space::octaves(&plane, factor);
     let mut extrema = detect::extrema(&octaves);
@@ -140,6 +148,7 @@ impl ExtractionProfile {
         match self {
             Self::Library => 640,
             Self::Query => 960,
+            Self::CloseQuery => 1280,
         }
     }
 
@@ -149,6 +158,16 @@ impl ExtractionProfile {
         match self {
             Self::Library => 400,
             Self::Query => 1200,
+            Self::CloseQuery => 2400,
+        }
+    }
+
+    /// Returns how much a small image is enlarged at most. Up to 3.2 the blur of the enlarged pixels
+    /// is below [`scale_space::SIGMA`].
+    pub fn max_enlargement(self) -> f32 {
+        match self {
+            Self::Library | Self::Query => 2.0,
+            Self::CloseQuery => 3.0,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use image::GrayImage;
 
 use crate::decode::{self, DecodeError, DecodedImage, Header};
-use crate::features::{self, QueryFeatures};
+use crate::features::{self, ExtractionProfile, GreyView, QueryFeatures};
 use crate::identity::ContentHash;
 use crate::pdq::{PdqDigest, PdqHash};
 
@@ -16,9 +16,9 @@ use crate::pdq::{PdqDigest, PdqHash};
 /// size. Measured: 25.5 MB for 960 x 720 (`cargo test -p same-image --test memory`).
 const EXTRACTION: u64 = 40 << 20;
 
-/// Longer side in pixels of the query that the dense check compares: enough for a stored image that
-/// is a quarter of it.
-const QUERY_SIDE: u32 = 1024;
+/// Longer side in pixels of the query that the dense check compares and that is looked at again:
+/// enough for a stored image that is a fifth of it.
+const QUERY_SIDE: u32 = 1280;
 
 /// Returns the peak memory of preparing a file for an add or a search, in bytes.
 #[must_use]
@@ -52,6 +52,17 @@ pub struct PreparedQuery {
     pub(crate) features: QueryFeatures,
     /// Luminance, its longer side up to [`QUERY_SIDE`].
     pub(crate) grey: GrayImage,
+}
+
+/// How a query of which nothing was found is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Half as wide: for a copy that was stretched across.
+    NarrowedByHalf,
+    /// Half as high: for a copy that was stretched down.
+    LoweredByHalf,
+    /// With more and finer features: for a copy of a small part, and for a small copy.
+    Close,
 }
 
 // === impl PreparedImage ===
@@ -106,6 +117,34 @@ impl PreparedQuery {
             features: features::extract_query(&image.view()),
             grey: image.grey_within(QUERY_SIDE),
         })
+    }
+
+    /// Prepares the same image for another look; its bytes and hashes are not compared again.
+    ///
+    /// Cost: that of extracting the features of a query, 40 to 150 ms.
+    #[expect(clippy::expect_used, reason = "the message is the proof")]
+    pub(crate) fn seen(&self, look: Look) -> Self {
+        let (width, height) = self.grey.dimensions();
+        let half = |side: u32| (side / 2).max(1);
+        let (grey, profile) = match look {
+            Look::NarrowedByHalf => (
+                decode::scaled_grey(&self.grey, half(width), height),
+                ExtractionProfile::Query,
+            ),
+            Look::LoweredByHalf => (
+                decode::scaled_grey(&self.grey, width, half(height)),
+                ExtractionProfile::Query,
+            ),
+            Look::Close => (self.grey.clone(), ExtractionProfile::CloseQuery),
+        };
+        let view = GreyView::new(grey.as_raw(), grey.width(), grey.height())
+            .expect("an image has pixels, and one byte of luminance for each");
+        Self {
+            features: features::extract_query_by(profile, &view),
+            pdq_quality: 0,
+            grey,
+            ..*self
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod library;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use library::Library;
-use same_image::{Geometry, RecordUpdate, Sign, TagLogic, Target};
+use same_image::{Effort, Geometry, Query, RecordUpdate, Sign, TagLogic, Target};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
@@ -231,5 +231,27 @@ fn images_without_usable_features_are_found_by_their_bytes() {
         let sign = library.add(&bytes, "", &[]).unwrap().sign;
         let best = &library.search(&bytes).matches[0];
         assert_eq!((best.sign, best.score), (sign, 1.0));
+    }
+}
+
+#[test]
+fn a_part_that_was_stretched_is_found_at_its_position_unless_the_effort_is_fast() {
+    let (library, _, _) = library();
+    let part = imageops::crop_imm(&source(), 0, 0, WIDTH / 2, HEIGHT).to_image();
+    let across = imageops::resize(&part, 900, 300, FilterType::CatmullRom);
+    let down = imageops::resize(&part, 240, 900, FilterType::CatmullRom);
+
+    let scaled = |x: f32, y: f32, to: (f32, f32)| (x * to.0 / 320.0, y * to.1 / 480.0);
+    expect_found(&across, 0.5, |x, y| scaled(x, y, (900.0, 300.0)));
+    expect_found(&down, 0.5, |x, y| scaled(x, y, (240.0, 900.0)));
+
+    let fast = Query {
+        effort: Effort::Fast,
+        ..Query::default()
+    };
+    for stretched in [across, down] {
+        let query = library.engine.prepare_query(&draw::jpeg(&stretched, 85));
+        let found = library.engine.search(&query.unwrap(), &fast).unwrap();
+        assert!(found.matches.is_empty(), "{found:?}");
     }
 }

@@ -55,6 +55,10 @@ fn every_rule_about_libraries_is_enforced() {
         "`libraries.a.profile`: must be loose, balanced or strict, not `lax`",
     );
     rejected(
+        &format!("[libraries.a]\n{embedded}\neffort = \"none\""),
+        "`libraries.a.effort`: must be fast, normal or thorough, not `none`",
+    );
+    rejected(
         &format!("[libraries.a]\n{embedded}\nallow_private_addresses = \"yes\""),
         "`libraries.a.allow_private_addresses`: must be true or false",
     );

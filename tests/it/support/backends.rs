@@ -20,6 +20,7 @@ pub async fn embedded() -> Fixture {
         capacity: 1000,
         min_free_disk: 0,
         profile: config::Profile::default(),
+        effort: config::Effort::default(),
         allow_private_addresses: false,
         max_side: 4096,
     };

@@ -3,7 +3,8 @@
 //! ```text
 //! measure_matches [--library DIR --attacks MANIFEST [--negative DIR]] [--hard DIR]
 //!                 [--distractors N --donors DIR]
-//!                 [--templates yes] [--profile loose|balanced|strict] [--list yes]
+//!                 [--templates yes] [--profile loose|balanced|strict]
+//!                 [--effort fast|normal|thorough] [--list yes]
 //! ```
 //!
 //! The library is searched with every copy of the manifest that `attacks.py` wrote and with every
@@ -45,7 +46,7 @@ use std::time::Duration;
 
 use same_image::features::GreyView;
 use same_image::measuring::synthetic_image;
-use same_image::{Engine, NewRecord, Options, Profile, Query};
+use same_image::{Effort, Engine, NewRecord, Options, Profile, Query};
 use tempfile::TempDir;
 
 use distractors::{Distractors, Donor};
@@ -71,6 +72,7 @@ fn main() {
     let folder = |name: &str| options.get(name).map(PathBuf::from);
     let query = Query {
         profile: profile(options.get("--profile").map_or("balanced", String::as_str)),
+        effort: effort(options.get("--effort").map_or("normal", String::as_str)),
         ..Query::default()
     };
     let run = |title: &str, stored: &[Case], queries: &[Case]| {
@@ -129,6 +131,14 @@ fn profile(name: &str) -> Profile {
         "loose" => Profile::Loose,
         "strict" => Profile::Strict,
         _ => Profile::Balanced,
+    }
+}
+
+fn effort(name: &str) -> Effort {
+    match name {
+        "fast" => Effort::Fast,
+        "thorough" => Effort::Thorough,
+        _ => Effort::Normal,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::store::{Snapshot, StoreError};
 use crate::tags::TagFilter;
 
 use super::candidate::{Candidate, RankedImage};
+use super::effort::Effort;
 use super::judge::{Judge, Profile};
 use super::ranking;
 
@@ -36,6 +37,8 @@ pub struct Query {
     pub min_score: f32,
     /// How certain a match must be. Default [`Profile::Balanced`].
     pub profile: Profile,
+    /// How much is done for an image that matches nothing at first. Default [`Effort::Normal`].
+    pub effort: Effort,
 }
 
 /// The matches of one search.
@@ -97,6 +100,7 @@ impl Default for Query {
             limit: 300,
             min_score: 0.0,
             profile: Profile::default(),
+            effort: Effort::default(),
         }
     }
 }
@@ -123,6 +127,27 @@ pub(super) fn run(
     image: &PreparedQuery,
     query: &Query,
 ) -> Result<Response, StoreError> {
+    let mut ranking = ranked(snapshot, state, image, query)?;
+    for look in query.effort.looks() {
+        if ranking.is_empty() {
+            ranking = ranked(snapshot, state, &image.seen(*look), query)?;
+        }
+    }
+    let end = ranking.len().min(query.offset + query.limit);
+    let page = ranking.get(query.offset..end).unwrap_or_default();
+    Ok(Response {
+        matches: hits(snapshot, page)?,
+        has_more: end < ranking.len(),
+    })
+}
+
+/// Returns the matches up to the end of the page and one more, the best first.
+fn ranked(
+    snapshot: &Snapshot,
+    state: &SearchState,
+    image: &PreparedQuery,
+    query: &Query,
+) -> Result<Vec<RankedImage>, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
     let (candidates, weak) = find_all(snapshot, state, exact, image, query)?;
     let mut judge = Judge::new(snapshot, image, query.profile);
@@ -132,13 +157,7 @@ pub(super) fn run(
         ranking = ranking::rank_weak(weak, query.min_score, &mut judge)?;
     }
     ranking.truncate(MAX_RESULTS);
-
-    let end = ranking.len().min(end);
-    let page = ranking.get(query.offset..end).unwrap_or_default();
-    Ok(Response {
-        matches: hits(snapshot, page)?,
-        has_more: end < ranking.len(),
-    })
+    Ok(ranking)
 }
 
 /// Collects the images that any of the three methods finds, each once, and those that share too

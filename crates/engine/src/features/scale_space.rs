@@ -11,6 +11,7 @@ use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use multiversion::multiversion;
 
+use super::ExtractionProfile;
 use super::plane::{GreyView, Plane};
 
 /// Scales at which extrema are sought per octave (Lowe 2004, section 3.2).
@@ -21,8 +22,6 @@ pub(crate) const SIGMA: f32 = 1.6;
 const CAMERA_SIGMA: f32 = 0.5;
 /// Minimum side of an octave in pixels: a window of the coarsest layer does not fit into less.
 const MIN_SIDE: usize = 16;
-/// Maximum enlargement of an image: more does not add detail (engine design, section 2).
-const MAX_ENLARGEMENT: f32 = 2.0;
 /// Pixels computed together in the blur; the accumulators are in registers.
 const LANES: usize = 16;
 
@@ -31,13 +30,13 @@ pub(crate) struct Octave {
     pub(crate) blurred: Vec<Plane>,
 }
 
-/// Resizes so that the longer side is `longer_side` pixels, enlarging up to twice; returns the
-/// factor too.
+/// Resizes to the working size of a profile; returns the factor too.
 ///
 /// Both sides of the result are [`MIN_SIDE`] or more, so that extreme strips remain usable.
 #[expect(clippy::expect_used, reason = "each message says why it cannot happen")]
-pub(crate) fn working_size(view: &GreyView<'_>, longer_side: u32) -> (Plane, f32) {
-    let factor = (longer_side as f32 / view.width().max(view.height()) as f32).min(MAX_ENLARGEMENT);
+pub(crate) fn working_size(view: &GreyView<'_>, profile: ExtractionProfile) -> (Plane, f32) {
+    let longer_side = view.width().max(view.height()) as f32;
+    let factor = (profile.working_side() as f32 / longer_side).min(profile.max_enlargement());
     let side = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(MIN_SIDE as u32);
     let (width, height) = (side(view.width()), side(view.height()));
     // Typed images: the untyped `resize` would be compiled for every pixel type.
@@ -213,9 +212,15 @@ mod tests {
         let small = vec![7; 60 * 50];
         let large = vec![7; 2000 * 100];
 
-        let (enlarged, factor) = working_size(&GreyView::new(&small, 60, 50).unwrap(), 640);
+        let (enlarged, factor) = working_size(
+            &GreyView::new(&small, 60, 50).unwrap(),
+            ExtractionProfile::Library,
+        );
         assert_eq!((enlarged.width, enlarged.height, factor), (120, 100, 2.0));
-        let (reduced, _) = working_size(&GreyView::new(&large, 2000, 100).unwrap(), 640);
+        let (reduced, _) = working_size(
+            &GreyView::new(&large, 2000, 100).unwrap(),
+            ExtractionProfile::Library,
+        );
         assert_eq!((reduced.width, reduced.height), (640, 32));
     }
 
