@@ -22,6 +22,7 @@ pub enum Kind {
     ImageAlreadyExists,
     LibraryNotFound,
     LibraryFull,
+    CountMismatch,
     DiskFull,
     OperationUnsupported,
     CredentialsMissing,

@@ -48,6 +48,7 @@ const TABLE: &[Row] = {
         row(K::ImageAlreadyExists,   "IMAGE_ALREADY_EXISTS",   Code::AlreadyExists,      (216_681, "item has existed"),     Library, Never),
         row(K::LibraryNotFound,      "LIBRARY_NOT_FOUND",      Code::NotFound,           (216_017, "not initialized"),      Caller,  Never),
         row(K::LibraryFull,          "LIBRARY_FULL",           Code::ResourceExhausted,  (19, "Open api total request limit reached"), Library, Never),
+        row(K::CountMismatch,        "COUNT_MISMATCH",         Code::FailedPrecondition, (216_100, "invalid param"),        Library, Never),
         row(K::DiskFull,             "DISK_FULL",              Code::ResourceExhausted,  (19, "Open api total request limit reached"), Gateway, Backoff),
         row(K::OperationUnsupported, "OPERATION_UNSUPPORTED",  Code::Unimplemented,      (3, "Unsupported openapi method"), Caller,  Never),
         row(K::CredentialsMissing,   "CREDENTIALS_MISSING",    Code::Unauthenticated,    (100, "Invalid parameter"),        Caller,  Never),

@@ -1,4 +1,4 @@
-//! The eight methods of the service: convert the message, call the library, convert the response.
+//! The methods of the service: convert the message, call the library, convert the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::{self, BodyReport, BulkLoad, ItemAdmission};
-use super::convert;
+use super::convert::{self, Deletion};
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
 use crate::error::{Error, Kind, Result};
@@ -130,10 +130,18 @@ impl SameImageService for Service {
     ) -> RpcResult<v1::DeleteImagesResponse> {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
-        let request = convert::delete(message, self.limits(&*library))?;
-        let target = request.target.clone();
-        let deleted = library.delete(&call, request).await?;
-        respond(&call, convert::deleted(&target, deleted)?)
+        let response = match convert::delete(message, self.limits(&*library))? {
+            Deletion::Named(request) => {
+                let target = request.target.clone();
+                let deleted = library.delete(&call, request).await?;
+                convert::deleted(&target, deleted)?
+            }
+            Deletion::Filtered(request) => {
+                let deleted = library.delete_by_filter(&call, request).await?;
+                convert::deleted_by_filter(&deleted)
+            }
+        };
+        respond(&call, response)
     }
 
     async fn get_library(
@@ -167,6 +175,30 @@ impl SameImageService for Service {
         let record = library.get(&call, sign).await?;
         let image = Some(convert::record(record));
         respond(&call, v1::GetImageResponse { image })
+    }
+
+    async fn list_tags(
+        &self,
+        request: Request<v1::ListTagsRequest>,
+    ) -> RpcResult<v1::ListTagsResponse> {
+        let (call, message) = into_call(request)?;
+        let library = self.library(&call, &message.library)?;
+        let tags = library.tags(&call).await?;
+        respond(&call, convert::tags(tags))
+    }
+
+    async fn list_libraries(
+        &self,
+        request: Request<v1::ListLibrariesRequest>,
+    ) -> RpcResult<v1::ListLibrariesResponse> {
+        let (call, _) = into_call(request)?;
+        let libraries = self.libraries.of(&call.tenant);
+        let infos = libraries.map(|(name, library)| {
+            let limits = self.limits(&**library);
+            convert::library_info(name, library.state(), limits, library.capabilities())
+        });
+        let libraries = infos.collect();
+        respond(&call, v1::ListLibrariesResponse { libraries })
     }
 }
 

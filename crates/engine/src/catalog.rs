@@ -1,12 +1,14 @@
-//! The catalog: number, PDQ hash and tags of every image, in memory.
+//! The catalog: number, PDQ hash, tags and time of every image, in memory.
 //!
 //! It is loaded from the store at open and changed only after a commit, so it never contains an
 //! image that a crash could undo. Images are sorted by number, which is the order of adding. The
 //! words of the hashes are stored in columns: a scan reads only two of the four for nearly all
-//! images. Memory: 41 bytes per image.
+//! images. Memory: 49 bytes per image. Tags and times are columns too, so that a listing scans a million
+//! images in about a millisecond, whatever its filter.
 
 use multiversion::multiversion;
 
+use crate::filter::{ImageFilter, Order};
 use crate::identity::ImageId;
 use crate::pdq::{self, PdqHash};
 use crate::store::{ImageChange, ImageSummary};
@@ -33,6 +35,7 @@ pub(crate) struct Catalog {
     ids: Vec<ImageId>,
     words: [Vec<u64>; 4],
     tags: Vec<Tags>,
+    added_at_ms: Vec<u64>,
     states: Vec<RowState>,
     deleted: usize,
 }
@@ -106,18 +109,60 @@ impl Catalog {
         found
     }
 
-    /// Returns up to `limit` numbers above `after`, ascending.
+    /// Returns up to `limit` numbers that come behind `after` in this order. Ignores the filter's
+    /// condition on the brief.
     pub(crate) fn page(
         &self,
         after: Option<ImageId>,
         limit: usize,
-        filter: &TagFilter,
+        filter: &ImageFilter,
+        order: Order,
     ) -> Vec<ImageId> {
-        let start = after.map_or(0, |after| self.ids.partition_point(|id| *id <= after));
-        (start..self.ids.len())
-            .filter(|row| self.states[*row] != RowState::Deleted && filter.admits(self.tags[*row]))
-            .map(|row| self.ids[row])
-            .take(limit)
+        let admitted = |row: &usize| self.admits(*row, filter);
+        let id = |row: usize| self.ids[row];
+        match order {
+            Order::Oldest => {
+                let start = after.map_or(0, |after| self.ids.partition_point(|id| *id <= after));
+                let rows = start..self.ids.len();
+                rows.filter(admitted).take(limit).map(id).collect()
+            }
+            Order::Newest => {
+                let end = after.map_or(self.ids.len(), |after| {
+                    self.ids.partition_point(|id| *id < after)
+                });
+                let rows = (0..end).rev();
+                rows.filter(admitted).take(limit).map(id).collect()
+            }
+        }
+    }
+
+    /// Returns the number of images that a filter admits. Ignores its condition on the brief.
+    pub(crate) fn count(&self, filter: &ImageFilter) -> usize {
+        if *filter == ImageFilter::default() {
+            return self.len();
+        }
+        let rows = 0..self.ids.len();
+        rows.filter(|row| self.admits(*row, filter)).count()
+    }
+
+    /// Returns each tag with the number of its images, by tag.
+    pub(crate) fn tag_counts(&self) -> Vec<(u16, u64)> {
+        let mut counts = vec![0_u64; usize::from(u16::MAX) + 1];
+        for (tags, state) in self.tags.iter().zip(&self.states) {
+            if *state == RowState::Deleted {
+                continue;
+            }
+            let mut last = None;
+            for tag in tags.iter() {
+                // An image may have the same tag twice.
+                if last.replace(tag) != Some(tag) {
+                    counts[usize::from(tag)] += 1;
+                }
+            }
+        }
+        (0..=u16::MAX)
+            .zip(counts)
+            .filter(|(_, images)| *images > 0)
             .collect()
     }
 
@@ -141,11 +186,17 @@ impl Catalog {
             column.push(word);
         }
         self.tags.push(image.tags);
+        self.added_at_ms.push(image.added_at_ms);
         self.states.push(if image.pdq_quality >= pdq::MIN_QUALITY {
             RowState::Live
         } else {
             RowState::Uncomparable
         });
+    }
+
+    fn admits(&self, row: usize, filter: &ImageFilter) -> bool {
+        self.states[row] != RowState::Deleted
+            && filter.admits(self.tags[row], self.added_at_ms[row])
     }
 
     fn row(&self, id: ImageId) -> Option<usize> {
@@ -173,6 +224,7 @@ impl Catalog {
             retain(column, &live);
         }
         retain(&mut self.tags, &live);
+        retain(&mut self.added_at_ms, &live);
         retain(&mut self.states, &live);
         self.deleted = 0;
     }

@@ -22,6 +22,7 @@ mod maintenance;
 mod prepare;
 
 mod decode;
+mod filter;
 mod geometry;
 mod identity;
 mod pdq;
@@ -45,9 +46,10 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,
-    StoredImage,
+    Cursor, Engine, Hit, ImageRef, ListQuery, MAX_RESULTS, Options, Page, Query, Record, Response,
+    SearchError, Selection, Stats, StoredImage,
 };
+pub use filter::{ImageFilter, Order};
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
 pub use maintenance::{

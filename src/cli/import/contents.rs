@@ -69,6 +69,7 @@ impl<'a> Contents<'a> {
                         library: self.target.library.clone(),
                         page_size: PAGE_SIZE,
                         page_token: page_token.clone(),
+                        ..Default::default()
                     };
                     let request = self.target.connection.request(request);
                     self.client.clone().list_images(request).await
