@@ -187,6 +187,19 @@ impl Libraries {
     }
 }
 
+/// Checks that a caller may change images.
+///
+/// # Errors
+///
+/// `ReadOnlyKey` for the caller that a read key proves.
+pub fn check_change(tenant: &Tenant) -> Result<()> {
+    if tenant.read_only {
+        let message = "this key may search and list, and change no image";
+        return Err(Error::new(Kind::ReadOnlyKey, message));
+    }
+    Ok(())
+}
+
 fn unsupported(action: &str) -> Error {
     let message = format!("the vendor's API cannot {action}; only an embedded library can");
     Error::new(Kind::OperationUnsupported, message)

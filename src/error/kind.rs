@@ -29,6 +29,7 @@ pub enum Kind {
     CredentialsInvalid,
     CredentialsExpired,
     IdentityUnknown,
+    ReadOnlyKey,
     IssuerUnavailable,
     QuotaRate,
     QuotaBytes,

@@ -55,6 +55,7 @@ const TABLE: &[Row] = {
         row(K::CredentialsInvalid,   "CREDENTIALS_INVALID",    Code::Unauthenticated,    BAD_TOKEN,                         Caller,  Never),
         row(K::CredentialsExpired,   "CREDENTIALS_EXPIRED",    Code::Unauthenticated,    (111, "Access token expired"),     Caller,  Never),
         row(K::IdentityUnknown,      "IDENTITY_UNKNOWN",       Code::PermissionDenied,   (6, "No permission to access data"), Caller, Never),
+        row(K::ReadOnlyKey,          "READ_ONLY_KEY",          Code::PermissionDenied,   (6, "No permission to access data"), Caller, Never),
         row(K::IssuerUnavailable,    "ISSUER_UNAVAILABLE",     Code::Unavailable,        UNAVAILABLE,                       Gateway, Backoff),
         row(K::QuotaRate,            "QUOTA_RATE_EXCEEDED",    Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),
         row(K::QuotaBytes,           "QUOTA_BYTES_EXCEEDED",   Code::ResourceExhausted,  QPS_LIMIT,                         Caller,  NextWindow),

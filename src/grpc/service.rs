@@ -12,7 +12,7 @@ use super::convert::{self, Deletion};
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
 use crate::error::{Error, Kind, Result};
-use crate::library::{Libraries, Library};
+use crate::library::{Libraries, Library, check_change};
 use crate::proto::v1;
 use crate::proto::v1::same_image_service_server::SameImageService;
 use crate::quota::Quotas;
@@ -54,6 +54,13 @@ impl Service {
         Ok(Arc::clone(library))
     }
 
+    /// Finds the library that a call names, to change its images.
+    fn library_to_change(&self, call: &Call, name: &str) -> Result<Arc<dyn Library>> {
+        let library = self.library(call, name)?;
+        check_change(&call.tenant)?;
+        Ok(library)
+    }
+
     /// Returns the limits of images in a library at this API.
     fn limits(&self, library: &dyn Library) -> ImageLimits {
         library.image_limits(self.max_image_bytes)
@@ -67,7 +74,7 @@ impl SameImageService for Service {
         request: Request<v1::AddImageRequest>,
     ) -> RpcResult<v1::AddImageResponse> {
         let (call, message) = into_call(request)?;
-        let library = self.library(&call, &message.library)?;
+        let library = self.library_to_change(&call, &message.library)?;
         let on_duplicate = message.on_duplicate();
         let request = convert::add(message, self.limits(&*library))?;
         let added = library.add(&call, request).await?;
@@ -89,7 +96,7 @@ impl SameImageService for Service {
         let body = request.extensions().get::<BodyReport>().cloned();
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;
-        let library = self.library(&call, &options.library)?;
+        let library = self.library_to_change(&call, &options.library)?;
         let limiter = self.quotas.limiter(&call.tenant.name);
         call.permit.become_load()?;
         let admission = ItemAdmission::new(limiter, call.timeout, closing);
@@ -117,7 +124,7 @@ impl SameImageService for Service {
         request: Request<v1::UpdateImageRequest>,
     ) -> RpcResult<v1::UpdateImageResponse> {
         let (call, message) = into_call(request)?;
-        let library = self.library(&call, &message.library)?;
+        let library = self.library_to_change(&call, &message.library)?;
         let request = convert::update(message, self.limits(&*library))?;
         let updated = library.update(&call, request).await?;
         let log_id = updated.log_id;
@@ -129,7 +136,7 @@ impl SameImageService for Service {
         request: Request<v1::DeleteImagesRequest>,
     ) -> RpcResult<v1::DeleteImagesResponse> {
         let (call, message) = into_call(request)?;
-        let library = self.library(&call, &message.library)?;
+        let library = self.library_to_change(&call, &message.library)?;
         let response = match convert::delete(message, self.limits(&*library))? {
             Deletion::Named(request) => {
                 let target = request.target.clone();
@@ -197,8 +204,11 @@ impl SameImageService for Service {
             let limits = self.limits(&**library);
             convert::library_info(name, library.state(), limits, library.capabilities())
         });
-        let libraries = infos.collect();
-        respond(&call, v1::ListLibrariesResponse { libraries })
+        let response = v1::ListLibrariesResponse {
+            libraries: infos.collect(),
+            read_only: call.tenant.read_only,
+        };
+        respond(&call, response)
     }
 }
 

@@ -32,6 +32,7 @@ fn call() -> Call {
         name: "test".to_owned(),
         libraries: Vec::new(),
         weight: 1,
+        read_only: false,
     });
     let timeout = Duration::from_secs(60);
     let deadline = Instant::now() + timeout;
