@@ -1,7 +1,11 @@
 //! `list` and `delete` with filters, and `libraries`, against a whole gateway.
 
+use std::process::Stdio;
+
 use samegate::cli::Exit;
 use samegate::proto::v1;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::{Finished, run};
@@ -96,6 +100,43 @@ async fn images_of_a_filter_are_deleted_with_yes_and_not_without_a_terminal() {
         .await
         .json_lines();
     assert_eq!(rest[0]["deleted_count"], 2);
+}
+
+/// Runs a deletion in a terminal, with the answer to its question; returns what the terminal shows.
+async fn delete_in_terminal(gateway: &Gateway, answer: &str) -> String {
+    let samegate = env!("CARGO_BIN_EXE_samegate");
+    let endpoint = format!("http://{}", gateway.addresses.grpc);
+    let command = format!("{samegate} delete --tag 2 --endpoint {endpoint}");
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard.write_all(answer.as_bytes()).await.unwrap();
+    let shown = terminal.wait_with_output().await.unwrap();
+    drop(keyboard);
+    String::from_utf8(shown.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_deletion_in_a_terminal_asks_first() {
+    let gateway = four().await;
+
+    let no = delete_in_terminal(&gateway, "no\n").await;
+    assert!(
+        no.contains("Delete 2 images of the default library?"),
+        "{no}"
+    );
+    assert!(no.contains("nothing was deleted"), "{no}");
+    assert_eq!(briefs(&gateway, "").await.len(), 4);
+
+    let yes = delete_in_terminal(&gateway, "yes\n").await;
+    assert!(yes.contains("deleted  2 images"), "{yes}");
+    assert_eq!(briefs(&gateway, "").await, ["1", "3"]);
 }
 
 #[tokio::test]
