@@ -7,6 +7,9 @@ use super::error::{DecodeError, broken};
 
 /// Position of the first chunk.
 const FIRST_CHUNK: usize = 12;
+/// Maximum number of chunks up to the first frame, which are read before an image is queued. Files
+/// have up to six: RFC 9649 names no other ones.
+const MAX_CHUNKS: usize = 4096;
 
 /// Reads the canvas of a WebP (RFC 9649, sections 2.5 to 2.7; VP8: RFC 6386, section 9.1).
 pub(super) fn header(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
@@ -50,7 +53,7 @@ pub(super) fn exif(file: &[u8]) -> Option<&[u8]> {
 /// decoder allocates by those of the frame.
 fn check_frame(file: &[u8], canvas: (u32, u32)) -> Result<(), DecodeError> {
     let (mut at, mut declared) = (FIRST_CHUNK, canvas);
-    loop {
+    for _ in 0..MAX_CHUNKS {
         let length = u32::from_le_bytes(bytes(file, at + 4)?) as usize;
         let data = at + 8;
         match &bytes(file, at)? {
@@ -70,6 +73,7 @@ fn check_frame(file: &[u8], canvas: (u32, u32)) -> Result<(), DecodeError> {
             _ => at = data.saturating_add(length).saturating_add(length % 2),
         }
     }
+    Err(broken("it has more than 4096 chunks before its frame"))
 }
 
 fn vp8_sides(file: &[u8], chunk: usize) -> Result<(u32, u32), DecodeError> {

@@ -473,6 +473,7 @@ fn a_webp_whose_frame_is_larger_than_its_canvas_is_rejected_by_the_header() {
     for file in [
         webp(b"", 50, 50),
         webp(odd, 50, 50),
+        webp(&odd.repeat(4000), 50, 50),
         webp(&animated(30), 30, 30),
     ] {
         assert_eq!(Header::read(&file).unwrap().pixels(), 2500);
@@ -480,6 +481,7 @@ fn a_webp_whose_frame_is_larger_than_its_canvas_is_rejected_by_the_header() {
     for file in [
         webp(b"", 16_383, 16_383),
         webp(odd, 50, 51),
+        webp(&odd.repeat(5000), 50, 50),
         webp(&animated(30), 50, 50),
         webp(&animated(51), 51, 51),
     ] {
