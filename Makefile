@@ -126,7 +126,7 @@ bench: ## Runs benchmarks of the engine and of the gateway
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries
 
-lists: ## Listings and deletions in a library of a million records (10 minutes, 5 GB of disk)
+lists: ## Listings and deletions in a library of a million records (10 minutes, 1 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_lists
 
 eval: .tools/eval ## Measures recall under 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]

@@ -4,7 +4,9 @@
 //! image that a crash could undo. Images are sorted by number, which is the order of adding. The
 //! words of the hashes are stored in columns: a scan reads only two of the four for nearly all
 //! images. Memory: 49 bytes per image. Tags and times are columns too, so that a listing scans a million
-//! images in about a millisecond, whatever its filter.
+//! images in a few milliseconds, whatever its filter.
+
+use std::ops::Range;
 
 use multiversion::multiversion;
 
@@ -118,20 +120,17 @@ impl Catalog {
         filter: &ImageFilter,
         order: Order,
     ) -> Vec<ImageId> {
-        let admitted = |row: &usize| self.admits(*row, filter);
-        let id = |row: usize| self.ids[row];
+        let ids = &self.ids;
         match order {
             Order::Oldest => {
-                let start = after.map_or(0, |after| self.ids.partition_point(|id| *id <= after));
-                let rows = start..self.ids.len();
-                rows.filter(admitted).take(limit).map(id).collect()
+                let start = after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+                let admitted = self.admitted(start..ids.len(), filter);
+                admitted.take(limit).collect()
             }
             Order::Newest => {
-                let end = after.map_or(self.ids.len(), |after| {
-                    self.ids.partition_point(|id| *id < after)
-                });
-                let rows = (0..end).rev();
-                rows.filter(admitted).take(limit).map(id).collect()
+                let end = after.map_or(ids.len(), |after| ids.partition_point(|id| *id < after));
+                let admitted = self.admitted(0..end, filter);
+                admitted.rev().take(limit).collect()
             }
         }
     }
@@ -141,8 +140,7 @@ impl Catalog {
         if *filter == ImageFilter::default() {
             return self.len();
         }
-        let rows = 0..self.ids.len();
-        rows.filter(|row| self.admits(*row, filter)).count()
+        self.admitted(0..self.ids.len(), filter).count()
     }
 
     /// Returns each tag with the number of its images, by tag.
@@ -194,9 +192,24 @@ impl Catalog {
         });
     }
 
-    fn admits(&self, row: usize, filter: &ImageFilter) -> bool {
-        self.states[row] != RowState::Deleted
-            && filter.admits(self.tags[row], self.added_at_ms[row])
+    /// Returns the numbers of those rows that a filter admits. Columns side by side and not by index:
+    /// half of the time of a scan.
+    fn admitted<'a>(
+        &'a self,
+        rows: Range<usize>,
+        filter: &'a ImageFilter,
+    ) -> impl DoubleEndedIterator<Item = ImageId> + 'a {
+        let states = self.states[rows.clone()].iter();
+        let facts = states
+            .zip(&self.tags[rows.clone()])
+            .zip(&self.added_at_ms[rows.clone()]);
+        self.ids[rows]
+            .iter()
+            .zip(facts)
+            .filter(|(_, ((state, tags), added_at_ms))| {
+                **state != RowState::Deleted && filter.admits(**tags, **added_at_ms)
+            })
+            .map(|(id, _)| *id)
     }
 
     fn row(&self, id: ImageId) -> Option<usize> {

@@ -38,6 +38,7 @@ pub(crate) struct BriefPattern(String);
 
 impl ImageFilter {
     /// Returns whether an image passes, except for the condition on its brief.
+    #[inline]
     pub(crate) fn admits(&self, tags: Tags, added_at_ms: u64) -> bool {
         self.tags.admits(tags)
             && added_at_ms >= self.added_since_ms

@@ -23,8 +23,8 @@ impl Engine {
     ///
     /// A page can be shorter than its limit without being the last one: check [`Page::next`]. Images
     /// that are added or deleted between two pages are listed or not; an image that is stored
-    /// during the whole listing, and admitted by the filter, is listed exactly once. Cost: a
-    /// millisecond per million images in the catalog, and about 2 µs per record read: one for each
+    /// during the whole listing, and admitted by the filter, is listed exactly once. Cost: up
+    /// to 8 ms per million images in the catalog, and about 2 µs per record read: one for each
     /// listed image, or with [`ImageFilter::brief_contains`] up to 10,000, after which the page
     /// ends.
     ///
