@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -126,6 +126,9 @@ bench: ## Runs benchmarks of the engine and of the gateway
 
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries
+
+lists: ## Listings and deletions in a library of a million records (10 minutes, 1 GB of disk)
+	$(CARGO) run --release -p same-image --example measure_lists
 
 eval: .tools/eval ## Measures recall, false matches, calibration: LIBRARY=… BACKGROUND=… NEGATIVE=… [HARD=…] [SOURCES=40] [SEED=0] [KINDS=usual]
 	$(CARGO) build --release

@@ -19,7 +19,7 @@ pub use self::stats::CallStats;
 use crate::admission::CallPermit;
 
 /// An authenticated caller, and what it may use.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     /// Name from the configuration.
     pub name: String,
@@ -27,6 +27,8 @@ pub struct Tenant {
     pub libraries: Vec<String>,
     /// Share of a rate limit that several tenants wait for, 1 to 100.
     pub weight: u32,
+    /// Whether its credential is a read key: one that may search and list, and changes no image.
+    pub read_only: bool,
 }
 
 /// The client of a connection, by its certificate. The server adds it to the extensions of each

@@ -10,10 +10,12 @@ mod client;
 mod delete;
 mod exit;
 mod failure;
+mod filter;
 mod health;
 mod image;
 mod import;
 mod key;
+mod libraries;
 mod library;
 mod output;
 mod records;
@@ -120,13 +122,16 @@ pub enum ClientCommand {
     Update(update::Update),
     /// Deletes images from a library.
     #[command(after_help = delete::EXAMPLES)]
-    Delete(delete::Delete),
-    /// Lists the images of a library, oldest first (embedded libraries).
+    Delete(Box<delete::Delete>),
+    /// Lists the images of a library, all or those of a filter (embedded libraries).
     #[command(after_help = records::LIST_EXAMPLES)]
     List(records::List),
     /// Shows the record of one stored image (embedded libraries).
     #[command(after_help = records::GET_EXAMPLES)]
     Get(records::Get),
+    /// Lists the libraries that the caller may use, and what each can do.
+    #[command(after_help = libraries::EXAMPLES)]
+    Libraries(libraries::Libraries),
     /// Shows the size of a library; backs up, restores and verifies it (embedded libraries).
     #[command(after_help = library::EXAMPLES)]
     Library(Box<library::Library>),
@@ -173,9 +178,10 @@ pub async fn run_with(
         ClientCommand::Add(add) => add::run(add, output).await,
         ClientCommand::Search(search) => search::run(search, output).await,
         ClientCommand::Update(update) => update::run(update, output).await,
-        ClientCommand::Delete(delete) => delete::run(delete, output).await,
+        ClientCommand::Delete(delete) => delete::run(*delete, output).await,
         ClientCommand::List(list) => records::list(list, output).await,
         ClientCommand::Get(get) => records::get(get, output).await,
+        ClientCommand::Libraries(libraries) => libraries::run(libraries, output).await,
         ClientCommand::Library(library) => library::run(*library, output).await,
         ClientCommand::Import(import) => import::run(*import, output, interrupt).await,
         ClientCommand::Health(health) => health::run(health, output).await,
@@ -224,6 +230,7 @@ impl ClientCommand {
             ClientCommand::Delete(delete) => delete.target.connection.json,
             ClientCommand::List(list) => list.target.connection.json,
             ClientCommand::Get(get) => get.target.connection.json,
+            ClientCommand::Libraries(libraries) => libraries.connection.json,
             ClientCommand::Library(library) => library.is_json(),
             ClientCommand::Import(import) => import.target.connection.json,
             ClientCommand::Health(health) => health.connection.json,
@@ -275,6 +282,14 @@ mod tests {
             "samegate update a.jpg --tag 1 --no-tags",
             "samegate delete",
             "samegate delete s --file a.jpg",
+            "samegate delete s --tag 7",
+            "samegate delete s --yes",
+            "samegate delete --file a.jpg --dry-run",
+            "samegate delete --yes",
+            "samegate delete --tag 7 --all",
+            "samegate delete --tag 7 --dry-run --yes",
+            "samegate list --any-tag",
+            "samegate list --since yesterday",
             "samegate import",
             "samegate import a --manifest m.jsonl",
             "samegate import a --files b",

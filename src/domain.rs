@@ -1,13 +1,14 @@
 //! Checked requests and responses, shared by both APIs and both backends.
 //!
 //! Every rule about a request is here, once. An API passes what it read ([`RawSource`],
-//! [`RawTarget`], numbers and texts) and gets a valid request, or one error that lists every
+//! [`RawTarget`], [`RawFilter`], numbers and texts) and gets a valid request, or one error that lists every
 //! violation. Nothing here knows protobuf messages, forms, or backends; the context of a call is in
 //! `call`.
 
 mod fields;
 mod image;
 mod limits;
+mod listing;
 mod request;
 mod response;
 mod target;
@@ -16,8 +17,10 @@ mod violations;
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;
-pub use self::request::{Add, Delete, Effort, List, Profile, Search, TagLogic, Update};
+pub use self::listing::{DeleteByFilter, ImageFilter, List, ListOrder, RawFilter, RawTime};
+pub use self::request::{Add, Delete, Effort, Profile, Search, TagLogic, Update};
 pub use self::response::{
-    Added, Deleted, Geometry, LibraryStats, Listing, Match, Record, SearchResults, Updated,
+    Added, Capability, Deleted, DeletedByFilter, Geometry, LibraryStats, Listing, Match, Record,
+    SearchResults, TagCount, Updated,
 };
 pub use self::target::{DeleteTarget, RawTarget, UpdateTarget};

@@ -32,8 +32,9 @@ use futures_util::stream::BoxStream;
 
 use crate::call::{Call, Tenant};
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List, Listing, Record,
-    Search, SearchResults, Update, Updated,
+    Add, Added, Capability, ContSign, Delete, DeleteByFilter, Deleted, DeletedByFilter,
+    ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults, TagCount, Update,
+    Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -57,6 +58,25 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Deletes images; each sign has its own outcome, so a missing one does not fail the call.
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted>;
 
+    /// Deletes all images that a filter admits, in steps: after an error, the images of the steps so
+    /// far are deleted.
+    ///
+    /// # Errors
+    ///
+    /// `CountMismatch`, and nothing is deleted, when the filter does not admit the expected number.
+    async fn delete_by_filter(
+        &self,
+        _call: &Call,
+        _request: DeleteByFilter,
+    ) -> Result<DeletedByFilter> {
+        Err(unsupported("delete images by a filter"))
+    }
+
+    /// Returns what the library can do beside the operations that every backend has.
+    fn capabilities(&self) -> &'static [Capability] {
+        &[]
+    }
+
     /// Returns the limits of an image. An embedded library takes files of up to `max_bytes`, others
     /// have the vendor's limits.
     fn image_limits(&self, _max_bytes: usize) -> ImageLimits {
@@ -71,6 +91,11 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Returns one page of the library's records.
     async fn list(&self, _call: &Call, _request: List) -> Result<Listing> {
         Err(unsupported("list its images"))
+    }
+
+    /// Returns every tag of the library, ascending, with the number of its images.
+    async fn tags(&self, _call: &Call) -> Result<Vec<TagCount>> {
+        Err(unsupported("list its tags"))
     }
 
     /// Reads one record with its thumbnail.
@@ -127,6 +152,15 @@ impl Libraries {
             .map(|(name, library)| (name.as_str(), library))
     }
 
+    /// Returns the libraries of a tenant with their names, the default first.
+    pub fn of<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<dyn Library>)> {
+        let names = tenant.libraries.iter();
+        names.filter_map(|name| Some((name.as_str(), self.0.get(name)?)))
+    }
+
     /// Finds a library of a tenant; an empty name selects the tenant's first one.
     ///
     /// # Errors
@@ -151,6 +185,19 @@ impl Libraries {
             )
         })
     }
+}
+
+/// Checks that a caller may change images.
+///
+/// # Errors
+///
+/// `ReadOnlyKey` for the caller that a read key proves.
+pub fn check_change(tenant: &Tenant) -> Result<()> {
+    if tenant.read_only {
+        let message = "this key may search and list, and change no image";
+        return Err(Error::new(Kind::ReadOnlyKey, message));
+    }
+    Ok(())
 }
 
 fn unsupported(action: &str) -> Error {

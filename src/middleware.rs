@@ -40,7 +40,9 @@ use crate::admission::InFlightBudget;
 use crate::quota::Quotas;
 
 pub use api_info::{ApiInfo, Reject};
-pub use auth::{Authenticate, Credentials, Tenants, by_access_token, by_credentials, tenants};
+pub use auth::{
+    Authenticate, Credentials, Tenants, by_access_token, by_credentials, read_only, tenants,
+};
 pub use body_rate::MinBodyRate;
 pub use deadline::Deadlines;
 pub use same_origin::{Port, same_origin};

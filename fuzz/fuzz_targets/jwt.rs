@@ -54,6 +54,7 @@ async fn credentials() -> Credentials {
     let shop = Tenant {
         libraries: vec!["default".into()],
         api_keys: Vec::new(),
+        read_keys: Vec::new(),
         rest_keys: Vec::new(),
         weight: 1,
         identities: Vec::new(),

@@ -111,7 +111,12 @@ fn rest_keys(config: &Config, tenants: &Tenants) -> Result<rest::Keys> {
         let configured = config.tenants.get(name).map(|tenant| &tenant.rest_keys);
         for pair in configured.into_iter().flatten() {
             let secret = rest_secret::of(pair)?;
-            pairs.push(rest::KeyPair::new(&pair.api_key, secret, tenant.clone()));
+            let tenant = if pair.read_only {
+                middleware::read_only(tenant)
+            } else {
+                tenant.clone()
+            };
+            pairs.push(rest::KeyPair::new(&pair.api_key, secret, tenant));
         }
     }
     Ok(rest::Keys::new(pairs))

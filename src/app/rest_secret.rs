@@ -103,6 +103,7 @@ mod tests {
         RestKey {
             api_key: "local".to_owned(),
             secret_key: RestSecret::Generated(file),
+            read_only: false,
         }
     }
 

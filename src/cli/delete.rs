@@ -1,13 +1,17 @@
-//! `samegate delete`: deletes images by their signs, or one by its file.
+//! `samegate delete`: deletes images by their signs, one by its file, or all that a filter admits.
+
+mod by_filter;
 
 use std::path::Path;
 
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
+use self::by_filter::Deletion;
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::filter::Filter;
 use super::image::{ImageArg, ImageSource};
 use super::output::Output;
 use super::scale::{self, Loader, Resizing};
@@ -17,13 +21,24 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   samegate delete 1122334455,66778899 2233445566,77889900
   samegate delete --file cat.jpg
-  samegate list --json | jq -r .cont_sign | xargs samegate delete
+  samegate delete --tag 7 --before 2026-01-01 --dry-run
+  samegate delete --tag 7 --before 2026-01-01
+  samegate delete --all --yes
 
+With a filter it counts the images and asks, then deletes exactly that number,
+or none if the number has changed. Many images need a longer --timeout; what was
+deleted until it passes remains deleted.
 Exit status 1 when one of the signs was not deleted.";
 
 /// Flags of `samegate delete`.
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("target_image").required(true).args(["signs", "file"])))]
+#[command(group(ArgGroup::new("named_image").args(["signs", "file"]).conflicts_with("Filter")))]
+#[command(group(
+    ArgGroup::new("target_image")
+        .required(true)
+        .multiple(true)
+        .args(["signs", "file", "tags", "brief_contains", "since", "before", "all"])
+))]
 pub struct Delete {
     /// Signs of stored images.
     #[arg(value_name = "SIGN")]
@@ -31,6 +46,17 @@ pub struct Delete {
     /// The stored image: a file, a URL, or - for standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<ImageArg>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Every image of the library.
+    #[arg(long, help_heading = "Filter", conflicts_with_all = ["Filter", "named_image"])]
+    all: bool,
+    /// Show how many images the filter admits and the first 100 signs; delete nothing.
+    #[arg(long, conflicts_with_all = ["named_image", "yes"])]
+    dry_run: bool,
+    /// Delete without asking.
+    #[arg(long, conflicts_with = "named_image")]
+    yes: bool,
     /// Print failures only.
     #[arg(long, short)]
     quiet: bool,
@@ -44,6 +70,16 @@ pub struct Delete {
 pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failure> {
     use v1::delete_images_request::Target;
 
+    if args.signs.is_empty() && args.file.is_none() {
+        let deletion = Deletion {
+            target: &args.target,
+            filter: args.filter.message(),
+            dry_run: args.dry_run,
+            is_confirmed: args.yes,
+            quiet: args.quiet,
+        };
+        return by_filter::run(deletion, output).await;
+    }
     let connection = &args.target.connection;
     let mut client = connection.client().await?;
     let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
@@ -69,6 +105,7 @@ pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failu
     let request = v1::DeleteImagesRequest {
         library: args.target.library.clone(),
         target: Some(target),
+        ..Default::default()
     };
     let deleted = client.delete_images(connection.request(request)).await?;
 

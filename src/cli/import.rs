@@ -143,7 +143,7 @@ pub(super) async fn run(
     let client = args.target.connection.client().await?;
     let contents = Contents::new(client.clone(), &args.target, args.attempts);
     let (mut journal, skipped, limits) = tokio::select! {
-        resumed = resume(&args, &contents, &mut plan) => resumed?,
+        resumed = resume(&args, &contents, &mut plan, output) => resumed?,
         () = interrupt.cancelled() => return Ok(Exit::Interrupted),
     };
 
@@ -164,7 +164,7 @@ pub(super) async fn run(
         .run(&mut recorder)
         .await;
     if matches!(end, Ok(ImportEnd::Complete)) {
-        end = check_library(&contents, recorder.library_id()).await;
+        end = check_library(&contents, &mut recorder).await;
     }
     let exit = match end.unwrap_or_else(ImportEnd::Stopped) {
         ImportEnd::Complete if recorder.has_failures() => Exit::Failed,
@@ -185,14 +185,18 @@ async fn resume(
     args: &Import,
     contents: &Contents<'_>,
     plan: &mut Plan,
+    output: &mut Output,
 ) -> Result<(Journal, Skipped, Limits), Failure> {
-    let library = contents.describe().await?;
+    let notes = &mut |text: &str| output.note(text);
+    let library = contents.describe(notes).await?;
     let is_listable = library.is_some();
     let limits = library.as_ref().map_or(Limits::VENDOR, Limits::of);
     let id = library.map(|library| library.id);
     let journal = Journal::open(&args.journal_path(), &args.target, id)?;
     let lost = if is_listable {
-        contents.missing(plan.recorded_signs(&journal)).await?
+        contents
+            .missing(plan.recorded_signs(&journal), notes)
+            .await?
     } else {
         HashSet::new()
     };
@@ -202,9 +206,14 @@ async fn resume(
 }
 
 /// Checks that the library was not replaced between two streams.
-async fn check_library(contents: &Contents<'_>, id: Option<&str>) -> Result<ImportEnd, Failure> {
-    let library = contents.describe().await?;
-    if library.as_ref().map(|library| &*library.id) == id {
+async fn check_library(
+    contents: &Contents<'_>,
+    recorder: &mut Recorder<'_>,
+) -> Result<ImportEnd, Failure> {
+    let library = contents
+        .describe(&mut |text| recorder.print_note(text))
+        .await?;
+    if library.as_ref().map(|library| &*library.id) == recorder.library_id() {
         return Ok(ImportEnd::Complete);
     }
     Err(

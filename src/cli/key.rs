@@ -20,6 +20,7 @@ Examples:
 The gateway accepts the key when its hash is in the configuration:
   [tenants.shop]
   api_keys = [\"sha256:…\"]
+or, if the caller may search and list only, in read_keys.
 
 A caller sends the key as `authorization: Bearer KEY` or `x-api-key: KEY`, and
 samegate's own commands read it from SAMEGATE_API_KEY or --api-key-file.";

@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::filter::Filter;
 use super::output::{self, Output};
 use crate::proto::v1;
 
 pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
   samegate list
-  samegate list --limit 20
+  samegate list --newest --limit 20
+  samegate list --tag 7 --tag 8 --any-tag --since 7d
+  samegate list --brief invoice --since 2026-01-01 --before 2026-02-01
   samegate list --json | jq -r .cont_sign";
 
 pub(super) const GET_EXAMPLES: &str = "\
@@ -31,6 +34,11 @@ pub struct List {
     /// Maximum number of images to list [default: all].
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// List the last added image first.
+    #[arg(long)]
+    newest: bool,
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
@@ -55,11 +63,19 @@ pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failur
     let mut remaining = args.limit.unwrap_or(usize::MAX);
     let mut page_token = String::new();
     let mut is_first = true;
+    let order = if args.newest {
+        v1::ListOrder::NewestFirst
+    } else {
+        v1::ListOrder::OldestFirst
+    };
     while remaining > 0 && !output.has_failed() {
         let request = v1::ListImagesRequest {
             library: args.target.library.clone(),
             page_size: u32::try_from(remaining).map_or(PAGE_SIZE, |left| left.min(PAGE_SIZE)),
             page_token,
+            filter: Some(args.filter.message()),
+            order: order.into(),
+            thumbnails: false,
         };
         let page = client
             .list_images(connection.request(request))

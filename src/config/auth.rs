@@ -31,6 +31,8 @@ pub struct Tenant {
     /// SHA-256 of its API keys for the gRPC API, as `sha256:` and 64 lower case hex digits. Without
     /// any, and without identities, the tenant needs no credentials there.
     pub api_keys: Vec<[u8; 32]>,
+    /// The same of keys that may search and list only.
+    pub read_keys: Vec<[u8; 32]>,
     /// Key pairs for the REST API.
     pub rest_keys: Vec<RestKey>,
     /// Share of the vendor's rate limit, relative to other tenants. Default: 1.
@@ -48,6 +50,8 @@ pub struct RestKey {
     pub api_key: String,
     /// `client_secret` of the token request.
     pub secret_key: RestSecret,
+    /// Whether the pair may search only.
+    pub read_only: bool,
 }
 
 /// The secret of a key pair.
@@ -64,7 +68,7 @@ pub enum RestSecret {
 impl Tenant {
     /// Returns whether calls as this tenant need a credential at the gRPC API.
     pub fn needs_credentials(&self) -> bool {
-        !self.api_keys.is_empty() || !self.identities.is_empty()
+        !self.api_keys.is_empty() || !self.read_keys.is_empty() || !self.identities.is_empty()
     }
 }
 
@@ -99,7 +103,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Auth> {
 
 pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     let libraries = section.list("libraries");
-    let api_keys = section.list("api_keys");
+    let api_keys = digests(&mut section, "api_keys");
+    let read_keys = digests(&mut section, "read_keys");
     let rest_keys = section.tables("rest_keys", read_rest_key);
     let weight = section.optional("weight", 1, weight);
     let identities = identities(&mut section);
@@ -107,26 +112,39 @@ pub(super) fn read_tenant(mut section: Section<'_>) -> Option<Tenant> {
     if libraries.as_ref().is_some_and(Vec::is_empty) {
         section.error("libraries", "must not be empty");
     }
-    let mut digests = Vec::new();
-    for (index, hash) in api_keys.iter().flatten().enumerate() {
-        match digest(hash) {
-            Some(digest) => digests.push(digest),
-            // The message omits the value: it may be a key that was not hashed.
-            None => section.error(
-                &format!("api_keys[{index}]"),
-                "must be `sha256:` and the 64 hex digits of the key's SHA-256",
-            ),
+    let (api_keys, read_keys) = (api_keys?, read_keys?);
+    for (index, key) in read_keys.iter().enumerate() {
+        if api_keys.contains(key) {
+            let message = "is a key of `api_keys` too, which may change images";
+            section.error(&format!("read_keys[{index}]"), message);
         }
     }
     section.finish();
     Some(Tenant {
         libraries: libraries?,
-        api_keys: digests,
+        api_keys,
+        read_keys,
         rest_keys: rest_keys?,
         weight: weight?,
         identities: identities?,
         quota: quota?,
     })
+}
+
+/// Reads a list of digests of keys.
+fn digests(section: &mut Section<'_>, key: &'static str) -> Option<Vec<[u8; 32]>> {
+    let mut digests = Vec::new();
+    for (index, hash) in section.list(key)?.iter().enumerate() {
+        match digest(hash) {
+            Some(digest) => digests.push(digest),
+            // The message omits the value: it may be a key that was not hashed.
+            None => section.error(
+                &format!("{key}[{index}]"),
+                "must be `sha256:` and the 64 hex digits of the key's SHA-256",
+            ),
+        }
+    }
+    Some(digests)
 }
 
 fn token_failures(value: &str) -> Result<u32, String> {
@@ -165,10 +183,12 @@ fn read_rest_key(mut section: Section<'_>) -> Option<RestKey> {
     } else {
         section.secret_key().map(RestSecret::Given)
     };
+    let read_only = section.optional("read_only", false, parse::boolean);
     section.finish();
     Some(RestKey {
         api_key: api_key?,
         secret_key: secret_key?,
+        read_only: read_only?,
     })
 }
 

@@ -151,10 +151,12 @@ pub(super) fn sides(limits: &Limits, libraries: &Entries<Library>, errors: &Erro
 /// Returns the key within the tenant's table, and the value, of each credential.
 fn credentials(tenant: &Tenant) -> impl Iterator<Item = (String, &[u8])> {
     let api_keys = tenant.api_keys.iter().enumerate();
+    let read_keys = tenant.read_keys.iter().enumerate();
     let rest_keys = tenant.rest_keys.iter().enumerate();
     let identities = tenant.identities.iter().enumerate();
     api_keys
         .map(|(i, hash)| (format!("api_keys[{i}]"), &hash[..]))
+        .chain(read_keys.map(|(i, hash)| (format!("read_keys[{i}]"), &hash[..])))
         .chain(rest_keys.map(|(i, pair)| {
             let key = format!("rest_keys[{i}].api_key");
             (key, pair.api_key.as_bytes())

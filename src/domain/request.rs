@@ -1,4 +1,4 @@
-//! The five requests of a library; each checks every field and reports all violations together.
+//! Requests about one image or its copies; each checks every field and reports all violations together.
 
 use super::fields::{Brief, Tags};
 use super::image::{ImageSource, RawSource};
@@ -11,10 +11,6 @@ use crate::error::{Kind, Result, Violation};
 const MAX_MATCHES: u32 = 1000;
 /// Matches per response when the caller sets no limit (vendor's default).
 const DEFAULT_LIMIT: u32 = 300;
-/// Records per page when the caller sets no page size.
-const DEFAULT_PAGE_SIZE: u32 = 100;
-/// Maximum number of records per page.
-const MAX_PAGE_SIZE: u32 = 1000;
 
 /// Request to add an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +67,13 @@ pub enum Effort {
     Thorough,
 }
 
-/// How several tags of a search are combined.
+/// How several tags of a search or a filter are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TagLogic {
-    /// A match has every tag.
+    /// An image has every tag.
     #[default]
     And,
-    /// A match has one or more of the tags.
+    /// An image has one or more of the tags.
     Or,
 }
 
@@ -97,15 +93,6 @@ pub struct Update {
 pub struct Delete {
     /// The stored images.
     pub target: DeleteTarget,
-}
-
-/// Request for one page of a library's records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
-    /// Maximum number of records to return, in 1..=1000.
-    pub page_size: u32,
-    /// Token of the page; empty for the first page.
-    pub page_token: String,
 }
 
 // === impl Add ===
@@ -292,28 +279,27 @@ impl Delete {
     pub fn within(limits: ImageLimits, target: RawTarget) -> Result<Self> {
         target.check_many(limits).map(|target| Delete { target })
     }
-}
 
-// === impl List ===
-
-impl List {
-    /// Checks the page size; 0 means 100.
+    /// Checks the target, and that neither of the fields is set that belong to a filter: a caller who
+    /// asks for a dry run must not lose the images.
     ///
     /// # Errors
     ///
-    /// `InvalidParameter` for a page size above 1000.
-    pub fn new(page_size: u32, page_token: String) -> Result<Self> {
+    /// Those of [`Delete::new`].
+    pub fn without_filter(
+        limits: ImageLimits,
+        target: RawTarget,
+        expected_count: Option<u64>,
+        dry_run: bool,
+    ) -> Result<Self> {
         let mut violations = Violations::default();
-        violations.require(page_size <= MAX_PAGE_SIZE, "page_size", || {
-            format!("{page_size}; 1 to {MAX_PAGE_SIZE}")
-        });
+        let message = || "only with a filter".to_owned();
+        violations.require(expected_count.is_none(), "expected_count", message);
+        violations.require(!dry_run, "dry_run", message);
         if !violations.is_empty() {
             return Err(violations.into_error());
         }
-        Ok(List {
-            page_size: or_default(page_size, DEFAULT_PAGE_SIZE),
-            page_token,
-        })
+        Delete::within(limits, target)
     }
 }
 

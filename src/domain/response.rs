@@ -105,15 +105,53 @@ pub struct Record {
     pub size_bytes: u64,
     /// Time of the addition, in milliseconds since the Unix epoch.
     pub added_at_ms: u64,
-    /// JPEG with sides of up to 256 pixels; empty in listings.
+    /// JPEG with sides of up to 256 pixels; empty in listings without thumbnails.
     pub thumbnail: Bytes,
 }
 
 /// Response to a [`List`](super::List): one page of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Records, oldest first.
+    /// Records, in the order of the request.
     pub records: Vec<Record>,
     /// Token of the next page; empty on the last page.
     pub next_page_token: String,
+    /// Number of images that the filter admits, on all pages; `None` when it would have to read
+    /// every record.
+    pub total: Option<u64>,
+}
+
+/// A tag of a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagCount {
+    /// The tag.
+    pub tag: u16,
+    /// Number of images that have it.
+    pub images: u64,
+}
+
+/// Response to a [`DeleteByFilter`](super::DeleteByFilter).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedByFilter {
+    /// Number of images that the filter admitted.
+    pub matched: u64,
+    /// Number of images that were deleted; 0 in a dry run.
+    pub deleted: u64,
+    /// Signs of the first images of a dry run, oldest first; up to 100.
+    pub cont_signs: Vec<ContSign>,
+    /// Number of the operation in the backend's logs.
+    pub log_id: u64,
+}
+
+/// What the libraries of some backends can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Return its size, its records and its tags.
+    List,
+    /// Delete all images that a filter admits.
+    DeleteByFilter,
+    /// Return where images overlap.
+    Geometry,
+    /// Accept GIF, WebP and TIFF.
+    MoreFormats,
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::status;
-use crate::domain::{self, ImageLimits, RawSource, RawTarget};
+use crate::domain::{self, ImageLimits, RawFilter, RawSource, RawTarget, RawTime};
 use crate::error::{Error, Kind, Result};
+use crate::library::State;
 use crate::proto::v1;
 
 /// Reads the `source` of a message; prost generates a separate type for each message.
@@ -34,10 +35,7 @@ pub(super) fn search(
     message: v1::SearchImagesRequest,
     limits: ImageLimits,
 ) -> Result<domain::Search> {
-    let tag_logic = match message.tag_logic() {
-        v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
-        v1::TagLogic::Or => domain::TagLogic::Or,
-    };
+    let tag_logic = tag_logic(message.tag_logic());
     let profile = match message.profile() {
         v1::Profile::Unspecified => None,
         v1::Profile::Loose => Some(domain::Profile::Loose),
@@ -76,22 +74,64 @@ pub(super) fn update(
     domain::Update::with_change(limits, target, message.brief, tags.as_deref())
 }
 
-pub(super) fn delete(
-    message: v1::DeleteImagesRequest,
-    limits: ImageLimits,
-) -> Result<domain::Delete> {
+/// A deletion: its target decides which operation of the library it is.
+pub(super) enum Deletion {
+    /// Of images that the request names.
+    Named(domain::Delete),
+    /// Of all images that a filter admits.
+    Filtered(domain::DeleteByFilter),
+}
+
+pub(super) fn delete(message: v1::DeleteImagesRequest, limits: ImageLimits) -> Result<Deletion> {
     use v1::delete_images_request::Target;
+    let (expected_count, dry_run) = (message.expected_count, message.dry_run);
     let target = match message.target {
         None => RawTarget::Source(RawSource::Missing),
         Some(Target::Content(bytes)) => RawTarget::Source(RawSource::Content(bytes)),
         Some(Target::Url(url)) => RawTarget::Source(RawSource::Url(url)),
         Some(Target::ContSigns(list)) => RawTarget::Signs(list.values),
+        Some(Target::Filter(filter)) => {
+            let filter = image_filter(filter);
+            let request = domain::DeleteByFilter::new(filter, expected_count, dry_run)?;
+            return Ok(Deletion::Filtered(request));
+        }
     };
-    domain::Delete::within(limits, target)
+    domain::Delete::without_filter(limits, target, expected_count, dry_run).map(Deletion::Named)
 }
 
 pub(super) fn list(message: v1::ListImagesRequest) -> Result<domain::List> {
-    domain::List::new(message.page_size, message.page_token)
+    let order = match message.order() {
+        v1::ListOrder::Unspecified | v1::ListOrder::OldestFirst => domain::ListOrder::OldestFirst,
+        v1::ListOrder::NewestFirst => domain::ListOrder::NewestFirst,
+    };
+    domain::List::new(
+        message.page_size,
+        message.page_token,
+        message.filter.map(image_filter).unwrap_or_default(),
+        order,
+        message.thumbnails,
+    )
+}
+
+fn image_filter(filter: v1::ImageFilter) -> RawFilter {
+    let time = |time: prost_types::Timestamp| RawTime {
+        seconds: time.seconds,
+        nanos: time.nanos,
+    };
+    RawFilter {
+        tag_logic: tag_logic(filter.tag_logic()),
+        tags: filter.tags,
+        brief_contains: filter.brief_contains,
+        added_since: filter.added_since.map(time),
+        added_before: filter.added_before.map(time),
+    }
+}
+
+fn tag_logic(logic: v1::TagLogic) -> domain::TagLogic {
+    match logic {
+        v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
+        v1::TagLogic::Or => domain::TagLogic::Or,
+    }
 }
 
 // === Responses ===
@@ -192,7 +232,18 @@ pub(super) fn deleted(
     Ok(v1::DeleteImagesResponse {
         results,
         log_ids: deleted.log_ids,
+        ..Default::default()
     })
+}
+
+pub(super) fn deleted_by_filter(deleted: &domain::DeletedByFilter) -> v1::DeleteImagesResponse {
+    v1::DeleteImagesResponse {
+        log_ids: vec![deleted.log_id],
+        matched_count: deleted.matched,
+        deleted_count: deleted.deleted,
+        matched_cont_signs: deleted.cont_signs.iter().map(ToString::to_string).collect(),
+        ..Default::default()
+    }
 }
 
 pub(super) fn library_stats(
@@ -215,6 +266,45 @@ pub(super) fn listing(listing: domain::Listing) -> v1::ListImagesResponse {
     v1::ListImagesResponse {
         images: listing.records.into_iter().map(record).collect(),
         next_page_token: listing.next_page_token,
+        total: listing.total,
+    }
+}
+
+pub(super) fn tags(tags: Vec<domain::TagCount>) -> v1::ListTagsResponse {
+    let count = |count: domain::TagCount| v1::TagCount {
+        tag: count.tag.into(),
+        image_count: count.images,
+    };
+    v1::ListTagsResponse {
+        tags: tags.into_iter().map(count).collect(),
+    }
+}
+
+pub(super) fn library_info(
+    library: &str,
+    state: State,
+    limits: ImageLimits,
+    capabilities: &[domain::Capability],
+) -> v1::LibraryInfo {
+    let capability = |capability: &domain::Capability| match capability {
+        domain::Capability::List => v1::Capability::List,
+        domain::Capability::DeleteByFilter => v1::Capability::DeleteByFilter,
+        domain::Capability::Geometry => v1::Capability::Geometry,
+        domain::Capability::MoreFormats => v1::Capability::MoreFormats,
+    };
+    v1::LibraryInfo {
+        library: library.to_owned(),
+        id: state.id.unwrap_or_default(),
+        backend: state.backend.to_owned(),
+        image_count: state.images,
+        image_capacity: state.capacity,
+        size_bytes: state.size_bytes,
+        max_image_bytes: limits.max_bytes as u64,
+        max_side: limits.max_side,
+        capabilities: capabilities
+            .iter()
+            .map(|known| capability(known).into())
+            .collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The eight methods of the service: convert the message, call the library, convert the response.
+//! The methods of the service: convert the message, call the library, convert the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::{self, BodyReport, BulkLoad, ItemAdmission};
-use super::convert;
+use super::convert::{self, Deletion};
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
 use crate::error::{Error, Kind, Result};
-use crate::library::{Libraries, Library};
+use crate::library::{Libraries, Library, check_change};
 use crate::proto::v1;
 use crate::proto::v1::same_image_service_server::SameImageService;
 use crate::quota::Quotas;
@@ -54,6 +54,13 @@ impl Service {
         Ok(Arc::clone(library))
     }
 
+    /// Finds the library that a call names, to change its images.
+    fn library_to_change(&self, call: &Call, name: &str) -> Result<Arc<dyn Library>> {
+        let library = self.library(call, name)?;
+        check_change(&call.tenant)?;
+        Ok(library)
+    }
+
     /// Returns the limits of images in a library at this API.
     fn limits(&self, library: &dyn Library) -> ImageLimits {
         library.image_limits(self.max_image_bytes)
@@ -67,7 +74,7 @@ impl SameImageService for Service {
         request: Request<v1::AddImageRequest>,
     ) -> RpcResult<v1::AddImageResponse> {
         let (call, message) = into_call(request)?;
-        let library = self.library(&call, &message.library)?;
+        let library = self.library_to_change(&call, &message.library)?;
         let on_duplicate = message.on_duplicate();
         let request = convert::add(message, self.limits(&*library))?;
         let added = library.add(&call, request).await?;
@@ -89,7 +96,7 @@ impl SameImageService for Service {
         let body = request.extensions().get::<BodyReport>().cloned();
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;
-        let library = self.library(&call, &options.library)?;
+        let library = self.library_to_change(&call, &options.library)?;
         let limiter = self.quotas.limiter(&call.tenant.name);
         call.permit.become_load()?;
         let admission = ItemAdmission::new(limiter, call.timeout, closing);
@@ -117,7 +124,7 @@ impl SameImageService for Service {
         request: Request<v1::UpdateImageRequest>,
     ) -> RpcResult<v1::UpdateImageResponse> {
         let (call, message) = into_call(request)?;
-        let library = self.library(&call, &message.library)?;
+        let library = self.library_to_change(&call, &message.library)?;
         let request = convert::update(message, self.limits(&*library))?;
         let updated = library.update(&call, request).await?;
         let log_id = updated.log_id;
@@ -129,11 +136,19 @@ impl SameImageService for Service {
         request: Request<v1::DeleteImagesRequest>,
     ) -> RpcResult<v1::DeleteImagesResponse> {
         let (call, message) = into_call(request)?;
-        let library = self.library(&call, &message.library)?;
-        let request = convert::delete(message, self.limits(&*library))?;
-        let target = request.target.clone();
-        let deleted = library.delete(&call, request).await?;
-        respond(&call, convert::deleted(&target, deleted)?)
+        let library = self.library_to_change(&call, &message.library)?;
+        let response = match convert::delete(message, self.limits(&*library))? {
+            Deletion::Named(request) => {
+                let target = request.target.clone();
+                let deleted = library.delete(&call, request).await?;
+                convert::deleted(&target, deleted)?
+            }
+            Deletion::Filtered(request) => {
+                let deleted = library.delete_by_filter(&call, request).await?;
+                convert::deleted_by_filter(&deleted)
+            }
+        };
+        respond(&call, response)
     }
 
     async fn get_library(
@@ -167,6 +182,33 @@ impl SameImageService for Service {
         let record = library.get(&call, sign).await?;
         let image = Some(convert::record(record));
         respond(&call, v1::GetImageResponse { image })
+    }
+
+    async fn list_tags(
+        &self,
+        request: Request<v1::ListTagsRequest>,
+    ) -> RpcResult<v1::ListTagsResponse> {
+        let (call, message) = into_call(request)?;
+        let library = self.library(&call, &message.library)?;
+        let tags = library.tags(&call).await?;
+        respond(&call, convert::tags(tags))
+    }
+
+    async fn list_libraries(
+        &self,
+        request: Request<v1::ListLibrariesRequest>,
+    ) -> RpcResult<v1::ListLibrariesResponse> {
+        let (call, _) = into_call(request)?;
+        let libraries = self.libraries.of(&call.tenant);
+        let infos = libraries.map(|(name, library)| {
+            let limits = self.limits(&**library);
+            convert::library_info(name, library.state(), limits, library.capabilities())
+        });
+        let response = v1::ListLibrariesResponse {
+            libraries: infos.collect(),
+            read_only: call.tenant.read_only,
+        };
+        respond(&call, response)
     }
 }
 

@@ -9,6 +9,8 @@ mod choices;
 mod cpu;
 mod demand;
 mod fetch;
+mod listing;
+mod page_token;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,9 +26,9 @@ use self::fetch::{AddressScope, Fetcher};
 use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageLimits,
-    ImageSource, LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic,
-    Update, UpdateTarget, Updated,
+    Add, Added, Capability, ContSign, Delete, DeleteByFilter, DeleteTarget, Deleted,
+    DeletedByFilter, Geometry, ImageFile, ImageLimits, ImageSource, LibraryStats, List, Listing,
+    Match, Record, Search, SearchResults, TagCount, TagLogic, Tags, Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
@@ -160,7 +162,7 @@ impl Library for EmbeddedBackend {
 
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         let engine_query = engine::Query {
-            filter: filter(&query),
+            filter: tag_filter(&query.tags, query.tag_logic),
             offset: query.offset as usize,
             limit: query.limit as usize,
             #[expect(
@@ -229,6 +231,23 @@ impl Library for EmbeddedBackend {
         })
     }
 
+    async fn delete_by_filter(
+        &self,
+        call: &Call,
+        request: DeleteByFilter,
+    ) -> Result<DeletedByFilter> {
+        self.delete_admitted(call, request).await
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        &[
+            Capability::List,
+            Capability::DeleteByFilter,
+            Capability::Geometry,
+            Capability::MoreFormats,
+        ]
+    }
+
     fn image_limits(&self, max_bytes: usize) -> ImageLimits {
         ImageLimits {
             max_bytes,
@@ -251,24 +270,15 @@ impl Library for EmbeddedBackend {
     }
 
     async fn list(&self, call: &Call, request: List) -> Result<Listing> {
-        let after = cursor(&request.page_token)?;
-        let limit = request.page_size as usize;
-        let everything = engine::TagFilter::default();
-        let page = self.run(call, demand::read(call), move |engine| {
-            engine
-                .list(after, limit, &everything)
-                .map_err(|error| storage(&error))
-        });
-        let page = page.await??;
-        let records = page
-            .records
-            .into_iter()
-            .map(|found| record(found, Vec::new()))
-            .collect::<Result<_>>()?;
-        Ok(Listing {
-            records,
-            next_page_token: page.next.map(|next| next.to_string()).unwrap_or_default(),
-        })
+        self.page(call, request).await
+    }
+
+    async fn tags(&self, call: &Call) -> Result<Vec<TagCount>> {
+        let counts = self.run(call, demand::read(call), engine::Engine::tag_counts);
+        let counts = counts.await?.into_iter();
+        Ok(counts
+            .map(|(tag, images)| TagCount { tag, images })
+            .collect())
     }
 
     async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
@@ -308,6 +318,7 @@ impl Library for EmbeddedBackend {
         let stats = self.engine.stats().ok();
         State {
             backend: "embedded",
+            id: Some(self.engine.id().to_string()),
             images: stats.as_ref().map(|stats| stats.images),
             capacity: stats.as_ref().map(|stats| stats.capacity),
             size_bytes: stats.as_ref().map(|stats| stats.disk_bytes),
@@ -426,26 +437,14 @@ fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
     ContSign::new(&sign.to_string()).map_err(Error::from)
 }
 
-fn filter(query: &Search) -> engine::TagFilter {
-    let logic = match query.tag_logic {
-        TagLogic::And => engine::TagLogic::And,
-        TagLogic::Or => engine::TagLogic::Or,
-    };
+fn tag_filter(tags: &Tags, logic: TagLogic) -> engine::TagFilter {
     engine::TagFilter {
-        tags: query.tags.as_slice().to_vec(),
-        logic,
+        tags: tags.as_slice().to_vec(),
+        logic: match logic {
+            TagLogic::And => engine::TagLogic::And,
+            TagLogic::Or => engine::TagLogic::Or,
+        },
     }
-}
-
-fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let violation = |_| {
-        let message = "not the `next_page_token` of an earlier page";
-        Error::violation("page_token", Kind::InvalidParameter, message)
-    };
-    token.parse().map(Some).map_err(violation)
 }
 
 fn matched(hit: engine::Hit) -> Result<Match> {

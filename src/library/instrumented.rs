@@ -12,8 +12,9 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List, Listing, Record,
-    Search, SearchResults, Update, Updated,
+    Add, Added, Capability, ContSign, Delete, DeleteByFilter, Deleted, DeletedByFilter,
+    ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults, TagCount, Update,
+    Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
@@ -102,6 +103,20 @@ impl Library for InstrumentedLibrary {
         with_log_id(call, deleted, |deleted| deleted.log_ids.first().copied())
     }
 
+    async fn delete_by_filter(
+        &self,
+        call: &Call,
+        request: DeleteByFilter,
+    ) -> Result<DeletedByFilter> {
+        let deletion = self.inner.delete_by_filter(call, request);
+        let deleted = self.instrument(call, "delete_by_filter", deletion).await;
+        with_log_id(call, deleted, |deleted| Some(deleted.log_id))
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        self.inner.capabilities()
+    }
+
     fn image_limits(&self, max_bytes: usize) -> ImageLimits {
         self.inner.image_limits(max_bytes)
     }
@@ -113,6 +128,10 @@ impl Library for InstrumentedLibrary {
     async fn list(&self, call: &Call, request: List) -> Result<Listing> {
         self.instrument(call, "list", self.inner.list(call, request))
             .await
+    }
+
+    async fn tags(&self, call: &Call) -> Result<Vec<TagCount>> {
+        self.instrument(call, "tags", self.inner.tags(call)).await
     }
 
     async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {

@@ -10,6 +10,9 @@ use serde::Serialize;
 pub struct State {
     /// `embedded` or `rest`.
     pub backend: &'static str,
+    /// Random identity of the library.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// Images stored now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<u64>,

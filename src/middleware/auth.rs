@@ -18,7 +18,7 @@ use super::guard::Check;
 use crate::call::{CallStats, Tenant};
 use crate::error::{Error, Result};
 
-pub use credentials::{Credentials, TenantFuture, Tenants, tenants};
+pub use credentials::{Credentials, TenantFuture, Tenants, read_only, tenants};
 
 /// Determines the tenant of a request from its head.
 pub type Authenticate = Arc<dyn Fn(&Parts) -> TenantFuture + Send + Sync>;

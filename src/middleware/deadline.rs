@@ -142,6 +142,7 @@ mod tests {
             name: "t".to_owned(),
             libraries: Vec::new(),
             weight: 1,
+            read_only: false,
         }));
         if let Some(timeout) = timeout {
             request

@@ -10,7 +10,7 @@ use super::form::{self, Fields};
 use super::{params, response};
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
-use crate::library::{Libraries, Library};
+use crate::library::{Libraries, Library, check_change};
 
 /// What the operations share.
 #[derive(Clone, Debug)]
@@ -61,6 +61,7 @@ impl FormCall {
 
 /// Stores an image.
 pub(super) async fn add(request: FormCall) -> Result<Response> {
+    check_change(&request.call.tenant)?;
     let added = request
         .library
         .add(&request.call, params::add(&request.form)?)
@@ -79,6 +80,7 @@ pub(super) async fn search(request: FormCall) -> Result<Response> {
 
 /// Changes the brief or the tags of a stored image.
 pub(super) async fn update(request: FormCall) -> Result<Response> {
+    check_change(&request.call.tenant)?;
     let updated = request
         .library
         .update(&request.call, params::update(&request.form)?)
@@ -88,6 +90,7 @@ pub(super) async fn update(request: FormCall) -> Result<Response> {
 
 /// Deletes stored images.
 pub(super) async fn delete(request: FormCall) -> Result<Response> {
+    check_change(&request.call.tenant)?;
     let deleted = request
         .library
         .delete(&request.call, params::delete(&request.form)?)

@@ -292,6 +292,7 @@ mod tests {
                 name: tenant.to_owned(),
                 libraries: Vec::new(),
                 weight: 1,
+                read_only: false,
             }),
         }
     }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::domain::{
-    Add, Added, ContSign, Delete, RawSource, RawTarget, Search, SearchResults, TagLogic, Update,
+    Add, Added, Capability, ContSign, Delete, DeleteByFilter, List, ListOrder, RawFilter,
+    RawSource, RawTarget, Search, SearchResults, TagLogic, Update,
 };
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
@@ -31,6 +32,7 @@ fn call() -> Call {
         name: "test".to_owned(),
         libraries: Vec::new(),
         weight: 1,
+        read_only: false,
     });
     let timeout = Duration::from_secs(60);
     let deadline = Instant::now() + timeout;
@@ -320,6 +322,39 @@ async fn a_min_score_excludes_matches_below_it(fixture: Fixture) {
     );
 }
 
+async fn what_a_library_cannot_do_is_unsupported_and_the_rest_works(fixture: Fixture) {
+    fixture.add(png(1), "sunset", &[7]).await;
+    let filter = || RawFilter {
+        tags: vec![7],
+        ..RawFilter::default()
+    };
+    let library = &fixture.library;
+    let can = |capability| library.capabilities().contains(&capability);
+    let order = ListOrder::NewestFirst;
+    let list = List::new(0, String::new(), filter(), order, true).unwrap();
+    let delete = DeleteByFilter::new(filter(), Some(1), false).unwrap();
+
+    let listed = library
+        .list(&call(), list)
+        .await
+        .map(|page| page.records.len());
+    let tags = library.tags(&call()).await.map(|tags| tags.len());
+    let deleted = library.delete_by_filter(&call(), delete).await;
+
+    let outcome = |result: Result<usize>| result.map_err(|error| error.kind());
+    let expected = |can: bool| {
+        if can {
+            Ok(1)
+        } else {
+            Err(Kind::OperationUnsupported)
+        }
+    };
+    assert_eq!(outcome(listed), expected(can(Capability::List)));
+    assert_eq!(outcome(tags), expected(can(Capability::List)));
+    let deleted = deleted.map(|deleted| usize::try_from(deleted.deleted).unwrap());
+    assert_eq!(outcome(deleted), expected(can(Capability::DeleteByFilter)));
+}
+
 async fn briefs_are_returned_unchanged(fixture: Fixture) {
     for (seed, brief) in (1..).zip([
         "图片 1 & 2",
@@ -349,6 +384,7 @@ macro_rules! contract {
             tags_filter_a_search_by_and_or_or,
             a_search_is_read_page_by_page,
             a_min_score_excludes_matches_below_it,
+            what_a_library_cannot_do_is_unsupported_and_the_rest_works,
             briefs_are_returned_unchanged,
         );
     };

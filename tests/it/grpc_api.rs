@@ -3,6 +3,7 @@
 mod compressed;
 mod errors;
 mod images;
+mod listing;
 mod serving;
 
 use samegate::proto::v1;

@@ -62,6 +62,7 @@ impl RestApi {
             name: "ann".to_owned(),
             libraries: vec!["first".to_owned(), "second".to_owned()],
             weight: 1,
+            read_only: false,
         };
         let keys = Keys::new([KeyPair::new("ann-key", "s+t".into(), Arc::new(tenant))]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

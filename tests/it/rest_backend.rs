@@ -37,6 +37,7 @@ fn call_within(timeout: Duration) -> Call {
         name: "test".to_owned(),
         libraries: Vec::new(),
         weight: 1,
+        read_only: false,
     };
     Call {
         tenant: Arc::new(tenant),

@@ -1,6 +1,7 @@
 //! Isolation of tenants: what belongs to one does not exist for another, at every method of both
 //! APIs; and the tokens of REST keys.
 
+use base64::Engine;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use samegate::proto::v1::add_images_request::Payload;
@@ -24,15 +25,14 @@ impl Two {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let part = |tenant: &str, library: &str| {
-            let hash: String = Sha256::digest(tenant)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let (hash, read_hash) = (hash_of(tenant), hash_of(&format!("reader-of-{tenant}")));
             let data = folder.path().join(library);
             format!(
                 "[libraries.{library}]\nbackend = \"embedded\"\ndata_dir = {data:?}\n\
                  [tenants.{tenant}]\nlibraries = [\"{library}\"]\napi_keys = [\"sha256:{hash}\"]\n\
-                 rest_keys = [{{ api_key = \"{tenant}\", secret_key = \"s\" }}]\n"
+                 read_keys = [\"sha256:{read_hash}\"]\n\
+                 rest_keys = [{{ api_key = \"{tenant}\", secret_key = \"s\" }}, \
+                 {{ api_key = \"reader-of-{tenant}\", secret_key = \"s\", read_only = true }}]\n"
             )
         };
         let config = part("me", "mine") + &part("them", "theirs");
@@ -49,6 +49,17 @@ impl Two {
 
     /// Calls a method as `me`, with a valid request.
     async fn call(&self, method: &str, library: &str, sign: &str) -> Result<(), Status> {
+        self.call_as("me", method, library, sign).await
+    }
+
+    /// Calls a method with a key and a valid request.
+    async fn call_as(
+        &self,
+        key: &'static str,
+        method: &str,
+        library: &str,
+        sign: &str,
+    ) -> Result<(), Status> {
         let mut client = self.gateway.client().await;
         let (library, sign) = (library.to_owned(), sign.to_owned());
         match method {
@@ -59,7 +70,7 @@ impl Two {
                     source,
                     ..Default::default()
                 };
-                client.add_image(by("me", request)).await.map(drop)
+                client.add_image(by(key, request)).await.map(drop)
             }
             "AddImages" => {
                 let options = v1::AddImagesOptions {
@@ -68,7 +79,7 @@ impl Two {
                 };
                 let payload = Some(Payload::Options(options));
                 let messages = tokio_stream::iter([v1::AddImagesRequest { payload }]);
-                let response = client.add_images(by("me", messages)).await;
+                let response = client.add_images(by(key, messages)).await;
                 response?.into_inner().message().await.map(drop)
             }
             "SearchImages" => {
@@ -78,7 +89,7 @@ impl Two {
                     source,
                     ..Default::default()
                 };
-                client.search_images(by("me", request)).await.map(drop)
+                client.search_images(by(key, request)).await.map(drop)
             }
             "UpdateImage" => {
                 let request = v1::UpdateImageRequest {
@@ -87,40 +98,55 @@ impl Two {
                     brief: Some("changed".to_owned()),
                     ..Default::default()
                 };
-                client.update_image(by("me", request)).await.map(drop)
+                client.update_image(by(key, request)).await.map(drop)
             }
             "DeleteImages" => {
                 let signs = v1::ContSignList { values: vec![sign] };
                 let request = v1::DeleteImagesRequest {
                     library,
                     target: Some(v1::delete_images_request::Target::ContSigns(signs)),
+                    ..Default::default()
                 };
-                client.delete_images(by("me", request)).await.map(drop)
+                client.delete_images(by(key, request)).await.map(drop)
             }
-            _ => self.read(method, library, sign).await,
+            _ => self.read(key, method, library, sign).await,
         }
     }
 
-    async fn read(&self, method: &str, library: String, sign: String) -> Result<(), Status> {
+    async fn read(
+        &self,
+        key: &'static str,
+        method: &str,
+        library: String,
+        sign: String,
+    ) -> Result<(), Status> {
         let mut client = self.gateway.client().await;
         match method {
             "GetLibrary" => {
                 let request = v1::GetLibraryRequest { library };
-                client.get_library(by("me", request)).await.map(drop)
+                client.get_library(by(key, request)).await.map(drop)
             }
             "ListImages" => {
                 let request = v1::ListImagesRequest {
                     library,
                     ..Default::default()
                 };
-                client.list_images(by("me", request)).await.map(drop)
+                client.list_images(by(key, request)).await.map(drop)
             }
             "GetImage" => {
                 let request = v1::GetImageRequest {
                     library,
                     cont_sign: sign,
                 };
-                client.get_image(by("me", request)).await.map(drop)
+                client.get_image(by(key, request)).await.map(drop)
+            }
+            "ListTags" => {
+                let request = v1::ListTagsRequest { library };
+                client.list_tags(by(key, request)).await.map(drop)
+            }
+            "ListLibraries" => {
+                let request = v1::ListLibrariesRequest {};
+                client.list_libraries(by(key, request)).await.map(drop)
             }
             other => panic!("{other} is new: add a call of it here"),
         }
@@ -133,6 +159,12 @@ impl Two {
         let briefs: Vec<_> = images.iter().map(|image| image.brief.as_str()).collect();
         assert_eq!(briefs, ["secret"]);
     }
+}
+
+/// The digest of a key in hex, as the configuration has it.
+fn hash_of(key: &str) -> String {
+    let digest = Sha256::digest(key);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A request with a tenant's key, which is its name.
@@ -163,9 +195,10 @@ async fn a_foreign_library_looks_to_every_grpc_method_as_if_it_did_not_exist() {
     let two = Two::start().await;
     assert!(methods().len() >= 8);
 
-    for method in methods() {
-        let foreign = two.call(&method, "theirs", &two.secret).await.unwrap_err();
-        let absent = two.call(&method, "absent", &two.secret).await.unwrap_err();
+    // It has no library in its request.
+    for method in methods().iter().filter(|method| *method != "ListLibraries") {
+        let foreign = two.call(method, "theirs", &two.secret).await.unwrap_err();
+        let absent = two.call(method, "absent", &two.secret).await.unwrap_err();
 
         let info = foreign.get_details_error_info().unwrap();
         assert_eq!(info.reason, "LIBRARY_NOT_FOUND", "{method}");
@@ -174,6 +207,68 @@ async fn a_foreign_library_looks_to_every_grpc_method_as_if_it_did_not_exist() {
             content(&absent, "absent"),
             "{method}"
         );
+    }
+    two.assert_theirs_is_untouched().await;
+}
+
+#[tokio::test]
+async fn a_list_of_libraries_has_ones_own_only() {
+    let two = Two::start().await;
+    let mut client = two.gateway.client().await;
+
+    let request = by("me", v1::ListLibrariesRequest {});
+    let listed = client.list_libraries(request).await.unwrap().into_inner();
+
+    let names = listed.libraries.iter().map(|library| &*library.library);
+    assert_eq!(names.collect::<Vec<_>>(), ["mine"]);
+}
+
+#[tokio::test]
+async fn a_read_key_calls_every_grpc_method_that_changes_no_image_and_no_other() {
+    let two = Two::start().await;
+    let changing = ["AddImage", "AddImages", "UpdateImage", "DeleteImages"];
+    let methods = methods();
+    assert!(
+        changing
+            .iter()
+            .all(|name| methods.iter().any(|method| method == name))
+    );
+
+    for method in methods {
+        let key = "reader-of-them";
+        let called = two.call_as(key, &method, "theirs", &two.secret).await;
+
+        let reason = called.err().map(|status| {
+            let info = status.get_details_error_info().unwrap();
+            (status.code(), info.reason)
+        });
+        let rejected = (tonic::Code::PermissionDenied, "READ_ONLY_KEY".to_owned());
+        let expected = changing.contains(&&*method).then_some(rejected);
+        assert_eq!(reason, expected, "{method}");
+    }
+    two.assert_theirs_is_untouched().await;
+    let request = by("reader-of-them", v1::ListLibrariesRequest {});
+    let listed = two.gateway.client().await.list_libraries(request).await;
+    assert!(listed.unwrap().into_inner().read_only);
+}
+
+#[tokio::test]
+async fn a_read_only_pair_searches_over_rest_and_changes_nothing() {
+    let two = Two::start().await;
+    let token = token(&two.gateway, "reader-of-them").await;
+    let image = base64::engine::general_purpose::STANDARD.encode(png(1));
+    let image: String = form_urlencoded::byte_serialize(image.as_bytes()).collect();
+    let form = format!("image={image}&brief=changed");
+
+    for (operation, expected) in [
+        ("search", None),
+        ("add", Some(6)),
+        ("update", Some(6)),
+        ("delete", Some(6)),
+    ] {
+        let path = format!("rest/2.0/realtime_search/same_hq/{operation}?access_token={token}");
+        let response = post(&two.gateway, &path, &form).await;
+        assert_eq!(response["error_code"].as_i64(), expected, "{response}");
     }
     two.assert_theirs_is_untouched().await;
 }

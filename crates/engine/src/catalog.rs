@@ -1,12 +1,16 @@
-//! The catalog: number, PDQ hash and tags of every image, in memory.
+//! The catalog: number, PDQ hash, tags and time of every image, in memory.
 //!
 //! It is loaded from the store at open and changed only after a commit, so it never contains an
 //! image that a crash could undo. Images are sorted by number, which is the order of adding. The
 //! words of the hashes are stored in columns: a scan reads only two of the four for nearly all
-//! images. Memory: 41 bytes per image.
+//! images. Memory: 49 bytes per image. Tags and times are columns too, so that a listing scans a million
+//! images in a few milliseconds, whatever its filter.
+
+use std::ops::Range;
 
 use multiversion::multiversion;
 
+use crate::filter::{ImageFilter, Order};
 use crate::identity::ImageId;
 use crate::pdq::{self, PdqHash};
 use crate::store::{ImageChange, ImageSummary};
@@ -33,6 +37,7 @@ pub(crate) struct Catalog {
     ids: Vec<ImageId>,
     words: [Vec<u64>; 4],
     tags: Vec<Tags>,
+    added_at_ms: Vec<u64>,
     states: Vec<RowState>,
     deleted: usize,
 }
@@ -106,18 +111,56 @@ impl Catalog {
         found
     }
 
-    /// Returns up to `limit` numbers above `after`, ascending.
+    /// Returns up to `limit` numbers that come behind `after` in this order. Ignores the filter's
+    /// condition on the brief.
     pub(crate) fn page(
         &self,
         after: Option<ImageId>,
         limit: usize,
-        filter: &TagFilter,
+        filter: &ImageFilter,
+        order: Order,
     ) -> Vec<ImageId> {
-        let start = after.map_or(0, |after| self.ids.partition_point(|id| *id <= after));
-        (start..self.ids.len())
-            .filter(|row| self.states[*row] != RowState::Deleted && filter.admits(self.tags[*row]))
-            .map(|row| self.ids[row])
-            .take(limit)
+        let ids = &self.ids;
+        match order {
+            Order::Oldest => {
+                let start = after.map_or(0, |after| ids.partition_point(|id| *id <= after));
+                let admitted = self.admitted(start..ids.len(), filter);
+                admitted.take(limit).collect()
+            }
+            Order::Newest => {
+                let end = after.map_or(ids.len(), |after| ids.partition_point(|id| *id < after));
+                let admitted = self.admitted(0..end, filter);
+                admitted.rev().take(limit).collect()
+            }
+        }
+    }
+
+    /// Returns the number of images that a filter admits. Ignores its condition on the brief.
+    pub(crate) fn count(&self, filter: &ImageFilter) -> usize {
+        if *filter == ImageFilter::default() {
+            return self.len();
+        }
+        self.admitted(0..self.ids.len(), filter).count()
+    }
+
+    /// Returns each tag with the number of its images, by tag.
+    pub(crate) fn tag_counts(&self) -> Vec<(u16, u64)> {
+        let mut counts = vec![0_u64; usize::from(u16::MAX) + 1];
+        for (tags, state) in self.tags.iter().zip(&self.states) {
+            if *state == RowState::Deleted {
+                continue;
+            }
+            let mut last = None;
+            for tag in tags.iter() {
+                // An image may have the same tag twice.
+                if last.replace(tag) != Some(tag) {
+                    counts[usize::from(tag)] += 1;
+                }
+            }
+        }
+        (0..=u16::MAX)
+            .zip(counts)
+            .filter(|(_, images)| *images > 0)
             .collect()
     }
 
@@ -141,11 +184,32 @@ impl Catalog {
             column.push(word);
         }
         self.tags.push(image.tags);
+        self.added_at_ms.push(image.added_at_ms);
         self.states.push(if image.pdq_quality >= pdq::MIN_QUALITY {
             RowState::Live
         } else {
             RowState::Uncomparable
         });
+    }
+
+    /// Returns the numbers of those rows that a filter admits. Columns side by side and not by index:
+    /// half of the time of a scan.
+    fn admitted<'a>(
+        &'a self,
+        rows: Range<usize>,
+        filter: &'a ImageFilter,
+    ) -> impl DoubleEndedIterator<Item = ImageId> + 'a {
+        let states = self.states[rows.clone()].iter();
+        let facts = states
+            .zip(&self.tags[rows.clone()])
+            .zip(&self.added_at_ms[rows.clone()]);
+        self.ids[rows]
+            .iter()
+            .zip(facts)
+            .filter(|(_, ((state, tags), added_at_ms))| {
+                **state != RowState::Deleted && filter.admits(**tags, **added_at_ms)
+            })
+            .map(|(id, _)| *id)
     }
 
     fn row(&self, id: ImageId) -> Option<usize> {
@@ -173,6 +237,7 @@ impl Catalog {
             retain(column, &live);
         }
         retain(&mut self.tags, &live);
+        retain(&mut self.added_at_ms, &live);
         retain(&mut self.states, &live);
         self.deleted = 0;
     }

@@ -18,6 +18,7 @@ mod png;
 mod resize;
 mod scale_down;
 mod tiff;
+mod webp;
 
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
@@ -142,7 +143,7 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
     let header = Header::read(file)?;
     checks::sides(header.width, header.height, max_side)?;
     let max_memory = u64::from(max_side).pow(2) * limits::DECODER_BYTES_PER_PIXEL;
-    if header.decode_memory() > max_memory {
+    if header.pixel_memory() > max_memory {
         return Err(DecodeError::TooMuchMemory);
     }
     let pixels = match header.format {
@@ -158,7 +159,10 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
         }
         Format::Bmp => decode_with(&bmp::repaired(file)?, ImageFormat::Bmp, &header, None)?,
         Format::Gif => decode_with(file, ImageFormat::Gif, &header, None)?,
-        Format::WebP => decode_with(file, ImageFormat::WebP, &header, None)?,
+        Format::WebP => {
+            let exif = webp::exif(file).map_or(Orientation::NoTransforms, orientation);
+            decode_with(file, ImageFormat::WebP, &header, Some(exif))?
+        }
         Format::Tiff => {
             let orientation = orientation(file);
             decode_with(file, ImageFormat::Tiff, &header, Some(orientation))?
@@ -177,7 +181,7 @@ fn decode_with(
 ) -> Result<RgbImage, DecodeError> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     // What the header announces, which the caller is charged for, and what no decoder goes without.
-    let max_memory = header.decode_memory().max(MIN_DECODER_BYTES);
+    let max_memory = header.pixel_memory().max(MIN_DECODER_BYTES);
     let mut limits = Limits::default();
     limits.max_alloc = Some(max_memory);
     reader.limits(limits);

@@ -9,6 +9,7 @@ mod candidate;
 mod disk_space;
 mod effort;
 mod judge;
+mod listing;
 mod merger;
 #[cfg(test)]
 mod power_cuts;
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use effort::Effort;
 pub use judge::Profile;
-pub use records::{Cursor, Page, Record, StoredImage};
+pub use records::{Cursor, ImageRef, ListQuery, Page, Record, Selection, StoredImage};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 
 use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_SIDE};
@@ -35,7 +36,6 @@ use crate::search_state::SearchState;
 use crate::store::{
     Added, NewRecord, OpenError, RecordUpdate, StorageHealth, Store, StoreError, Target, WriteError,
 };
-use crate::tags::TagFilter;
 
 use disk_space::{DiskSpace, free_bytes};
 use merger::Merger;
@@ -297,39 +297,9 @@ impl Engine {
         })
     }
 
-    /// Lists up to `limit` stored images after a cursor, oldest first; from the start with `None`.
-    ///
-    /// A page can be shorter than `limit` without being the last one: check [`Page::next`]. Cost:
-    /// one record read per listed image; for a filter that admits few images, 5 bytes per excluded
-    /// image.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the library cannot be read.
-    pub fn list(
-        &self,
-        after: Option<Cursor>,
-        limit: usize,
-        filter: &TagFilter,
-    ) -> Result<Page, StoreError> {
-        // The catalog is read before the snapshot, so that each of its images is in the snapshot
-        // unless it was deleted, and the cursor skips none.
-        let after = after.map(|cursor| cursor.0);
-        let mut ids = self
-            .state
-            .catalog()
-            .page(after, limit.saturating_add(1), filter);
-        let more = ids.len() > limit;
-        ids.truncate(limit);
-        let next = ids.last().filter(|_| more).copied().map(Cursor);
-
-        self.store.read(|snapshot| {
-            let mut records = Vec::with_capacity(ids.len());
-            for id in &ids {
-                records.extend(snapshot.record(*id)?.map(Record::from));
-            }
-            Ok(Page { records, next })
-        })
+    /// Returns the identity of the library.
+    pub fn id(&self) -> LibraryId {
+        self.state.library_id()
     }
 
     /// Returns the size of the library.
@@ -340,7 +310,7 @@ impl Engine {
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let described = self.state.described();
         Ok(Stats {
-            id: self.state.library_id(),
+            id: self.id(),
             images: self.state.catalog().len() as u64,
             capacity: self.capacity,
             disk_bytes: self.store.size_bytes()? + self.state.index().file_bytes(),

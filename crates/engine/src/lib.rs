@@ -23,6 +23,7 @@ mod prepare;
 
 mod decode;
 mod dense;
+mod filter;
 mod geometry;
 mod identity;
 mod pdq;
@@ -46,9 +47,10 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    Cursor, Effort, Engine, Hit, MAX_RESULTS, Options, Page, Profile, Query, Record, Response,
-    SearchError, Stats, StoredImage,
+    Cursor, Effort, Engine, Hit, ImageRef, ListQuery, MAX_RESULTS, Options, Page, Profile, Query,
+    Record, Response, SearchError, Selection, Stats, StoredImage,
 };
+pub use filter::{ImageFilter, Order};
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
 pub use maintenance::{

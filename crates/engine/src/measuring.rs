@@ -56,6 +56,7 @@ impl HashCatalog {
                 pdq: PdqHash(pdq),
                 pdq_quality: 100,
                 tags: Tags::default(),
+                added_at_ms: 0,
             }));
         }
         Self(catalog)

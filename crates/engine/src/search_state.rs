@@ -16,10 +16,10 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::catalog::Catalog;
 use crate::features::{Features, FeaturesError};
+use crate::filter::{ImageFilter, Order};
 use crate::identity::{ImageId, LibraryId};
 use crate::index::{Index, MergeOptions, MergeScope, SegmentError};
 use crate::store::{Changes, INDEX_FOLDER, ImageChange, Snapshot, Store, StoreError};
-use crate::tags::TagFilter;
 
 pub(crate) use segments::EXTENSION as SEGMENT_EXTENSION;
 
@@ -63,7 +63,8 @@ impl SearchState {
             let segments = Segments::open(dir.join(INDEX_FOLDER), snapshot.library_id()?)?;
             let known = |id| catalog.tags(id).is_some();
             let loaded = segments.load(snapshot.next_id()?, known)?;
-            let mut missing = catalog.page(None, usize::MAX, &TagFilter::default());
+            let everything = ImageFilter::default();
+            let mut missing = catalog.page(None, usize::MAX, &everything, Order::Oldest);
             missing.retain(|id| !loaded.covered.contains(id));
 
             let mut state = Self {
@@ -119,7 +120,8 @@ impl SearchState {
             snapshot.for_each_record(|id, record| {
                 catalog.apply(ImageChange::Added(record.summary(id)));
             })?;
-            for id in catalog.page(known, usize::MAX, &TagFilter::default()) {
+            let everything = ImageFilter::default();
+            for id in catalog.page(known, usize::MAX, &everything, Order::Oldest) {
                 let features = snapshot.features(id, |bytes| decode(id, bytes))?;
                 if let Some(features) = features.flatten() {
                     self.index.insert(u64::from(id), &features);

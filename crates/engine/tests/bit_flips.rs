@@ -30,7 +30,7 @@ use draw::Chance;
 use library::{add, delete};
 use same_image::{
     Engine, NewRecord, OpenError, Options, PreparedImage, PreparedQuery, Query, Record, Sign,
-    StoreError, StoredImage, TagFilter, Target,
+    StoreError, StoredImage, Target,
 };
 
 /// Images in the library; with their thumbnails they fill some tens of pages.
@@ -66,14 +66,8 @@ fn record() -> NewRecord {
     }
 }
 
-fn list(engine: &Engine) -> Result<Vec<Record>, StoreError> {
-    engine
-        .list(None, usize::MAX, &TagFilter::default())
-        .map(|page| page.records)
-}
-
 fn whole(engine: &Engine) -> Whole {
-    let records = list(engine).unwrap();
+    let records = library::list(engine).unwrap();
     let get = |record: &Record| (record.sign, engine.get(record.sign).unwrap().unwrap());
     let queries = (0..4).map(|seed| {
         let query = engine.prepare_query(&file(seed)).unwrap();
@@ -104,7 +98,7 @@ fn is_damage(error: &StoreError) -> bool {
 
 /// Compares all reads with those of the whole library.
 fn compare(engine: &Engine, whole: &Whole, at: &str) {
-    right_or_damaged(list(engine), &whole.records, at);
+    right_or_damaged(library::list(engine), &whole.records, at);
     for (sign, image) in &whole.images {
         right_or_damaged(engine.get(*sign), &Some(image.clone()), at);
     }
@@ -189,7 +183,7 @@ fn write_and_reopen(engine: Engine, dir: &Path, whole: &Whole, new: &[PreparedIm
     drop(engine);
 
     let Ok(engine) = open(dir) else { return };
-    if let Ok(records) = list(&engine)
+    if let Ok(records) = library::list(&engine)
         && !uncertain
     {
         assert_eq!(

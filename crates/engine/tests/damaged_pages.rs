@@ -17,7 +17,7 @@ use std::fs;
 use std::path::Path;
 
 use same_image::{
-    Engine, NewRecord, OpenError, Options, Query, Sign, StoreError, TagFilter, Target, WriteError,
+    Engine, NewRecord, OpenError, Options, Query, Sign, StoreError, Target, WriteError,
 };
 
 /// Images in the library; with their thumbnails they fill some tens of pages.
@@ -72,7 +72,7 @@ fn a_damaged_page_fails_calls_with_a_storage_error_and_the_writer_continues() {
             Err(_) => continue,
         };
         let _ = engine.search(&query, &Query::default());
-        let _ = engine.list(None, usize::MAX, &TagFilter::default());
+        let _ = library::list(&engine);
         for sign in &signs {
             let _ = engine.get(*sign);
         }

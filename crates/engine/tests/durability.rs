@@ -33,7 +33,7 @@ use std::thread;
 
 use draw::Chance;
 use same_image::{
-    ContentHash, Engine, NewRecord, Options, Query, RecordUpdate, TagFilter, Target, WriteError,
+    ContentHash, Engine, ListQuery, NewRecord, Options, Query, RecordUpdate, Target, WriteError,
 };
 
 /// Number of children that are killed.
@@ -205,11 +205,11 @@ fn read_back(engine: &Engine, images: &[Vec<u8>]) -> Model {
         assert!(image::load_from_memory(&stored.thumbnail).is_ok());
         held.insert(index, (stored.record.brief, stored.record.tags[0]));
     }
-    let listed = engine
-        .list(None, usize::MAX, &TagFilter::default())
-        .unwrap()
-        .records;
-    assert_eq!(listed.len(), held.len());
+    let query = ListQuery {
+        limit: usize::MAX,
+        ..ListQuery::default()
+    };
+    assert_eq!(engine.list(&query).unwrap().images.len(), held.len());
     assert_eq!(engine.stats().unwrap().images, held.len() as u64);
     held
 }

@@ -8,7 +8,7 @@ mod library;
 use library::Library;
 use same_image::{
     ContentHash, DecodeError, Geometry, MAX_RESULTS, NewRecord, OpenError, Query, RecordUpdate,
-    SearchError, Sign, StoreError, TagFilter, TagLogic, Target, WriteError,
+    SearchError, Sign, StoreError, TagLogic, Target, WriteError,
 };
 
 #[test]
@@ -339,47 +339,6 @@ fn min_score_excludes_weaker_matches() {
 
     assert_eq!(response.matches[0].sign, sign);
     assert!(response.matches.iter().all(|hit| hit.score == 1.0));
-}
-
-#[test]
-fn listing_pages_through_everything_in_the_order_of_adding() {
-    let library = Library::new();
-    let mut expected = Vec::new();
-    for seed in 20..27 {
-        let tags = if seed % 2 == 0 { &[2][..] } else { &[3][..] };
-        expected.push(
-            library
-                .add(&draw::png(&draw::image(seed, 60, 60)), "", tags)
-                .unwrap()
-                .sign,
-        );
-    }
-    library
-        .delete(vec![Target::Sign(expected.remove(3))])
-        .unwrap();
-
-    let mut listed = Vec::new();
-    let mut after = None;
-    loop {
-        let page = library
-            .engine
-            .list(after, 2, &TagFilter::default())
-            .unwrap();
-        assert!(page.records.len() <= 2);
-        listed.extend(page.records.iter().map(|record| record.sign));
-        let Some(next) = page.next else { break };
-        after = Some(next.to_string().parse().unwrap());
-    }
-    assert_eq!(listed, expected);
-
-    let even = TagFilter {
-        tags: vec![2],
-        logic: TagLogic::And,
-    };
-    let page = library.engine.list(None, 10, &even).unwrap();
-    assert_eq!(page.records.len(), 4);
-    assert!(page.records.iter().all(|record| record.tags == [2]));
-    assert_eq!(page.next, None);
 }
 
 #[test]

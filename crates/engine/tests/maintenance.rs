@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use library::Library;
 use redb::TableDefinition;
 use same_image::{
-    BackupError, BackupInfo, Engine, Existing, NewRecord, OfflineLibrary, OpenError, Options, Page,
-    RestoreError, Sign, TagFilter, Target, Verification, restore, verify_backup,
+    BackupError, BackupInfo, Engine, Existing, NewRecord, OfflineLibrary, OpenError, Options,
+    Record, RestoreError, Sign, Target, Verification, restore, verify_backup,
 };
 
 const IMAGES: u64 = 30;
@@ -60,8 +60,8 @@ fn quiet() -> impl FnMut(u64, u64) {
     |_, _| {}
 }
 
-fn everything(engine: &Engine) -> Page {
-    engine.list(None, 1000, &TagFilter::default()).unwrap()
+fn everything(engine: &Engine) -> Vec<Record> {
+    library::list(engine).unwrap()
 }
 
 fn verify(dir: &Path, repair: bool) -> Verification {
@@ -94,7 +94,7 @@ fn a_restored_library_has_every_image_and_finds_the_same_ones() {
         let found = restored.search(&query, &Default::default()).unwrap();
         assert_eq!(found.matches, library.search(&file(seed)).matches, "{seed}");
     }
-    let sign = everything(&restored).records[0].sign;
+    let sign = everything(&restored)[0].sign;
     assert!(restored.get(sign).unwrap() == library.engine.get(sign).unwrap());
     let (old, new) = (library.engine.stats().unwrap(), restored.stats().unwrap());
     assert_ne!(new.id, old.id, "a copy is another library");
@@ -112,7 +112,7 @@ struct Meddling<'a> {
 impl Write for Meddling<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.backup.len() > 2000 && self.deleted.is_none() {
-            let last = everything(&self.library.engine).records.pop().unwrap().sign;
+            let last = everything(&self.library.engine).pop().unwrap().sign;
             self.library.delete(vec![Target::Sign(last)]).unwrap();
             self.library.add(&file(1000), "later", &[]).unwrap();
             self.deleted = Some(last);
@@ -341,7 +341,7 @@ fn a_lost_sign_is_found_and_rebuilt() {
     assert!(repaired.is_whole() && !repaired.damages.is_empty());
     assert_eq!(after.damages, []);
     let library = library.reopen();
-    for record in expected.records {
+    for record in expected {
         assert!(library.engine.get(record.sign).unwrap().is_some());
     }
 }
@@ -391,7 +391,7 @@ fn a_damaged_segment_is_found_and_rebuilt() {
 #[test]
 fn compaction_returns_the_space_of_deleted_images() {
     let library = library();
-    let signs: Vec<Target> = everything(&library.engine).records[2..]
+    let signs: Vec<Target> = everything(&library.engine)[2..]
         .iter()
         .map(|record| Target::Sign(record.sign))
         .collect();

@@ -96,7 +96,7 @@
 {{- fail (printf "tenants[%s].libraries: no library is named `%s`; there are: %s" $tenant . (join ", " $libraries)) -}}
 {{- end -}}
 {{- end -}}
-{{- if not (or .apiKeys .apiKeyHashes (dig "identities" list (.settings | default dict)) $open) -}}
+{{- if not (or .apiKeys .apiKeyHashes (dig "identities" list (.settings | default dict)) (dig "read_keys" list (.settings | default dict)) $open) -}}
 {{- fail (printf "tenants[%s]: give apiKeys.existingSecret, apiKeyHashes or settings.identities, or accept tokens (config.auth.jwt) or calls without credentials (config.auth.anonymous: true)" .name) -}}
 {{- end -}}
 {{- if and .apiKeys .apiKeyHashes -}}

@@ -18,7 +18,7 @@
 {{- range .Values.libraries -}}
 {{- if eq .backend "embedded" -}}
 {{- $capacity := dig "capacity" 500000 (.settings | default dict) | int64 -}}
-{{- $sum = add $sum 336 (div (add (mul 41 $capacity) 1048575) 1048576) -}}
+{{- $sum = add $sum 336 (div (add (mul 49 $capacity) 1048575) 1048576) -}}
 {{- end -}}
 {{- end -}}
 {{- $sum -}}

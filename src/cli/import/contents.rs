@@ -18,6 +18,9 @@ use crate::cli::records::PAGE_SIZE;
 use crate::error::Kind;
 use crate::proto::v1;
 
+/// Shows a line to the user: why a call is sent again.
+pub(super) type Notes<'a> = &'a mut (dyn FnMut(&str) + Send);
+
 /// Asks one library about its contents.
 pub(super) struct Contents<'a> {
     client: Client,
@@ -38,9 +41,12 @@ impl<'a> Contents<'a> {
     }
 
     /// Returns the description of the library; none for one at a vendor.
-    pub(super) async fn describe(&self) -> Result<Option<v1::GetLibraryResponse>, Failure> {
+    pub(super) async fn describe(
+        &self,
+        notes: Notes<'_>,
+    ) -> Result<Option<v1::GetLibraryResponse>, Failure> {
         let described = self
-            .retried(async || {
+            .retried(notes, async || {
                 let request = v1::GetLibraryRequest {
                     library: self.target.library.clone(),
                 };
@@ -60,15 +66,17 @@ impl<'a> Contents<'a> {
     pub(super) async fn missing<'s>(
         &self,
         mut signs: HashSet<&'s str>,
+        notes: Notes<'_>,
     ) -> Result<HashSet<&'s str>, Failure> {
         let mut page_token = String::new();
         while !signs.is_empty() {
             let page = self
-                .retried(async || {
+                .retried(notes, async || {
                     let request = v1::ListImagesRequest {
                         library: self.target.library.clone(),
                         page_size: PAGE_SIZE,
                         page_token: page_token.clone(),
+                        ..Default::default()
                     };
                     let request = self.target.connection.request(request);
                     self.client.clone().list_images(request).await
@@ -85,9 +93,10 @@ impl<'a> Contents<'a> {
         Ok(signs)
     }
 
-    /// Makes a call, again with backoff while it fails for a transient reason.
+    /// Makes a call, again with backoff while it fails for a transient reason, and says so.
     async fn retried<T>(
         &self,
+        notes: Notes<'_>,
         call: impl AsyncFn() -> Result<Response<T>, Status>,
     ) -> Result<T, Failure> {
         let mut attempts = 0;
@@ -102,7 +111,10 @@ impl<'a> Contents<'a> {
                 return Err(failure);
             }
             let retry_after = failure.retry_after().unwrap_or_default();
-            sleep(backoff(attempts as usize).max(retry_after.min(MAX_RETRY_AFTER))).await;
+            let delay = backoff(attempts as usize).max(retry_after.min(MAX_RETRY_AFTER));
+            let seconds = delay.as_secs_f64();
+            notes(&format!("{}; retry in {seconds:.1} s", failure.message()));
+            sleep(delay).await;
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum FailureClass {
 }
 
 /// Kinds of errors that the next image would get too.
-const FATAL: [Kind; 13] = [
+const FATAL: [Kind; 14] = [
     Kind::LibraryNotFound,
     Kind::LibraryFull,
     Kind::DiskFull,
@@ -31,6 +31,7 @@ const FATAL: [Kind; 13] = [
     Kind::CredentialsInvalid,
     Kind::CredentialsExpired,
     Kind::IdentityUnknown,
+    Kind::ReadOnlyKey,
     Kind::QuotaDay,
     Kind::DailyQuotaExceeded,
     Kind::TotalQuotaExceeded,

@@ -207,6 +207,20 @@ fn every_rule_about_tenants_is_enforced() {
         ),
         "`tenants.b.api_keys[0]`: already belongs to tenant `a`",
     );
+    rejected(
+        &format!("{tenant}\nread_keys = [\"canary-secret\"]"),
+        "`tenants.a.read_keys[0]`: must be `sha256:`",
+    );
+    rejected(
+        &format!("{tenant}\napi_keys = [\"{HASH}\"]\nread_keys = [\"{HASH}\"]"),
+        "`tenants.a.read_keys[0]`: is a key of `api_keys` too",
+    );
+    rejected(
+        &format!(
+            "{tenant}\napi_keys = [\"{HASH}\"]\n[tenants.b]\nlibraries = [\"default\"]\nread_keys = [\"{HASH}\"]"
+        ),
+        "`tenants.b.read_keys[0]`: already belongs to tenant `a`",
+    );
     let pair = "rest_keys = [{ api_key = \"k\", secret_key = \"canary-secret\" }]";
     rejected(
         &format!("{tenant}\n{pair}\n[tenants.b]\nlibraries = [\"default\"]\n{pair}"),
@@ -424,6 +438,7 @@ fn a_listener_beyond_loopback_needs_credentials() {
         "`listen.grpc`: is not loopback while tenant `a` needs no credentials",
     );
     from_file(&format!("{open}\n{keys}")).unwrap();
+    from_file(&format!("{open}\nread_{}", keys.trim_start_matches("api_"))).unwrap();
     from_file(&format!("{open}\n[auth]\nanonymous = true")).unwrap();
 
     let open = "[listen]\nrest = \"[::]:1\"";

@@ -4,7 +4,7 @@ use same_image as engine;
 
 use super::cpu::{Class, Demand};
 use crate::call::Call;
-use crate::domain::ImageFile;
+use crate::domain::{ImageFile, ImageFilter};
 
 /// Pixels of one unit of cost.
 const PIXELS: u64 = 1024;
@@ -16,6 +16,8 @@ const SEARCH: u64 = 512;
 const ADD: u64 = 128;
 /// Cost of a job without pixels, about a millisecond: a hash of 3 MB, or reads of records.
 const READ: u64 = 16;
+/// Cost of a page of a listing that searches briefs: up to 10,000 records, about 20 ms.
+const SEARCH_BRIEFS: u64 = 20 * READ;
 
 /// Returns the demand of a search.
 pub(super) fn search(image: &ImageFile) -> Demand {
@@ -34,6 +36,16 @@ pub(super) fn read(call: &Call) -> Demand {
         cost: READ,
         bytes: 0,
     }
+}
+
+/// Returns the demand of a page of a listing.
+pub(super) fn list(call: &Call, filter: &ImageFilter) -> Demand {
+    let cost = if filter.brief_contains.is_empty() {
+        READ
+    } else {
+        SEARCH_BRIEFS
+    };
+    Demand { cost, ..read(call) }
 }
 
 fn of_image(class: Class, fixed: u64, image: &ImageFile) -> Demand {

@@ -57,6 +57,8 @@ impl Credentials {
             .filter_map(|(name, config)| Some((config, tenants.get(name)?)))
         {
             keys.extend(config.api_keys.iter().map(|key| (*key, tenant.clone())));
+            let reader = read_only(tenant);
+            keys.extend(config.read_keys.iter().map(|key| (*key, reader.clone())));
             credentials.identities.extend(
                 config
                     .identities
@@ -129,10 +131,19 @@ pub fn tenants(configured: &BTreeMap<String, config::Tenant>) -> Tenants {
                 name: name.clone(),
                 libraries: config.libraries.clone(),
                 weight: config.weight,
+                read_only: false,
             };
             (name.clone(), Arc::new(tenant))
         })
         .collect()
+}
+
+/// Returns the tenant as the caller that a read key proves.
+pub fn read_only(tenant: &Tenant) -> Arc<Tenant> {
+    Arc::new(Tenant {
+        read_only: true,
+        ..tenant.clone()
+    })
 }
 
 fn missing() -> Error {

@@ -30,6 +30,8 @@ RPCS = {
     "GetLibrary",
     "ListImages",
     "GetImage",
+    "ListTags",
+    "ListLibraries",
 }
 TIMEOUT_S = 30
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -254,6 +256,51 @@ def list_images_returns_all_images_in_pages(client):
 
 
 @check
+def list_images_has_order_filter_and_thumbnails(client):
+    pb = client.pb
+    newest = client.call("ListImages", order=pb.LIST_ORDER_NEWEST_FIRST, thumbnails=True)
+    equal([image.cont_sign for image in newest.images][::-1], listed(client))
+    assert newest.images[0].thumbnail_jpeg.startswith(b"\xff\xd8")
+    equal(newest.total, len(client.signs))
+    none = pb.ImageFilter(brief_contains="no such text")
+    filtered = client.call("ListImages", filter=none)
+    equal((len(filtered.images), filtered.HasField("total")), (0, False))
+
+
+@check
+def a_page_token_belongs_to_its_order(client):
+    token = client.call("ListImages", page_size=1).next_page_token
+    other = {"page_token": token, "order": client.pb.LIST_ORDER_NEWEST_FIRST}
+    _, found = client.rejected(grpc.StatusCode.INVALID_ARGUMENT, "ListImages", **other)
+    equal([found.field for found in found["BadRequest"].field_violations], ["page_token"])
+
+
+@check
+def list_tags_counts_images(client):
+    images_of_tags = [count.image_count for count in client.call("ListTags").tags]
+    assert all(0 < images <= len(client.signs) for images in images_of_tags), images_of_tags
+
+
+@check
+def list_libraries_says_what_each_can_do(client):
+    (library,) = client.call("ListLibraries").libraries
+    equal((library.library, library.backend), ("default", "embedded"))
+    equal(library.image_count, len(client.signs))
+    assert client.pb.CAPABILITY_LIST in library.capabilities, library
+
+
+@check
+def delete_images_by_filter_counts_first(client):
+    everything = {"filter": client.pb.ImageFilter()}
+    dry = client.call("DeleteImages", dry_run=True, **everything)
+    equal((dry.matched_count, dry.deleted_count), (len(client.signs), 0))
+    equal(list(dry.matched_cont_signs), listed(client))
+    wrong = {"expected_count": dry.matched_count + 1, **everything}
+    _, found = client.rejected(grpc.StatusCode.FAILED_PRECONDITION, "DeleteImages", **wrong)
+    equal(found["ErrorInfo"].reason, "COUNT_MISMATCH")
+
+
+@check
 def a_message_over_the_limit_is_resource_exhausted(client):
     huge = {"content": b"\0" * (MAX_MESSAGE_BYTES + 1)}
     client.rejected(grpc.StatusCode.RESOURCE_EXHAUSTED, "SearchImages", **huge)
@@ -294,6 +341,11 @@ def delete_images_accepts_the_image_itself(client):
     deleted = {"content": images.png(100)}
     client.rejected(grpc.StatusCode.NOT_FOUND, "DeleteImages", **deleted)
     equal(client.call("GetLibrary").image_count, 0)
+
+
+def listed(client):
+    """Returns the signs of all images, oldest first."""
+    return [image.cont_sign for image in client.call("ListImages").images]
 
 
 def stream(client, items, on_duplicate=0):

@@ -64,6 +64,7 @@ fn call_of(tenant: &str, weight: u32, bulk: bool, seconds: u64) -> Call {
         name: tenant.to_owned(),
         libraries: Vec::new(),
         weight,
+        read_only: false,
     };
     Call {
         tenant: Arc::new(tenant),

@@ -357,7 +357,11 @@ impl SameImageService for Service {
             });
         }
         let log_ids = vec![4];
-        Ok(Response::new(v1::DeleteImagesResponse { results, log_ids }))
+        Ok(Response::new(v1::DeleteImagesResponse {
+            results,
+            log_ids,
+            ..Default::default()
+        }))
     }
 
     async fn get_library(
@@ -401,6 +405,7 @@ impl SameImageService for Service {
             } else {
                 end.to_string()
             },
+            total: Some(state.stored.len() as u64),
         }))
     }
 
@@ -416,6 +421,20 @@ impl SameImageService for Service {
             return Err(Status::not_found("no such image"));
         }
         Ok(Response::new(v1::GetImageResponse { image }))
+    }
+
+    async fn list_tags(
+        &self,
+        _: Request<v1::ListTagsRequest>,
+    ) -> Result<Response<v1::ListTagsResponse>, Status> {
+        Err(Status::unimplemented("the double has no tags"))
+    }
+
+    async fn list_libraries(
+        &self,
+        _: Request<v1::ListLibrariesRequest>,
+    ) -> Result<Response<v1::ListLibrariesResponse>, Status> {
+        Err(Status::unimplemented("the double has one library"))
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -27,11 +29,16 @@ fn image(id: ImageId, pdq: PdqHash) -> ImageSummary {
         pdq,
         pdq_quality: 100,
         tags: Tags::default(),
+        added_at_ms: u64::from(id) * 10,
     }
 }
 
 fn everything() -> TagFilter {
     TagFilter::default()
+}
+
+fn page(catalog: &Catalog, after: Option<ImageId>, limit: usize) -> Vec<ImageId> {
+    catalog.page(after, limit, &ImageFilter::default(), Order::Oldest)
 }
 
 #[test]
@@ -72,7 +79,7 @@ fn an_image_of_low_quality_is_listed_but_never_matched() {
         catalog.hash_matches(&[hash; 8], &everything()),
         [HashMatch { id: 1, distance: 0 }]
     );
-    assert_eq!(catalog.page(None, 9, &everything()), [0, 1]);
+    assert_eq!(page(&catalog, None, 9), [0, 1]);
 }
 
 #[test]
@@ -102,10 +109,12 @@ fn deleted_images_are_not_found_after_the_columns_are_compacted() {
         assert_eq!(found, if id % 5 == 0 { vec![id] } else { vec![] });
         assert_eq!(catalog.tags(id).is_some(), id % 5 == 0);
     }
-    assert_eq!(
-        catalog.page(Some(1990), 3, &everything()),
-        [1995, 2000, 2005]
-    );
+    assert_eq!(page(&catalog, Some(1990), 3), [1995, 2000, 2005]);
+    let since = ImageFilter {
+        added_since_ms: 39_900,
+        ..ImageFilter::default()
+    };
+    assert_eq!(catalog.page(None, 9, &since, Order::Newest), [3995, 3990]);
 }
 
 #[derive(Clone, Debug)]
@@ -122,6 +131,18 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (any::<prop::sample::Index>(), tags()).prop_map(|(index, tags)| Step::Tag(index, tags)),
         1 => any::<prop::sample::Index>().prop_map(Step::Remove),
     ]
+}
+
+/// Lists page by page, in steps of three.
+fn pages(catalog: &Catalog, filter: &ImageFilter, order: Order) -> Vec<ImageId> {
+    let mut ids: Vec<ImageId> = Vec::new();
+    loop {
+        let page = catalog.page(ids.last().copied(), 3, filter, order);
+        if page.is_empty() {
+            return ids;
+        }
+        ids.extend(page);
+    }
 }
 
 proptest! {
@@ -158,6 +179,7 @@ proptest! {
         }
         let logic = if any_tag { TagLogic::Or } else { TagLogic::And };
         let filter = TagFilter { tags: filter_tags, logic };
+        let all = list.clone();
         list.retain(|(_, tags, _)| filter.admits(*tags));
 
         let near: Vec<_> = list
@@ -166,7 +188,18 @@ proptest! {
             .map(|(id, _, bits)| HashMatch { id: *id, distance: *bits })
             .collect();
         prop_assert_eq!(catalog.hash_matches(&[query; 8], &filter), near);
-        let ids: Vec<_> = list.iter().map(|(id, ..)| *id).collect();
-        prop_assert_eq!(catalog.page(None, usize::MAX, &filter), ids);
+        let mut ids: Vec<_> = list.iter().map(|(id, ..)| *id).collect();
+        let filter = ImageFilter { tags: filter, ..ImageFilter::default() };
+        prop_assert_eq!(catalog.count(&filter), ids.len());
+        prop_assert_eq!(&pages(&catalog, &filter, Order::Oldest), &ids);
+        ids.reverse();
+        prop_assert_eq!(&pages(&catalog, &filter, Order::Newest), &ids);
+        let mut tags: BTreeMap<u16, u64> = BTreeMap::new();
+        for (_, stored, _) in &all {
+            for tag in stored.iter().collect::<BTreeSet<u16>>() {
+                *tags.entry(tag).or_default() += 1;
+            }
+        }
+        prop_assert_eq!(catalog.tag_counts(), tags.into_iter().collect::<Vec<_>>());
     }
 }

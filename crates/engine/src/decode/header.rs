@@ -2,7 +2,7 @@
 //!
 //! This is the only reader of sides: callers check them before an image is queued, and the decoder
 //! rejects a file whose decoded sides are different. It reads a few bytes, whatever the header
-//! declares; only in a JPEG it passes over the segments before the frame. The name and the declared
+//! declares; only in a JPEG it passes over the segments before the frame, up to 4096. The name and the declared
 //! content type of a file are ignored.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 use super::bytes::bytes;
 use super::error::{DecodeError, broken};
 use super::tiff::Directory;
-use super::{bmp, jpeg, png};
+use super::{bmp, jpeg, png, webp};
 
 /// A format of image files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Header {
     pub(super) height: u32,
     /// Peak memory of decoding, in bytes per pixel.
     pub(super) bytes_per_pixel: u64,
+    /// Size of the copy of the file that decoding may make: a BMP is repaired, a PNG completed.
+    pub(super) copied_bytes: u64,
 }
 
 // === impl Format ===
@@ -106,12 +108,11 @@ impl Header {
             Format::Png => png::header(file)?,
             Format::Bmp => {
                 let (width, height) = bmp::sides(file)?;
-                // RGBA, and RGB without transparency; a repaired copy of a file that has up to
-                // 4 bytes per pixel.
-                (width, height, 4 + 4)
+                // RGBA, and RGB without transparency.
+                (width, height, 4 + 3)
             }
             Format::Gif => gif(file)?,
-            Format::WebP => webp(file)?,
+            Format::WebP => webp::header(file)?,
             Format::Tiff => tiff(file)?,
         };
         Ok(Header {
@@ -119,6 +120,10 @@ impl Header {
             width,
             height,
             bytes_per_pixel,
+            copied_bytes: match format {
+                Format::Png | Format::Bmp => file.len() as u64,
+                Format::Jpeg | Format::Gif | Format::WebP | Format::Tiff => 0,
+            },
         })
     }
 
@@ -145,6 +150,11 @@ impl Header {
     /// Returns the peak memory of decoding in bytes: the largest sum of what is allocated at the
     /// same time.
     pub(crate) fn decode_memory(&self) -> u64 {
+        self.pixel_memory().saturating_add(self.copied_bytes)
+    }
+
+    /// Returns the part of it that grows with the pixels.
+    pub(super) fn pixel_memory(&self) -> u64 {
         self.pixels().saturating_mul(self.bytes_per_pixel)
     }
 }
@@ -157,65 +167,6 @@ fn u16_at(file: &[u8], at: usize) -> Result<u32, DecodeError> {
 fn gif(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
     // RGBA of the canvas and of a frame that is smaller, and the colour numbers of the frame.
     Ok((u16_at(file, 6)?, u16_at(file, 8)?, 4 + 4 + 1))
-}
-
-/// Reads the canvas of a WebP (RFC 9649, sections 2.5 to 2.7; VP8: RFC 6386, section 9.1).
-fn webp(file: &[u8]) -> Result<(u32, u32, u64), DecodeError> {
-    // The canvas and the output in RGBA; and of the first frame its RGBA, its YUV and its alpha.
-    const BYTES_PER_PIXEL: u64 = 4 + 4 + 4 + 3;
-    let (width, height) = match &bytes(file, WEBP_CHUNKS)? {
-        b"VP8X" => {
-            let canvas = (1 + u24_at(file, 24)?, 1 + u24_at(file, 27)?);
-            check_frame(file, canvas)?;
-            canvas
-        }
-        b"VP8L" => {
-            let sides = u32::from_le_bytes(bytes(file, 21)?);
-            (1 + (sides & 0x3fff), 1 + (sides >> 14 & 0x3fff))
-        }
-        b"VP8 " => vp8_sides(file, WEBP_CHUNKS)?,
-        _ => return Err(broken("its first chunk has no image")),
-    };
-    Ok((width, height, BYTES_PER_PIXEL))
-}
-
-/// Position of the first chunk of a WebP.
-const WEBP_CHUNKS: usize = 12;
-
-/// Checks that the first frame of an extended WebP has the sides that are declared for it: the
-/// decoder allocates by those of the frame.
-fn check_frame(file: &[u8], canvas: (u32, u32)) -> Result<(), DecodeError> {
-    let (mut at, mut declared) = (WEBP_CHUNKS, canvas);
-    loop {
-        let length = u32::from_le_bytes(bytes(file, at + 4)?) as usize;
-        let data = at + 8;
-        match &bytes(file, at)? {
-            b"VP8 " if vp8_sides(file, at)? != declared => {
-                return Err(broken("its frame has other sides than its canvas"));
-            }
-            // The decoder compares the sides of a lossless frame itself.
-            b"VP8 " | b"VP8L" => return Ok(()),
-            b"ANMF" => {
-                declared = (1 + u24_at(file, data + 6)?, 1 + u24_at(file, data + 9)?);
-                if declared.0 > canvas.0 || declared.1 > canvas.1 {
-                    return Err(broken("its frame is larger than its canvas"));
-                }
-                // The chunks of the frame follow its header.
-                at = data + 16;
-            }
-            _ => at = data.saturating_add(length).saturating_add(length % 2),
-        }
-    }
-}
-
-fn vp8_sides(file: &[u8], chunk: usize) -> Result<(u32, u32), DecodeError> {
-    let side = |at| Ok::<_, DecodeError>(u16_at(file, at)? & 0x3fff);
-    Ok((side(chunk + 14)?, side(chunk + 16)?))
-}
-
-fn u24_at(file: &[u8], at: usize) -> Result<u32, DecodeError> {
-    let [low, middle, high] = bytes(file, at)?;
-    Ok(u32::from_le_bytes([low, middle, high, 0]))
 }
 
 /// Reads the first directory of a TIFF (TIFF 6.0, section 8).

@@ -30,9 +30,15 @@ use super::error::{DecodeError, broken};
 
 pub(super) use self::frame::header;
 
-/// Maximum number of scans: a progressive file has about ten, and each costs a pass over all
-/// blocks, however few bytes it has.
+/// Maximum number of scans. Each costs a pass over all blocks of its components, however few bytes it
+/// has.
 const MAX_SCANS: usize = 100;
+/// Scans that an image of any size may have. Progressive files have about ten; the scripts of libjpeg
+/// (`jpeg_simple_progression`) have up to 24, six for each of four components.
+const USUAL_SCANS: usize = 24;
+/// Pixels of all scans beyond [`USUAL_SCANS`] together: those of the usual scans of 4096 x 4096 pixels.
+/// Images of up to 4 megapixels may have [`MAX_SCANS`].
+const MAX_SCANNED_PIXELS: usize = USUAL_SCANS << 24;
 
 /// A decoded file.
 pub(super) struct Jpeg<'a> {
@@ -78,6 +84,11 @@ pub(super) fn decode(file: &[u8]) -> Result<Jpeg<'_>, DecodeError> {
         }
     }
     decoder.finish()
+}
+
+fn max_scans(frame: &Frame) -> usize {
+    let pixels = frame.width as usize * frame.height as usize;
+    (MAX_SCANNED_PIXELS / pixels.max(1)).clamp(USUAL_SCANS, MAX_SCANS)
 }
 
 // === impl Decoder ===
@@ -149,8 +160,9 @@ impl<'a> Decoder<'a> {
         let frame = self.frame.as_ref();
         let frame = frame.ok_or_else(|| broken("it has a scan before its frame"))?;
         self.scans += 1;
-        if self.scans > MAX_SCANS {
-            return Err(broken("it has more than 100 scans"));
+        let max_scans = max_scans(frame);
+        if self.scans > max_scans {
+            return Err(broken(&format!("it has more than {max_scans} scans")));
         }
         let header = frame::ScanHeader::parse(body, frame)?;
         for part in &header.parts {

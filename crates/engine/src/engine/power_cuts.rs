@@ -16,8 +16,10 @@ use std::sync::mpsc;
 use super::*;
 use crate::draw::Chance;
 use crate::features::{Feature, Features, PackedKeypoint, Word};
+use crate::filter::ImageFilter;
 use crate::measuring::synthetic_image;
 use crate::store::power_cut::{Failure, Survival, VolatileDisk};
+use crate::tags::TagFilter;
 
 /// Images in use, by number.
 const IMAGES: u64 = 8;
@@ -41,6 +43,8 @@ enum Op {
     Add(u64, String),
     Update(u64, String),
     Delete(u64),
+    /// Deletes the images with a brief of `updated by`.
+    DeleteUpdated,
     Reopen,
 }
 
@@ -51,7 +55,8 @@ fn script(seed: u64) -> Vec<Op> {
         match chance.below(10) {
             0..5 => Op::Add(image, format!("added by {number}")),
             5..7 => Op::Update(image, format!("updated by {number}")),
-            7..9 => Op::Delete(image),
+            7 => Op::Delete(image),
+            8 => Op::DeleteUpdated,
             _ => Op::Reopen,
         }
     };
@@ -164,6 +169,18 @@ impl<'a> Run<'a> {
                 let targets = vec![Target::Content(content(image))];
                 wait(|done| engine.delete(targets, done)).map(|deleted| deleted[0].is_some())
             }
+            Op::DeleteUpdated => {
+                let filter = ImageFilter {
+                    brief_contains: "UPDATED".to_owned(),
+                    ..ImageFilter::default()
+                };
+                // A disk that fails at a read has changed nothing.
+                let Ok(selected) = engine.select(&filter, None) else {
+                    return;
+                };
+                wait(|done| engine.delete_selected(selected.images, filter, done))
+                    .map(|deleted| deleted > 0)
+            }
         };
         self.possible = match acknowledged {
             Ok(outcome) => {
@@ -213,18 +230,23 @@ fn applied(model: &Model, op: &Op) -> (Model, bool) {
             stored.map(|stored| stored.clone_from(brief)).is_some()
         }
         Op::Delete(image) => after.remove(image).is_some(),
+        Op::DeleteUpdated => {
+            after.retain(|_, brief| !brief.starts_with("updated"));
+            after.len() < model.len()
+        }
         Op::Reopen => false,
     };
     (after, changes)
 }
 
 fn read_back(engine: &Engine) -> Model {
-    let listed = engine
-        .list(None, usize::MAX, &TagFilter::default())
-        .unwrap()
-        .records;
+    let query = ListQuery {
+        limit: usize::MAX,
+        ..ListQuery::default()
+    };
+    let listed = engine.list(&query).unwrap().images;
     let mut model = Model::new();
-    for record in &listed {
+    for StoredImage { record, .. } in &listed {
         let image = (0..IMAGES).find(|image| content(*image) == record.content);
         let doubled = model.insert(image.unwrap(), record.brief.clone());
         assert_eq!(doubled, None, "image {image:?} is stored twice");

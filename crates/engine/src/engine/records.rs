@@ -1,8 +1,10 @@
-//! What listings return: records, stored images, pages and the cursor between them.
+//! What listings are asked for and return: records, stored images, pages and the cursor between
+//! them.
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::filter::{ImageFilter, Order};
 use crate::identity::{ContentHash, ImageId, Sign};
 use crate::store::StoredRecord;
 
@@ -32,25 +34,58 @@ pub struct Record {
 pub struct StoredImage {
     /// The record.
     pub record: Record,
-    /// Upright JPEG, longer side up to 256 pixels.
+    /// Upright JPEG, longer side up to 256 pixels; empty in a listing without thumbnails.
     pub thumbnail: Vec<u8>,
 }
 
-/// One page of a listing, in the order of adding.
+/// What a page of a listing has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Which images.
+    pub filter: ImageFilter,
+    /// In which order.
+    pub order: Order,
+    /// The cursor of the page; `None` for the first one.
+    pub after: Option<Cursor>,
+    /// Maximum number of images. Default 100.
+    pub limit: usize,
+    /// Thumbnails too, up to this many bytes on a page, but at least one; `None`, the default, means
+    /// without.
+    pub max_thumbnail_bytes: Option<usize>,
+}
+
+/// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Records, oldest first.
-    pub records: Vec<Record>,
+    /// In the order of the listing.
+    pub images: Vec<StoredImage>,
     /// The cursor of the next page; `None` on the last page.
     pub next: Option<Cursor>,
+    /// Number of images that the filter admits, on all pages; `None` with a condition on the brief.
+    pub total: Option<u64>,
 }
 
 /// A position in a listing. It remains valid while images are added and deleted, also over a
-/// restart: no remaining image is listed twice or skipped.
+/// restart: no remaining image is listed twice or skipped. A cursor of another order or filter
+/// means another position.
 ///
 /// Its text form (`Display`, `FromStr`) is for page tokens and has no other guarantee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(pub(super) ImageId);
+
+/// Refers to a stored image by the number that it has in this library until it is deleted, and that
+/// no other image gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRef(pub(super) ImageId);
+
+/// Images that a filter admits, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The images.
+    pub images: Vec<ImageRef>,
+    /// Where to continue; `None` when the whole library was examined.
+    pub next: Option<Cursor>,
+}
 
 // === impl Record ===
 
@@ -74,6 +109,20 @@ impl fmt::Debug for StoredImage {
         f.debug_struct("StoredImage")
             .field("record", &self.record)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl ListQuery ===
+
+impl Default for ListQuery {
+    fn default() -> Self {
+        Self {
+            filter: ImageFilter::default(),
+            order: Order::default(),
+            after: None,
+            limit: 100,
+            max_thumbnail_bytes: None,
+        }
     }
 }
 

@@ -157,6 +157,25 @@ impl<'txn> Batch<'txn> {
         Ok(Some(record.sign))
     }
 
+    /// Deletes an image unless it is deleted already or its record is one that `admits` rejects by
+    /// now; returns whether it did.
+    pub(crate) fn delete_if(
+        &mut self,
+        id: ImageId,
+        admits: impl FnOnce(&StoredRecord) -> bool,
+    ) -> Result<bool, WriteError> {
+        if self.records.get(id).map_err(StoreError::from)?.is_none() {
+            return Ok(false);
+        }
+        let record = self.record(id)?;
+        if !admits(&record) {
+            return Ok(false);
+        }
+        // Checks that the sign and the hash are those of the image.
+        self.delete(&Target::Sign(record.sign))?;
+        Ok(true)
+    }
+
     /// Adds an image under a number: a new one, or the one that it had in a backup.
     pub(crate) fn write_image(
         &mut self,

@@ -29,4 +29,6 @@ pub(crate) struct ImageSummary {
     /// PDQ quality, 0 to 100.
     pub(crate) pdq_quality: u8,
     pub(crate) tags: Tags,
+    /// Time of the add, milliseconds since 1970-01-01 UTC.
+    pub(crate) added_at_ms: u64,
 }

@@ -114,6 +114,7 @@ impl StoredRecord {
             pdq: self.pdq,
             pdq_quality: self.pdq_quality,
             tags: self.tags,
+            added_at_ms: self.added_at_ms,
         }
     }
 }

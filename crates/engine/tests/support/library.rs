@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use same_image::{
-    Added, Engine, NewRecord, Options, PreparedImage, Query, RecordUpdate, Response, Sign,
-    TagFilter, TagLogic, Target, WriteError,
+    Added, Engine, ListQuery, NewRecord, Options, PreparedImage, Query, Record, RecordUpdate,
+    Response, Sign, StoreError, TagFilter, TagLogic, Target, WriteError,
 };
 use tempfile::TempDir;
 
@@ -99,6 +99,16 @@ impl Library {
             .unwrap();
         response.matches.into_iter().map(|hit| hit.sign).collect()
     }
+}
+
+/// Lists the records of all images, oldest first.
+pub fn list(engine: &Engine) -> Result<Vec<Record>, StoreError> {
+    let query = ListQuery {
+        limit: usize::MAX,
+        ..ListQuery::default()
+    };
+    let page = engine.list(&query)?;
+    Ok(page.images.into_iter().map(|image| image.record).collect())
 }
 
 pub fn add(engine: &Engine, image: PreparedImage, record: NewRecord) -> Result<Added, WriteError> {

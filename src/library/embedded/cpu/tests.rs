@@ -22,6 +22,7 @@ fn tenant(name: &str) -> Tenant {
         name: name.to_owned(),
         libraries: Vec::new(),
         weight: 1,
+        read_only: false,
     }
 }
 

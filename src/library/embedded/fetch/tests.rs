@@ -213,6 +213,7 @@ fn call(tenant: &str) -> Call {
             name: tenant.to_owned(),
             libraries: Vec::new(),
             weight: 1,
+            read_only: false,
         }),
         request_id: RequestId::default(),
         deadline: tokio::time::Instant::now() + timeout,

@@ -8,6 +8,7 @@ fn tenant(name: &str) -> Arc<Tenant> {
         name: name.to_owned(),
         libraries: Vec::new(),
         weight: 1,
+        read_only: false,
     })
 }
 

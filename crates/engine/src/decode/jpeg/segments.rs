@@ -11,6 +11,10 @@ pub(super) const APP0: u8 = 0xe0;
 pub(super) const APP1: u8 = 0xe1;
 pub(super) const APP14: u8 = 0xee;
 
+/// Maximum number of segments of a file. They are read before an image is queued, and there may be
+/// one in each four bytes. The largest file has 1,040 segments of full length.
+const MAX_SEGMENTS: usize = 4096;
+
 /// A marker with what belongs to it.
 pub(super) struct Segment<'a> {
     pub(super) marker: u8,
@@ -21,6 +25,7 @@ pub(super) struct Segment<'a> {
 /// Finds the segments of a file in sequence.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
+    count: usize,
 }
 
 // === impl Segments ===
@@ -30,6 +35,7 @@ impl<'a> Segments<'a> {
     pub(super) fn new(file: &'a [u8]) -> Self {
         Segments {
             rest: file.get(2..).unwrap_or_default(),
+            count: 0,
         }
     }
 
@@ -39,6 +45,10 @@ impl<'a> Segments<'a> {
             return Ok(None);
         };
         self.rest = &self.rest[end..];
+        self.count += 1;
+        if self.count > MAX_SEGMENTS {
+            return Err(broken("it has more than 4096 segments"));
+        }
         // Markers without parameters: TEM, restarts, start and end of the image.
         if matches!(marker, 0x01 | 0xd0..=0xd9) {
             return Ok(Some(Segment { marker, body: &[] }));

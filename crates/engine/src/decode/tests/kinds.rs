@@ -3,6 +3,7 @@
 use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, RgbaImage};
 
+use super::error::broken;
 use super::writer::{Jpeg, bmp, segment};
 use super::*;
 
@@ -185,6 +186,62 @@ fn the_first_exif_block_counts_and_its_orientation_may_be_long() {
     long[entry + 3] = 4;
     long[entry + 8..entry + 12].copy_from_slice(&[0, 0, 0, 6]);
     assert_quarters(&long, 12);
+}
+
+/// A progressive grey JPEG of empty blocks: a scan of the DC coefficients, and further ones with one
+/// AC coefficient each, of which a code of 15 bits is 16,384 blocks.
+fn progressive(side: u16, scans: usize) -> Vec<u8> {
+    let blocks = usize::from(side.div_ceil(8)).pow(2);
+    // The only code of each table is a 0: no difference of DC, and a run of empty blocks.
+    let table = |class: u8, symbol: u8| {
+        let mut table = vec![class, 1];
+        table.extend([0; 15]);
+        table.push(symbol);
+        segment(0xc4, &table)
+    };
+    let [high, low] = side.to_be_bytes();
+    let mut file = vec![0xff, 0xd8];
+    file.extend(segment(0xdb, &[&[0][..], &[8; 64]].concat()));
+    file.extend([table(0, 0), table(0x10, 0xe0)].concat());
+    file.extend(segment(0xc2, &[8, high, low, high, low, 1, 1, 0x11, 0]));
+    file.extend(segment(0xda, &[1, 1, 0, 0, 0, 0]));
+    file.extend(vec![0; blocks.div_ceil(8)]);
+    for scan in 1..scans {
+        let band = u8::try_from(1 + scan % 63).unwrap();
+        file.extend(segment(0xda, &[1, 1, 0, band, band, 0]));
+        file.extend(vec![0; (15 * blocks.div_ceil(1 << 14)).div_ceil(8)]);
+    }
+    file.extend([0xff, 0xd9]);
+    file
+}
+
+#[test]
+fn a_large_progressive_jpeg_may_have_fewer_scans_than_a_small_one() {
+    for (side, scans) in [(64, 100), (2048, 96), (4096, 24)] {
+        DecodedImage::decode(&progressive(side, scans), MAX_SIDE).unwrap();
+
+        let rejected = reason(&progressive(side, scans + 1));
+        assert!(
+            rejected.contains(&format!("more than {scans} scans")),
+            "{rejected}"
+        );
+    }
+}
+
+#[test]
+fn the_header_of_a_jpeg_is_not_searched_behind_thousands_of_segments() {
+    let with = |segments: usize| Jpeg {
+        head: segment(0xfe, b"comment").repeat(segments),
+        ..Jpeg::default()
+    };
+    assert_quarters(&with(4000).file(), 12);
+
+    let file = with(4096).file();
+    assert!(reason(&file).contains("more than 4096 segments"));
+    assert_eq!(
+        Header::read(&file).unwrap_err(),
+        broken("it has more than 4096 segments")
+    );
 }
 
 /// A chunk of a PNG with its checksum (PNG specification, annex D).
@@ -387,6 +444,24 @@ fn webp(parts: &[u8], width: u16, height: u16) -> Vec<u8> {
 }
 
 #[test]
+fn exif_rotates_a_webp_unless_it_is_damaged() {
+    let stored = DynamicImage::ImageRgb8(imageops::rotate270(&quarters()));
+    let pixels = &draw::encode(&stored, ImageFormat::WebP)[12..];
+    let exif = b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let with = |length: u32, exif: &[u8]| {
+        let canvas = b"WEBPVP8X\x0a\0\0\0\x08\0\0\0\x3f\0\0\x5f\0\0";
+        let body = [canvas, pixels, b"EXIF", &length.to_le_bytes(), exif].concat();
+        let size = u32::try_from(body.len()).unwrap().to_le_bytes();
+        [b"RIFF", &size[..], &body].concat()
+    };
+
+    assert_quarters(&with(26, exif), 0);
+    assert_quarters(&with(32, &[b"Exif\0\0", &exif[..]].concat()), 0);
+    let upright = DecodedImage::decode(&with(u32::MAX, exif), MAX_SIDE).unwrap();
+    assert_eq!((upright.width(), upright.height()), (64, 96));
+}
+
+#[test]
 fn a_webp_whose_frame_is_larger_than_its_canvas_is_rejected_by_the_header() {
     let animated = |side: u8| {
         let mut part = b"ANMF\0\0\0\0\0\0\0\0\0\0".to_vec();
@@ -398,6 +473,7 @@ fn a_webp_whose_frame_is_larger_than_its_canvas_is_rejected_by_the_header() {
     for file in [
         webp(b"", 50, 50),
         webp(odd, 50, 50),
+        webp(&odd.repeat(4000), 50, 50),
         webp(&animated(30), 30, 30),
     ] {
         assert_eq!(Header::read(&file).unwrap().pixels(), 2500);
@@ -405,6 +481,7 @@ fn a_webp_whose_frame_is_larger_than_its_canvas_is_rejected_by_the_header() {
     for file in [
         webp(b"", 16_383, 16_383),
         webp(odd, 50, 51),
+        webp(&odd.repeat(5000), 50, 50),
         webp(&animated(30), 50, 50),
         webp(&animated(51), 51, 51),
     ] {

@@ -3,12 +3,12 @@
 use super::*;
 use crate::engine::merger::Merger;
 use crate::features::Features;
+use crate::filter::{ImageFilter, Order};
 use crate::identity::ImageId;
 use crate::measuring::synthetic_image;
 use crate::prepare::PreparedImage;
 use crate::store::NewRecord;
 use crate::store::failing_disk::Disk;
-use crate::tags::TagFilter;
 
 const CAPACITY: u64 = 1000;
 
@@ -69,9 +69,10 @@ fn after_a_failed_commit_the_search_state_equals_the_disk() {
         failures += 1;
         add(u64::MAX / 2 + operation).unwrap();
 
-        let listed = state
-            .catalog()
-            .page(None, usize::MAX, &TagFilter::default());
+        let everything = ImageFilter::default();
+        let catalog = state.catalog();
+        let listed = catalog.page(None, usize::MAX, &everything, Order::Oldest);
+        drop(catalog);
         assert_eq!(listed, stored(&store));
         assert_eq!(state.index().unsealed(), listed.len() as u64);
     }

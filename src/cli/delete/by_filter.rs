@@ -1,0 +1,114 @@
+//! The deletion of all images that a filter admits: count, ask, delete exactly that number.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use crate::cli::client::LibraryTarget;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::proto::v1;
+use crate::proto::v1::delete_images_request::Target;
+
+/// What to delete, and whether to ask before.
+pub(super) struct Deletion<'a> {
+    pub(super) target: &'a LibraryTarget,
+    pub(super) filter: v1::ImageFilter,
+    pub(super) dry_run: bool,
+    pub(super) is_confirmed: bool,
+    pub(super) quiet: bool,
+}
+
+/// Counts the images, and deletes them unless it is a dry run or the user says no.
+pub(super) async fn run(args: Deletion<'_>, output: &mut Output) -> Result<Exit, Failure> {
+    let connection = &args.target.connection;
+    let mut client = connection.client().await?;
+    let counting = v1::DeleteImagesRequest {
+        library: args.target.library.clone(),
+        target: Some(Target::Filter(args.filter)),
+        expected_count: None,
+        dry_run: true,
+    };
+    let counted = client
+        .delete_images(connection.request(counting.clone()))
+        .await?
+        .into_inner();
+    if args.dry_run {
+        show_dry_run(connection.json, &counted, output);
+        return Ok(Exit::Done);
+    }
+    let count = counted.matched_count;
+    if count > 0 && !args.is_confirmed && !confirm(count, &args.target.library, output)? {
+        output.note("nothing was deleted");
+        return Ok(Exit::Failed);
+    }
+    let deletion = v1::DeleteImagesRequest {
+        expected_count: Some(count),
+        dry_run: false,
+        ..counting
+    };
+    let deleted = client
+        .delete_images(connection.request(deletion))
+        .await?
+        .into_inner();
+
+    if connection.json {
+        output.json(&serde_json::json!({
+            "matched_count": deleted.matched_count,
+            "deleted_count": deleted.deleted_count,
+        }));
+    } else if !args.quiet {
+        output.line(&format!("deleted  {}", images(deleted.deleted_count)));
+    }
+    Ok(Exit::Done)
+}
+
+fn show_dry_run(json: bool, counted: &v1::DeleteImagesResponse, output: &mut Output) {
+    if json {
+        output.json(&serde_json::json!({
+            "matched_count": counted.matched_count,
+            "deleted_count": 0,
+            "cont_signs": counted.matched_cont_signs,
+        }));
+        return;
+    }
+    for sign in &counted.matched_cont_signs {
+        output.line(sign);
+    }
+    let shown = counted.matched_cont_signs.len() as u64;
+    if counted.matched_count > shown {
+        let more = counted.matched_count - shown;
+        output.note(&format!("and {more} more"));
+    }
+    let images = images(counted.matched_count);
+    output.note(&format!("{images} would be deleted"));
+}
+
+/// Asks on the terminal whether to delete that many images.
+fn confirm(count: u64, library: &str, output: &mut Output) -> Result<bool, Failure> {
+    let stdin = io::stdin();
+    let images = images(count);
+    if !stdin.is_terminal() {
+        let message = format!("{images} would be deleted; nothing was, as nobody can be asked");
+        return Err(Failure::local(message).with_advice("give --yes, or --dry-run to see them"));
+    }
+    let of = if library.is_empty() {
+        "the default library".to_owned()
+    } else {
+        format!("library `{library}`")
+    };
+    output.note(&format!("Delete {images} of {of}? Type `yes`:"));
+    let mut answer = String::new();
+    stdin
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::local(format!("cannot read the answer: {error}")))?;
+    Ok(answer.trim() == "yes")
+}
+
+fn images(count: u64) -> String {
+    if count == 1 {
+        "1 image".to_owned()
+    } else {
+        format!("{count} images")
+    }
+}
