@@ -20,6 +20,7 @@ mod keypoint;
 mod permute;
 mod plane;
 pub mod quantise;
+mod restore;
 mod scale_space;
 
 pub use describe::{DESCRIPTOR, Descriptor};
@@ -28,6 +29,7 @@ pub use keypoint::{Keypoint, PackedKeypoint};
 pub use permute::{inverted, mirrored};
 pub use plane::GreyView;
 pub use quantise::Word;
+pub use restore::restored;
 
 use codebook::Codebook;
 use detect::Extremum;

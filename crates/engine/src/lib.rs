@@ -46,8 +46,8 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Profile, Query, Record, Response, SearchError,
-    Stats, StoredImage,
+    CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, Engine, Hit, MAX_RESULTS,
+    Options, Page, Profile, Query, Record, Response, SearchError, Stats, StoredImage,
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};

@@ -201,7 +201,7 @@ impl SearchState {
 
 /// Decodes stored features; returns `None` for those of another version or codebook, which can only
 /// be replaced by extracting them from the image file again.
-fn decode(id: ImageId, bytes: &[u8]) -> Result<Option<Features>, StoreError> {
+pub(crate) fn decode(id: ImageId, bytes: &[u8]) -> Result<Option<Features>, StoreError> {
     match Features::decode(bytes) {
         Ok(features) => Ok(Some(features)),
         Err(FeaturesError::Version(_) | FeaturesError::Codebook(_)) => Ok(None),

@@ -18,6 +18,7 @@ use crate::tags::TagFilter;
 use super::candidate::{Candidate, RankedImage};
 use super::judge::{Judge, Profile};
 use super::ranking;
+use super::stored_images::StoredImages;
 
 /// Maximum number of results of a search (same_hq documentation, parameters `pn` and `rn`).
 pub const MAX_RESULTS: usize = 1000;
@@ -123,13 +124,10 @@ pub(super) fn run(
     query: &Query,
 ) -> Result<Response, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
-    let (candidates, weak) = find_all(state, exact, image, query);
+    let candidates = find_all(state, exact, image, query);
     let mut judge = Judge::new(snapshot, image, query.profile);
     let end = query.offset + query.limit;
-    let mut ranking = ranking::rank(candidates, end + 1, query.min_score, &mut judge)?;
-    if ranking.is_empty() && query.profile != Profile::Loose {
-        ranking = ranking::rank_weak(weak, query.min_score, &mut judge)?;
-    }
+    let mut ranking = ranking::rank_all(candidates, end + 1, query.min_score, &mut judge)?;
     ranking.truncate(MAX_RESULTS);
 
     let end = ranking.len().min(end);
@@ -140,27 +138,30 @@ pub(super) fn run(
     })
 }
 
-/// Collects the images that any of the three methods finds, each once, and those that share too
+/// Collects the images that any of the three methods finds, each once, also those that share too
 /// little for a match.
 fn find_all(
     state: &SearchState,
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> (Vec<Candidate>, Vec<Candidate>) {
+) -> Vec<Candidate> {
     let mut found: HashMap<ImageId, Candidate> = HashMap::new();
     if image.pdq_quality >= pdq::MIN_QUALITY {
         for copy in state.catalog().hash_matches(&image.pdq, &query.filter) {
-            entry(&mut found, copy.id).hash = Some(copy.distance);
+            if image.stored != Some(copy.id) {
+                entry(&mut found, copy.id).hash = Some(copy.distance);
+            }
         }
     }
     for (id, part) in find_parts(state, image, query) {
         entry(&mut found, id).part = Some(part);
     }
-    if let Some(id) = exact.filter(|id| is_admitted(state, *id, &query.filter)) {
+    let is_other = |id: &ImageId| image.stored != Some(*id);
+    if let Some(id) = exact.filter(|id| is_other(id) && is_admitted(state, *id, &query.filter)) {
         entry(&mut found, id).is_exact = true;
     }
-    found.into_values().partition(Candidate::has_evidence)
+    found.into_values().collect()
 }
 
 fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate {
@@ -181,7 +182,10 @@ fn find_parts(
     let number = |id: u64| ImageId::try_from(id).ok();
     // The catalog is locked for each image separately: a search can be long, and writers wait for
     // the lock.
-    let passes = |id| number(id).is_some_and(|id| is_admitted(state, id, &query.filter));
+    let passes = |id| {
+        let id = number(id).filter(|id| image.stored != Some(*id));
+        id.is_some_and(|id| is_admitted(state, id, &query.filter))
+    };
     let found = state.index().search(&image.features, &options, &passes);
     found
         .into_iter()
@@ -204,11 +208,15 @@ fn candidates(query: &Query) -> usize {
     }
 }
 
-fn hits(snapshot: &Snapshot, page: &[RankedImage]) -> Result<Vec<Hit>, StoreError> {
+/// Reads the records of matches.
+pub(super) fn hits(
+    images: &dyn StoredImages,
+    page: &[RankedImage],
+) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::with_capacity(page.len());
     for found in page {
         // The image was deleted or added during this search: it is not part of the result.
-        let Some(record) = snapshot.record(found.id)? else {
+        let Some(record) = images.record(found.id)? else {
             continue;
         };
         hits.push(Hit {
