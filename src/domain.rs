@@ -10,14 +10,17 @@ mod image;
 mod limits;
 mod request;
 mod response;
+mod search;
 mod target;
 mod violations;
 
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;
-pub use self::request::{Add, Delete, List, Profile, Search, TagLogic, Update};
+pub use self::request::{Add, Delete, List, OnMatch, Update};
 pub use self::response::{
-    Added, Deleted, Geometry, LibraryStats, Listing, Match, Record, SearchResults, Updated,
+    Added, Comparison, Deleted, Geometry, LibraryStats, Listing, MAX_REPORTED_MATCHES, Match,
+    Record, SearchResults, Updated,
 };
-pub use self::target::{DeleteTarget, RawTarget, UpdateTarget};
+pub use self::search::{Compare, Profile, Search, SearchOptions, TagLogic};
+pub use self::target::{DeleteTarget, ImageRef, RawTarget};

@@ -32,8 +32,8 @@ use futures_util::stream::BoxStream;
 
 use crate::call::{Call, Tenant};
 use crate::domain::{
-    Add, Added, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List, Listing, Record,
-    Search, SearchResults, Update, Updated,
+    Add, Added, Compare, Comparison, ContSign, Delete, Deleted, ImageLimits, LibraryStats, List,
+    Listing, Record, Search, SearchResults, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -51,6 +51,11 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Finds the images that are the same as the query, best first.
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults>;
 
+    /// Compares two images; stores nothing.
+    async fn compare(&self, _call: &Call, _request: Compare) -> Result<Comparison> {
+        Err(unsupported("compare images"))
+    }
+
     /// Changes the brief and/or tags of a stored image.
     async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
 
@@ -61,6 +66,11 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// have the vendor's limits.
     fn image_limits(&self, _max_bytes: usize) -> ImageLimits {
         ImageLimits::VENDOR
+    }
+
+    /// Returns the minimum score of a match for calls that give none, in [0, 1].
+    fn min_score(&self) -> f64 {
+        0.0
     }
 
     /// Returns the size of the library.
@@ -153,7 +163,7 @@ impl Libraries {
     }
 }
 
-fn unsupported(action: &str) -> Error {
+pub(crate) fn unsupported(action: &str) -> Error {
     let message = format!("the vendor's API cannot {action}; only an embedded library can");
     Error::new(Kind::OperationUnsupported, message)
 }

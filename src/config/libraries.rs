@@ -32,6 +32,8 @@ pub struct Embedded {
     pub min_free_disk: u64,
     /// How certain a match must be, for searches that do not say it. Default: balanced.
     pub profile: Profile,
+    /// Minimum score of a match, 0 to 1, for calls that give none. Default: 0.
+    pub min_score: f64,
     /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
     /// false.
     pub allow_private_addresses: bool,
@@ -52,6 +54,8 @@ pub struct Rest {
     pub qps: u32,
     /// Timeout of one upstream request. Default: 30 s.
     pub timeout: Duration,
+    /// Minimum score of a match, 0 to 1, for calls that give none. Default: 0.
+    pub min_score: f64,
 }
 
 /// A pair of keys from the vendor's console.
@@ -129,6 +133,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let capacity = section.optional("capacity", CAPACITY, capacity);
     let min_free_disk = section.optional("min_free_disk", MIN_FREE_DISK, parse::bytes);
     let profile = section.optional("profile", Profile::default(), profile);
+    let min_score = section.optional("min_score", 0.0, score);
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
     let max_side = section.optional("max_side", MAX_SIDE, max_side);
@@ -138,6 +143,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
         capacity: capacity?,
         min_free_disk: min_free_disk?,
         profile: profile?,
+        min_score: min_score?,
         allow_private_addresses: allow_private_addresses?,
         max_side: max_side?,
     })
@@ -151,6 +157,7 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
     let credentials = section.tables("credentials", read_credential);
     let timeout = section.optional("timeout", TIMEOUT, timeout);
     let qps = section.optional("qps", QPS, qps);
+    let min_score = section.optional("min_score", 0.0, score);
     section.optional("max_side", MAX_SIDE, vendor_max_side);
     if let Some(error) = credentials.as_deref().and_then(credentials_error) {
         section.error("credentials", error);
@@ -162,6 +169,7 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
         credentials: credentials?,
         qps: qps?,
         timeout: timeout?,
+        min_score: min_score?,
     })
 }
 
@@ -199,6 +207,10 @@ fn profile(value: &str) -> Result<Profile, String> {
         "strict" => Ok(Profile::Strict),
         _ => Err(format!("must be loose, balanced or strict, not `{value}`")),
     }
+}
+
+fn score(value: &str) -> Result<f64, String> {
+    parse::number(value, &(0.0..=1.0))
 }
 
 fn max_side(value: &str) -> Result<u32, String> {

@@ -3,6 +3,7 @@
 mod connection;
 mod import;
 mod resume;
+mod same_images;
 mod scale;
 
 use std::io::Write;
