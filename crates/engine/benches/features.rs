@@ -17,12 +17,13 @@ mod distractors;
 #[path = "../tests/support/draw.rs"]
 mod draw;
 
+use std::convert::Infallible;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::{DynamicImage, GrayImage};
 use same_image::features::{self, Feature, Features, GreyView, Word};
-use same_image::index::{Index, SearchOptions};
+use same_image::index::{Images, Index, SearchOptions};
 use same_image::measuring::HashCatalog;
 
 use distractors::{Distractors, Donor};
@@ -58,15 +59,31 @@ fn search(criterion: &mut Criterion) {
     let donors = (0..DONORS)
         .map(|donor| Donor::new(&view(&drawn(1000 + donor))))
         .collect();
-    let mut distractors = Distractors::new(donors, SEED);
+    let distractors = Distractors::new(donors, SEED);
     let index = Index::new();
     for id in 0..DISTRACTORS {
-        index.insert(id, &distractors.make());
+        index.insert(id, &distractors.make(id));
     }
+    let images = Known(|id| distractors.make(id));
     let query = features::extract_query(&view(&drawn(SEED)));
     criterion.bench_function("search 20,000 synthetic images", |b| {
-        b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &|_| true));
+        b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &images));
     });
+}
+
+/// Images whose features are made again for each search.
+struct Known<F>(F);
+
+impl<F: Fn(u64) -> Features> Images for Known<F> {
+    type Error = Infallible;
+
+    fn admits(&self, _id: u64) -> bool {
+        true
+    }
+
+    fn features(&self, id: u64) -> Result<Option<Features>, Infallible> {
+        Ok(Some(self.0(id)))
+    }
 }
 
 /// The scan of all PDQ hashes, which every search does.
@@ -80,34 +97,37 @@ fn hashes(criterion: &mut Criterion) {
     });
 }
 
+/// Returns an image with the first features of a logo. A few bits differ, as in real copies.
+fn with_logo(logo: &[Feature], id: u64) -> Features {
+    let flips = 1u64 << (id % 64) | 1 << (id / 64 % 64);
+    let features = logo.iter().take(LOGO_FEATURES).map(|feature| Feature {
+        word: Word {
+            signature: feature.word.signature ^ flips,
+            ..feature.word
+        },
+        ..*feature
+    });
+    Features {
+        width: 640,
+        height: 480,
+        working_side: 640,
+        features: features.collect(),
+    }
+}
+
 /// The worst case: every image shares features with the query, so the distance test excludes
 /// nothing.
 fn same_logo(criterion: &mut Criterion) {
     let image = drawn(SEED);
     let features = features::extract(&view(&image)).features;
     let index = Index::new();
+    let images = Known(|id| with_logo(&features, id));
     for id in 0..WITH_LOGO {
-        // A few bits differ, as in real copies.
-        let flips = 1u64 << (id % 64) | 1 << (id / 64 % 64);
-        let logo = features.iter().take(LOGO_FEATURES).map(|feature| Feature {
-            word: Word {
-                signature: feature.word.signature ^ flips,
-                ..feature.word
-            },
-            ..*feature
-        });
-        index.insert(
-            id,
-            &Features {
-                width: 640,
-                height: 480,
-                features: logo.collect(),
-            },
-        );
+        index.insert(id, &with_logo(&features, id));
     }
     let query = features::extract_query(&view(&image));
     criterion.bench_function("search 100,000 images with one logo", |b| {
-        b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &|_| true));
+        b.iter(|| index.search(black_box(&query), &SearchOptions::default(), &images));
     });
 }
 

@@ -54,7 +54,7 @@ fn main() {
         let grey = image::load_from_memory(file).unwrap().into_luma8();
         Donor::new(&GreyView::new(grey.as_raw(), grey.width(), grey.height()).unwrap())
     });
-    let mut distractors = Distractors::new(donors.collect(), SEED);
+    let distractors = Distractors::new(donors.collect(), SEED);
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
         capacity: u64::MAX,
@@ -68,7 +68,7 @@ fn main() {
 
     for size in sizes {
         let before = Instant::now();
-        let added = fill(&engine, &mut distractors, size, &queries[0]);
+        let added = fill(&engine, &distractors, size, &queries[0]);
         let filled = before.elapsed();
         wait_for_merges(&engine);
         println!(
@@ -103,12 +103,7 @@ struct Filled {
 }
 
 /// Adds images until the library has `size` images, with a search after every few groups.
-fn fill(
-    engine: &Engine,
-    distractors: &mut Distractors,
-    size: u64,
-    query: &PreparedQuery,
-) -> Filled {
+fn fill(engine: &Engine, distractors: &Distractors, size: u64, query: &PreparedQuery) -> Filled {
     let mut filled = Filled {
         images: 0,
         groups: Vec::new(),
@@ -118,8 +113,9 @@ fn fill(
     let mut remaining = size - engine.stats().unwrap().images;
     while remaining > 0 {
         let count = remaining.min(GROUP);
-        let images: Vec<PreparedImage> = (0..count)
-            .map(|_| prepared(&mut chance, &distractors.make()))
+        let numbers = size - remaining..size - remaining + count;
+        let images: Vec<PreparedImage> = numbers
+            .map(|number| prepared(&mut chance, &distractors.make(number)))
             .collect();
         let before = Instant::now();
         let (done, responses) = mpsc::channel();

@@ -53,7 +53,7 @@ pub struct Options {
     /// Size of the cache of database pages in bytes. Default 256 MiB.
     pub cache_bytes: usize,
     /// Number of images in the memtable of the index at which it is written to a segment; each
-    /// feature uses 24 to 32 bytes of memory. The same number of deleted images triggers a full
+    /// feature uses 8 to 16 bytes of memory. The same number of deleted images triggers a full
     /// merge. Small numbers cause many small files. Default 8192: about 80 MB.
     pub segment_images: u64,
     /// Free space of the disk in bytes below which adds are rejected; deletes and updates need some
@@ -119,6 +119,10 @@ pub struct Stats {
     /// version of the engine added them. Searches find whole copies of them, but no parts; delete
     /// and add them again to find parts too.
     pub unindexed: u64,
+    /// Images that were described at a smaller size than this version does when the library was
+    /// opened, because an earlier version added them. They are found, but small or cropped parts of
+    /// them less often; delete and add them again to find these too.
+    pub coarse: u64,
 }
 
 // === impl Engine ===
@@ -261,10 +265,10 @@ impl Engine {
 
     /// Finds stored images that are the same as the query, best first.
     ///
-    /// Finds every image whose add completed before the call, and no deleted image. Verifies the
-    /// geometry of the 200 best candidates, or of 1000 when the page ends at the 200th match or
-    /// later. Cost: 20–50 ms of one core for some hundred thousand features, up to about half a
-    /// second more when many images share features, and one record read per returned match.
+    /// Finds every image whose add completed before the call, and no deleted image. Compares the
+    /// features of the 200 best candidates, or of 1000 when the page ends at the 200th match or
+    /// later. Cost: 20–50 ms of one core, up to about half a second more when many images share
+    /// features; the features of the candidates and one record per returned match are read.
     /// Searches, writes and merges do not wait for each other.
     ///
     /// # Errors
@@ -364,12 +368,14 @@ impl Engine {
     ///
     /// [`StoreError`] when the size of the file cannot be read.
     pub fn stats(&self) -> Result<Stats, StoreError> {
+        let described = self.state.described();
         Ok(Stats {
             id: self.state.library_id(),
             images: self.state.catalog().len() as u64,
             capacity: self.capacity,
             disk_bytes: self.store.size_bytes()? + self.state.index().file_bytes(),
-            unindexed: self.state.unindexed(),
+            unindexed: described.unindexed,
+            coarse: described.coarse,
         })
     }
 

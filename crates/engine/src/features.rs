@@ -29,6 +29,7 @@ pub use keypoint::{Keypoint, PackedKeypoint};
 pub use permute::{inverted, mirrored};
 pub use plane::GreyView;
 pub use quantise::Word;
+pub(crate) use quantise::{QueryWord, query_words_of_each};
 pub use restore::restored;
 
 use codebook::Codebook;
@@ -77,6 +78,7 @@ pub fn extract(image: &GreyView<'_>) -> Features {
     Features {
         width: side(image.width()),
         height: side(image.height()),
+        working_side: ExtractionProfile::Library.working_side() as u16,
         features: features.collect(),
     }
 }

@@ -3,9 +3,10 @@
 //! It is an LSM tree. The newest images are in a *memtable* ([`memtable`]); *segments*
 //! ([`segment`]) are immutable files; *compaction* ([`merge`]) seals the memtable and merges it and
 //! small segments into a new segment. All of them are the *components* of the index. A search
-//! collects near postings of all components (`votes`) and verifies and scores the best images
-//! (`verified`). The index is a cache: it stores ids, no records, and a delete does not change it.
-//! The caller's filter excludes deleted images.
+//! collects the votes of near postings in all components (`votes`), compares the complete features
+//! of the best images, which the caller reads from the store (`comparison`), and verifies and scores
+//! them (`verified`). The index is a cache: it stores ids and parts of features, no records, and a
+//! delete does not change it. The caller's filter excludes deleted images.
 //!
 //! Concurrency: a search copies the list of components. Then it holds only one lock at a time,
 //! inside the memtable, while it reads one posting list. Searches, adds and merges therefore delay
@@ -17,6 +18,8 @@
 )]
 
 mod burstiness;
+mod comparison;
+mod direct;
 mod image_entry;
 mod lists;
 mod mapped;
@@ -24,6 +27,7 @@ mod memtable;
 mod merge;
 mod posting;
 mod posting_lists;
+mod query_words;
 mod sealed;
 mod segment;
 mod verified;
@@ -34,12 +38,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::features::{Features, QueryFeatures};
+use crate::verify::QueryForm;
 
+use comparison::QueryTable;
 use memtable::Memtable;
 use posting_lists::PostingLists;
+use query_words::QueryWords;
 use sealed::Sealed;
-use votes::VotedImage;
+use verified::MIN_INLIERS;
+use votes::Candidate;
 
+pub use direct::compare;
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};
 pub use verified::VerifiedMatch;
@@ -59,6 +68,23 @@ struct Components {
     /// Oldest first.
     sealed: Vec<Sealed>,
     memtable: Arc<Memtable>,
+}
+
+/// The images that a search may find, by the ids that were passed to [`Index::insert`].
+pub trait Images {
+    /// Why features cannot be read.
+    type Error;
+
+    /// Returns whether an image may be found (tags, deletions).
+    fn admits(&self, id: u64) -> bool;
+
+    /// Returns the features of an image, those that were inserted; `None` when the image was
+    /// deleted meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read: the search ends with this error.
+    fn features(&self, id: u64) -> Result<Option<Features>, Self::Error>;
 }
 
 /// How many images a search verifies.
@@ -161,22 +187,27 @@ impl Index {
 
     /// Finds the images that share a part with the query, by descending score.
     ///
-    /// `filter` returns whether an image may be found (tags, deletions). When no match is found, the
-    /// query is searched again with inverted colours. Cost: see `votes`; no input or output except
-    /// page faults of segments.
-    pub fn search(
+    /// `images` tells which images may be found, and has their features. When no match is found, the
+    /// query is searched again with inverted colours. Cost: see `votes`; the features of up to
+    /// [`SearchOptions::candidates`] images are read, twice if the first time finds nothing; else
+    /// no input or output except page faults of segments.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Images::features`].
+    pub fn search<I: Images>(
         &self,
         query: &QueryFeatures,
         options: &SearchOptions,
-        filter: &dyn Fn(u64) -> bool,
-    ) -> Vec<VerifiedMatch> {
+        images: &I,
+    ) -> Result<Vec<VerifiedMatch>, I::Error> {
         let components = self.components();
-        let mut found = components.search(query, options, false, filter);
+        let mut found = components.search(query, options, false, images)?;
         if found.iter().all(|found| found.is_weak) {
-            found.extend(components.search(query, options, true, filter));
+            found.extend(components.search(query, options, true, images)?);
             found = best_of_each(found);
         }
-        found
+        Ok(found)
     }
 
     fn components(&self) -> Components {
@@ -219,27 +250,46 @@ impl Components {
             .collect()
     }
 
-    fn search(
+    fn search<I: Images>(
         &self,
         query: &QueryFeatures,
         options: &SearchOptions,
         inverted: bool,
-        filter: &dyn Fn(u64) -> bool,
-    ) -> Vec<VerifiedMatch> {
+        images: &I,
+    ) -> Result<Vec<VerifiedMatch>, I::Error> {
         let components = self.all();
-        let matches = votes::matches(&components, query, inverted, &votes::LIMITS);
-        let passes = |voted: &VotedImage<'_>| {
-            let image = components[voted.component].image(voted.image);
-            image.is_some_and(|image| filter(image.id))
+        let words = QueryWords::new(query, inverted);
+        let id = |candidate: &Candidate| {
+            let image = components[candidate.component].image(candidate.image);
+            image.map(|image| image.id)
         };
-        let found: Vec<VerifiedMatch> = votes::best(&matches, options.candidates, passes)
-            .iter()
-            .filter_map(|voted| {
-                verified::verified(components[voted.component], query, voted, inverted)
-            })
-            .filter(|found| options.with_weak || !found.is_weak)
-            .collect();
-        best_of_each(found)
+        let passes = |candidate: &Candidate| id(candidate).is_some_and(|id| images.admits(id));
+        let limit = options.candidates;
+        let candidates = votes::candidates(&components, &words, &votes::LIMITS, limit, passes);
+
+        let table = QueryTable::new(&words);
+        let mut found = Vec::new();
+        let mut comparisons = 0;
+        for candidate in candidates {
+            let Some(id) = id(&candidate) else { continue };
+            let Some(image) = images.features(id)? else {
+                continue;
+            };
+            let (matches, compared) = table.matches(&image, candidate.mirrored);
+            if matches.len() >= usize::from(MIN_INLIERS) {
+                let form = QueryForm {
+                    mirrored: candidate.mirrored,
+                    inverted,
+                };
+                found.extend(verified::verified(id, &image, query, &matches, form));
+            }
+            comparisons += compared;
+            if comparisons > votes::LIMITS.max_comparisons {
+                break;
+            }
+        }
+        found.retain(|found| options.with_weak || !found.is_weak);
+        Ok(best_of_each(found))
     }
 }
 

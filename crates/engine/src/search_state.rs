@@ -37,7 +37,16 @@ pub(crate) struct SearchState {
     segments: Segments,
     /// Number of images in the memtable at which a merge is due.
     segment_images: u64,
-    unindexed: u64,
+    described: Described,
+}
+
+/// How the images were described when the library was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Described {
+    /// Images without usable features.
+    pub(crate) unindexed: u64,
+    /// Images whose features are of a smaller working size than that of this version.
+    pub(crate) coarse: u64,
 }
 
 // === impl SearchState ===
@@ -62,12 +71,25 @@ impl SearchState {
                 index: Index::new(),
                 segments,
                 segment_images,
-                unindexed: 0,
+                described: Described {
+                    coarse: loaded.coarse,
+                    unindexed: 0,
+                },
             };
             for segment in loaded.segments {
                 state.index.add_segment(segment);
             }
-            state.unindexed = state.rebuild_index(snapshot, &missing)?;
+            let rebuilt = state.rebuild_index(snapshot, &missing)?;
+            state.described.unindexed = rebuilt.unindexed;
+            state.described.coarse += rebuilt.coarse;
+            if state.described != Described::default() {
+                let Described { unindexed, coarse } = state.described;
+                tracing::info!(
+                    unindexed,
+                    coarse,
+                    "images of an earlier version are found less often until they are added again"
+                );
+            }
             Ok(state)
         })
     }
@@ -130,9 +152,9 @@ impl SearchState {
         self.segments.library
     }
 
-    /// Returns how many images had no usable features when the library was opened.
-    pub(crate) fn unindexed(&self) -> u64 {
-        self.unindexed
+    /// Returns how the images were described when the library was opened.
+    pub(crate) fn described(&self) -> Described {
+        self.described
     }
 
     /// Returns whether the memtable has reached the size of a segment.
@@ -140,9 +162,13 @@ impl SearchState {
         self.index.unsealed() >= self.segment_images
     }
 
-    /// Indexes images from the store; returns how many have no usable features.
-    fn rebuild_index(&self, snapshot: &Snapshot, missing: &[ImageId]) -> Result<u64, StoreError> {
-        let mut unindexed = 0;
+    /// Indexes images from the store; returns how they are described.
+    fn rebuild_index(
+        &self,
+        snapshot: &Snapshot,
+        missing: &[ImageId],
+    ) -> Result<Described, StoreError> {
+        let mut described = Described::default();
         let mut can_write = true;
         for (done, id) in missing.iter().enumerate() {
             if done > 0 && done.is_multiple_of(REPORT_INTERVAL) {
@@ -150,8 +176,11 @@ impl SearchState {
                 tracing::info!(done, images, "rebuilding the index");
             }
             match snapshot.features(*id, |bytes| decode(*id, bytes))? {
-                Some(Some(features)) => self.index.insert(u64::from(*id), &features),
-                Some(None) | None => unindexed += 1,
+                Some(Some(features)) => {
+                    self.index.insert(u64::from(*id), &features);
+                    described.coarse += u64::from(segments::is_coarse(features.working_side));
+                }
+                Some(None) | None => described.unindexed += 1,
             }
             // A large library needs gigabytes of memory without segments. If segments cannot be
             // written, that memory is used: a complete index has priority.
@@ -160,7 +189,7 @@ impl SearchState {
                 can_write = false;
             }
         }
-        Ok(unindexed)
+        Ok(described)
     }
 
     fn due_scope(&self) -> Option<MergeScope> {

@@ -107,7 +107,7 @@ fn the_sign_of_a_copy_finds_about_what_its_file_does() {
     let (mut by_file, mut by_sign) = (0, 0);
     for attack in ATTACKS {
         for (number, image) in (0..).zip(&sources) {
-            let original = originals[number as usize];
+            let original = originals[usize::try_from(number).unwrap()];
             let copy = draw::jpeg(&attack(image, &mut Chance::new(number)), 92);
             by_file += usize::from(library.signs(&copy).contains(&original));
             let sign = library.add(&copy, "", &[]).unwrap().sign;

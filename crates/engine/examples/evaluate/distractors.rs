@@ -16,11 +16,14 @@ const NEAREST_CELLS: usize = 6;
 /// The words and keypoints of an image's features, from which distractors are made.
 pub struct Donor(Vec<([Word; NEAREST_CELLS], PackedKeypoint)>);
 
-/// Makes distractors; deterministic for a seed and donors.
+/// Makes distractors; each is determined by donors, seed and its number.
 pub struct Distractors {
     donors: Vec<Donor>,
-    state: u64,
+    seed: u64,
 }
+
+/// A source of random numbers: `SplitMix64` (Steele, Lea & Flood 2014, figure 14).
+struct Random(u64);
 
 impl Donor {
     pub fn new(image: &GreyView<'_>) -> Self {
@@ -37,24 +40,21 @@ impl Donor {
 
 impl Distractors {
     pub fn new(donors: Vec<Donor>, seed: u64) -> Self {
-        Self {
-            donors,
-            state: seed,
-        }
+        Self { donors, seed }
     }
 
-    /// Makes the next one.
-    pub fn make(&mut self) -> Features {
+    /// Makes the distractor with a number.
+    pub fn make(&self, number: u64) -> Features {
+        let mut random = Random(Random(self.seed ^ number).next());
         let mut features = Vec::new();
         for _ in 0..2 {
-            let donor = self.random() as usize % self.donors.len();
-            for at in 0..self.donors[donor].0.len() {
-                let bits = self.random();
+            let donor = random.next() as usize % self.donors.len();
+            for (words, keypoint) in &self.donors[donor].0 {
+                let bits = random.next();
                 if bits & 1 == 0 {
                     continue;
                 }
-                let flips = self.random() & self.random();
-                let (words, keypoint) = &self.donors[donor].0[at];
+                let flips = random.next() & random.next();
                 let mut word = words[(bits >> 1) as usize % NEAREST_CELLS];
                 word.signature ^= flips;
                 features.push(Feature {
@@ -66,14 +66,16 @@ impl Distractors {
         Features {
             width: 640,
             height: 480,
+            working_side: ExtractionProfile::Library.working_side() as u16,
             features,
         }
     }
+}
 
-    /// Draws a number: `SplitMix64` (Steele, Lea & Flood 2014, figure 14).
-    fn random(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ mixed >> 31
     }

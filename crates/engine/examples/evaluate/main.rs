@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! evaluate --library DIR --attacks MANIFEST [--negative DIR] [--only ATTACK] [--missed yes]
-//!          [--distractors N --donors DIR] [--segments DIR]
+//!          [--donors DIR --segments DIR [--distractors N]]
 //! ```
 //!
 //! Adds every image of the library to an index in memory, searches with every copy of the manifest
 //! that `attacks.py` wrote and with every negative, and prints what `recall.py` prints. A hit: the
 //! best match is the copy's source. A false match: any other image. Whole-image hashes (PDQ) are
-//! not used. Distractors are added to the library as synthetic images in segment files (3.5 GB for
-//! 500,000), which a later run with only `--segments` opens again. Times are CPU times of the
+//! not used. Distractors are added to the library as synthetic images in segment files (1.5 GB for
+//! 500,000), which a later run without `--distractors` opens again. Times are CPU times of the
 //! thread, which other programs on the machine hardly affect.
 
 #![allow(
@@ -23,12 +23,15 @@
 mod distractors;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use same_image::features::{self, GreyView};
-use same_image::index::{Index, MergeOptions, MergeScope, SearchOptions, Segment, VerifiedMatch};
+use same_image::features::{self, Features, GreyView};
+use same_image::index::{
+    Images, Index, MergeOptions, MergeScope, SearchOptions, Segment, VerifiedMatch,
+};
 
 use distractors::{Distractors, Donor};
 
@@ -44,6 +47,13 @@ struct Copy {
     attack: String,
     path: PathBuf,
     source: PathBuf,
+}
+
+/// The features of all images, which the store of a library would have.
+#[derive(Default)]
+struct Known {
+    library: Vec<Features>,
+    distractors: Option<Distractors>,
 }
 
 /// Time spent in the steps of all calls.
@@ -76,22 +86,23 @@ fn main() -> Result<()> {
     };
 
     let index = Index::new();
-    if let Some(count) = options.get("--distractors") {
-        let donors = images(Path::new(
-            options.get("--donors").ok_or("--donors is missing")?,
-        ))?;
-        let folder = Path::new(options.get("--segments").ok_or("--segments is missing")?);
-        add_distractors(&index, count.parse()?, &donors, folder)?;
-    } else if let Some(folder) = options.get("--segments") {
-        open_segments(&index, Path::new(folder))?;
+    let mut known = Known::default();
+    if let Some(folder) = options.get("--segments") {
+        let folder = Path::new(folder);
+        let donors = options.get("--donors").ok_or("--donors is missing")?;
+        known.distractors = Some(Distractors::new(self::donors(donors)?, 7));
+        match options.get("--distractors") {
+            Some(count) => add_distractors(&index, count.parse()?, &known, folder)?,
+            None => open_segments(&index, folder)?,
+        }
     }
-    add_library(&index, &library)?;
+    known.library = add_library(&index, &library)?;
     let mut results = Results::default();
     for copy in &copies {
         if only.is_some_and(|only| *only != copy.attack) {
             continue;
         }
-        let found = search(&index, &copy.path, &mut results.spent)?;
+        let found = search(&index, &known, &copy.path, &mut results.spent)?;
         let source = library
             .iter()
             .position(|path| path.file_name() == copy.source.file_name());
@@ -102,11 +113,27 @@ fn main() -> Result<()> {
         }
     }
     for path in &negatives {
-        let found = search(&index, path, &mut results.spent)?;
+        let found = search(&index, &known, path, &mut results.spent)?;
         results.false_matches(path, found);
     }
     results.print(&library);
     Ok(())
+}
+
+impl Images for Known {
+    type Error = Infallible;
+
+    fn admits(&self, _id: u64) -> bool {
+        true
+    }
+
+    fn features(&self, id: u64) -> std::result::Result<Option<Features>, Infallible> {
+        let distractor = id.checked_sub(FIRST_DISTRACTOR);
+        Ok(match distractor {
+            Some(number) => self.distractors.as_ref().map(|all| all.make(number)),
+            None => self.library.get(id as usize).cloned(),
+        })
+    }
 }
 
 impl<'a> Results<'a> {
@@ -202,7 +229,9 @@ fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
+/// Adds the images of the library; returns their features.
+fn add_library(index: &Index, library: &[PathBuf]) -> Result<Vec<Features>> {
+    let mut all = Vec::with_capacity(library.len());
     let (mut extraction, mut insertion, mut count) = (Duration::ZERO, Duration::ZERO, 0);
     for (id, path) in library.iter().enumerate() {
         let grey = grey(path)?;
@@ -213,6 +242,7 @@ fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
         let started = cpu_time();
         index.insert(id as u64, &features);
         insertion += cpu_time() - started;
+        all.push(features);
     }
     println!(
         "library: {} images, {count} features, extraction {:.1} ms, insertion {:.3} ms each",
@@ -220,19 +250,15 @@ fn add_library(index: &Index, library: &[PathBuf]) -> Result<()> {
         extraction.as_secs_f64() * 1e3 / library.len() as f64,
         insertion.as_secs_f64() * 1e3 / library.len() as f64
     );
-    Ok(())
+    Ok(all)
 }
 
 /// Adds synthetic images with ids from [`FIRST_DISTRACTOR`], and merges after every [`SEGMENT`] of
 /// them.
-fn add_distractors(index: &Index, count: u64, donors: &[PathBuf], folder: &Path) -> Result<()> {
-    let donors = donors
-        .iter()
-        .map(|path| Ok(Donor::new(&view(&grey(path)?)?)))
-        .collect::<Result<_>>()?;
-    let mut distractors = Distractors::new(donors, 7);
+fn add_distractors(index: &Index, count: u64, known: &Known, folder: &Path) -> Result<()> {
+    let distractors = known.distractors.as_ref().ok_or("no donors")?;
     for number in 0..count {
-        index.insert(FIRST_DISTRACTOR + number, &distractors.make());
+        index.insert(FIRST_DISTRACTOR + number, &distractors.make(number));
         if (number + 1) % SEGMENT != 0 && number + 1 != count {
             continue;
         }
@@ -255,6 +281,13 @@ fn add_distractors(index: &Index, count: u64, donors: &[PathBuf], folder: &Path)
     }
     println!("{index:?}");
     Ok(())
+}
+
+fn donors(folder: &str) -> Result<Vec<Donor>> {
+    images(Path::new(folder))?
+        .iter()
+        .map(|path| Ok(Donor::new(&view(&grey(path)?)?)))
+        .collect()
 }
 
 fn open_segments(index: &Index, folder: &Path) -> Result<()> {
@@ -280,13 +313,18 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
-fn search(index: &Index, path: &Path, spent: &mut Spent) -> Result<Vec<VerifiedMatch>> {
+fn search(
+    index: &Index,
+    known: &Known,
+    path: &Path,
+    spent: &mut Spent,
+) -> Result<Vec<VerifiedMatch>> {
     let grey = grey(path)?;
     let started = cpu_time();
     let query = features::extract_query(&view(&grey)?);
     spent.extraction += cpu_time() - started;
     let started = cpu_time();
-    let found = index.search(&query, &SearchOptions::default(), &|_| true);
+    let found = index.search(&query, &SearchOptions::default(), known)?;
     spent.search += cpu_time() - started;
     spent.calls += 1;
     Ok(found)

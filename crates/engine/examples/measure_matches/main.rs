@@ -216,7 +216,7 @@ fn add_distractors(engine: &Engine, count: u64, donors: &[PathBuf]) {
         let grey = image::load_from_memory(file).unwrap().into_luma8();
         Donor::new(&GreyView::new(grey.as_raw(), grey.width(), grey.height()).unwrap())
     });
-    let mut distractors = Distractors::new(features.collect(), 7);
+    let distractors = Distractors::new(features.collect(), 7);
     let thumbnails: Vec<Vec<u8>> = files
         .iter()
         .map(|file| {
@@ -243,7 +243,7 @@ fn add_distractors(engine: &Engine, count: u64, donors: &[PathBuf]) {
                 .for_each(|word| *word = chance.next().to_le_bytes());
             let pdq = [0; 4].map(|_: u64| chance.next());
             let thumbnail = thumbnails[chance.below(thumbnails.len() as u32) as usize].clone();
-            let image = synthetic_image(content, pdq, &distractors.make(), thumbnail);
+            let image = synthetic_image(content, pdq, &distractors.make(chance.next()), thumbnail);
             let done = done.clone();
             engine.add(image, NewRecord::default(), move |added| {
                 done.send(added.is_ok()).unwrap();

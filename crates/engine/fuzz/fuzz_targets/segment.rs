@@ -6,19 +6,20 @@
 
 #![no_main]
 
+use std::convert::Infallible;
 use std::fs;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use libfuzzer_sys::fuzz_target;
-use same_image::features::{GreyView, QueryFeatures, extract, extract_query};
-use same_image::index::{MergeScope, Index, SearchOptions, Segment, MergeOptions};
+use same_image::features::{Features, GreyView, QueryFeatures, extract, extract_query};
+use same_image::index::{Images, Index, MergeScope, SearchOptions, Segment, MergeOptions};
 use tempfile::TempDir;
 
 const LIBRARY: u64 = 5;
 const CHECKSUM: usize = 32;
 /// Header and entries of the two images.
-const HEAD: usize = 32 + 2 * 16;
+const HEAD: usize = 32 + 2 * 10;
 static NOT_CANCELLED: AtomicBool = AtomicBool::new(false);
 
 struct Fixture {
@@ -26,7 +27,20 @@ struct Fixture {
     file: Vec<u8>,
     /// Offset of the postings.
     postings: usize,
+    features: Features,
     query: QueryFeatures,
+}
+
+impl Images for Fixture {
+    type Error = Infallible;
+
+    fn admits(&self, _id: u64) -> bool {
+        true
+    }
+
+    fn features(&self, _id: u64) -> Result<Option<Features>, Infallible> {
+        Ok(Some(self.features.clone()))
+    }
 }
 
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
@@ -41,11 +55,12 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let merge = index.plan_merge(MergeScope::All).expect("two images");
     merge.write(&path, options()).expect("a written segment");
     let file = fs::read(&path).expect("a segment");
-    let postings = file.len() - CHECKSUM - 2 * 16 * features.features.len();
+    let postings = file.len() - CHECKSUM - 2 * 8 * features.features.len();
     Fixture {
         folder,
         file,
         postings,
+        features,
         query: extract_query(&view),
     }
 });
@@ -97,12 +112,16 @@ fuzz_target!(|input: &[u8]| {
 fn search_and_merge(segment: Segment) {
     let index = Index::new();
     index.add_segment(segment);
-    index.search(&FIXTURE.query, &SearchOptions::default(), &|_| true);
+    search(&index);
     let merge = index.plan_merge(MergeScope::All).expect("a segment");
     let path = FIXTURE.folder.path().join("2.segment");
     if let Ok(merged) = merge.write(&path, options()) {
         index.replace(&merge, merged);
-        index.search(&FIXTURE.query, &SearchOptions::default(), &|_| true);
+        search(&index);
     }
     let _ = fs::remove_file(&path);
+}
+
+fn search(index: &Index) {
+    let Ok(_) = index.search(&FIXTURE.query, &SearchOptions::default(), &*FIXTURE);
 }

@@ -1,12 +1,12 @@
 //! Compares a query with single images, as a search in a library of only these does.
 //!
 //! Order of events, as in a search: hashes and features of each image → the pixels of the best
-//! candidates → ranking. The features are looked up in an index of these images alone.
+//! candidates → ranking. Every image is compared, so no index is needed.
 
 use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ImageId, Sign};
-use crate::index::{Index, SearchOptions};
+use crate::index;
 use crate::pdq::{MAX_DISTANCE, MIN_QUALITY};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::store::{StoreError, StoredRecord};
@@ -103,7 +103,7 @@ pub(super) fn find_among(
     min_score: f32,
     profile: Profile,
 ) -> Result<Vec<RankedImage>, StoreError> {
-    let index = Index::new();
+    let mut features = Vec::with_capacity(ids.len());
     let mut candidates = Vec::with_capacity(ids.len());
     for id in ids {
         let Some(record) = images.record(*id)? else {
@@ -115,15 +115,10 @@ pub(super) fn find_among(
             hash,
             ..Candidate::new(*id)
         });
-        if let Some(features) = images.features(*id)? {
-            index.insert(u64::from(*id), &features);
-        }
+        let image = images.features(*id)?;
+        features.extend(image.map(|image| (u64::from(*id), image)));
     }
-    let options = SearchOptions {
-        candidates: MAX_RESULTS,
-        with_weak: true,
-    };
-    for part in index.search(&query.features, &options, &|_| true) {
+    for part in index::compare(&query.features, &features) {
         let owner = |candidate: &&mut Candidate| u64::from(candidate.id) == part.id;
         if let Some(candidate) = candidates.iter_mut().find(owner) {
             candidate.part = Some(part);

@@ -80,6 +80,7 @@ fn prepared(image: u64) -> PreparedImage {
     let features = Features {
         width: 50,
         height: 50,
+        working_side: 640,
         features: (0..8).map(feature).collect(),
     };
     let mut chance = Chance::new(image + 100);

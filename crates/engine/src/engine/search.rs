@@ -1,14 +1,15 @@
 //! One search: collects candidates, ranks those that are matches and returns one page.
 //!
-//! Order of events: whole-image copies by PDQ → shared parts by the index → same bytes → the
-//! pixels of the best candidates (`ranking`, `judge`) → cut to the page → read the records of the
-//! page from the store.
+//! Order of events: whole-image copies by PDQ → shared parts by the index and the features of its
+//! candidates, from the store → same bytes → the pixels of the best candidates (`ranking`, `judge`)
+//! → cut to the page → read the records of the page from the store.
 
 use std::collections::HashMap;
 
+use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ImageId, Sign};
-use crate::index::{SearchOptions, VerifiedMatch};
+use crate::index::{Images, SearchOptions, VerifiedMatch};
 use crate::pdq;
 use crate::prepare::PreparedQuery;
 use crate::search_state::SearchState;
@@ -124,7 +125,7 @@ pub(super) fn run(
     query: &Query,
 ) -> Result<Response, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
-    let candidates = find_all(state, exact, image, query);
+    let candidates = find_all(snapshot, state, exact, image, query)?;
     let mut judge = Judge::new(snapshot, image, query.profile);
     let end = query.offset + query.limit;
     let mut ranking = ranking::rank_all(candidates, end + 1, query.min_score, &mut judge)?;
@@ -141,11 +142,12 @@ pub(super) fn run(
 /// Collects the images that any of the three methods finds, each once, also those that share too
 /// little for a match.
 fn find_all(
+    snapshot: &Snapshot,
     state: &SearchState,
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> Vec<Candidate> {
+) -> Result<Vec<Candidate>, StoreError> {
     let mut found: HashMap<ImageId, Candidate> = HashMap::new();
     if image.pdq_quality >= pdq::MIN_QUALITY {
         for copy in state.catalog().hash_matches(&image.pdq, &query.filter) {
@@ -154,14 +156,14 @@ fn find_all(
             }
         }
     }
-    for (id, part) in find_parts(state, image, query) {
+    for (id, part) in find_parts(snapshot, state, image, query)? {
         entry(&mut found, id).part = Some(part);
     }
     let is_other = |id: &ImageId| image.stored != Some(*id);
     if let Some(id) = exact.filter(|id| is_other(id) && is_admitted(state, *id, &query.filter)) {
         entry(&mut found, id).is_exact = true;
     }
-    found.into_values().collect()
+    Ok(found.into_values().collect())
 }
 
 fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate {
@@ -170,27 +172,57 @@ fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate
 
 /// Finds the images that share a part with the query.
 fn find_parts(
+    snapshot: &Snapshot,
     state: &SearchState,
     image: &PreparedQuery,
     query: &Query,
-) -> Vec<(ImageId, VerifiedMatch)> {
+) -> Result<Vec<(ImageId, VerifiedMatch)>, StoreError> {
     let options = SearchOptions {
         candidates: candidates(query),
         with_weak: true,
     };
-    // Ids of the index are u64, image numbers are u32.
-    let number = |id: u64| ImageId::try_from(id).ok();
-    // The catalog is locked for each image separately: a search can be long, and writers wait for
-    // the lock.
-    let passes = |id| {
-        let id = number(id).filter(|id| image.stored != Some(*id));
-        id.is_some_and(|id| is_admitted(state, id, &query.filter))
+    let images = SearchedImages {
+        snapshot,
+        state,
+        left_out: image.stored,
+        filter: &query.filter,
     };
-    let found = state.index().search(&image.features, &options, &passes);
-    found
-        .into_iter()
+    let found = state.index().search(&image.features, &options, &images)?;
+    let numbered = found.into_iter();
+    Ok(numbered
         .filter_map(|part| Some((number(part.id)?, part)))
-        .collect()
+        .collect())
+}
+
+/// Returns the image number of an id of the index, which are u64.
+fn number(id: u64) -> Option<ImageId> {
+    ImageId::try_from(id).ok()
+}
+
+/// The images that a search may find.
+struct SearchedImages<'a> {
+    snapshot: &'a Snapshot,
+    state: &'a SearchState,
+    /// The query itself, if it is stored.
+    left_out: Option<ImageId>,
+    filter: &'a TagFilter,
+}
+
+impl Images for SearchedImages<'_> {
+    type Error = StoreError;
+
+    /// Locks the catalog for this image only: a search can be long, and writers wait for the lock.
+    fn admits(&self, id: u64) -> bool {
+        let id = number(id).filter(|id| self.left_out != Some(*id));
+        id.is_some_and(|id| is_admitted(self.state, id, self.filter))
+    }
+
+    /// Returns no features of an image that was added after the snapshot: the store cannot return
+    /// its record either.
+    fn features(&self, id: u64) -> Result<Option<Features>, StoreError> {
+        let features = number(id).map(|id| StoredImages::features(self.snapshot, id));
+        Ok(features.transpose()?.flatten())
+    }
 }
 
 fn is_admitted(state: &SearchState, id: ImageId, filter: &TagFilter) -> bool {

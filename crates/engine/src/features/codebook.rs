@@ -228,6 +228,12 @@ impl HalfCodebook {
             typical + if is_above { RESIDUAL } else { -RESIDUAL }
         })
     }
+
+    /// Returns how far the first `N` residuals of a point are from their medians.
+    pub(crate) fn margins<const N: usize>(&self, point: &[f32], centroid: usize) -> [f32; N] {
+        let centre = &self.centroids[centroid];
+        std::array::from_fn(|at| (point[at] - centre[at] - self.medians[at]).abs())
+    }
 }
 
 impl Block {

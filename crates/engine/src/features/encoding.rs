@@ -2,24 +2,31 @@
 //!
 //! ```text
 //! offset  bytes   content (little endian)
-//! 0       1       format version, 1
+//! 0       1       format version, 2
 //! 1       1       0
 //! 2       2       number of features n
 //! 4       4       id of the codebook
 //! 8       2       width of the image in pixels
 //! 10      2       height of the image in pixels
-//! 12      16 · n  features, the strongest first:
+//! 12      2       working side in pixels, see `ExtractionProfile`
+//! 14      16 · n  features, the strongest first:
 //!                   8  signature
 //!                   4  keypoint (see `keypoint`)
 //!                   4  cell in the low 20 bits, 0 above
 //! ```
+//!
+//! Version 1 has no working side, which was 640 pixels, and its features begin at offset 12.
 
 use super::codebook::{CELL_COUNT, Codebook};
 use super::keypoint::PackedKeypoint;
 use super::quantise::Word;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Bytes before the working side: the header of version 1.
 const HEADER: usize = 12;
+/// The working side of version 1.
+const FIRST_WORKING_SIDE: u16 = 640;
+const WORKING_SIDE: usize = 2;
 const FEATURE: usize = 16;
 
 /// The features of a library image.
@@ -29,6 +36,9 @@ pub struct Features {
     pub width: u16,
     /// Height of the image in pixels, 1 or more.
     pub height: u16,
+    /// The longer side in pixels at which the image was described, 1 or more; see
+    /// [`ExtractionProfile`](super::ExtractionProfile).
+    pub working_side: u16,
     /// The features, the strongest first.
     pub features: Vec<Feature>,
 }
@@ -58,14 +68,15 @@ pub enum FeaturesError {
 }
 
 impl Features {
-    /// Encodes the features: 12 bytes and 16 for each feature.
+    /// Encodes the features: 14 bytes and 16 for each feature.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + FEATURE * self.features.len());
+        let mut bytes = Vec::with_capacity(HEADER + WORKING_SIDE + FEATURE * self.features.len());
         bytes.extend([VERSION, 0]);
         bytes.extend((self.features.len() as u16).to_le_bytes());
         bytes.extend(Codebook::embedded().id().to_le_bytes());
         bytes.extend(self.width.to_le_bytes());
         bytes.extend(self.height.to_le_bytes());
+        bytes.extend(self.working_side.to_le_bytes());
         for feature in &self.features {
             bytes.extend(feature.word.signature.to_le_bytes());
             bytes.extend(feature.keypoint.0.to_le_bytes());
@@ -83,9 +94,16 @@ impl Features {
         let (header, body) = bytes
             .split_first_chunk::<HEADER>()
             .ok_or(FeaturesError::Damaged)?;
-        if header[0] != VERSION {
-            return Err(FeaturesError::Version(header[0]));
-        }
+        let (working_side, body) = match header[0] {
+            1 => (FIRST_WORKING_SIDE, body),
+            VERSION => {
+                let (side, body) = body
+                    .split_first_chunk::<WORKING_SIDE>()
+                    .ok_or(FeaturesError::Damaged)?;
+                (u16::from_le_bytes(*side), body)
+            }
+            other => return Err(FeaturesError::Version(other)),
+        };
         let codebook = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
         if codebook != Codebook::embedded().id() {
             return Err(FeaturesError::Codebook(codebook));
@@ -95,6 +113,7 @@ impl Features {
         if header[1] != 0
             || width == 0
             || height == 0
+            || working_side == 0
             || body.len() != FEATURE * usize::from(pair(2))
         {
             return Err(FeaturesError::Damaged);
@@ -104,6 +123,7 @@ impl Features {
         Ok(Self {
             width,
             height,
+            working_side,
             features,
         })
     }
@@ -138,11 +158,13 @@ mod tests {
         (
             1..=u16::MAX,
             1..=u16::MAX,
+            1..=u16::MAX,
             prop::collection::vec(feature, 0..50),
         )
-            .prop_map(|(width, height, features)| Features {
+            .prop_map(|(width, height, working_side, features)| Features {
                 width,
                 height,
+                working_side,
                 features,
             })
     }
@@ -152,7 +174,7 @@ mod tests {
         fn decoding_gives_back_what_was_encoded(features in any_features()) {
             let bytes = features.encode();
 
-            prop_assert_eq!(bytes.len(), 12 + 16 * features.features.len());
+            prop_assert_eq!(bytes.len(), 14 + 16 * features.features.len());
             prop_assert_eq!(Features::decode(&bytes), Ok(features));
         }
 
@@ -171,8 +193,20 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             if let Ok(features) = Features::decode(&bytes) {
-                prop_assert_eq!(features.encode(), bytes);
+                prop_assert_eq!(Features::decode(&features.encode()), Ok(features));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn features_of_version_1_were_described_at_640_pixels(features in any_features()) {
+            let mut first = features.encode();
+            first[0] = 1;
+            first.drain(12..14);
+
+            let expected = Features { working_side: 640, ..features };
+            prop_assert_eq!(Features::decode(&first), Ok(expected));
         }
     }
 
@@ -181,15 +215,16 @@ mod tests {
         let bytes = Features {
             width: 5,
             height: 6,
+            working_side: 960,
             features: Vec::new(),
         }
         .encode();
         let mut later = bytes.clone();
-        later[0] = 2;
+        later[0] = 3;
         let mut other = bytes;
         other[4..8].copy_from_slice(&7u32.to_le_bytes());
 
-        assert_eq!(Features::decode(&later), Err(FeaturesError::Version(2)));
+        assert_eq!(Features::decode(&later), Err(FeaturesError::Version(3)));
         assert_eq!(Features::decode(&other), Err(FeaturesError::Codebook(7)));
     }
 }

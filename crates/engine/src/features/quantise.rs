@@ -21,6 +21,21 @@ pub struct Word {
     pub signature: u64,
 }
 
+/// A word of a query feature, and how certain its signature is.
+#[derive(Clone, Copy)]
+pub(crate) struct QueryWord {
+    pub(crate) word: Word,
+    /// Masks of the run bits (see `index::posting`) whose residuals are nearest to their medians,
+    /// the nearest first: in a copy these bits are often different.
+    pub(crate) doubtful: [u8; DOUBTFUL_BITS],
+}
+
+/// Number of run bits that are marked as doubtful.
+pub(crate) const DOUBTFUL_BITS: usize = 2;
+
+/// Bits of a half's signature that belong to the run.
+const RUN_BITS: usize = 4;
+
 /// A descriptor after the projection.
 pub type Projected = [f32; PROJECTED];
 
@@ -48,15 +63,15 @@ pub(crate) fn nearest_word(codebook: &Codebook, descriptor: &Descriptor) -> Word
 
 /// Returns the words of the `T` nearest cells, the nearest first.
 pub fn nearest_words<const T: usize>(codebook: &Codebook, descriptor: &Descriptor) -> [Word; T] {
-    let [words] = nearest_words_of_each(codebook, [descriptor]);
-    words
+    let [words] = query_words_of_each(codebook, [descriptor]);
+    words.map(|word| word.word)
 }
 
 /// Returns the [`nearest_words`] of several descriptors; reads the codebook once for all of them.
-pub(crate) fn nearest_words_of_each<const T: usize, const N: usize>(
+pub(crate) fn query_words_of_each<const T: usize, const N: usize>(
     codebook: &Codebook,
     descriptors: [&Descriptor; N],
-) -> [[Word; T]; N] {
+) -> [[QueryWord; T]; N] {
     let projected = descriptors.map(|descriptor| project(codebook, descriptor));
     let half = |number: usize| {
         let points = std::array::from_fn(|at| projected[at].as_chunks().0[number]);
@@ -69,7 +84,7 @@ pub(crate) fn nearest_words_of_each<const T: usize, const N: usize>(
 fn nearest_pairs<const T: usize>(
     lefts: &[NearCentroid; T],
     rights: &[NearCentroid; T],
-) -> [Word; T] {
+) -> [QueryWord; T] {
     // For a pair of ranks (i, j), counted from 1, i·j pairs are as near or nearer: a pair whose i·j
     // exceeds T is not among the nearest T.
     let mut pairs: Vec<(f32, usize, usize)> = Vec::with_capacity(T * 3);
@@ -81,11 +96,23 @@ fn nearest_pairs<const T: usize>(
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     std::array::from_fn(|rank| {
         let (_, i, j) = pairs[rank];
-        Word {
-            cell: lefts[i].centroid as u32 * CENTROIDS as u32 + rights[j].centroid as u32,
-            signature: u64::from(lefts[i].signature) | u64::from(rights[j].signature) << 32,
+        QueryWord {
+            word: Word {
+                cell: lefts[i].centroid as u32 * CENTROIDS as u32 + rights[j].centroid as u32,
+                signature: u64::from(lefts[i].signature) | u64::from(rights[j].signature) << 32,
+            },
+            doubtful: doubtful(&lefts[i].margins, &rights[j].margins),
         }
     })
+}
+
+/// Returns the masks of the run bits with the smallest margins.
+fn doubtful(left: &[f32; RUN_BITS], right: &[f32; RUN_BITS]) -> [u8; DOUBTFUL_BITS] {
+    let mut nearest = [(f32::INFINITY, 0); DOUBTFUL_BITS];
+    for (bit, margin) in left.iter().chain(right).enumerate() {
+        insert(&mut nearest, *margin, bit);
+    }
+    nearest.map(|(_, bit)| 1 << bit)
 }
 
 /// One of the nearest centroids of a half.
@@ -94,6 +121,8 @@ struct NearCentroid {
     distance: f32,
     centroid: usize,
     signature: u32,
+    /// How far the first residuals are from their medians.
+    margins: [f32; RUN_BITS],
 }
 
 #[multiversion(targets("x86_64+avx2+popcnt"))]
@@ -113,6 +142,7 @@ fn nearest_centroids<const T: usize, const N: usize>(
             distance,
             centroid,
             signature: half.signature(&points[at], centroid),
+            margins: half.margins(&points[at], centroid),
         })
     })
 }
@@ -132,15 +162,15 @@ fn insert_block(nearest: &mut [(f32, usize)], distances: &[f32; LANES], first: u
     }
 }
 
-/// Inserts a centroid into the sorted list of the nearest if it is near enough.
-fn insert(nearest: &mut [(f32, usize)], distance: f32, centroid: usize) {
+/// Inserts a number into the sorted list of the nearest if it is near enough.
+fn insert(nearest: &mut [(f32, usize)], distance: f32, number: usize) {
     let mut rank = nearest.len();
     while rank > 0 && distance < nearest[rank - 1].0 {
         rank -= 1;
         if rank + 1 < nearest.len() {
             nearest[rank + 1] = nearest[rank];
         }
-        nearest[rank] = (distance, centroid);
+        nearest[rank] = (distance, number);
     }
 }
 

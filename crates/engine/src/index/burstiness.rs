@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::votes::FeatureMatch;
+use super::comparison::FeatureMatch;
 
 /// Counts the matches of one image by query feature and by keypoint of the image.
 pub(super) struct Burstiness {

@@ -1,28 +1,28 @@
 //! Selects the posting lists that a search reads, the features they are read for, and the order.
 //!
-//! The visual words of every feature, plain and mirrored → grouped by cell → the lists of these
-//! cells in each component → the shortest first, up to the limit of postings. Source: Babenko &
-//! Lempitsky 2012 (several cells per feature).
+//! The words of every feature, plain and mirrored, in its nearest cells → the runs of their
+//! signatures → grouped by cell → the lists of these cells in each component → those with the
+//! shortest runs first, up to the limit of postings.
 
-use crate::features::codebook::Codebook;
-use crate::features::{QueryFeatures, Word, inverted, mirrored, quantise};
-
+use super::posting::{self, Posting};
 use super::posting_lists::PostingLists;
+use super::query_words::{CELLS_PER_FEATURE, QueryWords};
 
-/// Nearest cells that are read for each feature (engine design, section 3: 1 loses 3 %, 16 gains
-/// 0.6 %).
-const CELLS_PER_FEATURE: usize = 8;
-/// Maximum number of features that are looked up with inverted colours, the strongest first.
-/// Colours are inverted over a whole image, and few queries that get here have a match, so a third
-/// of the cost is enough (measured: `make eval`, inverted copies 100 % as with all features).
-const MAX_INVERTED_FEATURES: usize = 400;
+/// Runs of a cell that are read for each feature: that of its signature, and those that differ in
+/// the doubtful bits of it.
+const RUNS_READ: usize = 4;
+/// Lists that are prefetched together, because the latency of memory is long but many accesses
+/// overlap.
+pub(super) const PREFETCH_LISTS: usize = 16;
 
 /// The lookup of one query feature in one cell.
 #[derive(Clone, Copy)]
 pub(super) struct Lookup {
-    pub(super) word: Word,
+    pub(super) code: u32,
     pub(super) feature: u16,
     pub(super) mirrored: bool,
+    cell: u32,
+    runs: [u8; RUNS_READ],
 }
 
 /// A posting list to read, and the lookups that it is read for.
@@ -30,68 +30,88 @@ pub(super) struct List<'a> {
     pub(super) component: usize,
     pub(super) cell: u32,
     pub(super) lookups: &'a [Lookup],
-    length: usize,
+    /// Number of postings in the runs of its lookups.
+    pub(super) postings: usize,
 }
 
 /// Returns the lookups of a query, sorted by cell.
-pub(super) fn lookups(query: &QueryFeatures, inversion: bool) -> Vec<Lookup> {
-    let max_features = if inversion {
-        MAX_INVERTED_FEATURES
-    } else {
-        usize::from(u16::MAX)
-    };
-    let features = query.features.len().min(max_features);
-    let mut lookups = Vec::with_capacity(features * 2 * CELLS_PER_FEATURE);
-    for (feature, described) in (0..).zip(&query.features[..features]) {
-        let plain = if inversion {
-            inverted(&described.descriptor)
-        } else {
-            described.descriptor
-        };
-        let forms = [&plain, &mirrored(&plain)];
-        let words: [[Word; CELLS_PER_FEATURE]; 2] =
-            quantise::nearest_words_of_each(Codebook::embedded(), forms);
-        for (mirrored, words) in [false, true].into_iter().zip(words) {
-            lookups.extend(words.map(|word| Lookup {
-                word,
+pub(super) fn lookups(words: &QueryWords) -> Vec<Lookup> {
+    let mut lookups = Vec::with_capacity(words.features.len() * 2 * CELLS_PER_FEATURE);
+    for (feature, mirrored, words) in words.iter() {
+        lookups.extend(words.iter().map(|found| {
+            let code = posting::code(found.word.signature);
+            let [first, second] = found.doubtful;
+            Lookup {
+                code,
                 feature,
                 mirrored,
-            }));
-        }
+                cell: found.word.cell,
+                runs: [0, first, second, first | second].map(|flips| posting::run_of(code) ^ flips),
+            }
+        }));
     }
-    lookups.sort_by_key(|lookup| lookup.word.cell);
+    lookups.sort_unstable_by_key(|lookup| (lookup.cell, lookup.feature, lookup.mirrored));
     lookups
 }
 
-/// Selects the lists to read, up to `max_postings` postings: the shortest first, by powers of two,
-/// and within one power of two in the order of memory, which is faster to read.
+/// Selects the lists to read, up to `max_postings` postings: those with the fewest first, by powers
+/// of two, and within one power of two in the order of memory, which is faster to read.
 pub(super) fn select<'a>(
     components: &[&dyn PostingLists],
     lookups: &'a [Lookup],
     max_postings: usize,
 ) -> Vec<List<'a>> {
+    let cells: Vec<&[Lookup]> = lookups.chunk_by(|a, b| a.cell == b.cell).collect();
     let mut lists = Vec::new();
     for (number, component) in components.iter().enumerate() {
-        for lookups in lookups.chunk_by(|a, b| a.word.cell == b.word.cell) {
-            let cell = lookups[0].word.cell;
-            let length = component.length(cell);
-            if length > 0 {
-                lists.push(List {
-                    component: number,
-                    cell,
-                    lookups,
-                    length,
+        for cells in cells.chunks(PREFETCH_LISTS) {
+            for lookups in cells {
+                prefetch(*component, lookups);
+            }
+            for lookups in cells {
+                let cell = lookups[0].cell;
+                let mut postings = 0;
+                component.read(cell, &mut |list| {
+                    let runs = lookups.iter().flat_map(|lookup| lookup.runs(list));
+                    postings = runs.map(<[_]>::len).sum();
                 });
+                if postings > 0 {
+                    lists.push(List {
+                        component: number,
+                        cell,
+                        lookups,
+                        postings,
+                    });
+                }
             }
         }
     }
-    lists.sort_by_key(|list| list.length.ilog2());
+    lists.sort_by_key(|list| list.postings.ilog2());
     let mut postings = 0;
     lists
         .into_iter()
         .take_while(|list| {
-            postings += list.length * list.lookups.len();
+            postings += list.postings;
             postings <= max_postings
         })
         .collect()
+}
+
+/// Prefetches the places of the runs that are read for lookups in one cell.
+pub(super) fn prefetch(component: &dyn PostingLists, lookups: &[Lookup]) {
+    for lookup in lookups {
+        for run in lookup.runs {
+            component.prefetch(lookup.cell, run);
+        }
+    }
+}
+
+// === impl Lookup ===
+
+impl Lookup {
+    /// Yields the postings of the cell that are read for this lookup.
+    pub(super) fn runs<'a>(&self, cell: &'a [Posting]) -> impl Iterator<Item = &'a [Posting]> {
+        let runs = self.runs.into_iter();
+        runs.map(|run| posting::of_run(cell, run))
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! It has one growing list per cell. The next search finds an added image. Nothing is removed: the
 //! filter of a search excludes deleted images, and the next merge drops them. Memory: up to 24 MB
-//! for empty lists, then 16 to 32 bytes per feature and 16 per image.
+//! for empty lists, then 8 to 16 bytes per feature and 16 per image.
 //!
 //! Lists are locked in groups, each while one list is read or extended. A search may therefore see
 //! an image with only some of its features; the filter of a search must not admit an image before
@@ -44,7 +44,11 @@ impl Memtable {
             if group.is_empty() {
                 group.resize(GROUP, Vec::new());
             }
-            group[cell % GROUP].push(posting::encode(feature.word, number, feature.keypoint));
+            let list = &mut group[cell % GROUP];
+            let posting = posting::encode(feature.word.signature, number);
+            let run = posting::run(&posting);
+            let at = list.partition_point(|other| posting::run(other) <= run);
+            list.insert(at, posting);
         }
     }
 }
@@ -60,12 +64,6 @@ impl Default for Memtable {
 }
 
 impl PostingLists for Memtable {
-    fn length(&self, cell: u32) -> usize {
-        let mut length = 0;
-        self.read(cell, &mut |list| length = list.len());
-        length
-    }
-
     fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
         let cell = cell as usize;
         let group = self.groups[cell / GROUP]
@@ -75,7 +73,7 @@ impl PostingLists for Memtable {
     }
 
     /// Does nothing: a memtable is small.
-    fn prefetch(&self, _cell: u32) {}
+    fn prefetch(&self, _cell: u32, _run: u8) {}
 
     fn image(&self, number: u32) -> Option<ImageEntry> {
         let images = self.images.read().unwrap_or_else(PoisonError::into_inner);

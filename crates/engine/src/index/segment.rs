@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! offset   bytes      content (little endian)
-//! 0        8          "SAMESG01"
+//! 0        8          "SAMESG02"
 //! 8        4          id of the codebook
 //! 12       4          number of images p
 //! 16       8          number of postings n, below 2^32
 //! 24       8          number of the library
-//! 32       16 · p     image entries (see `image_entry`)
+//! 32       10 · p     image entries (see `image_entry`)
 //! …        4·(2^20+1) start of each cell's postings, counted in postings; the last is n
-//! …        16 · n     postings (see `posting`), cell by cell
+//! …        8 · n      postings (see `posting`), cell by cell, and run by run in a cell
 //! …        32         BLAKE3 of everything before
 //! ```
 //!
@@ -26,10 +26,10 @@ use crate::features::codebook::{CELL_COUNT, Codebook};
 
 use super::image_entry::{IMAGE_ENTRY, ImageEntry};
 use super::mapped;
-use super::posting::{POSTING, Posting};
+use super::posting::{self, POSTING, Posting};
 use super::posting_lists::PostingLists;
 
-pub(super) const MAGIC: &[u8; 8] = b"SAMESG01";
+pub(super) const MAGIC: &[u8; 8] = b"SAMESG02";
 pub(super) const HEADER: usize = 32;
 pub(super) const CHECKSUM: usize = 32;
 const OFFSET: usize = 4;
@@ -130,9 +130,12 @@ impl Segment {
 
     /// Returns the ids of all images, including those deleted since.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
-        self.image_entries()
-            .iter()
-            .map(|bytes| ImageEntry::from_bytes(bytes).id)
+        self.entries().map(|image| image.id)
+    }
+
+    /// Returns the entries of all images, including those deleted since.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = ImageEntry> {
+        self.image_entries().iter().map(ImageEntry::from_bytes)
     }
 
     fn list(&self, cell: u32) -> &[Posting] {
@@ -173,16 +176,13 @@ impl Segment {
 }
 
 impl PostingLists for Segment {
-    fn length(&self, cell: u32) -> usize {
-        self.list(cell).len()
-    }
-
     fn read(&self, cell: u32, each: &mut dyn FnMut(&[Posting])) {
         each(self.list(cell));
     }
 
-    fn prefetch(&self, cell: u32) {
-        black_box(self.list(cell).first().copied());
+    fn prefetch(&self, cell: u32, run: u8) {
+        let list = self.list(cell);
+        black_box(list.get(posting::likely_start(list.len(), run)).copied());
     }
 
     fn image(&self, number: u32) -> Option<ImageEntry> {

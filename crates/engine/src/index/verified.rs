@@ -1,22 +1,24 @@
-//! The second half of a search: geometric verification of one candidate, and its score.
+//! The second half of a search, second step: geometric verification of one candidate, and its
+//! score.
 
-use crate::features::{Keypoint, QueryFeatures};
+use crate::features::{Features, Keypoint, QueryFeatures};
 use crate::verify::{self, Alignment, Correspondence, ImageShape, QueryForm};
 
 use super::burstiness::Burstiness;
-use super::image_entry::ImageEntry;
-use super::posting_lists::PostingLists;
-use super::votes::{self, FeatureMatch, MIN_INLIERS, VotedImage};
+use super::comparison::FeatureMatch;
+use super::votes::distance_weight;
 
+/// Minimum number of inliers of a match (engine design, section 2).
+pub(super) const MIN_INLIERS: u8 = 5;
 /// Minimum evidence of a match, which is also the evidence of the score 0.5. Of 307 queries with
 /// photos the strongest false match had 3.1, once matches were weighted by burstiness (before: 5).
 const MIN_EVIDENCE: f32 = 4.0;
 /// Minimum fraction of the features in the overlap that are inliers. Bad copies have 5 % and more,
 /// usually a third; another photo of the same repetitive facade has 1 to 3 % by chance.
 const MIN_INLIER_FRACTION: f32 = 0.04;
-/// Scale of the finest features, as a fraction of the library image's longer side: 1.8 pixels of
-/// 640. Finer features of the query cannot match.
-const FINEST_SCALE: f32 = 0.0028;
+/// Scale of the finest features, in pixels of the working size of the library image. Finer features
+/// of the query cannot match.
+const FINEST_SCALE: f32 = 1.8;
 
 /// An image that shares a part with the query.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,22 +35,17 @@ pub struct VerifiedMatch {
     pub alignment: Alignment,
 }
 
-/// Aligns a candidate with the query; returns `None` when nothing agrees.
+/// Aligns an image with the query; returns `None` when nothing agrees.
 pub(super) fn verified(
-    component: &dyn PostingLists,
+    id: u64,
+    image: &Features,
     query: &QueryFeatures,
-    voted: &VotedImage<'_>,
-    inverted: bool,
+    matches: &[FeatureMatch],
+    form: QueryForm,
 ) -> Option<VerifiedMatch> {
-    let image = component.image(voted.image)?;
     let query_shape = ImageShape::new(query.width, query.height);
     let library_shape = ImageShape::new(u32::from(image.width), u32::from(image.height));
-    let form = QueryForm {
-        mirrored: voted.mirrored,
-        inverted,
-    };
-    let matches = voted.nearest();
-    let burstiness = Burstiness::of(&matches);
+    let burstiness = Burstiness::of(matches);
     let correspond = |found: &FeatureMatch| Correspondence {
         feature: found.feature,
         distance: found.distance,
@@ -57,7 +54,7 @@ pub(super) fn verified(
             query_shape,
         ),
         library: found.keypoint.unpack(),
-        weight: votes::distance_weight(found.distance) * burstiness.weight(found),
+        weight: distance_weight(found.distance) * burstiness.weight(found),
     };
     let correspondences: Vec<_> = matches.iter().map(correspond).collect();
     let alignment = verify::align(&correspondences, query_shape, library_shape, form)?;
@@ -65,7 +62,7 @@ pub(super) fn verified(
         MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_shape);
     let inliers = alignment.inliers.len() as f32;
     Some(VerifiedMatch {
-        id: image.id,
+        id,
         score: alignment.evidence / (alignment.evidence + MIN_EVIDENCE),
         is_weak: alignment.evidence < MIN_EVIDENCE
             || inliers < min_inliers.max(f32::from(MIN_INLIERS)),
@@ -78,21 +75,21 @@ pub(super) fn verified(
 fn common_features(
     query: &QueryFeatures,
     alignment: &Alignment,
-    image: ImageEntry,
+    image: &Features,
     library: ImageShape,
 ) -> f32 {
     let growth = alignment.affine.determinant().abs().sqrt();
+    let finest = FINEST_SCALE / f32::from(image.working_side);
     let in_library = |keypoint: &Keypoint| {
         let (x, y) = alignment.affine.apply(keypoint.x, keypoint.y);
         let inside = (0.0..=library.width).contains(&x) && (0.0..=library.height).contains(&y);
-        inside && keypoint.sigma * growth >= FINEST_SCALE
+        inside && keypoint.sigma * growth >= finest
     };
     let of_query = query
         .features
         .iter()
         .filter(|feature| in_library(&feature.keypoint))
         .count();
-    // The index cannot list the keypoints of one image; their distribution is assumed to be even.
-    let of_library = f32::from(image.features) * alignment.overlap.of_library;
+    let of_library = image.features.len() as f32 * alignment.overlap.of_library;
     of_library.min(of_query as f32)
 }

@@ -1,209 +1,193 @@
-//! The first half of a search: from query features to the images to verify.
+//! The first half of a search: from query words to the images to compare.
 //!
-//! The posting lists of its words (`lists`) → the postings with a near signature → images with
-//! enough of them → the sum of votes per image and mirroring → the best that the filter admits.
-//! Source: Jégou, Douze & Schmid 2008 (Hamming embedding: distance test and weights).
+//! The runs of its words (`lists`) → the postings with a near code → the sum of votes per image and
+//! mirroring → the best that the filter admits. Source: Jégou, Douze & Schmid 2008 (Hamming
+//! embedding: distance test and weights).
 //!
-//! Cost: bounded for every library and query, by [`Limits`] and [`MAX_MATCHES_PER_IMAGE`]. A
-//! library of 100,000 images with the same logo has 100,000 postings in each of the logo's cells;
-//! these lists are read last, after those of rarer words.
-
-use std::borrow::Cow;
+//! Cost: bounded for every library and query, by [`Limits`]. A library of 100,000 images with the
+//! same logo has 100,000 postings in the logo's runs; these are read last, after those of rarer
+//! words.
 
 use multiversion::multiversion;
 
 use crate::features::codebook::Codebook;
-use crate::features::{PackedKeypoint, QueryFeatures};
 
-use super::lists::{self, List, Lookup};
-use super::posting::{self, Posting};
+use super::lists::{self, List, PREFETCH_LISTS};
+use super::posting::{self, CODE_BITS, Posting};
 use super::posting_lists::PostingLists;
+use super::query_words::QueryWords;
 
-/// Minimum number of inliers of a match (engine design, section 2).
-pub(super) const MIN_INLIERS: u8 = 5;
+/// Minimum number of votes of a candidate.
+pub(super) const MIN_VOTES: u8 = 2;
 
-/// Maximum Hamming distance of a match, in bits (engine design, section 2).
-pub(crate) const MAX_DISTANCE: u32 = 20;
-
-/// Maximum number of matches of one image that are verified, the nearest first. Images without
-/// repeated structure have up to as many as the query has features; 1200 dots of a halftone that
-/// match 400 others have half a million.
-pub(crate) const MAX_MATCHES_PER_IMAGE: usize = 3000;
-
-/// Lists that are prefetched together, because the latency of memory is long but many accesses
-/// overlap (measured: `make measure`, saves 11 % of a search in 500,000 images).
-const PREFETCH_LISTS: usize = 16;
+/// Maximum Hamming distance between the codes of a posting and a query word, in bits.
+const MAX_CODE_DISTANCE: u32 = 10;
 
 /// Bounds the work of one search.
 pub(crate) struct Limits {
-    /// Maximum number of postings read; the lists above it are skipped.
+    /// Maximum number of postings read; the runs above it are skipped.
     pub(crate) max_postings: usize,
-    /// Maximum number of matches kept, 24 bytes each; reading stops at it.
-    pub(crate) max_matches: usize,
+    /// Maximum number of votes kept, 16 bytes each; reading stops at it.
+    pub(crate) max_votes: usize,
+    /// Maximum number of pairs of features compared in candidates; the candidates above it, with
+    /// the fewest votes, are skipped.
+    pub(crate) max_comparisons: usize,
 }
 
-/// Three times the postings that a usual query reads in 500,000 images; up to about 0.3 s.
+/// Several times what a usual query needs in a million images; up to about 0.3 s.
 pub(crate) const LIMITS: Limits = Limits {
     max_postings: 24_000_000,
-    max_matches: 1_000_000,
+    max_votes: 1_000_000,
+    max_comparisons: 50_000_000,
 };
 
 /// A posting near a query feature.
 #[derive(Clone, Copy)]
-pub(crate) struct FeatureMatch {
+pub(crate) struct Vote {
     key: CandidateKey,
-    pub(crate) feature: u16,
-    pub(crate) distance: u8,
-    pub(crate) keypoint: PackedKeypoint,
+    feature: u16,
     weight: f32,
 }
 
-/// The component, image and mirroring of a match. Matches with the same key are verified together.
+/// The component, image and mirroring of a vote.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct CandidateKey(u64);
+struct CandidateKey(u64);
 
-/// All matches of one image, for the plain or the mirrored query.
-pub(crate) struct VotedImage<'a> {
+/// An image to compare with the plain or the mirrored query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Candidate {
     pub(crate) component: usize,
     pub(crate) image: u32,
     pub(crate) mirrored: bool,
-    pub(crate) matches: &'a [FeatureMatch],
-    votes: f32,
+    pub(crate) votes: f32,
 }
 
-/// Returns the matches of a query with every image that has [`MIN_INLIERS`] of them or more, sorted
-/// by image and mirroring.
-pub(crate) fn matches(
+/// Returns the `limit` images with the highest votes that `passes` admits, the best first.
+pub(crate) fn candidates(
     components: &[&dyn PostingLists],
-    query: &QueryFeatures,
-    inversion: bool,
+    words: &QueryWords,
     limits: &Limits,
-) -> Vec<FeatureMatch> {
-    let mut matches = collect(components, &lists::lookups(query, inversion), limits);
-    keep_verifiable(components, &mut matches);
-    // By keypoint too, so that the result does not depend on which component holds an image.
-    let order = |found: &FeatureMatch| (found.key, found.feature, found.distance, found.keypoint.0);
-    matches.sort_unstable_by_key(order);
-    matches
+    limit: usize,
+    passes: impl Fn(&Candidate) -> bool,
+) -> Vec<Candidate> {
+    let mut votes = collect(components, words, limits);
+    keep_repeated(components, &mut votes);
+    // By weight too, so that the sums do not depend on which component holds an image.
+    votes.sort_unstable_by_key(|vote| (vote.key, vote.feature, vote.weight.to_bits()));
+    let mut candidates: Vec<(CandidateKey, f32)> = votes
+        .chunk_by(|a, b| a.key == b.key)
+        .map(|votes| (votes[0].key, sum(votes)))
+        .collect();
+    candidates.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    // The filter reads scattered records, so it is applied last.
+    candidates
+        .into_iter()
+        .map(|(key, votes)| key.candidate(votes))
+        .filter(passes)
+        .take(limit)
+        .collect()
 }
 
-fn collect(
+/// Reads the runs, and returns the votes of near postings.
+pub(super) fn collect(
     components: &[&dyn PostingLists],
-    lookups: &[Lookup],
+    words: &QueryWords,
     limits: &Limits,
-) -> Vec<FeatureMatch> {
-    let mut matches = Vec::new();
-    for lists in lists::select(components, lookups, limits.max_postings).chunks(PREFETCH_LISTS) {
+) -> Vec<Vote> {
+    let lookups = lists::lookups(words);
+    let mut votes = Vec::new();
+    for lists in lists::select(components, &lookups, limits.max_postings).chunks(PREFETCH_LISTS) {
         for list in lists {
-            components[list.component].prefetch(list.cell);
+            lists::prefetch(components[list.component], list.lookups);
         }
         for list in lists {
             scan(
                 components[list.component],
                 list,
-                limits.max_matches,
-                &mut matches,
+                limits.max_votes,
+                &mut votes,
             );
         }
-        if matches.len() >= limits.max_matches {
+        if votes.len() >= limits.max_votes {
             break;
         }
     }
-    matches
+    votes
 }
 
-/// Keeps the matches of images that have enough of them to pass verification. Nearly all images
-/// have too few, by chance.
-fn keep_verifiable(components: &[&dyn PostingLists], matches: &mut Vec<FeatureMatch>) {
+/// Keeps the votes for images that have [`MIN_VOTES`] of them. Nearly all images have one, by
+/// chance.
+fn keep_repeated(components: &[&dyn PostingLists], votes: &mut Vec<Vote>) {
     let mut firsts = vec![0];
     for component in components {
         firsts.push(firsts[firsts.len() - 1] + 2 * component.images() as usize);
     }
-    let slot = |found: &FeatureMatch| firsts[found.key.component()] + found.key.form();
+    let slot = |vote: &Vote| firsts[vote.key.component()] + vote.key.form();
     let mut counts = vec![0_u8; firsts[components.len()]];
-    for found in &*matches {
+    for vote in &*votes {
         // `get`, because a mapped file that was changed can contain any image number.
-        if let Some(count) = counts.get_mut(slot(found)) {
+        if let Some(count) = counts.get_mut(slot(vote)) {
             *count = count.saturating_add(1);
         }
     }
-    matches.retain(|found| {
-        let count = counts.get(slot(found));
-        count.is_some_and(|count| *count >= MIN_INLIERS)
+    votes.retain(|vote| {
+        let count = counts.get(slot(vote));
+        count.is_some_and(|count| *count >= MIN_VOTES)
     });
 }
 
-/// Groups sorted matches by key and returns the `limit` images with the highest votes that `passes`
-/// admits, the best first.
-pub(crate) fn best<'a>(
-    matches: &'a [FeatureMatch],
-    limit: usize,
-    passes: impl Fn(&VotedImage<'a>) -> bool,
-) -> Vec<VotedImage<'a>> {
-    let mut groups: Vec<VotedImage<'_>> = matches
-        .chunk_by(|a, b| a.key == b.key)
-        .map(VotedImage::new)
-        .collect();
-    groups.sort_unstable_by(|a, b| {
-        b.votes
-            .total_cmp(&a.votes)
-            .then(a.matches[0].key.cmp(&b.matches[0].key))
-    });
-    // The filter reads scattered records, so it is applied last.
-    groups.into_iter().filter(passes).take(limit).collect()
+/// Sums the votes for one image: for each query feature the sum of its votes, divided by the square
+/// root of their number (see `burstiness`).
+fn sum(votes: &[Vote]) -> f32 {
+    let of_feature = |votes: &[Vote]| {
+        let sum: f32 = votes.iter().map(|vote| vote.weight).sum();
+        sum / (votes.len() as f32).sqrt()
+    };
+    votes
+        .chunk_by(|a, b| a.feature == b.feature)
+        .map(of_feature)
+        .sum()
 }
 
-/// Returns the vote of one query feature: the sum of its matches, divided by the square root of
-/// their number (see `burstiness`).
-fn vote(matches: &[FeatureMatch]) -> f32 {
-    let sum: f32 = matches.iter().map(|found| found.weight).sum();
-    sum / (matches.len() as f32).sqrt()
-}
-
-/// Weighs a match by its distance (Jégou, Douze & Schmid 2010, section 4.2, with sigma 16/√2).
+/// Weighs a match by the Hamming distance of its signatures, of 64 bits (Jégou, Douze & Schmid
+/// 2010, section 4.2, with sigma 16/√2).
 pub(crate) fn distance_weight(distance: u8) -> f32 {
     let part = f32::from(distance) / 16.0;
     (-part * part).exp()
 }
 
-/// Appends the near postings of a list to `matches`, up to `max_matches`.
-fn scan(
-    component: &dyn PostingLists,
-    list: &List<'_>,
-    max_matches: usize,
-    matches: &mut Vec<FeatureMatch>,
-) {
+/// Appends the near postings of a list to `votes`, up to `max_votes`.
+fn scan(component: &dyn PostingLists, list: &List<'_>, max_votes: usize, votes: &mut Vec<Vote>) {
     let idf = Codebook::embedded().idf(list.cell);
     component.read(list.cell, &mut |postings| {
         for lookup in list.lookups {
-            if matches.len() >= max_matches {
-                return;
-            }
-            for_each_near(postings, lookup.word.signature, &mut |posting, distance| {
-                matches.push(FeatureMatch {
-                    key: CandidateKey::new(
-                        list.component,
-                        posting::image(posting),
-                        lookup.mirrored,
-                    ),
-                    feature: lookup.feature,
-                    distance,
-                    keypoint: posting::keypoint(posting),
-                    weight: idf * distance_weight(distance),
+            for run in lookup.runs(postings) {
+                if votes.len() >= max_votes {
+                    return;
+                }
+                for_each_near(run, lookup.code, &mut |posting, distance| {
+                    votes.push(Vote {
+                        key: CandidateKey::new(
+                            list.component,
+                            posting::image(posting),
+                            lookup.mirrored,
+                        ),
+                        feature: lookup.feature,
+                        weight: idf * distance_weight((distance * (64 / CODE_BITS)) as u8),
+                    });
+                    votes.len() < max_votes
                 });
-                matches.len() < max_matches
-            });
+            }
         }
     });
 }
 
-/// Passes the postings within [`MAX_DISTANCE`], usually 0.7 % of them (engine design, section 2),
-/// to `each` until it returns false.
+/// Passes the postings within [`MAX_CODE_DISTANCE`] to `each` until it returns false.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
-fn for_each_near(list: &[Posting], signature: u64, each: &mut dyn FnMut(&Posting, u8) -> bool) {
+fn for_each_near(list: &[Posting], code: u32, each: &mut dyn FnMut(&Posting, u32) -> bool) {
     for posting in list {
-        let distance = posting::hamming(posting, signature);
-        if distance <= MAX_DISTANCE && !each(posting, distance as u8) {
+        let distance = posting::hamming(posting, code);
+        if distance <= MAX_CODE_DISTANCE && !each(posting, distance) {
             return;
         }
     }
@@ -224,35 +208,13 @@ impl CandidateKey {
     fn form(self) -> usize {
         (self.0 & ((1 << 33) - 1)) as usize
     }
-}
 
-// === impl VotedImage ===
-
-impl<'a> VotedImage<'a> {
-    fn new(matches: &'a [FeatureMatch]) -> Self {
-        let key = matches[0].key;
-        Self {
-            component: key.component(),
-            image: (key.form() >> 1) as u32,
-            mirrored: key.form() & 1 == 1,
-            matches,
-            votes: matches
-                .chunk_by(|a, b| a.feature == b.feature)
-                .map(vote)
-                .sum(),
+    fn candidate(self, votes: f32) -> Candidate {
+        Candidate {
+            component: self.component(),
+            image: (self.form() >> 1) as u32,
+            mirrored: self.form() & 1 == 1,
+            votes,
         }
-    }
-
-    /// Returns the matches to verify: all, or the nearest [`MAX_MATCHES_PER_IMAGE`].
-    pub(crate) fn nearest(&self) -> Cow<'a, [FeatureMatch]> {
-        if self.matches.len() <= MAX_MATCHES_PER_IMAGE {
-            return Cow::Borrowed(self.matches);
-        }
-        let order = |found: &FeatureMatch| (found.distance, found.feature, found.keypoint.0);
-        let mut nearest = self.matches.to_vec();
-        nearest.select_nth_unstable_by_key(MAX_MATCHES_PER_IMAGE, order);
-        nearest.truncate(MAX_MATCHES_PER_IMAGE);
-        nearest.sort_unstable_by_key(|found| (found.feature, found.distance, found.keypoint.0));
-        Cow::Owned(nearest)
     }
 }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::features::ExtractionProfile;
 use crate::identity::{ImageId, LibraryId};
 use crate::index::Segment;
 
@@ -31,6 +32,8 @@ pub(super) struct LoadedSegments {
     pub(super) segments: Vec<Segment>,
     /// The images in the segments.
     pub(super) covered: HashSet<ImageId>,
+    /// How many of these were described at a smaller size than this version does.
+    pub(super) coarse: u64,
 }
 
 // === impl Segments ===
@@ -57,6 +60,7 @@ impl Segments {
         let mut loaded = LoadedSegments {
             segments: Vec::new(),
             covered: HashSet::new(),
+            coarse: 0,
         };
         // The newest first: after a crash between the write of a merged segment and the deletion of
         // the old ones, the old ones have no image that the merged one does not have.
@@ -74,9 +78,13 @@ impl Segments {
                     continue;
                 }
             };
-            let ids = segment.ids().filter_map(|id| ImageId::try_from(id).ok());
             let covered = loaded.covered.len();
-            loaded.covered.extend(ids.filter(|id| known(*id)));
+            for image in segment.entries() {
+                let id = ImageId::try_from(image.id).ok().filter(|id| known(*id));
+                if id.is_some_and(|id| loaded.covered.insert(id)) {
+                    loaded.coarse += u64::from(is_coarse(image.working_side));
+                }
+            }
             if loaded.covered.len() > covered {
                 loaded.segments.insert(0, segment);
             } else {
@@ -108,6 +116,11 @@ impl Segments {
         self.next.store(last + 1, Ordering::Relaxed);
         Ok(files)
     }
+}
+
+/// Returns whether this version describes images at a larger size than this working side.
+pub(super) fn is_coarse(working_side: u16) -> bool {
+    u32::from(working_side) < ExtractionProfile::Library.working_side()
 }
 
 fn numbered(path: &Path) -> Option<u64> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::*;
-use crate::features::{Feature, PackedKeypoint, Word};
+use crate::features::{ExtractionProfile, Feature, PackedKeypoint, Word};
 use crate::identity::Sign;
 use crate::measuring::synthetic_image;
 use crate::prepare::PreparedImage;
@@ -86,6 +86,11 @@ impl Library {
 }
 
 fn image(number: u64) -> PreparedImage {
+    let side = ExtractionProfile::Library.working_side();
+    described_at(number, side.try_into().unwrap())
+}
+
+fn described_at(number: u64, working_side: u16) -> PreparedImage {
     let mut content = [1; 32];
     content[..8].copy_from_slice(&number.to_be_bytes());
     let feature = Feature {
@@ -98,6 +103,7 @@ fn image(number: u64) -> PreparedImage {
     let features = Features {
         width: 50,
         height: 50,
+        working_side,
         features: vec![feature],
     };
     synthetic_image(content, [number; 4], &features, Vec::new())
@@ -119,7 +125,7 @@ fn the_newest_images_become_a_segment_that_the_next_opening_reads() {
     let library = library.reopened();
     assert_eq!(library.state.index().images(), 108);
     assert_eq!(library.state.index().unsealed(), 8);
-    assert_eq!(library.state.unindexed(), 0);
+    assert_eq!(library.state.described().unindexed, 0);
 }
 
 #[test]
@@ -156,6 +162,47 @@ fn a_segment_that_is_deleted_damaged_or_truncated_is_rebuilt() {
         let file = library.only_file();
         assert!(crate::index::Segment::open(&file, library.state.library_id().as_raw()).is_ok());
     }
+}
+
+#[test]
+fn images_that_an_earlier_version_described_are_counted() {
+    let library = Library::new();
+    library.add(0..100);
+    library.commit(|batch| {
+        for number in 100..107 {
+            let old = described_at(number, 320);
+            batch.add(&old, &NewRecord::default()).unwrap();
+        }
+    });
+    library.merge();
+    library.commit(|batch| {
+        batch
+            .add(&described_at(107, 320), &NewRecord::default())
+            .unwrap();
+    });
+    library.delete(100..102);
+
+    let library = library.reopened();
+
+    let described = library.state.described();
+    assert_eq!((described.coarse, described.unindexed), (6, 0));
+}
+
+#[test]
+fn a_segment_of_an_earlier_version_is_rebuilt() {
+    let library = Library::new();
+    library.add(0..110);
+    library.merge();
+    let file = library.only_file();
+    library.store.close();
+    let Library { dir, state, .. } = library;
+    drop(state);
+    fs::write(&file, [b"SAMESG01", &[0; 100][..]].concat()).unwrap();
+
+    let library = Library::open(dir);
+
+    assert_eq!(library.state.index().images(), 110);
+    assert_ne!(library.only_file(), file);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn prepared(sign: u64, rest: u8) -> PreparedImage {
     let features = Features {
         width: 50,
         height: 50,
+        working_side: 640,
         features: Vec::new(),
     };
     synthetic_image(content, [sign; 4], &features, vec![rest; 3000])

@@ -18,6 +18,7 @@ fn prepared(number: u64) -> PreparedImage {
     let features = Features {
         width: 50,
         height: 50,
+        working_side: 640,
         features: Vec::new(),
     };
     synthetic_image(content, [number; 4], &features, vec![1; 3000])
