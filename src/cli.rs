@@ -22,6 +22,7 @@ mod output;
 mod query;
 mod records;
 mod scale;
+mod score;
 mod search;
 mod tls;
 mod update;

@@ -9,7 +9,8 @@ use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
 use super::output::Output;
 use super::scale::{self, Loader, Resizing, Scaled};
-use super::search::{match_to_json, score};
+use super::score::score;
+use super::search::match_to_json;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\

@@ -21,7 +21,8 @@ use super::import::{FoundFiles, find_files};
 use super::output::{self, Output};
 use super::query::{QueryArg, show_failure};
 use super::scale::Resizing;
-use super::search::{match_to_json, score};
+use super::score::score;
+use super::search::match_to_json;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\

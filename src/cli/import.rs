@@ -47,7 +47,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
 use super::scale::{Limits, Resizing};
-use super::search::score;
+use super::score::score;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\

@@ -11,6 +11,7 @@ use super::image::ImageSource;
 use super::output::{self, Output};
 use super::query::{Queries, QueryArg, QuerySource, show_failure};
 use super::scale::{self, Loader, Resizing};
+use super::score::score;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -241,13 +242,6 @@ pub(super) fn corners(shape: Option<&v1::Quadrilateral>) -> Vec<[f64; 2]> {
         .flat_map(|shape| &shape.corners)
         .map(|point| [point.x, point.y])
         .collect()
-}
-
-pub(super) fn score(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
-        _ => Err("a number from 0 to 1".to_owned()),
-    }
 }
 
 // === impl Search ===

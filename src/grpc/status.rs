@@ -207,10 +207,10 @@ mod tests {
         let detail = encoded.details.last().unwrap();
         let listed = v1::SameImages::decode(&*detail.value).unwrap().matches;
         assert_eq!(detail.type_url, SAME_IMAGES);
-        assert_eq!(listed.len(), 4);
+        assert_eq!(listed.len(), 5);
         assert_eq!(
-            (&listed[0].brief, listed[3].tags[0]),
-            (&matches[0].brief, 3)
+            (&listed[0].brief, listed[4].tags[0]),
+            (&matches[0].brief, 4)
         );
         assert_eq!(listed[0].geometry, None);
         let info = status.get_details_error_info().unwrap();
