@@ -18,6 +18,7 @@ mod image;
 mod import;
 mod key;
 mod library;
+mod matches;
 mod output;
 mod query;
 mod records;

@@ -7,10 +7,10 @@ use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
+use super::matches::match_to_json;
 use super::output::Output;
 use super::scale::{self, Loader, Resizing, Scaled};
 use super::score::score;
-use super::search::match_to_json;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\

@@ -18,11 +18,11 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::image::ImageArg;
 use super::import::{FoundFiles, find_files};
+use super::matches::match_to_json;
 use super::output::{self, Output};
 use super::query::{QueryArg, show_failure};
 use super::scale::Resizing;
 use super::score::score;
-use super::search::match_to_json;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\

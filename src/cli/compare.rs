@@ -7,10 +7,11 @@ use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::ImageSource;
+use super::matches::corners;
 use super::output::{self, Output};
 use super::query::{QueryArg, QuerySource};
 use super::scale::{self, Loader, Resizing};
-use super::search::{Profile, corners};
+use super::search::Profile;
 use crate::proto::v1;
 use crate::proto::v1::compared_image::Source;
 

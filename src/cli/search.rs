@@ -8,6 +8,7 @@ use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::ImageSource;
+use super::matches::{match_to_json, row};
 use super::output::{self, Output};
 use super::query::{Queries, QueryArg, QuerySource, show_failure};
 use super::scale::{self, Loader, Resizing};
@@ -200,48 +201,9 @@ fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
     }
 }
 
-fn row(hit: &v1::Match) -> Vec<String> {
-    vec![
-        format!("{:.1} %", hit.score * 100.0),
-        hit.cont_sign.clone(),
-        output::tags(&hit.tags),
-        hit.brief.clone(),
-    ]
-}
-
 fn to_json(matches: &[v1::Match], has_more: bool, log_id: u64) -> Value {
     let matches: Vec<Value> = matches.iter().map(match_to_json).collect();
     json!({ "matches": matches, "has_more": has_more, "log_id": log_id })
-}
-
-pub(super) fn match_to_json(hit: &v1::Match) -> Value {
-    let mut object = json!({
-        "cont_sign": hit.cont_sign,
-        "score": hit.score,
-        "brief": hit.brief,
-        "tags": hit.tags,
-    });
-    if let (Some(agreement), Some(coverage)) = (hit.agreement, hit.coverage) {
-        object["agreement"] = json!(agreement);
-        object["coverage"] = json!(coverage);
-    }
-    if let Some(geometry) = &hit.geometry {
-        object["geometry"] = json!({
-            "query": corners(geometry.query.as_ref()),
-            "stored": corners(geometry.stored.as_ref()),
-            "overlap": geometry.overlap,
-        });
-    }
-    object
-}
-
-/// Formats corners as `[[x, y], …]`.
-pub(super) fn corners(shape: Option<&v1::Quadrilateral>) -> Vec<[f64; 2]> {
-    shape
-        .into_iter()
-        .flat_map(|shape| &shape.corners)
-        .map(|point| [point.x, point.y])
-        .collect()
 }
 
 // === impl Search ===
