@@ -6,7 +6,10 @@
 //! only the subcommands of `library` use the engine's files and the admin port.
 
 mod add;
+mod bulk_search;
+mod check;
 mod client;
+mod compare;
 mod delete;
 mod exit;
 mod failure;
@@ -17,9 +20,12 @@ mod import;
 mod key;
 mod libraries;
 mod library;
+mod matches;
 mod output;
+mod query;
 mod records;
 mod scale;
+mod score;
 mod search;
 mod tls;
 mod update;
@@ -40,6 +46,7 @@ Exit status:
   0    success, also for a search without a match
   1    the operation, or one of its items, failed
   2    usage error
+  3    check: some of the files are stored already, or copies of each other
   130  an import was interrupted";
 
 const SERVE_EXAMPLES: &str = "\
@@ -114,9 +121,15 @@ pub enum ClientCommand {
     /// Adds images to a library.
     #[command(after_help = add::EXAMPLES)]
     Add(add::Add),
-    /// Finds the stored images that match a query image.
+    /// Finds the stored images that match query images.
     #[command(after_help = search::EXAMPLES)]
     Search(search::Search),
+    /// Tells which files a library has already, or which are copies of each other.
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::Check),
+    /// Compares two images (embedded libraries).
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Compare),
     /// Changes the brief or the tags of a stored image.
     #[command(after_help = update::EXAMPLES)]
     Update(update::Update),
@@ -177,6 +190,8 @@ pub async fn run_with(
     let result = match command {
         ClientCommand::Add(add) => add::run(add, output).await,
         ClientCommand::Search(search) => search::run(search, output).await,
+        ClientCommand::Check(check) => check::run(check, output).await,
+        ClientCommand::Compare(compare) => compare::run(compare, output).await,
         ClientCommand::Update(update) => update::run(update, output).await,
         ClientCommand::Delete(delete) => delete::run(*delete, output).await,
         ClientCommand::List(list) => records::list(list, output).await,
@@ -226,6 +241,8 @@ impl ClientCommand {
         match self {
             ClientCommand::Add(add) => add.target.connection.json,
             ClientCommand::Search(search) => search.target.connection.json,
+            ClientCommand::Check(check) => check.target.connection.json,
+            ClientCommand::Compare(compare) => compare.target.connection.json,
             ClientCommand::Update(update) => update.target.connection.json,
             ClientCommand::Delete(delete) => delete.target.connection.json,
             ClientCommand::List(list) => list.target.connection.json,
@@ -295,7 +312,11 @@ mod tests {
             "samegate import a --files b",
             "samegate import a --in-flight 0",
             "samegate import a --in-flight 257",
+            "samegate search",
             "samegate search a.jpg --limit 1001",
+            "samegate compare a.jpg",
+            "samegate check",
+            "samegate import a --match-score 0.5",
             "samegate search a.jpg --min-score 1.5",
             "samegate health --timeout soon",
             "samegate library backup",

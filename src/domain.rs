@@ -11,6 +11,7 @@ mod limits;
 mod listing;
 mod request;
 mod response;
+mod search;
 mod target;
 mod violations;
 
@@ -18,9 +19,10 @@ pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;
 pub use self::listing::{DeleteByFilter, ImageFilter, List, ListOrder, RawFilter, RawTime};
-pub use self::request::{Add, Delete, Effort, Profile, Search, TagLogic, Update};
+pub use self::request::{Add, Delete, OnMatch, Update};
 pub use self::response::{
-    Added, Capability, Deleted, DeletedByFilter, Geometry, LibraryStats, Listing, Match, Record,
-    SearchResults, TagCount, Updated,
+    Added, Capability, Comparison, Deleted, DeletedByFilter, Geometry, LibraryStats, Listing,
+    MAX_REPORTED_MATCHES, Match, Record, SearchResults, TagCount, Updated,
 };
-pub use self::target::{DeleteTarget, RawTarget, UpdateTarget};
+pub use self::search::{Compare, Effort, Profile, Search, SearchOptions, TagLogic};
+pub use self::target::{DeleteTarget, ImageRef, RawTarget};

@@ -32,9 +32,9 @@ use futures_util::stream::BoxStream;
 
 use crate::call::{Call, Tenant};
 use crate::domain::{
-    Add, Added, Capability, ContSign, Delete, DeleteByFilter, Deleted, DeletedByFilter,
-    ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults, TagCount, Update,
-    Updated,
+    Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
+    DeletedByFilter, ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults,
+    TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -51,6 +51,11 @@ pub trait Library: Send + Sync + fmt::Debug {
 
     /// Finds the images that are the same as the query, best first.
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults>;
+
+    /// Compares two images; stores nothing.
+    async fn compare(&self, _call: &Call, _request: Compare) -> Result<Comparison> {
+        Err(unsupported("compare images"))
+    }
 
     /// Changes the brief and/or tags of a stored image.
     async fn update(&self, call: &Call, request: Update) -> Result<Updated>;
@@ -81,6 +86,11 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// have the vendor's limits.
     fn image_limits(&self, _max_bytes: usize) -> ImageLimits {
         ImageLimits::VENDOR
+    }
+
+    /// Returns the minimum score of a match for calls that give none, in [0, 1].
+    fn min_score(&self) -> f64 {
+        0.0
     }
 
     /// Returns the size of the library.
@@ -200,7 +210,7 @@ pub fn check_change(tenant: &Tenant) -> Result<()> {
     Ok(())
 }
 
-fn unsupported(action: &str) -> Error {
+pub(crate) fn unsupported(action: &str) -> Error {
     let message = format!("the vendor's API cannot {action}; only an embedded library can");
     Error::new(Kind::OperationUnsupported, message)
 }

@@ -7,8 +7,10 @@ use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
+use super::matches::match_to_json;
 use super::output::Output;
 use super::scale::{self, Loader, Resizing, Scaled};
+use super::score::score;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -37,6 +39,12 @@ pub struct Add {
     /// What to do with an image that is stored already.
     #[arg(long, value_enum, default_value_t = OnDuplicate::Accept)]
     on_duplicate: OnDuplicate,
+    /// What to do when other files of the same image are stored.
+    #[arg(long, value_enum, default_value_t = OnMatch::Allow)]
+    on_match: OnMatch,
+    /// Minimum score of these, 0 to 1 [default: the library's].
+    #[arg(long, value_name = "SCORE", value_parser = score)]
+    match_score: Option<f64>,
     /// Print failures only.
     #[arg(long, short)]
     quiet: bool,
@@ -51,6 +59,17 @@ pub struct Add {
 pub enum OnDuplicate {
     /// Report success.
     Accept,
+    /// Report a failure.
+    Reject,
+}
+
+/// What to do when other files of the same image are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnMatch {
+    /// Add without a search.
+    Allow,
+    /// Add and show them.
+    Report,
     /// Report a failure.
     Reject,
 }
@@ -89,6 +108,8 @@ async fn add_one(
         brief: args.brief.clone().unwrap_or_else(|| file.default_brief()),
         tags: args.tags.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
+        on_match: args.on_match.to_proto().into(),
+        match_score: args.match_score.unwrap_or_default(),
     };
     let response = client
         .add_image(args.target.connection.request(request))
@@ -113,6 +134,7 @@ fn show(
             "cont_sign": added.cont_sign,
             "existed": added.existed,
             "log_id": added.log_id,
+            "matches": added.matches.iter().map(match_to_json).collect::<Vec<_>>(),
             "scaled": scaled.map(|scaled| scaled.to_json()),
         })),
         Ok((added, scaled)) => {
@@ -122,6 +144,11 @@ fn show(
                 ""
             };
             output.line(&format!("{}  {name}{remark}", added.cont_sign));
+            for hit in &added.matches {
+                let (sign, brief) = (&hit.cont_sign, &hit.brief);
+                let score = hit.score * 100.0;
+                output.line(&format!("  same image: {score:.1} %  {sign}  {brief}"));
+            }
             scale::note(&name, scaled.as_ref(), output);
         }
     }
@@ -134,6 +161,18 @@ impl OnDuplicate {
         match self {
             OnDuplicate::Accept => v1::OnDuplicate::Accept,
             OnDuplicate::Reject => v1::OnDuplicate::Reject,
+        }
+    }
+}
+
+// === impl OnMatch ===
+
+impl OnMatch {
+    fn to_proto(self) -> v1::OnMatch {
+        match self {
+            OnMatch::Allow => v1::OnMatch::Allow,
+            OnMatch::Report => v1::OnMatch::Report,
+            OnMatch::Reject => v1::OnMatch::Reject,
         }
     }
 }

@@ -109,6 +109,9 @@ impl Failure {
         if self.details.reason == Kind::ImageAlreadyExists.reason() {
             return Some("--on-duplicate accept reports success");
         }
+        if self.details.reason == Kind::SameImageExists.reason() {
+            return Some("--on-match report adds it");
+        }
         let code = self.details.code?;
         if code == Code::Unauthenticated {
             return Some("give a valid key with SAMEGATE_API_KEY or --api-key-file");

@@ -47,6 +47,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
 use super::scale::{Limits, Resizing};
+use super::score::score;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -54,6 +55,7 @@ Examples:
   samegate import photos/
   samegate import 'scans/**/*.png' more/ --tag 7 --in-flight 64
   samegate import --manifest images.jsonl --failures failed.jsonl
+  samegate import new/ --only-new --match-score 0.8
 
 Files that are larger than the library takes are scaled down to JPEGs before they
 are sent, unless --no-resize is given. Of a folder, files whose names end as those
@@ -68,6 +70,10 @@ are relative to the manifest:
   {\"url\": \"https://example.com/b.png\"}
 Lines of `samegate library export` or `samegate list --json` name images by
 cont_sign: --files is the folder with their files, which are found by content.
+
+With --only-new an image is added only if the library has no other file of the same
+image; the summary counts those that it has, and they are no failures. Of two copies
+in one import one is added.
 
 Each acknowledged image is recorded in a journal, by default in the folder of the
 first PATH or next to the manifest. Run the same command again to resume: it
@@ -104,6 +110,12 @@ pub struct Import {
     /// What to do with an image that is stored already.
     #[arg(long, value_enum, default_value_t = OnDuplicate::Accept)]
     on_duplicate: OnDuplicate,
+    /// Add only images of which the library has no other file.
+    #[arg(long)]
+    only_new: bool,
+    /// Minimum score of such a file, 0 to 1 [default: the library's].
+    #[arg(long, value_name = "SCORE", value_parser = score, requires = "only_new")]
+    match_score: Option<f64>,
     /// Images that the gateway processes at the same time, 1 to 256.
     #[arg(long, default_value_t = 16, value_parser = value_parser!(u32).range(1..=256), value_name = "N")]
     in_flight: u32,
@@ -157,6 +169,8 @@ pub(super) async fn run(
         library: args.target.library.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
         max_in_flight: args.in_flight,
+        on_match: args.on_match().into(),
+        match_score: args.match_score.unwrap_or_default(),
     };
     let scaler = Scaler::new(limits, args.resizing);
     let sender = StreamSender::new(&plan, options, client, scaler, interrupt);
@@ -225,6 +239,14 @@ async fn check_library(
 // === impl Import ===
 
 impl Import {
+    fn on_match(&self) -> v1::OnMatch {
+        if self.only_new {
+            v1::OnMatch::Reject
+        } else {
+            v1::OnMatch::Allow
+        }
+    }
+
     /// Returns the path of the journal: next to the source, so that each source has its own.
     fn journal_path(&self) -> PathBuf {
         if let Some(path) = &self.journal {
@@ -248,6 +270,30 @@ impl Import {
             None => with_suffix(journal, ".failures"),
         }
     }
+}
+
+/// The images in folders.
+pub(super) struct FoundFiles {
+    pub(super) files: Vec<PathBuf>,
+    /// Names of what was found but cannot be read, with the reason.
+    pub(super) unusable: Vec<(String, Failure)>,
+}
+
+/// Finds the images in folders, files and glob patterns, as an import does.
+///
+/// # Errors
+///
+/// When a path does not exist or has no image.
+pub(super) fn find_files(paths: &[PathBuf], hidden: bool) -> Result<FoundFiles, Failure> {
+    let plan = source::find(paths, &[], hidden)?;
+    let files = plan.items.iter().filter_map(|item| match &item.location {
+        plan::Location::File(path) => Some(path.clone()),
+        plan::Location::Url(_) => None,
+    });
+    Ok(FoundFiles {
+        files: files.collect(),
+        unusable: plan.unusable,
+    })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -1,14 +1,18 @@
-//! `samegate search`: one query image, and its matches by descending score.
+//! `samegate search`: one or many query images, and their matches by descending score.
 
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::{Value, json};
 
+use super::bulk_search::{BulkSearch, Found};
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::image::{ImageArg, ImageSource};
+use super::image::ImageSource;
+use super::matches::{match_to_json, row};
 use super::output::{self, Output};
+use super::query::{Queries, QueryArg, QuerySource, show_failure};
 use super::scale::{self, Loader, Resizing};
+use super::score::score;
 use crate::proto::v1;
 
 pub(super) const EXAMPLES: &str = "\
@@ -16,36 +20,47 @@ Examples:
   samegate search query.jpg
   samegate search query.jpg --tag 7 --tag 8 --any-tag --min-score 0.8
   samegate search - < query.jpg
+  samegate search 1122334455,66778899
+  samegate search new/ scan.png https://example.com/a.jpg --limit 3
   samegate search query.jpg --json | jq -r '.matches[].cont_sign'
 
+A query is a file, a URL, - for standard input, or the sign of a stored image: two
+numbers with a comma. A stored image finds the others that are the same. Several
+queries, or a folder with its subfolders, are searched over one stream, and shown
+in the order of completion.
 A file that is larger than the library takes is scaled down before it is sent.
 Exit status 0 also if nothing matches.";
+
+/// Maximum number of matches of one of several queries (`BulkSearchImagesOptions.limit`).
+const MAX_ITEM_LIMIT: u32 = 100;
 
 /// Flags of `samegate search`.
 #[derive(Args, Debug)]
 pub struct Search {
-    /// The query image: a file, a URL, or - for standard input.
-    #[arg(value_name = "FILE")]
-    file: ImageArg,
+    /// Query images: files, folders, URLs, - for standard input, or signs.
+    #[arg(value_name = "QUERY", required = true)]
+    queries: Vec<QueryArg>,
     /// Only images with this tag, 1 to 65535; up to two.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
     /// Match images with any of the tags instead of all.
     #[arg(long, requires = "tags")]
     any_tag: bool,
-    /// Number of best matches to skip, 0 to 999.
+    /// Number of best matches to skip, 0 to 999; of one query.
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(0..=999))]
     offset: u32,
-    /// Maximum number of matches to show, 1 to 1000.
-    #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Minimum score of a match, 0 to 1.
-    #[arg(long, default_value_t = 0.0, value_parser = score)]
-    min_score: f64,
-    /// How certain a match must be. Default: the profile of the library.
+    /// Maximum number of matches to show: of one query 1 to 1000 [default: 300], of each
+    /// of several 1 to 100 [default: 10].
+    #[arg(long, value_parser = value_parser!(u32).range(1..=1000))]
+    limit: Option<u32>,
+    /// Minimum score of a match, 0 to 1 [default: the library's].
+    #[arg(long, value_parser = score)]
+    min_score: Option<f64>,
+    /// How certain a match must be [default: the profile of the library].
     #[arg(long, value_enum)]
     profile: Option<Profile>,
-    /// How much to do if the image matches nothing at first. Default: the effort of the library.
+    /// How much to do if an image matches nothing at first [default: the effort of the library,
+    /// of several queries `fast`].
     #[arg(long, value_enum)]
     effort: Option<Effort>,
     #[command(flatten)]
@@ -56,7 +71,7 @@ pub struct Search {
 
 /// Values of `--profile`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Profile {
+pub enum Profile {
     /// Every image with enough common details.
     Loose,
     /// Images whose pixels agree with the query.
@@ -78,43 +93,34 @@ enum Effort {
 
 /// Searches and shows the matches.
 pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failure> {
+    match args.queries.as_slice() {
+        [query] if !query.is_folder() => search_one(&args, query, output).await,
+        _ => search_many(&args, output).await,
+    }
+}
+
+async fn search_one(args: &Search, query: &QueryArg, output: &mut Output) -> Result<Exit, Failure> {
     use v1::search_images_request::Source;
 
     let connection = &args.target.connection;
     let mut client = connection.client().await?;
     let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
-    let (image, scaled) = loader.load(&args.file).await?;
+    let (image, scaled) = query.load(&mut loader).await?;
     let source = match image {
-        ImageSource::Content(content) => Source::Content(content),
-        ImageSource::Url(url) => Source::Url(url),
-    };
-    let logic = if args.any_tag {
-        v1::TagLogic::Or
-    } else {
-        v1::TagLogic::And
-    };
-    let profile = match args.profile {
-        None => v1::Profile::Unspecified,
-        Some(Profile::Loose) => v1::Profile::Loose,
-        Some(Profile::Balanced) => v1::Profile::Balanced,
-        Some(Profile::Strict) => v1::Profile::Strict,
-    };
-    let effort = match args.effort {
-        None => v1::Effort::Unspecified,
-        Some(Effort::Fast) => v1::Effort::Fast,
-        Some(Effort::Normal) => v1::Effort::Normal,
-        Some(Effort::Thorough) => v1::Effort::Thorough,
+        QuerySource::Image(ImageSource::Content(content)) => Source::Content(content),
+        QuerySource::Image(ImageSource::Url(url)) => Source::Url(url),
+        QuerySource::Sign(sign) => Source::ContSign(sign),
     };
     let request = v1::SearchImagesRequest {
         library: args.target.library.clone(),
         source: Some(source),
-        tags: args.tags,
-        tag_logic: logic.into(),
+        tags: args.tags.clone(),
+        tag_logic: args.tag_logic().into(),
         offset: args.offset,
-        limit: args.limit,
-        min_score: args.min_score,
-        profile: profile.into(),
-        effort: effort.into(),
+        limit: args.limit.unwrap_or_default(),
+        min_score: args.min_score.unwrap_or_default(),
+        profile: Profile::to_proto(args.profile).into(),
+        effort: Effort::to_proto(args.effort).into(),
     };
     let found = client
         .search_images(connection.request(request))
@@ -122,14 +128,76 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
         .into_inner();
 
     if connection.json {
-        let mut shown = to_json(&found);
+        let mut shown = to_json(&found.matches, found.has_more, found.log_id);
         shown["scaled"] = scaled.map_or(Value::Null, |scaled| scaled.to_json());
         output.json(&shown);
     } else {
         show(&found, args.offset, output);
-        scale::note(&args.file.to_string(), scaled.as_ref(), output);
+        scale::note(&query.to_string(), scaled.as_ref(), output);
     }
     Ok(Exit::Done)
+}
+
+/// Searches with every query over one stream.
+async fn search_many(args: &Search, output: &mut Output) -> Result<Exit, Failure> {
+    args.check_many()?;
+    let queries = Queries::find(&args.queries)?;
+    let connection = &args.target.connection;
+    queries.show_unusable(connection.json, output);
+    let search = BulkSearch {
+        client: connection.client().await?,
+        target: &args.target,
+        options: v1::BulkSearchImagesOptions {
+            library: args.target.library.clone(),
+            tags: args.tags.clone(),
+            tag_logic: args.tag_logic().into(),
+            limit: args.limit.unwrap_or_default(),
+            min_score: args.min_score.unwrap_or_default(),
+            profile: Profile::to_proto(args.profile).into(),
+            max_in_flight: 0,
+            effort: Effort::to_proto(args.effort).into(),
+        },
+        resizing: args.resizing,
+    };
+    let mut has_failures = !queries.unusable.is_empty();
+    search
+        .run(&queries.images, |found| {
+            let name = queries.images[found.index].to_string();
+            has_failures |= found.result.is_err();
+            show_found(&name, found, connection.json, output);
+            !output.has_failed()
+        })
+        .await?;
+    Ok(if has_failures {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
+fn show_found(name: &str, found: Found, json: bool, output: &mut Output) {
+    let result = match found.result {
+        Ok(result) => result,
+        Err(failure) => return show_failure(name, &failure, json, output),
+    };
+    if json {
+        let mut shown = to_json(&result.matches, result.has_more, result.log_id);
+        shown["file"] = json!(name);
+        shown["scaled"] = found.scaled.map_or(Value::Null, |scaled| scaled.to_json());
+        return output.json(&shown);
+    }
+    let matches = match result.matches.len() {
+        0 => "no matches".to_owned(),
+        count if result.has_more => format!("{count} matches and more"),
+        1 => "1 match".to_owned(),
+        count => format!("{count} matches"),
+    };
+    output.line(&format!("{name}: {matches}"));
+    let rows: Vec<_> = result.matches.iter().map(row).collect();
+    for line in output::table(&rows).lines() {
+        output.line(&format!("  {line}"));
+    }
+    scale::note(name, found.scaled.as_ref(), output);
 }
 
 fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
@@ -142,14 +210,7 @@ fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
             .map(str::to_owned)
             .to_vec(),
     ];
-    for hit in &found.matches {
-        rows.push(vec![
-            format!("{:.1} %", hit.score * 100.0),
-            hit.cont_sign.clone(),
-            output::tags(&hit.tags),
-            hit.brief.clone(),
-        ]);
-    }
+    rows.extend(found.matches.iter().map(row));
     output.line(&output::table(&rows));
     if found.has_more {
         let next = offset as usize + found.matches.len();
@@ -157,44 +218,55 @@ fn show(found: &v1::SearchImagesResponse, offset: u32, output: &mut Output) {
     }
 }
 
-fn to_json(found: &v1::SearchImagesResponse) -> Value {
-    let matches: Vec<Value> = found.matches.iter().map(match_to_json).collect();
-    json!({ "matches": matches, "has_more": found.has_more, "log_id": found.log_id })
+fn to_json(matches: &[v1::Match], has_more: bool, log_id: u64) -> Value {
+    let matches: Vec<Value> = matches.iter().map(match_to_json).collect();
+    json!({ "matches": matches, "has_more": has_more, "log_id": log_id })
 }
 
-fn match_to_json(hit: &v1::Match) -> Value {
-    let mut object = json!({
-        "cont_sign": hit.cont_sign,
-        "score": hit.score,
-        "brief": hit.brief,
-        "tags": hit.tags,
-    });
-    if let (Some(agreement), Some(coverage)) = (hit.agreement, hit.coverage) {
-        object["agreement"] = json!(agreement);
-        object["coverage"] = json!(coverage);
+// === impl Search ===
+
+impl Search {
+    fn tag_logic(&self) -> v1::TagLogic {
+        if self.any_tag {
+            v1::TagLogic::Or
+        } else {
+            v1::TagLogic::And
+        }
     }
-    if let Some(geometry) = &hit.geometry {
-        object["geometry"] = json!({
-            "query": corners(geometry.query.as_ref()),
-            "stored": corners(geometry.stored.as_ref()),
-            "overlap": geometry.overlap,
-        });
+
+    /// Checks the flags that several queries restrict.
+    fn check_many(&self) -> Result<(), Failure> {
+        if self.offset > 0 {
+            return Err(Failure::local("--offset needs exactly one query"));
+        }
+        if self.limit.is_some_and(|limit| limit > MAX_ITEM_LIMIT) {
+            let message = format!("--limit: at most {MAX_ITEM_LIMIT} with several queries");
+            return Err(Failure::local(message));
+        }
+        Ok(())
     }
-    object
 }
 
-/// Formats corners as `[[x, y], …]`.
-fn corners(shape: Option<&v1::Quadrilateral>) -> Vec<[f64; 2]> {
-    shape
-        .into_iter()
-        .flat_map(|shape| &shape.corners)
-        .map(|point| [point.x, point.y])
-        .collect()
+// === impl Profile ===
+
+impl Effort {
+    fn to_proto(effort: Option<Self>) -> v1::Effort {
+        match effort {
+            None => v1::Effort::Unspecified,
+            Some(Self::Fast) => v1::Effort::Fast,
+            Some(Self::Normal) => v1::Effort::Normal,
+            Some(Self::Thorough) => v1::Effort::Thorough,
+        }
+    }
 }
 
-fn score(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
-        _ => Err("a number from 0 to 1".to_owned()),
+impl Profile {
+    pub(super) fn to_proto(profile: Option<Self>) -> v1::Profile {
+        match profile {
+            None => v1::Profile::Unspecified,
+            Some(Profile::Loose) => v1::Profile::Loose,
+            Some(Profile::Balanced) => v1::Profile::Balanced,
+            Some(Profile::Strict) => v1::Profile::Strict,
+        }
     }
 }

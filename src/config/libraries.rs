@@ -35,6 +35,8 @@ pub struct Embedded {
     /// How much is done for a query that matches nothing at first, for searches that do not say it.
     /// Default: normal.
     pub effort: Effort,
+    /// Minimum score of a match, 0 to 1, for calls that give none. Default: 0.
+    pub min_score: f64,
     /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
     /// false.
     pub allow_private_addresses: bool,
@@ -55,6 +57,8 @@ pub struct Rest {
     pub qps: u32,
     /// Timeout of one upstream request. Default: 30 s.
     pub timeout: Duration,
+    /// Minimum score of a match, 0 to 1, for calls that give none. Default: 0.
+    pub min_score: f64,
 }
 
 /// A pair of keys from the vendor's console.
@@ -145,6 +149,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let min_free_disk = section.optional("min_free_disk", MIN_FREE_DISK, parse::bytes);
     let profile = section.optional("profile", Profile::default(), profile);
     let effort = section.optional("effort", Effort::default(), effort);
+    let min_score = section.optional("min_score", 0.0, score);
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
     let max_side = section.optional("max_side", MAX_SIDE, max_side);
@@ -155,6 +160,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
         min_free_disk: min_free_disk?,
         profile: profile?,
         effort: effort?,
+        min_score: min_score?,
         allow_private_addresses: allow_private_addresses?,
         max_side: max_side?,
     })
@@ -168,6 +174,7 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
     let credentials = section.tables("credentials", read_credential);
     let timeout = section.optional("timeout", TIMEOUT, timeout);
     let qps = section.optional("qps", QPS, qps);
+    let min_score = section.optional("min_score", 0.0, score);
     section.optional("max_side", MAX_SIDE, vendor_max_side);
     if let Some(error) = credentials.as_deref().and_then(credentials_error) {
         section.error("credentials", error);
@@ -179,6 +186,7 @@ fn read_rest(mut section: Section<'_>) -> Option<Rest> {
         credentials: credentials?,
         qps: qps?,
         timeout: timeout?,
+        min_score: min_score?,
     })
 }
 
@@ -225,6 +233,10 @@ fn effort(value: &str) -> Result<Effort, String> {
         "thorough" => Ok(Effort::Thorough),
         _ => Err(format!("must be fast, normal or thorough, not `{value}`")),
     }
+}
+
+fn score(value: &str) -> Result<f64, String> {
+    parse::number(value, &(0.0..=1.0))
 }
 
 fn max_side(value: &str) -> Result<u32, String> {

@@ -3,7 +3,7 @@
 //! Each checks every field and reports all violations together.
 
 use super::fields::Tags;
-use super::request::TagLogic;
+use super::search::TagLogic;
 use super::violations::Violations;
 use crate::error::{Kind, Result, Violation};
 

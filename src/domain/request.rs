@@ -1,19 +1,14 @@
-//! Requests about one image or its copies; each checks every field and reports all violations together.
+//! The requests of a library besides searches; each checks every field and reports all violations together.
 
 use super::fields::{Brief, Tags};
 use super::image::{ImageSource, RawSource};
 use super::limits::ImageLimits;
-use super::target::{DeleteTarget, RawTarget, UpdateTarget};
+use super::target::{DeleteTarget, ImageRef, RawTarget};
 use super::violations::Violations;
 use crate::error::{Kind, Result, Violation};
 
-/// Number of matches that a search can reach (vendor's limit).
-const MAX_MATCHES: u32 = 1000;
-/// Matches per response when the caller sets no limit (vendor's default).
-const DEFAULT_LIMIT: u32 = 300;
-
 /// Request to add an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Add {
     /// The image.
     pub source: ImageSource,
@@ -21,67 +16,29 @@ pub struct Add {
     pub brief: Brief,
     /// Tags to store with the image.
     pub tags: Tags,
+    /// What to do when other stored images are the same.
+    pub on_match: OnMatch,
+    /// Minimum score of these, in [0, 1].
+    pub match_score: f64,
 }
 
-/// Request to find the stored images that are the same as a query image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Search {
-    /// The query image.
-    pub source: ImageSource,
-    /// Tags that a match must have; no tags: all images.
-    pub tags: Tags,
-    /// How two tags are combined.
-    pub tag_logic: TagLogic,
-    /// Number of matches to skip, best first, in 0..1000.
-    pub offset: u32,
-    /// Maximum number of matches to return, in 1..=1000 - `offset`.
-    pub limit: u32,
-    /// Minimum score of a match, in [0, 1].
-    pub min_score: f64,
-    /// How certain a match must be; `None`: as the library's configuration says.
-    pub profile: Option<Profile>,
-    /// How much is done for a query that matches nothing at first; `None`: as the library's
-    /// configuration says.
-    pub effort: Option<Effort>,
-}
-
-/// How certain a match must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// Every image with enough common details.
-    Loose,
-    /// Images whose pixels agree with the query.
-    Balanced,
-    /// Images whose pixels agree clearly.
-    Strict,
-}
-
-/// How much a search does for a query that matches nothing at first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// Nothing more.
-    Fast,
-    /// Looks for stretched copies too.
-    Normal,
-    /// Looks for finer details too.
-    Thorough,
-}
-
-/// How several tags of a search or a filter are combined.
+/// What an addition does when other stored images are the same as the new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TagLogic {
-    /// An image has every tag.
+pub enum OnMatch {
+    /// Adds it, and does not look for them.
     #[default]
-    And,
-    /// An image has one or more of the tags.
-    Or,
+    Allow,
+    /// Adds it, and returns them.
+    Report,
+    /// Does not add it.
+    Reject,
 }
 
 /// Request to change the brief or the tags of a stored image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
     /// The stored image.
-    pub target: UpdateTarget,
+    pub target: ImageRef,
     /// New brief; `None` keeps the stored brief.
     pub brief: Option<Brief>,
     /// New tags; `None` keeps the stored tags.
@@ -98,13 +55,14 @@ pub struct Delete {
 // === impl Add ===
 
 impl Add {
-    /// Checks every field; an image has the vendor's limits.
+    /// Checks every field; an image has the vendor's limits, and others that are the same are allowed.
     ///
     /// # Errors
     ///
     /// One error that lists every violation.
     pub fn new(source: RawSource, brief: String, tags: &[u32]) -> Result<Self> {
-        Add::within(ImageLimits::VENDOR, source, brief, tags)
+        let on_match = (OnMatch::Allow, 0.0);
+        Add::within(ImageLimits::VENDOR, source, brief, tags, on_match)
     }
 
     /// Checks every field; an image has these limits.
@@ -117,92 +75,37 @@ impl Add {
         source: RawSource,
         brief: String,
         tags: &[u32],
+        (on_match, match_score): (OnMatch, f64),
     ) -> Result<Self> {
         let mut violations = Violations::default();
         let source = violations.collect(source.check(limits));
         let brief = violations.collect(Brief::new(brief));
         let tags = violations.collect(Tags::new(tags));
-        match (source, brief, tags) {
-            (Some(source), Some(brief), Some(tags)) => Ok(Add {
+        violations.check_match_score(match_score);
+        match (source, brief, tags, violations.is_empty()) {
+            (Some(source), Some(brief), Some(tags), true) => Ok(Add {
                 source,
                 brief,
                 tags,
+                on_match,
+                match_score,
             }),
             _ => Err(violations.into_error()),
         }
     }
-}
 
-// === impl Search ===
-
-impl Search {
-    /// Sets how certain a match must be.
-    #[must_use]
-    pub fn with_profile(self, profile: Option<Profile>) -> Self {
-        Self { profile, ..self }
-    }
-
-    /// Sets how much is done for a query that matches nothing at first.
-    #[must_use]
-    pub fn with_effort(self, effort: Option<Effort>) -> Self {
-        Self { effort, ..self }
-    }
-
-    /// Checks every field; an image has the vendor's limits. A `limit` of 0 means 300, and the window
-    /// ends at the 1000th match.
+    /// Checks the `match_score` of a bulk load.
     ///
     /// # Errors
     ///
-    /// One error that lists every violation.
-    pub fn new(
-        source: RawSource,
-        tags: &[u32],
-        tag_logic: TagLogic,
-        window: (u32, u32),
-        min_score: f64,
-    ) -> Result<Self> {
-        let limits = ImageLimits::VENDOR;
-        Search::within(limits, source, tags, tag_logic, window, min_score)
-    }
-
-    /// Checks every field; an image has these limits.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Search::new`].
-    pub fn within(
-        limits: ImageLimits,
-        source: RawSource,
-        tags: &[u32],
-        tag_logic: TagLogic,
-        (offset, limit): (u32, u32),
-        min_score: f64,
-    ) -> Result<Self> {
+    /// `InvalidParameter` for a score outside 0 to 1.
+    pub fn check_match_score(match_score: f64) -> Result<()> {
         let mut violations = Violations::default();
-        let source = violations.collect(source.check(limits));
-        let tags = violations.collect(Tags::new(tags));
-        violations.require(offset < MAX_MATCHES, "offset", || {
-            format!("{offset}; 0 to {}", MAX_MATCHES - 1)
-        });
-        violations.require(limit <= MAX_MATCHES, "limit", || {
-            format!("{limit}; 1 to {MAX_MATCHES}")
-        });
-        violations.require((0.0..=1.0).contains(&min_score), "min_score", || {
-            format!("{min_score}; 0 to 1")
-        });
-        match (source, tags, violations.is_empty()) {
-            (Some(source), Some(tags), true) => Ok(Search {
-                source,
-                tags,
-                tag_logic,
-                offset,
-                limit: or_default(limit, DEFAULT_LIMIT).min(MAX_MATCHES - offset),
-                min_score,
-                profile: None,
-                effort: None,
-            }),
-            _ => Err(violations.into_error()),
+        violations.check_match_score(match_score);
+        if violations.is_empty() {
+            return Ok(());
         }
+        Err(violations.into_error())
     }
 }
 
@@ -241,7 +144,7 @@ impl Update {
         needs_change: bool,
     ) -> Result<Self> {
         let mut violations = Violations::default();
-        let target = violations.collect(target.check_one(limits));
+        let target = violations.collect(target.check_one("target", limits));
         if needs_change && brief.is_none() && tags.is_none() {
             let message = "one of brief and tags is required";
             violations.push(Violation::new("brief", Kind::MissingParameter, message));
@@ -303,23 +206,10 @@ impl Delete {
     }
 }
 
-/// Replaces 0, which means "not set", by the default.
-fn or_default(value: u32, default: u32) -> u32 {
-    if value == 0 { default } else { value }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Error;
-
-    fn by_url() -> RawSource {
-        RawSource::Url("http://example.org/a.jpg".to_owned())
-    }
-
-    fn search(offset: u32, limit: u32) -> Result<Search> {
-        Search::new(by_url(), &[], TagLogic::And, (offset, limit), 0.0)
-    }
 
     fn fields(error: &Error) -> Vec<&str> {
         error
@@ -334,29 +224,6 @@ mod tests {
         let error = Add::new(RawSource::Missing, "x".repeat(257), &[0]).unwrap_err();
 
         assert_eq!(fields(&error), ["source", "brief", "tags"]);
-    }
-
-    #[test]
-    fn the_limit_is_300_by_default_and_the_window_ends_at_the_1000th_match() {
-        assert_eq!(search(0, 0).unwrap().limit, 300);
-        assert_eq!(search(900, 500).unwrap().limit, 100);
-        assert_eq!(search(999, 1000).unwrap().limit, 1);
-        assert_eq!(search(0, 1000).unwrap().limit, 1000);
-    }
-
-    #[test]
-    fn a_window_out_of_range_is_rejected_with_both_fields() {
-        let error = search(1000, 1001).unwrap_err();
-
-        assert_eq!(fields(&error), ["offset", "limit"]);
-    }
-
-    #[test]
-    fn a_minimum_score_outside_0_to_1_is_rejected() {
-        for score in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
-            let error = Search::new(by_url(), &[], TagLogic::And, (0, 0), score).unwrap_err();
-            assert_eq!(fields(&error), ["min_score"]);
-        }
     }
 
     #[test]

@@ -3,15 +3,23 @@
 use bytes::Bytes;
 
 use super::fields::ContSign;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+
+/// Maximum number of matches that an addition returns: enough to decide what to do.
+pub const MAX_REPORTED_MATCHES: u32 = 10;
 
 /// Response to an [`Add`](super::Add).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Added {
-    /// Sign of the stored image.
+    /// Sign of the stored image; of the best match when the addition was rejected.
     pub cont_sign: ContSign,
     /// Whether the image was stored before; if so, its record is unchanged.
     pub existed: bool,
+    /// Whether the image was not stored, because of `matches`.
+    pub is_rejected: bool,
+    /// The best of the other stored images that are the same, if the request asks for them; up to
+    /// [`MAX_REPORTED_MATCHES`].
+    pub matches: Vec<Match>,
     /// Number of the operation in the backend's logs.
     pub log_id: u64,
 }
@@ -46,6 +54,23 @@ pub struct Match {
     /// Fraction of the stored image's area whose pixels agree, in [0, 1]; `None` where `agreement`
     /// is.
     pub coverage: Option<f32>,
+}
+
+/// Response to a [`Compare`](super::Compare).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Score of the second image as a match of the first one, in [0, 1]; 0 when it is none.
+    pub score: f64,
+    /// Where the images overlap: `stored` is the second image.
+    pub geometry: Option<Geometry>,
+    /// How well the pixels of the matching part agree, in [0, 1].
+    pub agreement: Option<f32>,
+    /// Fraction of the second image's area whose pixels agree, in [0, 1].
+    pub coverage: Option<f32>,
+    /// Different bits of the hashes, 0 to 256; `None` when an image has too little detail.
+    pub hash_distance: Option<u32>,
+    /// Number of the operation in the backend's logs.
+    pub log_id: u64,
 }
 
 /// Where the matching part is, in fractions of each image's width and height.
@@ -154,4 +179,30 @@ pub enum Capability {
     Geometry,
     /// Accept GIF, WebP and TIFF.
     MoreFormats,
+    /// Searches and comparisons with a stored image, and comparisons.
+    SearchBySign,
+}
+
+// === impl Added ===
+
+impl Added {
+    /// Makes the result of an addition that was not asked for matches.
+    pub fn new(cont_sign: ContSign, existed: bool, log_id: u64) -> Self {
+        Added {
+            cont_sign,
+            existed,
+            is_rejected: false,
+            matches: Vec::new(),
+            log_id,
+        }
+    }
+
+    /// Returns the error of a rejected addition.
+    pub fn rejection(&self) -> Option<Error> {
+        self.is_rejected.then(|| {
+            let score = self.matches.first().map_or(0.0, |best| best.score);
+            let message = format!("the library has the same image with a score of {score:.2}");
+            Error::new(Kind::SameImageExists, message).with_cont_sign(self.cont_sign.as_str())
+        })
+    }
 }

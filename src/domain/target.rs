@@ -1,4 +1,4 @@
-//! The stored images that an update or a deletion is about.
+//! The images that a search, an update or a deletion is about.
 
 use super::fields::ContSign;
 use super::image::{ImageSource, RawSource};
@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result, Violation};
 /// Maximum number of signs in one deletion; our limit, it bounds the cost of a request.
 const MAX_SIGNS: usize = 10_000;
 
-/// The target of an update or deletion, as an API read it.
+/// The images of a search, an update or a deletion, as an API read them.
 #[derive(Clone, Debug)]
 pub enum RawTarget {
     /// The image itself, or nothing.
@@ -18,10 +18,10 @@ pub enum RawTarget {
     Signs(Vec<String>),
 }
 
-/// The stored image of an update.
+/// One image, by itself or by the sign of a stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpdateTarget {
-    /// The stored image with the same content.
+pub enum ImageRef {
+    /// The image; for an update, the stored one with the same content.
     Source(ImageSource),
     /// The stored image with this sign.
     Sign(ContSign),
@@ -39,16 +39,16 @@ pub enum DeleteTarget {
 // === impl RawTarget ===
 
 impl RawTarget {
-    /// Checks the target of an update, which must be exactly one image.
-    pub(super) fn check_one(self, limits: ImageLimits) -> Result<UpdateTarget, Violation> {
+    /// Checks that it is exactly one image; `field` is the name for a missing one.
+    pub(super) fn check_one(self, field: &str, limits: ImageLimits) -> Result<ImageRef, Violation> {
         match self {
             RawTarget::Source(RawSource::Missing) => {
                 let message = "one of content, url and cont_sign is required";
-                Err(Violation::new("target", Kind::MissingParameter, message))
+                Err(Violation::new(field, Kind::MissingParameter, message))
             }
-            RawTarget::Source(source) => source.check(limits).map(UpdateTarget::Source),
+            RawTarget::Source(source) => source.check(limits).map(ImageRef::Source),
             RawTarget::Signs(signs) => match signs.as_slice() {
-                [sign] => ContSign::new(sign).map(UpdateTarget::Sign),
+                [sign] => ContSign::new(sign).map(ImageRef::Sign),
                 _ => {
                     let message = format!("{} signs; exactly one", signs.len());
                     Err(Violation::new("cont_sign", Kind::InvalidParameter, message))
@@ -81,5 +81,11 @@ impl RawTarget {
         } else {
             Err(violations.into_error())
         }
+    }
+}
+
+impl From<RawSource> for RawTarget {
+    fn from(source: RawSource) -> Self {
+        RawTarget::Source(source)
     }
 }

@@ -24,9 +24,21 @@ impl Violations {
         }
     }
 
+    /// Records a `match_score` outside 0 to 1.
+    pub(super) fn check_match_score(&mut self, score: f64) {
+        self.require((0.0..=1.0).contains(&score), "match_score", || {
+            format!("{score}; 0 to 1")
+        });
+    }
+
     /// Records a violation.
     pub(super) fn push(&mut self, violation: Violation) {
         self.0.push(violation);
+    }
+
+    /// Adds those of a part of the request.
+    pub(super) fn append(&mut self, mut part: Violations) {
+        self.0.append(&mut part.0);
     }
 
     /// Returns whether there is no violation.

@@ -20,6 +20,7 @@ pub enum Kind {
     MessageTooLarge,
     ImageNotFound,
     ImageAlreadyExists,
+    SameImageExists,
     LibraryNotFound,
     LibraryFull,
     CountMismatch,

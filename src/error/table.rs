@@ -46,6 +46,7 @@ const TABLE: &[Row] = {
         row(K::MessageTooLarge,      "MESSAGE_TOO_LARGE",      Code::ResourceExhausted,  (216_202, "image size error"),     Caller,  Never),
         row(K::ImageNotFound,        "IMAGE_NOT_FOUND",        Code::NotFound,           (216_680, "item not exist"),       Library, Never),
         row(K::ImageAlreadyExists,   "IMAGE_ALREADY_EXISTS",   Code::AlreadyExists,      (216_681, "item has existed"),     Library, Never),
+        row(K::SameImageExists,      "SAME_IMAGE_EXISTS",      Code::AlreadyExists,      (216_681, "item has existed"),     Library, Never),
         row(K::LibraryNotFound,      "LIBRARY_NOT_FOUND",      Code::NotFound,           (216_017, "not initialized"),      Caller,  Never),
         row(K::LibraryFull,          "LIBRARY_FULL",           Code::ResourceExhausted,  (19, "Open api total request limit reached"), Library, Never),
         row(K::CountMismatch,        "COUNT_MISMATCH",         Code::FailedPrecondition, (216_100, "invalid param"),        Library, Never),

@@ -1,4 +1,5 @@
-//! One bulk load: a loop over items that arrive, items that complete, and a drain.
+//! One bulk load, or bulk search: a loop over items that arrive, items that complete, and a drain.
+//! What is done with an item is the business of its method (`add`, `search`).
 //!
 //! Backpressure: the load receives an item only while fewer than `max_in_flight` are in flight and
 //! the client reads its results. HTTP/2 flow control then stops a client that is faster than the
@@ -7,9 +8,12 @@
 //! load on which nothing happens is drained too. [`ItemAdmission`] decides about requests in flight
 //! and quota.
 
+mod add;
 mod admission;
 mod item;
+mod method;
 mod oversized;
+mod search;
 mod state;
 
 use std::pin::pin;
@@ -28,13 +32,13 @@ use crate::call::Call;
 use crate::domain::ImageLimits;
 use crate::error::{Error, Kind, Result};
 use crate::library::Library;
-use crate::proto::v1;
-use crate::proto::v1::add_images_request::Payload;
-use crate::proto::v1::add_images_response::Event;
 
+pub(super) use self::add::AddImages;
 pub(super) use self::admission::ItemAdmission;
+pub(super) use self::method::BulkMethod;
 pub use self::oversized::DropOversizedItems;
-pub(super) use self::oversized::{BodyReport, PATH};
+pub(super) use self::oversized::{BodyReport, is_bulk};
+pub(super) use self::search::SearchImages;
 
 /// Items in flight when the client sets no number.
 const DEFAULT_IN_FLIGHT: u32 = 16;
@@ -44,56 +48,53 @@ const MAX_IN_FLIGHT: u32 = 256;
 const TOO_LARGE: &str = "the item is longer than a message may be; see limits.max_message_bytes";
 
 /// A bulk load that is ready to start.
-pub(super) struct BulkLoad {
+pub(super) struct BulkLoad<M: BulkMethod> {
     call: Call,
     library: Arc<dyn Library>,
     limits: ImageLimits,
-    on_duplicate: v1::OnDuplicate,
+    method: Arc<M>,
     max_in_flight: usize,
     idle_timeout: Duration,
-    messages: Streaming<v1::AddImagesRequest>,
+    messages: Streaming<M::Request>,
     body: BodyReport,
     admission: ItemAdmission,
 }
 
 /// The responses of a load.
-pub(super) type ResponseStream = ReceiverStream<StreamResult>;
+pub(super) type ResponseStream<T> = ReceiverStream<StreamResult<T>>;
 
-type StreamResult = std::result::Result<v1::AddImagesResponse, Status>;
+type StreamResult<T> = std::result::Result<T, Status>;
 
 /// The client has disconnected; no result can reach it.
 struct ClientGone;
 
 /// Reads the options, which must be the first message of a stream.
-pub(super) async fn read_options(
-    messages: &mut Streaming<v1::AddImagesRequest>,
-) -> Result<v1::AddImagesOptions> {
+pub(super) async fn read_options<Request, Options>(
+    messages: &mut Streaming<Request>,
+    options: impl FnOnce(Request) -> Option<Options>,
+) -> Result<Options> {
     let first = messages
         .message()
         .await
         .map_err(|status| stream_error(&status))?;
-    match first.and_then(|message| message.payload) {
-        Some(Payload::Options(options)) => Ok(options),
-        Some(Payload::Item(_)) | None => Err(Error::violation(
-            "options",
-            Kind::MissingParameter,
-            "the first message of the stream must carry `options`",
-        )),
-    }
+    first.and_then(options).ok_or_else(|| {
+        let message = "the first message of the stream must carry `options`";
+        Error::violation("options", Kind::MissingParameter, message)
+    })
 }
 
 // === impl BulkLoad ===
 
-impl BulkLoad {
+impl<M: BulkMethod> BulkLoad<M> {
     pub(super) fn new(
         call: Call,
         (library, limits): (Arc<dyn Library>, ImageLimits),
-        options: &v1::AddImagesOptions,
-        (messages, body): (Streaming<v1::AddImagesRequest>, BodyReport),
+        (method, max_in_flight): (M, u32),
+        (messages, body): (Streaming<M::Request>, BodyReport),
         admission: ItemAdmission,
         idle_timeout: Duration,
     ) -> Result<Self> {
-        let max_in_flight = match options.max_in_flight {
+        let max_in_flight = match max_in_flight {
             0 => DEFAULT_IN_FLIGHT,
             number @ 1..=MAX_IN_FLIGHT => number,
             number => {
@@ -106,7 +107,7 @@ impl BulkLoad {
             call,
             library,
             limits,
-            on_duplicate: options.on_duplicate(),
+            method: Arc::new(method),
             max_in_flight: max_in_flight as usize,
             idle_timeout,
             messages,
@@ -116,7 +117,7 @@ impl BulkLoad {
     }
 
     /// Starts the load in a task; it ends with the returned stream, also when the client drops it.
-    pub(super) fn start(self) -> ResponseStream {
+    pub(super) fn start(self) -> ResponseStream<M::Response> {
         // One slot: a client that does not read its results stops the load.
         let (events, stream) = mpsc::channel(1);
         let span = tracing::Span::current();
@@ -124,7 +125,7 @@ impl BulkLoad {
         ReceiverStream::new(stream)
     }
 
-    async fn run(mut self, events: mpsc::Sender<StreamResult>) {
+    async fn run(mut self, events: mpsc::Sender<StreamResult<M::Response>>) {
         let deadline = self.call.stream_deadline;
         let load = self.process(&events);
         let in_time = match deadline {
@@ -144,9 +145,9 @@ impl BulkLoad {
     /// Runs the load to its end and sends the summary.
     async fn process(
         &mut self,
-        events: &mpsc::Sender<StreamResult>,
+        events: &mpsc::Sender<StreamResult<M::Response>>,
     ) -> std::result::Result<(), ClientGone> {
-        let mut load = LoadState::begin();
+        let mut load = LoadState::<M>::begin();
         let mut idle = pin!(tokio::time::sleep(self.idle_timeout));
         while load.is_running() {
             let may_receive = load.may_receive(self.max_in_flight);
@@ -156,7 +157,7 @@ impl BulkLoad {
                 () = events.closed() => return Err(ClientGone),
                 slot = events.reserve(), if !load.outbox.is_empty() => {
                     if let Some(event) = load.outbox.pop_front() {
-                        slot.map_err(|_| ClientGone)?.send(Ok(response(event)));
+                        slot.map_err(|_| ClientGone)?.send(Ok(event));
                     }
                 }
                 // Items are polled also while the client does not read: an item that waits for a
@@ -168,7 +169,7 @@ impl BulkLoad {
                 }
                 () = self.admission.drain_started(), if load.ended.is_none() => {
                     load.ended = Some(Ok(()));
-                    load.outbox.push_back(drain("the server is shutting down"));
+                    load.outbox.push_back(drain::<M>("the server is shutting down"));
                 }
                 () = idle.as_mut(), if load.ended.is_none() => {
                     load.note_arrived(self.body.arrived());
@@ -176,7 +177,7 @@ impl BulkLoad {
                         Some(later) => idle.as_mut().reset(later),
                         None => {
                             load.ended = Some(Ok(()));
-                            load.outbox.push_back(drain("the stream was idle"));
+                            load.outbox.push_back(drain::<M>("the stream was idle"));
                         }
                     }
                 }
@@ -187,7 +188,7 @@ impl BulkLoad {
         }
         let last = match load.ended {
             Some(Err(error)) => Err(error.into()),
-            Some(Ok(())) | None => Ok(response(Event::Summary(load.counts))),
+            Some(Ok(())) | None => Ok(load.summary()),
         };
         events.send(last).await.map_err(|_| ClientGone)
     }
@@ -195,12 +196,12 @@ impl BulkLoad {
     /// Handles one message of the client, or the end of its stream.
     fn receive(
         &self,
-        load: &mut LoadState,
-        message: std::result::Result<Option<v1::AddImagesRequest>, Status>,
+        load: &mut LoadState<M>,
+        message: std::result::Result<Option<M::Request>, Status>,
     ) {
-        match message.map(|message| message.map(|message| message.payload)) {
-            Ok(Some(Some(Payload::Item(message)))) => self.request_admission(load, message),
-            Ok(Some(Some(Payload::Options(_)) | None)) => {
+        match message.map(|message| message.map(M::item)) {
+            Ok(Some(Some(item))) => self.request_admission(load, item),
+            Ok(Some(None)) => {
                 load.ended = Some(Err(Error::violation(
                     "item",
                     Kind::MissingParameter,
@@ -212,10 +213,10 @@ impl BulkLoad {
         }
     }
 
-    fn request_admission(&self, load: &mut LoadState, message: v1::AddImagesItem) {
+    fn request_admission(&self, load: &mut LoadState<M>, message: M::Item) {
         let item = ReceivedItem::new(message);
         load.record_received(&item);
-        let dropped_bytes = self.body.take_dropped(load.counts.received);
+        let dropped_bytes = self.body.take_dropped(load.received);
         let (memory, admission) = (self.call.permit.split_item(), self.admission.clone());
         // A dropped item counts for the quota too, or its bytes would be free.
         let bytes = dropped_bytes.unwrap_or_else(|| item.bytes());
@@ -232,21 +233,17 @@ impl BulkLoad {
         );
     }
 
-    fn start_item(&self, load: &mut LoadState, admitted: AdmittedItem) {
+    fn start_item(&self, load: &mut LoadState<M>, admitted: AdmittedItem<M>) {
         let library = Arc::clone(&self.library);
         // The timeout of the operation starts now; the wait for admission does not count.
         let call = self.call.of_item(admitted.memory());
-        let (limits, on_duplicate) = (self.limits, self.on_duplicate);
+        let (limits, method) = (self.limits, Arc::clone(&self.method));
         let work = async move {
             let library = (library.as_ref(), limits);
-            admitted.add(&call, library, on_duplicate).await
+            admitted.complete(&call, library, &method).await
         };
         load.in_flight.push(work.boxed());
     }
-}
-
-fn response(event: Event) -> v1::AddImagesResponse {
-    v1::AddImagesResponse { event: Some(event) }
 }
 
 /// Classifies an error of the stream; tonic reports a message over the size limit as `OutOfRange`.
@@ -260,8 +257,8 @@ fn stream_error(status: &Status) -> Error {
     )
 }
 
-fn drain(reason: &str) -> Event {
-    Event::Drain(v1::AddImagesDrain {
-        message: format!("{reason}; send what is not acknowledged on a new stream"),
-    })
+fn drain<M: BulkMethod>(reason: &str) -> M::Response {
+    M::drain(format!(
+        "{reason}; send what is not acknowledged on a new stream"
+    ))
 }

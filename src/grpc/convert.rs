@@ -5,8 +5,17 @@ use std::time::{Duration, SystemTime};
 use super::status;
 use crate::domain::{self, ImageLimits, RawFilter, RawSource, RawTarget, RawTime};
 use crate::error::{Error, Kind, Result};
-use crate::library::State;
+use crate::library::{Library, State};
 use crate::proto::v1;
+
+/// Reads a minimum score; 0 means that the message has none.
+fn min_score(given: f64, library: &dyn Library) -> f64 {
+    if given == 0.0 {
+        library.min_score()
+    } else {
+        given
+    }
+}
 
 /// Reads the `source` of a message; prost generates a separate type for each message.
 macro_rules! source {
@@ -19,44 +28,142 @@ macro_rules! source {
     };
 }
 
-// === Requests ===
-
-pub(super) fn add(message: v1::AddImageRequest, limits: ImageLimits) -> Result<domain::Add> {
-    let source = source!(add_image_request, message.source);
-    domain::Add::within(limits, source, message.brief, &message.tags)
+/// Reads the `source` of a message that may be a sign too.
+macro_rules! image {
+    ($message:ident, $source:expr) => {
+        match $source {
+            None => RawTarget::Source(RawSource::Missing),
+            Some(v1::$message::Source::Content(bytes)) => {
+                RawTarget::Source(RawSource::Content(bytes))
+            }
+            Some(v1::$message::Source::Url(url)) => RawTarget::Source(RawSource::Url(url)),
+            Some(v1::$message::Source::ContSign(sign)) => RawTarget::Signs(vec![sign]),
+        }
+    };
 }
 
-pub(super) fn item(message: v1::AddImagesItem, limits: ImageLimits) -> Result<domain::Add> {
+// === Requests ===
+
+pub(super) fn add(
+    message: v1::AddImageRequest,
+    library: &dyn Library,
+    limits: ImageLimits,
+) -> Result<domain::Add> {
+    let on_match = (
+        on_match(message.on_match()),
+        min_score(message.match_score, library),
+    );
+    let source = source!(add_image_request, message.source);
+    domain::Add::within(limits, source, message.brief, &message.tags, on_match)
+}
+
+/// What a bulk load does with an image that the library has.
+#[derive(Clone, Copy)]
+pub(super) struct AddSettings {
+    pub(super) on_duplicate: v1::OnDuplicate,
+    on_match: domain::OnMatch,
+    match_score: f64,
+}
+
+impl AddSettings {
+    pub(super) fn new(options: &v1::AddImagesOptions, library: &dyn Library) -> Result<Self> {
+        let match_score = min_score(options.match_score, library);
+        domain::Add::check_match_score(match_score)?;
+        Ok(AddSettings {
+            on_duplicate: options.on_duplicate(),
+            on_match: on_match(options.on_match()),
+            match_score,
+        })
+    }
+}
+
+pub(super) fn item(
+    message: v1::AddImagesItem,
+    settings: &AddSettings,
+    limits: ImageLimits,
+) -> Result<domain::Add> {
     let source = source!(add_images_item, message.source);
-    domain::Add::within(limits, source, message.brief, &message.tags)
+    let on_match = (settings.on_match, settings.match_score);
+    domain::Add::within(limits, source, message.brief, &message.tags, on_match)
+}
+
+fn on_match(on_match: v1::OnMatch) -> domain::OnMatch {
+    match on_match {
+        v1::OnMatch::Unspecified | v1::OnMatch::Allow => domain::OnMatch::Allow,
+        v1::OnMatch::Report => domain::OnMatch::Report,
+        v1::OnMatch::Reject => domain::OnMatch::Reject,
+    }
 }
 
 pub(super) fn search(
     message: v1::SearchImagesRequest,
+    library: &dyn Library,
     limits: ImageLimits,
 ) -> Result<domain::Search> {
+    let (profile, effort) = (profile(message.profile()), effort(message.effort()));
     let tag_logic = tag_logic(message.tag_logic());
-    let profile = match message.profile() {
-        v1::Profile::Unspecified => None,
-        v1::Profile::Loose => Some(domain::Profile::Loose),
-        v1::Profile::Balanced => Some(domain::Profile::Balanced),
-        v1::Profile::Strict => Some(domain::Profile::Strict),
+    let query = domain::Search::within(
+        limits,
+        image!(search_images_request, message.source),
+        &message.tags,
+        tag_logic,
+        (message.offset, message.limit),
+        min_score(message.min_score, library),
+    )?;
+    Ok(query.with_profile(profile).with_effort(effort))
+}
+
+pub(super) fn search_options(
+    options: &v1::BulkSearchImagesOptions,
+    library: &dyn Library,
+) -> Result<domain::SearchOptions> {
+    domain::SearchOptions::of_bulk(
+        &options.tags,
+        tag_logic(options.tag_logic()),
+        options.limit,
+        min_score(options.min_score, library),
+        profile(options.profile()),
+        effort(options.effort()),
+    )
+}
+
+pub(super) fn search_item(
+    message: v1::BulkSearchImagesItem,
+    options: &domain::SearchOptions,
+    limits: ImageLimits,
+) -> Result<domain::Search> {
+    let image = image!(bulk_search_images_item, message.source);
+    domain::Search::of_item(limits, image, options.clone())
+}
+
+pub(super) fn compare(
+    message: v1::CompareImagesRequest,
+    limits: ImageLimits,
+) -> Result<domain::Compare> {
+    let profile = profile(message.profile());
+    let image = |image: Option<v1::ComparedImage>| {
+        image!(compared_image, image.and_then(|image| image.source))
     };
-    let effort = match message.effort() {
+    let (first, second) = (image(message.first), image(message.second));
+    domain::Compare::within(limits, first, second, profile)
+}
+
+fn effort(effort: v1::Effort) -> Option<domain::Effort> {
+    match effort {
         v1::Effort::Unspecified => None,
         v1::Effort::Fast => Some(domain::Effort::Fast),
         v1::Effort::Normal => Some(domain::Effort::Normal),
         v1::Effort::Thorough => Some(domain::Effort::Thorough),
-    };
-    let query = domain::Search::within(
-        limits,
-        source!(search_images_request, message.source),
-        &message.tags,
-        tag_logic,
-        (message.offset, message.limit),
-        message.min_score,
-    )?;
-    Ok(query.with_profile(profile).with_effort(effort))
+    }
+}
+
+fn profile(profile: v1::Profile) -> Option<domain::Profile> {
+    match profile {
+        v1::Profile::Unspecified => None,
+        v1::Profile::Loose => Some(domain::Profile::Loose),
+        v1::Profile::Balanced => Some(domain::Profile::Balanced),
+        v1::Profile::Strict => Some(domain::Profile::Strict),
+    }
 }
 
 pub(super) fn update(
@@ -157,19 +264,35 @@ pub(super) fn apply_on_duplicate(
     }
 }
 
-pub(super) fn added(added: &domain::Added) -> v1::AddImageResponse {
+pub(super) fn added(added: domain::Added) -> v1::AddImageResponse {
     v1::AddImageResponse {
         cont_sign: added.cont_sign.to_string(),
         existed: added.existed,
         log_id: added.log_id,
+        matches: matches(added.matches),
     }
+}
+
+pub(super) fn matches(matches: Vec<domain::Match>) -> Vec<v1::Match> {
+    matches.into_iter().map(matched).collect()
 }
 
 pub(super) fn search_results(results: domain::SearchResults) -> v1::SearchImagesResponse {
     v1::SearchImagesResponse {
-        matches: results.matches.into_iter().map(matched).collect(),
+        matches: matches(results.matches),
         has_more: results.has_more,
         log_id: results.log_id,
+    }
+}
+
+pub(super) fn comparison(found: &domain::Comparison) -> v1::CompareImagesResponse {
+    v1::CompareImagesResponse {
+        score: found.score,
+        geometry: found.geometry.as_ref().map(geometry),
+        agreement: found.agreement.map(f64::from),
+        coverage: found.coverage.map(f64::from),
+        hash_distance: found.hash_distance,
+        log_id: found.log_id,
     }
 }
 
@@ -291,6 +414,7 @@ pub(super) fn library_info(
         domain::Capability::DeleteByFilter => v1::Capability::DeleteByFilter,
         domain::Capability::Geometry => v1::Capability::Geometry,
         domain::Capability::MoreFormats => v1::Capability::MoreFormats,
+        domain::Capability::SearchBySign => v1::Capability::SearchBySign,
     };
     v1::LibraryInfo {
         library: library.to_owned(),

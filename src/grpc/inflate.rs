@@ -122,7 +122,7 @@ where
                 let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
                 let mut inflater = Inflater::new(self.max_message_bytes, permit);
                 // Of the calls that are charged only a bulk load has a stream of messages.
-                inflater.is_unary = call.is_some() && request.uri().path() != bulk::PATH;
+                inflater.is_unary = call.is_some() && !bulk::is_bulk(request.uri().path());
                 Some(Box::new(inflater))
             }
             Some(_) => return Either::Right(done(Ok(unsupported()))),

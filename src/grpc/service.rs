@@ -7,8 +7,9 @@ use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::bulk::{self, BodyReport, BulkLoad, ItemAdmission};
-use super::convert::{self, Deletion};
+use super::bulk::{self, AddImages, BodyReport, BulkLoad, BulkMethod, ItemAdmission, SearchImages};
+use super::convert::{self, AddSettings, Deletion};
+use super::status;
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
 use crate::error::{Error, Kind, Result};
@@ -61,6 +62,29 @@ impl Service {
         Ok(library)
     }
 
+    /// Starts a stream of a bulk method, whose options are checked.
+    fn start<M: BulkMethod>(
+        &self,
+        stream: BulkStream<M::Request>,
+        library: Arc<dyn Library>,
+        method: (M, u32),
+    ) -> RpcResult<bulk::ResponseStream<M::Response>> {
+        let BulkStream {
+            call,
+            closing,
+            body,
+            messages,
+        } = stream;
+        let limiter = self.quotas.limiter(&call.tenant.name);
+        call.permit.become_load()?;
+        let admission = ItemAdmission::new(limiter, call.timeout, closing);
+        let limits = self.limits(&*library);
+        let (library, messages) = ((library, limits), (messages, body));
+        let idle_timeout = self.bulk_idle_timeout;
+        let load = BulkLoad::new(call, library, method, messages, admission, idle_timeout)?;
+        Ok(Response::new(load.start()))
+    }
+
     /// Returns the limits of images in a library at this API.
     fn limits(&self, library: &dyn Library) -> ImageLimits {
         library.image_limits(self.max_image_bytes)
@@ -76,36 +100,61 @@ impl SameImageService for Service {
         let (call, message) = into_call(request)?;
         let library = self.library_to_change(&call, &message.library)?;
         let on_duplicate = message.on_duplicate();
-        let request = convert::add(message, self.limits(&*library))?;
+        let request = convert::add(message, &*library, self.limits(&*library))?;
         let added = library.add(&call, request).await?;
         let added = convert::apply_on_duplicate(added, on_duplicate)?;
-        respond(&call, convert::added(&added))
+        if let Some(error) = added.rejection() {
+            return Err(status::with_matches(
+                &error,
+                convert::matches(added.matches),
+            ));
+        }
+        respond(&call, convert::added(added))
     }
 
-    type AddImagesStream = bulk::ResponseStream;
+    type AddImagesStream = bulk::ResponseStream<v1::AddImagesResponse>;
 
     async fn add_images(
         &self,
         request: Request<Streaming<v1::AddImagesRequest>>,
     ) -> RpcResult<Self::AddImagesStream> {
-        // The stream ends itself before the server closes its connection.
-        let connection = request.extensions().get::<Connection>();
-        let closing = connection.map_or_else(CancellationToken::new, |connection| {
-            connection.closing.0.clone()
-        });
-        let body = request.extensions().get::<BodyReport>().cloned();
-        let (call, mut messages) = into_call(request)?;
-        let options = bulk::read_options(&mut messages).await?;
-        let library = self.library_to_change(&call, &options.library)?;
-        let limiter = self.quotas.limiter(&call.tenant.name);
-        call.permit.become_load()?;
-        let admission = ItemAdmission::new(limiter, call.timeout, closing);
-        let idle_timeout = self.bulk_idle_timeout;
-        let messages = (messages, body.unwrap_or_default());
-        let limits = self.limits(&*library);
-        let library = (library, limits);
-        let load = BulkLoad::new(call, library, &options, messages, admission, idle_timeout)?;
-        Ok(Response::new(load.start()))
+        let mut stream = BulkStream::new(request)?;
+        let options = bulk::read_options(&mut stream.messages, AddImages::options).await?;
+        let library = self.library_to_change(&stream.call, &options.library)?;
+        let settings = AddSettings::new(&options, &*library)?;
+        self.start(
+            stream,
+            library,
+            (AddImages(settings), options.max_in_flight),
+        )
+    }
+
+    type BulkSearchImagesStream = bulk::ResponseStream<v1::BulkSearchImagesResponse>;
+
+    async fn bulk_search_images(
+        &self,
+        request: Request<Streaming<v1::BulkSearchImagesRequest>>,
+    ) -> RpcResult<Self::BulkSearchImagesStream> {
+        let mut stream = BulkStream::new(request)?;
+        let options = bulk::read_options(&mut stream.messages, SearchImages::options).await?;
+        let library = self.library(&stream.call, &options.library)?;
+        let search = convert::search_options(&options, &*library)?;
+        self.start(
+            stream,
+            library,
+            (SearchImages(search), options.max_in_flight),
+        )
+    }
+
+    async fn compare_images(
+        &self,
+        request: Request<v1::CompareImagesRequest>,
+    ) -> RpcResult<v1::CompareImagesResponse> {
+        let (call, message) = into_call(request)?;
+        let library = self.library(&call, &message.library)?;
+        let request = convert::compare(message, self.limits(&*library))?;
+        let compared = library.compare(&call, request).await?;
+        respond(&call, convert::comparison(&compared))
     }
 
     async fn search_images(
@@ -114,7 +163,7 @@ impl SameImageService for Service {
     ) -> RpcResult<v1::SearchImagesResponse> {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
-        let query = convert::search(message, self.limits(&*library))?;
+        let query = convert::search(message, &*library, self.limits(&*library))?;
         let results = library.search(&call, query).await?;
         respond(&call, convert::search_results(results))
     }
@@ -209,6 +258,34 @@ impl SameImageService for Service {
             read_only: call.tenant.read_only,
         };
         respond(&call, response)
+    }
+}
+
+/// The request of a bulk method.
+struct BulkStream<T> {
+    call: Call,
+    /// The stream ends itself before the server closes its connection.
+    closing: CancellationToken,
+    body: BodyReport,
+    messages: Streaming<T>,
+}
+
+// === impl BulkStream ===
+
+impl<T> BulkStream<T> {
+    fn new(request: Request<Streaming<T>>) -> Result<Self> {
+        let connection = request.extensions().get::<Connection>();
+        let closing = connection.map_or_else(CancellationToken::new, |connection| {
+            connection.closing.0.clone()
+        });
+        let body = request.extensions().get::<BodyReport>().cloned();
+        let (call, messages) = into_call(request)?;
+        Ok(BulkStream {
+            call,
+            closing,
+            body: body.unwrap_or_default(),
+            messages,
+        })
     }
 }
 

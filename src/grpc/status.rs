@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 
+use prost::Message;
+use prost_types::Any;
 use tonic::Status;
 use tonic::metadata::MetadataValue;
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
 use crate::error::{Error, Kind};
 use crate::proto::v1;
@@ -22,6 +24,10 @@ const MAX_FIELD_BYTES: usize = 32;
 const MAX_VIOLATION_BYTES: usize = 100;
 /// Maximum length of a value in the metadata of `ErrorInfo` in bytes.
 const MAX_METADATA_BYTES: usize = 128;
+/// Maximum length of the matches in the details in bytes.
+const MAX_MATCHES_BYTES: usize = 2048;
+/// Type of the detail with the matches.
+const SAME_IMAGES: &str = "type.googleapis.com/samegate.v1.SameImages";
 /// Response header with the time that a client must wait before a retry (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
@@ -44,6 +50,33 @@ pub(super) fn item(error: &Error) -> v1::Status {
         reason: error.kind().reason().to_owned(),
         metadata: metadata(error),
     }
+}
+
+/// Writes the error of a rejected addition, with as many of the matches as fit, the best first.
+pub(super) fn with_matches(error: &Error, matches: Vec<v1::Match>) -> Status {
+    let plain = status(error);
+    let mut detail = v1::SameImages::default();
+    for found in matches {
+        let geometry = None;
+        detail.matches.push(v1::Match { geometry, ..found });
+        if detail.encoded_len() > MAX_MATCHES_BYTES {
+            detail.matches.pop();
+            break;
+        }
+    }
+    let details = [Any {
+        type_url: SAME_IMAGES.to_owned(),
+        value: detail.encode_to_vec(),
+    }];
+    // What `status` wrote can be read.
+    let mut encoded = pb::Status::decode(plain.details()).unwrap_or_default();
+    encoded.details.extend(details);
+    Status::with_details_and_metadata(
+        plain.code(),
+        plain.message(),
+        encoded.encode_to_vec().into(),
+        plain.metadata().clone(),
+    )
 }
 
 /// Writes an error as a status.
@@ -152,6 +185,37 @@ mod tests {
             prop_assert!(size(status(&plain)) < 6 * 1024);
             prop_assert!(size(status(&invalid)) < 6 * 1024);
         }
+    }
+
+    #[test]
+    fn the_matches_of_a_rejected_addition_are_in_the_details_as_far_as_they_fit() {
+        let matches: Vec<_> = (0..10)
+            .map(|number| v1::Match {
+                cont_sign: "9".repeat(128),
+                score: 0.9,
+                brief: "签".repeat(85),
+                tags: vec![number, 65_535],
+                geometry: Some(v1::Geometry::default()),
+                ..Default::default()
+            })
+            .collect();
+        let error = Error::new(Kind::SameImageExists, "x".repeat(100)).with_cont_sign("9");
+
+        let status = with_matches(&error, matches.clone());
+
+        let encoded = pb::Status::decode(status.details()).unwrap();
+        let detail = encoded.details.last().unwrap();
+        let listed = v1::SameImages::decode(&*detail.value).unwrap().matches;
+        assert_eq!(detail.type_url, SAME_IMAGES);
+        assert_eq!(listed.len(), 5);
+        assert_eq!(
+            (&listed[0].brief, listed[4].tags[0]),
+            (&matches[0].brief, 4)
+        );
+        assert_eq!(listed[0].geometry, None);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "SAME_IMAGE_EXISTS");
+        assert!(size(status) < 6 * 1024);
     }
 
     #[test]

@@ -5,38 +5,45 @@
 //! a duplicate costs one hash and one look-up; its image is never decoded.
 
 mod backup;
+mod candidate;
 mod choices;
+mod convert;
 mod cpu;
 mod demand;
+mod errors;
 mod fetch;
 mod listing;
 mod page_token;
+mod query_image;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use same_image as engine;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::candidate::Candidate;
 use self::choices::Choices;
+use self::convert::cont_sign;
 use self::cpu::Demand;
+use self::errors::{not_found, rejected, shut_down, storage};
 use self::fetch::{AddressScope, Fetcher};
+use self::query_image::QueryImage;
 use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
-    Add, Added, Capability, ContSign, Delete, DeleteByFilter, DeleteTarget, Deleted,
-    DeletedByFilter, Geometry, ImageFile, ImageLimits, ImageSource, LibraryStats, List, Listing,
-    Match, Record, Search, SearchResults, TagCount, TagLogic, Tags, Update, UpdateTarget, Updated,
+    Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, DeleteTarget,
+    Deleted, DeletedByFilter, ImageFile, ImageLimits, ImageRef, ImageSource, LibraryStats, List,
+    Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
 
 pub use self::cpu::CpuPool;
 
-/// When a caller should retry an add to a full disk.
-const DISK_RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// Maximum number of additions that look for the same images at once, 3 MB each.
+const MAX_CHECKS: usize = 32;
 
 /// A library in the engine; clones share it.
 #[derive(Clone)]
@@ -45,9 +52,11 @@ pub struct EmbeddedBackend {
     cpu: CpuPool,
     fetcher: Fetcher,
     choices: Choices,
+    min_score: f64,
     max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
+    check_slots: Arc<Semaphore>,
 }
 
 // === impl EmbeddedBackend ===
@@ -81,8 +90,10 @@ impl EmbeddedBackend {
             cpu,
             fetcher: Fetcher::new(scope)?,
             choices: Choices::new(config),
+            min_score: config.min_score,
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
+            check_slots: Arc::new(Semaphore::new(MAX_CHECKS)),
         })
     }
 
@@ -109,12 +120,19 @@ impl EmbeddedBackend {
         }
     }
 
+    async fn query_image(&self, call: &Call, image: ImageRef) -> Result<QueryImage> {
+        Ok(match image {
+            ImageRef::Source(source) => QueryImage::File(self.image(call, source).await?),
+            ImageRef::Sign(sign) => QueryImage::Stored(convert::sign(&sign).ok_or_else(not_found)?),
+        })
+    }
+
     /// Finds the target: an image means the stored one with the same bytes; a text that is no sign
     /// of the engine means no image.
-    async fn target(&self, call: &Call, target: UpdateTarget) -> Result<engine::Target> {
+    async fn target(&self, call: &Call, target: ImageRef) -> Result<engine::Target> {
         match target {
-            UpdateTarget::Sign(sign) => named(&sign).ok_or_else(not_found),
-            UpdateTarget::Source(source) => {
+            ImageRef::Sign(sign) => named(&sign).ok_or_else(not_found),
+            ImageRef::Source(source) => {
                 let image = self.image(call, source).await?;
                 self.run(call, demand::read(call), move |_| {
                     engine::Target::Content(engine::ContentHash::of(image.bytes()))
@@ -137,62 +155,68 @@ impl EmbeddedBackend {
 impl Library for EmbeddedBackend {
     async fn add(&self, call: &Call, request: Add) -> Result<Added> {
         let image = self.image(call, request.source).await?;
+        let record = engine::NewRecord {
+            brief: request.brief.into_string(),
+            tags: request.tags.as_slice().to_vec(),
+        };
+        let checks = request.on_match != OnMatch::Allow;
+        // Held until the image is stored: what was checked needs memory.
+        let _slot = match checks {
+            true => self.check_slots.acquire().await.ok(),
+            false => None,
+        };
+        let query = checks.then(|| convert::best_matches(request.match_score, self.choices));
+        let demand = demand::add(call, &image, checks);
         let candidate = self
-            .run(call, demand::add(call, &image), move |engine| {
-                look_up(engine, &image)
+            .run(call, demand, move |engine| {
+                Candidate::new(engine, &image, query)
             })
             .await??;
-        let (sign, existed) = match candidate {
-            LookUp::Stored(sign) => (sign, true),
-            LookUp::New(prepared) => {
-                let record = engine::NewRecord {
-                    brief: request.brief.into_string(),
-                    tags: request.tags.as_slice().to_vec(),
-                };
+        match candidate {
+            Candidate::Stored(sign) => Ok(Added::new(cont_sign(sign)?, true, new_log_id())),
+            Candidate::New(prepared) => {
                 let added = write(|done| self.engine.add(*prepared, record, done)).await?;
-                (added.sign, added.existed)
+                let sign = cont_sign(added.sign)?;
+                Ok(Added::new(sign, added.existed, new_log_id()))
             }
-        };
-        Ok(Added {
-            cont_sign: cont_sign(sign)?,
-            existed,
+            Candidate::Checked(checked) => {
+                let rejects = request.on_match == OnMatch::Reject;
+                let write = write(|done| self.engine.add_checked(*checked, record, rejects, done));
+                convert::checked(write.await?)
+            }
+        }
+    }
+
+    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
+        let options = convert::query(&query.options, self.choices);
+        let image = self.query_image(call, query.source).await?;
+        let response = self.run(call, demand::search(call, &image), move |engine| {
+            engine
+                .search(&image.prepare(engine)?, &options)
+                .map_err(|error| storage(&error))
+        });
+        let response = response.await??;
+        let matches = response.matches.into_iter().map(convert::matched);
+        Ok(SearchResults {
+            matches: matches.collect::<Result<_>>()?,
+            has_more: response.has_more,
             log_id: new_log_id(),
         })
     }
 
-    async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
-        let engine_query = engine::Query {
-            filter: tag_filter(&query.tags, query.tag_logic),
-            offset: query.offset as usize,
-            limit: query.limit as usize,
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "scores are single precision"
-            )]
-            min_score: query.min_score as f32,
-            profile: self.choices.profile(query.profile),
-            effort: self.choices.effort(query.effort),
-        };
-        let image = self.image(call, query.source).await?;
-        let response = self.run(call, demand::search(&image), move |engine| {
-            let prepared = engine
-                .prepare_query(image.bytes())
-                .map_err(|error| unusable(&error))?;
+    async fn compare(&self, call: &Call, request: Compare) -> Result<Comparison> {
+        let profile = self.choices.profile(request.profile);
+        let first = self.query_image(call, request.first).await?;
+        let second = self.query_image(call, request.second).await?;
+        let demand = demand::compare(call, &first, &second);
+        let found = self.run(call, demand, move |engine| {
+            let (query, image) = (first.prepare(engine)?, second.compared(engine)?);
             engine
-                .search(&prepared, &engine_query)
+                .compare(&query, &image, profile)
                 .map_err(|error| storage(&error))
         });
-        let response = response.await??;
-        let matches = response
-            .matches
-            .into_iter()
-            .map(matched)
-            .collect::<Result<_>>()?;
-        Ok(SearchResults {
-            matches,
-            has_more: response.has_more,
-            log_id: new_log_id(),
-        })
+        let found = found.await??.ok_or_else(not_found)?;
+        Ok(convert::comparison(&found))
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
@@ -210,7 +234,7 @@ impl Library for EmbeddedBackend {
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
         let outcomes = match request.target {
             DeleteTarget::Source(source) => {
-                let target = self.target(call, UpdateTarget::Source(source)).await?;
+                let target = self.target(call, ImageRef::Source(source)).await?;
                 self.delete_all(vec![target]).await?
             }
             DeleteTarget::Signs(signs) => {
@@ -245,6 +269,7 @@ impl Library for EmbeddedBackend {
             Capability::DeleteByFilter,
             Capability::Geometry,
             Capability::MoreFormats,
+            Capability::SearchBySign,
         ]
     }
 
@@ -253,6 +278,10 @@ impl Library for EmbeddedBackend {
             max_bytes,
             max_side: self.max_side,
         }
+    }
+
+    fn min_score(&self) -> f64 {
+        self.min_score
     }
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {
@@ -282,7 +311,7 @@ impl Library for EmbeddedBackend {
     }
 
     async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
-        let sign = engine::Sign::parse(cont_sign.as_str()).ok_or_else(not_found)?;
+        let sign = convert::sign(&cont_sign).ok_or_else(not_found)?;
         let found = self
             .run(call, demand::read(call), move |engine| {
                 engine.get(sign).map_err(|error| storage(&error))
@@ -336,25 +365,6 @@ impl fmt::Debug for EmbeddedBackend {
     }
 }
 
-/// Result of an add before anything is written.
-enum LookUp {
-    Stored(engine::Sign),
-    New(Box<engine::PreparedImage>),
-}
-
-fn look_up(engine: &engine::Engine, image: &ImageFile) -> Result<LookUp> {
-    if let Some(sign) = engine
-        .find_exact(image.bytes())
-        .map_err(|error| storage(&error))?
-    {
-        return Ok(LookUp::Stored(sign));
-    }
-    let prepared = engine
-        .prepare(image.bytes())
-        .map_err(|error| unusable(&error))?;
-    Ok(LookUp::New(Box::new(prepared)))
-}
-
 /// Queues a write and waits until it is durable. A write whose caller goes away is not cancelled:
 /// it may be half on the disk already.
 async fn write<T: Send + 'static>(
@@ -369,98 +379,8 @@ async fn write<T: Send + 'static>(
     response.map_err(|error| rejected(&error))
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the engine may get more errors; a new one is one of storage"
-)]
-fn rejected(error: &engine::WriteError) -> Error {
-    match error {
-        engine::WriteError::Full { capacity } => {
-            let message = format!("the library holds {capacity} images, its capacity");
-            Error::new(Kind::LibraryFull, message)
-        }
-        engine::WriteError::DiskReserve { reserve } => disk_full(format!(
-            "less than {reserve} bytes of the library's disk are free: images can be deleted and \
-             updated, not added"
-        )),
-        engine::WriteError::Storage(engine::StoreError::DiskFull) => {
-            disk_full("the disk of the library is full".to_owned())
-        }
-        engine::WriteError::NotFound => not_found(),
-        engine::WriteError::Closed => shut_down(),
-        other => storage(other),
-    }
-}
-
-fn storage(error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::new(Kind::Storage, chain(error))
-}
-
-/// Makes the error for a full disk; space returns when the operator acts, not within a second.
-fn disk_full(message: String) -> Error {
-    Error::new(Kind::DiskFull, message).with_retry_after(DISK_RETRY_INTERVAL)
-}
-
-fn shut_down() -> Error {
-    Error::new(
-        Kind::ShuttingDown,
-        "the library is closed: the gateway is shutting down",
-    )
-}
-
-fn not_found() -> Error {
-    Error::new(Kind::ImageNotFound, "no such image in the library")
-}
-
-/// Classifies the error of an image with a valid header that cannot be decoded.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the engine may get more errors; a new one is one of the image"
-)]
-fn unusable(error: &engine::DecodeError) -> Error {
-    let kind = match error {
-        engine::DecodeError::Empty => Kind::ImageEmpty,
-        engine::DecodeError::UnknownFormat => Kind::ImageFormat,
-        engine::DecodeError::FileTooLarge { .. } | engine::DecodeError::Sides { .. } => {
-            Kind::ImageSize
-        }
-        _ => Kind::ImageMalformed,
-    };
-    Error::violation("content", kind, error.to_string())
-}
-
 fn named(sign: &ContSign) -> Option<engine::Target> {
-    engine::Sign::parse(sign.as_str()).map(engine::Target::Sign)
-}
-
-fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
-    ContSign::new(&sign.to_string()).map_err(Error::from)
-}
-
-fn tag_filter(tags: &Tags, logic: TagLogic) -> engine::TagFilter {
-    engine::TagFilter {
-        tags: tags.as_slice().to_vec(),
-        logic: match logic {
-            TagLogic::And => engine::TagLogic::And,
-            TagLogic::Or => engine::TagLogic::Or,
-        },
-    }
-}
-
-fn matched(hit: engine::Hit) -> Result<Match> {
-    Ok(Match {
-        cont_sign: cont_sign(hit.sign)?,
-        score: f64::from(hit.score),
-        brief: hit.brief,
-        tags: hit.tags,
-        geometry: hit.geometry.map(|found| Geometry {
-            query: found.query,
-            stored: found.stored,
-            overlap: found.overlap,
-        }),
-        agreement: hit.agreement,
-        coverage: hit.coverage,
-    })
+    convert::sign(sign).map(engine::Target::Sign)
 }
 
 fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {

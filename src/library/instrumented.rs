@@ -12,9 +12,9 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::domain::{
-    Add, Added, Capability, ContSign, Delete, DeleteByFilter, Deleted, DeletedByFilter,
-    ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults, TagCount, Update,
-    Updated,
+    Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
+    DeletedByFilter, ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults,
+    TagCount, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
@@ -89,6 +89,13 @@ impl Library for InstrumentedLibrary {
         with_log_id(call, found, |found| Some(found.log_id))
     }
 
+    async fn compare(&self, call: &Call, request: Compare) -> Result<Comparison> {
+        let compared = self
+            .instrument(call, "compare", self.inner.compare(call, request))
+            .await;
+        with_log_id(call, compared, |compared| Some(compared.log_id))
+    }
+
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
         let updated = self
             .instrument(call, "update", self.inner.update(call, request))
@@ -119,6 +126,10 @@ impl Library for InstrumentedLibrary {
 
     fn image_limits(&self, max_bytes: usize) -> ImageLimits {
         self.inner.image_limits(max_bytes)
+    }
+
+    fn min_score(&self) -> f64 {
+        self.inner.min_score()
     }
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {

@@ -37,10 +37,11 @@ use self::upstream::Upstream;
 use crate::call::Call;
 use crate::config;
 use crate::domain::{
-    Add, Added, Delete, Deleted, ImageSource, Search, SearchResults, Update, UpdateTarget, Updated,
+    Add, Added, Delete, Deleted, Effort, ImageRef, ImageSource, MAX_REPORTED_MATCHES, OnMatch,
+    Search, SearchOptions, SearchResults, TagLogic, Tags, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
-use crate::library::{Library, State};
+use crate::library::{Library, State, unsupported};
 use crate::replicas::Redis;
 use crate::telemetry::Metrics;
 use crate::wire::{AddResponse, LogResponse, Operation, SearchHit, SearchResponse};
@@ -52,6 +53,7 @@ const BEST_MATCHES: u32 = 10;
 pub struct RestBackend {
     upstream: Upstream,
     dialect: Dialect,
+    min_score: f64,
 }
 
 // === impl RestBackend ===
@@ -95,6 +97,7 @@ impl RestBackend {
         Ok(RestBackend {
             upstream: Upstream::new(client, credentials, urls),
             dialect,
+            min_score: config.min_score,
         })
     }
 
@@ -111,11 +114,25 @@ impl RestBackend {
             .await
             .is_some_and(|response| response.result.iter().any(is_it))
     }
-}
 
-#[async_trait]
-impl Library for RestBackend {
-    async fn add(&self, call: &Call, request: Add) -> Result<Added> {
+    async fn find(
+        &self,
+        call: &Call,
+        source: &ImageSource,
+        options: &SearchOptions,
+    ) -> Result<SearchResults> {
+        let mut fields = self
+            .dialect
+            .filter(options.tags.as_slice(), options.tag_logic)?;
+        fields.push(("pn", options.offset.to_string()));
+        fields.push(("rn", options.limit.to_string()));
+        let form = Form::of(source, fields)?;
+        let response = self.upstream.call(call, Operation::Search, form).await?;
+        convert::page(response, options.limit as usize, options.min_score)
+    }
+
+    /// Adds the image, whatever the library has.
+    async fn add_allowed(&self, call: &Call, request: Add) -> Result<Added> {
         let brief = request.brief.into_string();
         let mut fields = vec![("brief", brief.clone())];
         if !request.tags.as_slice().is_empty() {
@@ -134,24 +151,53 @@ impl Library for RestBackend {
         }
         Ok(added)
     }
+}
+
+#[async_trait]
+impl Library for RestBackend {
+    /// Searches before it adds, if the request asks for matches. These are two operations of the
+    /// vendor, between which another caller may add the same image.
+    async fn add(&self, call: &Call, request: Add) -> Result<Added> {
+        if request.on_match == OnMatch::Allow {
+            return self.add_allowed(call, request).await;
+        }
+        let found = self
+            .find(call, &request.source, &best_matches(request.match_score))
+            .await?;
+        if let Some(best) = found.matches.first()
+            && request.on_match == OnMatch::Reject
+        {
+            return Ok(Added {
+                cont_sign: best.cont_sign.clone(),
+                existed: false,
+                is_rejected: true,
+                log_id: found.log_id,
+                matches: found.matches,
+            });
+        }
+        let mut added = self.add_allowed(call, request).await?;
+        added.matches = found.matches;
+        // Of an image that existed, the search has found it too.
+        let sign = &added.cont_sign;
+        added.matches.retain(|other| other.cont_sign != *sign);
+        Ok(added)
+    }
 
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
+        let source = match &query.source {
+            ImageRef::Source(source) => source,
+            ImageRef::Sign(_) => return Err(unsupported("search with a stored image")),
+        };
+        let is_more = |effort| effort != Effort::Fast;
         let choices = [
-            ("profile", query.profile.is_some()),
-            ("effort", query.effort.is_some()),
+            ("profile", query.options.profile.is_some()),
+            ("effort", query.options.effort.is_some_and(is_more)),
         ];
         if let Some((field, _)) = choices.into_iter().find(|(_, is_set)| *is_set) {
             let message = "only an embedded library has this choice; leave it out";
             return Err(Error::violation(field, Kind::InvalidParameter, message));
         }
-        let mut fields = self
-            .dialect
-            .filter(query.tags.as_slice(), query.tag_logic)?;
-        fields.push(("pn", query.offset.to_string()));
-        fields.push(("rn", query.limit.to_string()));
-        let form = Form::of(&query.source, fields)?;
-        let response = self.upstream.call(call, Operation::Search, form).await?;
-        convert::page(response, query.limit as usize, query.min_score)
+        self.find(call, source, &query.options).await
     }
 
     async fn update(&self, call: &Call, request: Update) -> Result<Updated> {
@@ -168,8 +214,8 @@ impl Library for RestBackend {
             fields.extend(self.dialect.stored(tags.as_slice())?);
         }
         let form = match request.target {
-            UpdateTarget::Source(source) => Form::of(&source, fields)?,
-            UpdateTarget::Sign(sign) => {
+            ImageRef::Source(source) => Form::of(&source, fields)?,
+            ImageRef::Sign(sign) => {
                 fields.push(("cont_sign", sign.as_str().to_owned()));
                 Form::new(None, &fields)?
             }
@@ -182,6 +228,10 @@ impl Library for RestBackend {
 
     async fn delete(&self, call: &Call, request: Delete) -> Result<Deleted> {
         delete::delete(&self.upstream, call, request.target).await
+    }
+
+    fn min_score(&self) -> f64 {
+        self.min_score
     }
 
     /// Fetches access tokens; one is enough.
@@ -209,6 +259,19 @@ impl Library for RestBackend {
                 .collect(),
             ..State::default()
         }
+    }
+}
+
+/// Returns the options of the search before an addition.
+fn best_matches(min_score: f64) -> SearchOptions {
+    SearchOptions {
+        tags: Tags::default(),
+        tag_logic: TagLogic::And,
+        offset: 0,
+        limit: MAX_REPORTED_MATCHES,
+        min_score,
+        profile: None,
+        effort: None,
     }
 }
 

@@ -4,6 +4,7 @@ mod connection;
 mod filters;
 mod import;
 mod resume;
+mod same_images;
 mod scale;
 
 use std::io::Write;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::domain::{
-    Add, Added, Capability, ContSign, Delete, DeleteByFilter, List, ListOrder, RawFilter,
-    RawSource, RawTarget, Search, SearchResults, TagLogic, Update,
+    Add, Added, Capability, ContSign, Delete, DeleteByFilter, ImageLimits, List, ListOrder,
+    OnMatch, RawFilter, RawSource, RawTarget, Search, SearchResults, TagLogic, Update,
 };
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
@@ -355,6 +355,36 @@ async fn what_a_library_cannot_do_is_unsupported_and_the_rest_works(fixture: Fix
     assert_eq!(outcome(deleted), expected(can(Capability::DeleteByFilter)));
 }
 
+async fn a_copy_of_a_stored_image_is_rejected_or_reported_on_request(fixture: Fixture) {
+    let sign = fixture.add(png(1), "first", &[]).await;
+    let add = |image, on_match| {
+        let image = RawSource::Content(image);
+        let on_match = (on_match, 0.5);
+        let request = Add::within(ImageLimits::VENDOR, image, "a".to_owned(), &[], on_match);
+        let library = &fixture.library;
+        async move { library.add(&call(), request.unwrap()).await.unwrap() }
+    };
+
+    let rejected = add(variant(1, 1), OnMatch::Reject).await;
+    let new = add(png(2), OnMatch::Reject).await;
+    let reported = add(variant(1, 1), OnMatch::Report).await;
+
+    let signs = |added: &Added| {
+        let matches = added.matches.iter();
+        let signs = matches.map(|found| found.cont_sign.clone());
+        signs.collect::<Vec<_>>()
+    };
+    assert!(rejected.is_rejected);
+    assert_eq!(
+        (&rejected.cont_sign, signs(&rejected)),
+        (&sign, vec![sign.clone()])
+    );
+    assert!(!new.is_rejected && new.matches.is_empty());
+    assert!(!reported.is_rejected && !reported.existed);
+    assert_eq!(signs(&reported), [sign]);
+    assert_eq!(fixture.search(png(1), (0, 0)).await.matches.len(), 2);
+}
+
 async fn briefs_are_returned_unchanged(fixture: Fixture) {
     for (seed, brief) in (1..).zip([
         "图片 1 & 2",
@@ -385,6 +415,7 @@ macro_rules! contract {
             a_search_is_read_page_by_page,
             a_min_score_excludes_matches_below_it,
             what_a_library_cannot_do_is_unsupported_and_the_rest_works,
+            a_copy_of_a_stored_image_is_rejected_or_reported_on_request,
             briefs_are_returned_unchanged,
         );
     };

@@ -4,7 +4,9 @@ mod compressed;
 mod errors;
 mod images;
 mod listing;
+mod on_match;
 mod serving;
+mod sources;
 
 use samegate::proto::v1;
 use samegate::proto::v1::add_image_request::Source;
@@ -21,6 +23,13 @@ fn add(image: impl Into<bytes::Bytes>) -> v1::AddImageRequest {
 fn search(image: impl Into<bytes::Bytes>) -> v1::SearchImagesRequest {
     v1::SearchImagesRequest {
         source: Some(v1::search_images_request::Source::Content(image.into())),
+        ..Default::default()
+    }
+}
+
+fn search_stored(sign: &str) -> v1::SearchImagesRequest {
+    v1::SearchImagesRequest {
+        source: Some(v1::search_images_request::Source::ContSign(sign.to_owned())),
         ..Default::default()
     }
 }

@@ -9,6 +9,7 @@
 mod architecture;
 mod backup;
 mod bulk;
+mod bulk_search;
 mod cli;
 mod contract;
 mod docs;

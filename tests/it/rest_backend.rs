@@ -18,7 +18,7 @@ use image::ImageFormat;
 use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
-use samegate::domain::{Add, Added, Effort, Profile, RawSource, Search, TagLogic};
+use samegate::domain::{Add, Added, Effort, Profile, RawSource, RawTarget, Search, TagLogic};
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
 use samegate::library::rest::RestBackend;
@@ -82,6 +82,7 @@ fn config(vendor: &Vendor) -> config::Rest {
         // Rate limits have tests of their own.
         qps: 1000,
         timeout: Duration::from_secs(30),
+        min_score: 0.0,
     }
 }
 
@@ -243,6 +244,18 @@ async fn profile_and_effort_are_rejected_before_the_vendor_is_called() {
         assert_eq!(error.kind(), Kind::InvalidParameter);
         assert_eq!(error.violations()[0].field, field);
     }
+    assert_eq!(vendor.calls_of(Operation::Search).len(), 0);
+}
+
+#[tokio::test]
+async fn a_search_with_a_stored_image_is_unsupported_and_not_sent() {
+    let vendor = Vendor::start().await;
+    let stored = RawTarget::Signs(vec!["1,2".to_owned()]);
+    let query = Search::new(stored, &[], TagLogic::And, (0, 0), 0.0).unwrap();
+
+    let error = library(&vendor).search(&call(), query).await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::OperationUnsupported);
     assert_eq!(vendor.calls_of(Operation::Search).len(), 0);
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use samegate::proto::v1;
 use samegate::proto::v1::delete_images_request::Target as DeleteTarget;
 use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
-use samegate::proto::v1::update_image_request::Target as UpdateTarget;
+use samegate::proto::v1::update_image_request::Target as ImageRef;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
@@ -163,7 +163,7 @@ impl Client {
     async fn update(&mut self, image: u64) {
         let brief = format!("brief {}", self.counts.calls);
         let request = v1::UpdateImageRequest {
-            target: Some(UpdateTarget::Content(self.images[&image].clone())),
+            target: Some(ImageRef::Content(self.images[&image].clone())),
             brief: Some(brief.clone()),
             ..Default::default()
         };

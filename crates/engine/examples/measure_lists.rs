@@ -100,6 +100,7 @@ fn fill(engine: &Engine, images: u64) {
     let features = Features {
         width: 640,
         height: 480,
+        working_side: 640,
         features: Vec::new(),
     };
     for first in (0..images).step_by(GROUP) {

@@ -6,6 +6,8 @@
 //! not depend on networks, tenants or configuration files.
 
 mod candidate;
+mod checked;
+mod compare;
 mod disk_space;
 mod effort;
 mod judge;
@@ -16,6 +18,7 @@ mod power_cuts;
 mod ranking;
 mod records;
 mod search;
+mod stored_images;
 mod writer;
 
 use std::fmt;
@@ -23,6 +26,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use checked::{CheckError, CheckedAdd, CheckedImage};
+pub use compare::{Compared, Comparison};
 pub use effort::Effort;
 pub use judge::Profile;
 pub use records::{Cursor, ImageRef, ListQuery, Page, Record, Selection, StoredImage};
@@ -32,7 +37,7 @@ use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_SIDE};
 use crate::identity::{ContentHash, LibraryId, Sign};
 use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
-use crate::search_state::SearchState;
+use crate::search_state::{self, SearchState};
 use crate::store::{
     Added, NewRecord, OpenError, RecordUpdate, StorageHealth, Store, StoreError, Target, WriteError,
 };
@@ -278,6 +283,33 @@ impl Engine {
             .store
             .read(|snapshot| search::run(snapshot, &self.state, image, query))?;
         Ok(response)
+    }
+
+    /// Returns what a search compares of a stored image; `None` when no image has that sign.
+    ///
+    /// No file is needed: descriptors are estimated from the stored words, and the thumbnail stands
+    /// for the pixels. The search leaves the image itself out. The library has up to 400 features
+    /// of an image, a query 1,200, so small parts and badly distorted copies are found less often
+    /// (docs/engine.md). Cost: one record, about 20 kB.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the library cannot be read.
+    pub fn stored_query(&self, sign: Sign) -> Result<Option<PreparedQuery>, StoreError> {
+        self.store.read(|snapshot| {
+            let Some((id, record)) = snapshot.by_sign(sign)? else {
+                return Ok(None);
+            };
+            let features = snapshot.features(id, |bytes| search_state::decode(id, bytes))?;
+            let thumbnail = snapshot.thumbnail(id, &record)?;
+            let features = features.flatten();
+            Ok(Some(PreparedQuery::of_stored(
+                id,
+                &record,
+                features.as_ref(),
+                &thumbnail,
+            )))
+        })
     }
 
     /// Returns one stored image; `None` when no image has that sign.

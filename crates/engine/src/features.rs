@@ -20,6 +20,7 @@ mod keypoint;
 mod permute;
 mod plane;
 pub mod quantise;
+mod restore;
 mod scale_space;
 
 pub use describe::{DESCRIPTOR, Descriptor};
@@ -29,6 +30,7 @@ pub use permute::{inverted, mirrored};
 pub use plane::GreyView;
 pub use quantise::Word;
 pub(crate) use quantise::{QueryWord, query_words_of_each};
+pub use restore::restored;
 
 use codebook::Codebook;
 use detect::Extremum;

@@ -19,6 +19,7 @@
 
 mod burstiness;
 mod comparison;
+mod direct;
 mod image_entry;
 mod lists;
 mod mapped;
@@ -47,6 +48,7 @@ use sealed::Sealed;
 use verified::MIN_INLIERS;
 use votes::Candidate;
 
+pub use direct::compare;
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};
 pub use verified::VerifiedMatch;

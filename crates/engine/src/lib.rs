@@ -47,8 +47,9 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    Cursor, Effort, Engine, Hit, ImageRef, ListQuery, MAX_RESULTS, Options, Page, Profile, Query,
-    Record, Response, SearchError, Selection, Stats, StoredImage,
+    CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, Effort, Engine, Hit,
+    ImageRef, ListQuery, MAX_RESULTS, Options, Page, Profile, Query, Record, Response, SearchError,
+    Selection, Stats, StoredImage,
 };
 pub use filter::{ImageFilter, Order};
 pub use geometry::Geometry;

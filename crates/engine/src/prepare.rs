@@ -8,9 +8,11 @@ use std::fmt;
 use image::GrayImage;
 
 use crate::decode::{self, DecodeError, DecodedImage, Header};
-use crate::features::{self, ExtractionProfile, GreyView, QueryFeatures};
-use crate::identity::ContentHash;
+use crate::features::{self, ExtractionProfile, Features, GreyView, QueryFeatures};
+use crate::identity::{ContentHash, ImageId};
 use crate::pdq::{PdqDigest, PdqHash};
+use crate::store::StoredRecord;
+use crate::tags::Tags;
 
 /// Memory of the feature extraction: a scale space of up to 960 x 960 pixels, whatever the image's
 /// size. Measured: 25.5 MB for 960 x 720 (`cargo test -p same-image --test memory`).
@@ -46,6 +48,8 @@ pub struct PreparedImage {
 /// An image prepared for a search.
 #[derive(Clone)]
 pub struct PreparedQuery {
+    /// The stored image that the query is; a search leaves it out.
+    pub(crate) stored: Option<ImageId>,
     pub(crate) content: ContentHash,
     pub(crate) pdq: [PdqHash; 8],
     pub(crate) pdq_quality: u8,
@@ -65,13 +69,27 @@ pub(crate) enum Look {
     Close,
 }
 
+/// Decodes an image once, and extracts what the library stores and what a search compares.
+pub(crate) fn prepare_both(
+    bytes: &[u8],
+    max_side: u32,
+) -> Result<(PreparedImage, PreparedQuery), DecodeError> {
+    let image = DecodedImage::decode(bytes, max_side)?;
+    let digest = PdqDigest::of(image.grey());
+    let query = PreparedQuery::of(&image, &digest, bytes);
+    Ok((PreparedImage::of(&image, &digest, bytes)?, query))
+}
+
 // === impl PreparedImage ===
 
 impl PreparedImage {
     /// Decodes an image and extracts what the library stores.
     pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
         let image = DecodedImage::decode(bytes, max_side)?;
-        let digest = PdqDigest::of(image.grey());
+        Self::of(&image, &PdqDigest::of(image.grey()), bytes)
+    }
+
+    fn of(image: &DecodedImage, digest: &PdqDigest, bytes: &[u8]) -> Result<Self, DecodeError> {
         Ok(Self {
             content: ContentHash::of(bytes),
             size_bytes: bytes.len() as u64,
@@ -88,6 +106,24 @@ impl PreparedImage {
     #[must_use]
     pub fn content(&self) -> ContentHash {
         self.content
+    }
+
+    /// Returns the record of the image as far as it is known before an add.
+    pub(crate) fn record(&self) -> StoredRecord {
+        StoredRecord {
+            sign: self.content.first_sign(),
+            content: self.content,
+            size_bytes: self.size_bytes,
+            width: self.width,
+            height: self.height,
+            added_at_ms: 0,
+            pdq: self.pdq,
+            pdq_quality: self.pdq_quality,
+            tags: Tags::default(),
+            features_checksum: 0,
+            thumbnail_checksum: 0,
+            brief: String::new(),
+        }
     }
 }
 
@@ -109,14 +145,51 @@ impl PreparedQuery {
     /// Decodes an image and extracts what a search compares.
     pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
         let image = DecodedImage::decode(bytes, max_side)?;
-        let digest = PdqDigest::of(image.grey());
-        Ok(Self {
+        Ok(Self::of(&image, &PdqDigest::of(image.grey()), bytes))
+    }
+
+    fn of(image: &DecodedImage, digest: &PdqDigest, bytes: &[u8]) -> Self {
+        Self {
+            stored: None,
             content: ContentHash::of(bytes),
             pdq: digest.dihedral(),
             pdq_quality: digest.quality(),
             features: features::extract_query(&image.view()),
             grey: image.grey_within(QUERY_SIDE),
-        })
+        }
+    }
+
+    /// Makes the query of a stored image from what the library has of it.
+    ///
+    /// Its descriptors are estimates ([`features::restored`]), the hashes of its rotated and
+    /// mirrored forms are those of the thumbnail, and so are the pixels of the dense check. Without
+    /// usable features it finds whole copies only.
+    pub(crate) fn of_stored(
+        id: ImageId,
+        record: &StoredRecord,
+        stored: Option<&Features>,
+        thumbnail: &[u8],
+    ) -> Self {
+        // Without pixels the dense check compares nothing.
+        let grey = decode::thumbnail_grey(thumbnail).unwrap_or_else(|| GrayImage::new(1, 1));
+        let mut pdq = PdqDigest::of(&grey).dihedral();
+        pdq[0] = record.pdq;
+        let features = stored.map_or_else(
+            || QueryFeatures {
+                width: record.width,
+                height: record.height,
+                features: Vec::new(),
+            },
+            features::restored,
+        );
+        Self {
+            stored: Some(id),
+            content: record.content,
+            pdq,
+            pdq_quality: record.pdq_quality,
+            features,
+            grey,
+        }
     }
 
     /// Prepares the same image for another look; its bytes and hashes are not compared again.

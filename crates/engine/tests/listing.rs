@@ -26,6 +26,7 @@ fn add(engine: &Engine, number: u64, brief: &str, tags: &[u16]) -> Sign {
     let features = Features {
         width: 50,
         height: 50,
+        working_side: 640,
         features: Vec::new(),
     };
     let image = synthetic_image(content, [number; 4], &features, vec![7; 100]);
@@ -200,6 +201,7 @@ fn a_page_for_a_text_that_few_briefs_have_ends_early_and_says_where_to_continue(
         let features = Features {
             width: 50,
             height: 50,
+            working_side: 640,
             features: Vec::new(),
         };
         let image = synthetic_image(content, [0; 4], &features, vec![7]);

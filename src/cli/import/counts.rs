@@ -8,6 +8,8 @@ pub(super) struct Counts {
     pub(super) added: u64,
     /// Stored before this import.
     pub(super) existed: u64,
+    /// Not added, because another file of the same image is stored.
+    pub(super) matched: u64,
     pub(super) failed: u64,
     /// Stored by an earlier run.
     pub(super) skipped: u64,
@@ -24,7 +26,7 @@ pub(super) struct Counts {
 impl Counts {
     /// Returns the number of images that have an outcome in this run.
     pub(super) fn done(&self) -> u64 {
-        self.added + self.existed + self.failed
+        self.added + self.existed + self.matched + self.failed
     }
 
     /// Returns the images per second since the start.

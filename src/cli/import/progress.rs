@@ -71,6 +71,7 @@ impl ProgressDisplay {
                 "total": self.total,
                 "added": counts.added,
                 "existed": counts.existed,
+                "matched": counts.matched,
                 "failed": counts.failed,
                 "bytes": counts.bytes,
                 "rate": rate,

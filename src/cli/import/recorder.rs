@@ -21,6 +21,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::scale::Limits;
+use crate::error::Kind;
 use crate::proto::v1;
 
 /// Consecutive transient errors after which the stream pauses: they are caused by the library and
@@ -144,6 +145,12 @@ impl<'a> Recorder<'a> {
             return Ok(StreamAction::Continue);
         }
         let failure = Failure::from(status);
+        // Only an import with --only-new gets this. The journal has the sign of the best match, so
+        // that the image is sent again when that is deleted.
+        if failure.kind() == Some(Kind::SameImageExists) {
+            self.record_matched(index, &result.cont_sign)?;
+            return Ok(StreamAction::Continue);
+        }
         match classify(&failure) {
             FailureClass::Fatal => Ok(StreamAction::Stop(failure)),
             FailureClass::NotProcessed => Ok(StreamAction::Continue),
@@ -154,6 +161,15 @@ impl<'a> Recorder<'a> {
             }
             FailureClass::Transient => self.record_transient(index, failure),
         }
+    }
+
+    fn record_matched(&mut self, index: usize, sign: &str) -> Result<(), Failure> {
+        let version = self.plan.versions[index];
+        self.journal
+            .record_stored(&self.plan.items[index].key, version, sign)?;
+        self.settle(index);
+        self.counts.matched += 1;
+        Ok(())
     }
 
     /// Records an item that could not be sent. It is not in the journal: other flags or limits may

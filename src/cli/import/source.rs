@@ -97,7 +97,7 @@ impl Finder<'_> {
             Err(_) if is_pattern(path) => self.expand(path)?,
             Err(error) => {
                 let cause = error.to_string().to_lowercase();
-                let message = format!("cannot import `{}`: {cause}", path.display());
+                let message = format!("cannot read `{}`: {cause}", path.display());
                 return Err(Failure::local(message));
             }
         }

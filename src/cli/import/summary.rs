@@ -40,6 +40,7 @@ impl Summary<'_> {
             "event": "summary",
             "added": counts.added,
             "existed": counts.existed,
+            "matched": counts.matched,
             "failed": counts.failed,
             "failed_before": counts.failed_before,
             "skipped": counts.skipped,
@@ -72,6 +73,10 @@ impl fmt::Display for Summary<'_> {
             self.elapsed.as_secs_f64(),
             counts.rate(self.elapsed),
         )?;
+        if counts.matched > 0 {
+            let count = counts.matched;
+            write!(f, "\n{count} not added: the same image is stored")?;
+        }
         if self.scaled > 0 {
             let (count, limits) = (self.scaled, self.limits);
             write!(

@@ -69,6 +69,19 @@ fn every_rule_about_libraries_is_enforced() {
 }
 
 #[test]
+fn the_minimum_score_of_every_library_is_from_0_to_1() {
+    let embedded = "[libraries.a]\nbackend = \"embedded\"\ndata_dir = \"x\"\n";
+    for score in ["1.01", "-0.1", "nan", "\"high\""] {
+        for library in [embedded, CLOUD] {
+            rejected(
+                &format!("{library}min_score = {score}"),
+                "min_score`: must be a number from 0 to 1",
+            );
+        }
+    }
+}
+
+#[test]
 fn every_rule_about_rest_libraries_is_enforced() {
     for url in [
         "ftp://h",

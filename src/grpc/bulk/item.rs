@@ -5,43 +5,42 @@ use std::panic::AssertUnwindSafe;
 use futures_util::future::FutureExt;
 
 use super::admission::ItemPermit;
+use super::method::BulkMethod;
 use crate::admission::CallPermit;
 use crate::call::Call;
-use crate::domain::{Added, ImageLimits};
+use crate::domain::ImageLimits;
 use crate::error::{Error, Kind, Result};
-use crate::grpc::convert;
 use crate::library::Library;
-use crate::proto::v1;
 
 /// Maximum length of an item's key in bytes.
 pub(super) const MAX_KEY_BYTES: usize = 1024;
 
 /// An item that was read from the stream.
-pub(super) struct ReceivedItem {
+pub(super) struct ReceivedItem<M: BulkMethod> {
     key: String,
     bytes: usize,
-    message: v1::AddImagesItem,
+    message: M::Item,
 }
 
 /// An item whose admission is decided.
-pub(super) struct AdmittedItem {
-    pub(super) item: ReceivedItem,
+pub(super) struct AdmittedItem<M: BulkMethod> {
+    pub(super) item: ReceivedItem<M>,
     pub(super) permit: Result<ItemPermit>,
 }
 
 /// An item that is no longer in flight.
-pub(super) struct CompletedItem {
+pub(super) struct CompletedItem<M: BulkMethod> {
     pub(super) key: String,
     pub(super) bytes: usize,
-    pub(super) outcome: Result<Added>,
+    pub(super) outcome: Result<M::Output>,
 }
 
 // === impl ReceivedItem ===
 
-impl ReceivedItem {
-    pub(super) fn new(mut message: v1::AddImagesItem) -> Self {
+impl<M: BulkMethod> ReceivedItem<M> {
+    pub(super) fn new(mut message: M::Item) -> Self {
         ReceivedItem {
-            key: std::mem::take(&mut message.key),
+            key: M::take_key(&mut message),
             bytes: prost::Message::encoded_len(&message),
             message,
         }
@@ -55,20 +54,20 @@ impl ReceivedItem {
 
 // === impl AdmittedItem ===
 
-impl AdmittedItem {
+impl<M: BulkMethod> AdmittedItem<M> {
     /// Returns what the bytes of the item are charged to.
     pub(super) fn memory(&self) -> CallPermit {
         let permit = self.permit.as_ref();
         permit.map_or_else(|_| CallPermit::default(), |permit| permit.memory.clone())
     }
 
-    /// Adds the item to `library`, unless it was not admitted.
-    pub(super) async fn add(
+    /// Does the work on the item, unless it was not admitted.
+    pub(super) async fn complete(
         self,
         call: &Call,
-        (library, limits): (&dyn Library, ImageLimits),
-        on_duplicate: v1::OnDuplicate,
-    ) -> CompletedItem {
+        library: (&dyn Library, ImageLimits),
+        method: &M,
+    ) -> CompletedItem<M> {
         let ReceivedItem {
             key,
             bytes,
@@ -76,7 +75,10 @@ impl AdmittedItem {
         } = self.item;
         let work = async {
             let _permit = self.permit?;
-            add(call, (library, limits), &key, message, on_duplicate).await
+            check_key(&key)?;
+            tokio::time::timeout_at(call.deadline, method.run(call, library, message))
+                .await
+                .map_err(|_| too_late())?
         };
         // The middleware that catches panics does not see the body of a stream.
         let outcome = AssertUnwindSafe(work)
@@ -91,20 +93,15 @@ impl AdmittedItem {
     }
 }
 
-async fn add(
-    call: &Call,
-    (library, limits): (&dyn Library, ImageLimits),
-    key: &str,
-    message: v1::AddImagesItem,
-    on_duplicate: v1::OnDuplicate,
-) -> Result<Added> {
+fn check_key(key: &str) -> Result<()> {
     if key.len() > MAX_KEY_BYTES {
         let message = format!("{} bytes; max {MAX_KEY_BYTES}", key.len());
         return Err(Error::violation("key", Kind::ParameterTooLong, message));
     }
-    let request = convert::item(message, limits)?;
-    let added = tokio::time::timeout_at(call.deadline, library.add(call, request))
-        .await
-        .map_err(|_| Error::new(Kind::DeadlineExceeded, "the item was not added in time"))?;
-    convert::apply_on_duplicate(added?, on_duplicate)
+    Ok(())
+}
+
+fn too_late() -> Error {
+    let message = "the item was not completed in time";
+    Error::new(Kind::DeadlineExceeded, message)
 }

@@ -24,8 +24,11 @@ use crate::grpc::prefix::{PREFIX_BYTES, message_length, plain_prefix};
 use crate::proto::v1;
 use crate::proto::v1::add_images_request::Payload;
 
-/// Path of the method.
-pub(in crate::grpc) const PATH: &str = "/samegate.v1.SameImageService/AddImages";
+/// Paths of the bulk methods. Options, item and key have the same field numbers in both.
+const PATHS: [&str; 2] = [
+    "/samegate.v1.SameImageService/AddImages",
+    "/samegate.v1.SameImageService/BulkSearchImages",
+];
 /// First byte of a message with an item: field 2, length-delimited.
 const ITEM_TAG: u8 = 0x12;
 /// Bytes of a dropped message that are kept: its key, and the lengths before it.
@@ -108,7 +111,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        let filter = (request.uri().path() == PATH).then(|| {
+        let filter = is_bulk(request.uri().path()).then(|| {
             let report = BodyReport::default();
             let call = request.extensions().get::<Call>();
             let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
@@ -278,6 +281,11 @@ impl Filter {
         }
         .filter(|rest| !rest.is_empty())
     }
+}
+
+/// Returns whether a path is that of a bulk method.
+pub(in crate::grpc) fn is_bulk(path: &str) -> bool {
+    PATHS.contains(&path)
 }
 
 /// Returns a message with the key of the item whose first bytes these are; protobuf libraries write

@@ -8,10 +8,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::item::{AdmittedItem, CompletedItem, MAX_KEY_BYTES, ReceivedItem};
-use crate::error::{Kind, Result};
-use crate::grpc::status;
-use crate::proto::v1;
-use crate::proto::v1::add_images_response::Event;
+use super::method::BulkMethod;
+use crate::error::Result;
 
 /// Maximum number of image bytes in flight per load; bounds memory when items are large.
 const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
@@ -22,17 +20,20 @@ const MIN_ARRIVED_BYTES: u64 = 64 * 1024;
 const PROGRESS_INTERVAL: u64 = 100;
 
 /// The state of a running load.
-pub(super) struct LoadState {
+pub(super) struct LoadState<M: BulkMethod> {
     /// The one item that waits for memory or quota.
-    pub(super) in_admission: Option<BoxFuture<'static, AdmittedItem>>,
+    pub(super) in_admission: Option<BoxFuture<'static, AdmittedItem<M>>>,
     /// The items that the library works on.
-    pub(super) in_flight: FuturesUnordered<BoxFuture<'static, CompletedItem>>,
-    /// Events that the client has not read yet. No item is received while there are any, so their
+    pub(super) in_flight: FuturesUnordered<BoxFuture<'static, CompletedItem<M>>>,
+    /// Responses that the client has not read yet. No item is received while there are any, so their
     /// number is bounded by the items in flight.
-    pub(super) outbox: VecDeque<Event>,
+    pub(super) outbox: VecDeque<M::Response>,
     /// Set when no further item is received: `Ok` at a regular end or drain, else the error.
     pub(super) ended: Option<Result<()>>,
-    pub(super) counts: v1::AddImagesCounts,
+    /// Number of items that were received.
+    pub(super) received: u64,
+    acknowledged: u64,
+    counts: M::Counts,
     bytes_in_flight: usize,
     /// When an item was last received or completed, or enough of one had arrived.
     active_at: Instant,
@@ -42,14 +43,16 @@ pub(super) struct LoadState {
 
 // === impl LoadState ===
 
-impl LoadState {
+impl<M: BulkMethod> LoadState<M> {
     pub(super) fn begin() -> Self {
         LoadState {
             in_admission: None,
             in_flight: FuturesUnordered::new(),
             outbox: VecDeque::new(),
             ended: None,
-            counts: v1::AddImagesCounts::default(),
+            received: 0,
+            acknowledged: 0,
+            counts: M::Counts::default(),
             bytes_in_flight: 0,
             active_at: Instant::now(),
             arrived: 0,
@@ -92,60 +95,29 @@ impl LoadState {
     }
 
     /// Counts an item that was received.
-    pub(super) fn record_received(&mut self, item: &ReceivedItem) {
+    pub(super) fn record_received(&mut self, item: &ReceivedItem<M>) {
         self.active_at = Instant::now();
-        self.counts.received += 1;
+        self.received += 1;
         self.bytes_in_flight += item.bytes();
     }
 
     /// Counts a completed item and queues its result, and progress after every 100 results.
-    pub(super) fn acknowledge(&mut self, completed: CompletedItem) {
+    pub(super) fn acknowledge(&mut self, completed: CompletedItem<M>) {
         self.active_at = Instant::now();
         self.bytes_in_flight -= completed.bytes;
-        let result = self.result(completed);
-        self.outbox.push_back(Event::Result(result));
-        let v1::AddImagesCounts {
-            added,
-            existed,
-            failed,
-            ..
-        } = self.counts;
-        if (added + existed + failed).is_multiple_of(PROGRESS_INTERVAL) {
-            self.outbox.push_back(Event::Progress(self.counts));
+        let mut key = completed.key;
+        key.truncate(key.floor_char_boundary(MAX_KEY_BYTES));
+        let result = M::result(&mut self.counts, key, completed.outcome);
+        self.outbox.push_back(result);
+        self.acknowledged += 1;
+        if self.acknowledged.is_multiple_of(PROGRESS_INTERVAL) {
+            let progress = M::progress(self.received, &self.counts);
+            self.outbox.push_back(progress);
         }
     }
 
-    fn result(&mut self, completed: CompletedItem) -> v1::AddImagesResult {
-        let CompletedItem {
-            mut key, outcome, ..
-        } = completed;
-        key.truncate(key.floor_char_boundary(MAX_KEY_BYTES));
-        match outcome {
-            Ok(added) => {
-                let count = if added.existed {
-                    &mut self.counts.existed
-                } else {
-                    &mut self.counts.added
-                };
-                *count += 1;
-                v1::AddImagesResult {
-                    key,
-                    status: Some(v1::Status::default()),
-                    cont_sign: added.cont_sign.to_string(),
-                    existed: added.existed,
-                    log_id: added.log_id,
-                }
-            }
-            Err(error) => {
-                self.counts.failed += 1;
-                v1::AddImagesResult {
-                    key,
-                    status: Some(status::item(&error)),
-                    cont_sign: error.cont_sign().unwrap_or_default().to_owned(),
-                    existed: error.kind() == Kind::ImageAlreadyExists,
-                    log_id: 0,
-                }
-            }
-        }
+    /// Returns the final counts.
+    pub(super) fn summary(&self) -> M::Response {
+        M::summary(self.received, &self.counts)
     }
 }

@@ -3,6 +3,7 @@
 use same_image as engine;
 
 use super::cpu::{Class, Demand};
+use super::query_image::QueryImage;
 use crate::call::Call;
 use crate::domain::{ImageFile, ImageFilter};
 
@@ -20,13 +21,36 @@ const READ: u64 = 16;
 const SEARCH_BRIEFS: u64 = 20 * READ;
 
 /// Returns the demand of a search.
-pub(super) fn search(image: &ImageFile) -> Demand {
-    of_image(Class::Search, SEARCH, image)
+pub(super) fn search(call: &Call, image: &QueryImage) -> Demand {
+    let class = if call.bulk {
+        Class::Bulk
+    } else {
+        Class::Search
+    };
+    match image {
+        QueryImage::File(image) => of_image(class, SEARCH, image),
+        QueryImage::Stored(_) => Demand {
+            class,
+            cost: SEARCH,
+            bytes: 0,
+        },
+    }
 }
 
 /// Returns the demand of an add; that of a stored image is less, which shows only when it runs.
-pub(super) fn add(call: &Call, image: &ImageFile) -> Demand {
-    of_image(class(call), ADD, image)
+pub(super) fn add(call: &Call, image: &ImageFile, with_search: bool) -> Demand {
+    let fixed = if with_search { ADD + SEARCH } else { ADD };
+    of_image(class(call), fixed, image)
+}
+
+/// Returns the demand of a comparison: the images are decoded one after the other.
+pub(super) fn compare(call: &Call, first: &QueryImage, second: &QueryImage) -> Demand {
+    let (first, second) = (search(call, first), search(call, second));
+    Demand {
+        class: first.class,
+        cost: first.cost + second.cost,
+        bytes: first.bytes.max(second.bytes),
+    }
 }
 
 /// Returns the demand of a job that decodes no image.

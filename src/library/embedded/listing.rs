@@ -5,8 +5,10 @@
 
 use same_image as engine;
 
+use super::convert::{cont_sign, tag_filter};
+use super::errors::storage;
 use super::page_token::ListingId;
-use super::{EmbeddedBackend, cont_sign, demand, record, storage, tag_filter, write};
+use super::{EmbeddedBackend, demand, record, write};
 use crate::call::{Call, new_log_id};
 use crate::domain::{DeleteByFilter, DeletedByFilter, ImageFilter, List, ListOrder, Listing};
 use crate::error::{Error, Kind, Result};

@@ -11,11 +11,10 @@ use crate::wire::{AddResponse, SearchHit, SearchResponse};
 /// Any other error of `response`, `VendorProtocol` for an unusable sign.
 pub(super) fn added(response: Result<AddResponse>) -> Result<Added> {
     match response {
-        Ok(response) => Ok(Added {
-            cont_sign: sign(&response.cont_sign)?,
-            existed: false,
-            log_id: response.log_id,
-        }),
+        Ok(response) => {
+            let cont_sign = sign(&response.cont_sign)?;
+            Ok(Added::new(cont_sign, false, response.log_id))
+        }
         Err(error) if error.kind() == Kind::ImageAlreadyExists => existed(error),
         Err(error) => Err(error),
     }
@@ -55,14 +54,8 @@ fn existed(error: Error) -> Result<Added> {
     let Some(text) = error.cont_sign() else {
         return Err(error);
     };
-    Ok(Added {
-        cont_sign: sign(text)?,
-        existed: true,
-        log_id: error
-            .vendor_code()
-            .and_then(|code| code.log_id)
-            .unwrap_or(0),
-    })
+    let log_id = error.vendor_code().and_then(|code| code.log_id);
+    Ok(Added::new(sign(text)?, true, log_id.unwrap_or(0)))
 }
 
 fn found(hit: SearchHit) -> Result<Match> {

@@ -32,7 +32,10 @@ def details(error):
     found = {}
     for packed in status.details if status else ():
         name = packed.TypeName().rsplit(".", 1)[-1]
-        message = getattr(error_details_pb2, name)()
+        # Those of google.rpc, and ours, which `stubs` has compiled.
+        own = sys.modules["samegate.v1.same_image_pb2"]
+        message = getattr(error_details_pb2, name, None) or getattr(own, name)
+        message = message()
         assert packed.Unpack(message), name
         found[name] = message
     return found

@@ -32,6 +32,8 @@ RPCS = {
     "GetImage",
     "ListTags",
     "ListLibraries",
+    "CompareImages",
+    "BulkSearchImages",
 }
 TIMEOUT_S = 30
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -202,6 +204,48 @@ def search_images_filters_by_tag_and_window(client):
     equal(len(one.matches), 1)
     signs = [match.cont_sign for match in client.call("SearchImages", offset=1, **query).matches]
     assert client.signs[0] not in signs, signs
+
+
+@check
+def an_image_is_added_only_if_no_other_file_of_it_is_stored(client):
+    new = {"content": images.bmp(100), "on_match": client.pb.ON_MATCH_REJECT}
+    _, found = client.rejected(grpc.StatusCode.ALREADY_EXISTS, "AddImage", **new)
+    equal(found["ErrorInfo"].reason, "SAME_IMAGE_EXISTS")
+    equal(found["ErrorInfo"].metadata["cont_sign"], client.signs[0])
+    equal(found["SameImages"].matches[0].cont_sign, client.signs[0])
+
+
+@check
+def search_images_with_a_sign_finds_others_only(client):
+    response = client.call("SearchImages", cont_sign=client.signs[0])
+    assert client.signs[0] not in [match.cont_sign for match in response.matches], response
+
+
+@check
+def bulk_search_images_returns_a_result_for_each_query(client):
+    pb = client.pb
+
+    def requests():
+        yield pb.BulkSearchImagesRequest(options=pb.BulkSearchImagesOptions(limit=1))
+        for key, content in {"stored": images.bmp(100), "new": images.png(999)}.items():
+            item = pb.BulkSearchImagesItem(key=key, content=content)
+            yield pb.BulkSearchImagesRequest(item=item)
+
+    *events, last = client.stub.BulkSearchImages(requests(), timeout=TIMEOUT_S)
+    found = {event.result.key: event.result.matches for event in events}
+    equal(found["stored"][0].cont_sign, client.signs[0])
+    equal(len(found["new"]), 0)
+    equal(last.summary, pb.BulkSearchImagesCounts(received=2, matched=1, unmatched=1))
+
+
+@check
+def compare_images_returns_a_score(client):
+    image = client.pb.ComparedImage
+    first = image(content=images.bmp(100))
+    same = client.call("CompareImages", first=first, second=image(cont_sign=client.signs[0]))
+    other = client.call("CompareImages", first=first, second=image(content=images.png(999)))
+    assert same.score > 0.75 and same.hash_distance <= 31, same
+    equal((other.score, other.HasField("geometry")), (0, False))
 
 
 @check

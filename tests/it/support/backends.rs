@@ -23,6 +23,7 @@ pub async fn embedded() -> Fixture {
         effort: config::Effort::default(),
         allow_private_addresses: false,
         max_side: 4096,
+        min_score: 0.0,
     };
     let library = EmbeddedBackend::open(&config, CpuPool::new(1 << 30)).unwrap();
     Fixture {
@@ -63,6 +64,7 @@ fn rest(base_url: &str, api_key: &str, secret_key: &str) -> RestBackend {
         // Rate limits have tests of their own.
         qps: 1000,
         timeout: Duration::from_secs(30),
+        min_score: 0.0,
     };
     RestBackend::new(&config, "", &Metrics::new(), None).unwrap()
 }

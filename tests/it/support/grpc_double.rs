@@ -241,11 +241,14 @@ impl Service {
     }
 }
 
+type SearchEventStream =
+    Pin<Box<dyn Stream<Item = Result<v1::BulkSearchImagesResponse, Status>> + Send>>;
 type EventStream = Pin<Box<dyn Stream<Item = Result<v1::AddImagesResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl SameImageService for Service {
     type AddImagesStream = EventStream;
+    type BulkSearchImagesStream = SearchEventStream;
 
     async fn add_image(
         &self,
@@ -269,6 +272,7 @@ impl SameImageService for Service {
             cont_sign,
             existed,
             log_id: 1,
+            matches: Vec::new(),
         }))
     }
 
@@ -309,6 +313,20 @@ impl SameImageService for Service {
             has_more: false,
             log_id: 2,
         }))
+    }
+
+    async fn compare_images(
+        &self,
+        _: Request<v1::CompareImagesRequest>,
+    ) -> Result<Response<v1::CompareImagesResponse>, Status> {
+        Err(Status::unimplemented("the double compares nothing"))
+    }
+
+    async fn bulk_search_images(
+        &self,
+        _: Request<Streaming<v1::BulkSearchImagesRequest>>,
+    ) -> Result<Response<SearchEventStream>, Status> {
+        Err(Status::unimplemented("the double has no bulk search"))
     }
 
     async fn update_image(

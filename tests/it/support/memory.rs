@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use samegate::call::Call;
 use samegate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, ImageSource, Match, Search, SearchResults,
-    TagLogic, Update, UpdateTarget, Updated,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, ImageRef, ImageSource, Match, Search,
+    SearchOptions, SearchResults, TagLogic, Update, Updated,
 };
 use samegate::error::{Error, Kind, Result};
 use samegate::library::Library;
@@ -66,21 +66,17 @@ impl Library for MemoryLibrary {
             brief: request.brief.into_string(),
             tags: request.tags.as_slice().to_vec(),
         });
-        Ok(Added {
-            cont_sign: ContSign::new(&sign).unwrap(),
-            existed,
-            log_id: LOG_ID,
-        })
+        Ok(Added::new(ContSign::new(&sign).unwrap(), existed, LOG_ID))
     }
 
     /// Matches every stored image: the same one with score 1, others with 0.5.
     async fn search(&self, _call: &Call, query: Search) -> Result<SearchResults> {
-        let sign = sign(&query.source);
+        let sign = sign_of_ref(&query.source);
         self.check(&sign)?;
         let records = self.records.lock().unwrap();
         let tagged = records
             .iter()
-            .filter(|(_, record)| has_tags(record, &query));
+            .filter(|(_, record)| has_tags(record, &query.options));
         let mut matches: Vec<_> = tagged
             .map(|(stored, record)| Match {
                 cont_sign: ContSign::new(stored).unwrap(),
@@ -94,7 +90,7 @@ impl Library for MemoryLibrary {
             .collect();
         matches.sort_by(|a, b| b.score.total_cmp(&a.score));
         let all = matches.len();
-        let (offset, limit) = (query.offset as usize, query.limit as usize);
+        let (offset, limit) = (query.options.offset as usize, query.options.limit as usize);
         Ok(SearchResults {
             matches: matches.into_iter().skip(offset).take(limit).collect(),
             has_more: offset + limit < all,
@@ -103,10 +99,7 @@ impl Library for MemoryLibrary {
     }
 
     async fn update(&self, _call: &Call, request: Update) -> Result<Updated> {
-        let sign = match &request.target {
-            UpdateTarget::Source(source) => sign(source),
-            UpdateTarget::Sign(sign) => sign.to_string(),
-        };
+        let sign = sign_of_ref(&request.target);
         self.check(&sign)?;
         let mut records = self.records.lock().unwrap();
         let record = records.get_mut(&sign).ok_or_else(absent)?;
@@ -143,7 +136,14 @@ fn sign(source: &ImageSource) -> String {
     }
 }
 
-fn has_tags(record: &Record, query: &Search) -> bool {
+fn sign_of_ref(image: &ImageRef) -> String {
+    match image {
+        ImageRef::Source(source) => sign(source),
+        ImageRef::Sign(sign) => sign.to_string(),
+    }
+}
+
+fn has_tags(record: &Record, query: &SearchOptions) -> bool {
     let mut tags = query.tags.as_slice().iter();
     match query.tag_logic {
         TagLogic::And => tags.all(|tag| record.tags.contains(tag)),

@@ -8,16 +8,16 @@ use image::GrayImage;
 
 use crate::decode;
 use crate::dense::{self, Pyramid};
-use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::ImageId;
 use crate::index::VerifiedMatch;
 use crate::pdq::{MAX_DISTANCE, MIN_QUALITY};
 use crate::prepare::PreparedQuery;
-use crate::store::{Snapshot, StoreError, StoredRecord};
+use crate::store::{StoreError, StoredRecord};
 use crate::verify::ImageShape;
 
 use super::candidate::{Candidate, RankedImage, hash_score};
+use super::stored_images::StoredImages;
 
 /// How certain a match must be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Profile {
 
 /// Judges the candidates of one search.
 pub(super) struct Judge<'a> {
-    snapshot: &'a Snapshot,
+    images: &'a dyn StoredImages,
     query: &'a PreparedQuery,
     profile: Profile,
     pyramid: Pyramid<'a>,
@@ -72,14 +72,22 @@ const MIN_INLIERS: usize = 5;
 // === impl Judge ===
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, query: &'a PreparedQuery, profile: Profile) -> Self {
+    pub(super) fn new(
+        images: &'a dyn StoredImages,
+        query: &'a PreparedQuery,
+        profile: Profile,
+    ) -> Self {
         let shape = ImageShape::new(query.features.width, query.features.height);
         Self {
-            snapshot,
+            images,
             query,
             profile,
             pyramid: Pyramid::new(&query.grey, shape),
         }
+    }
+
+    pub(super) fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// Returns the match of a candidate with enough evidence; `None` when it is none.
@@ -92,7 +100,7 @@ impl<'a> Judge<'a> {
             return Ok(Some(by_evidence));
         }
         // The image was deleted during this search.
-        let Some(record) = self.snapshot.record(candidate.id)? else {
+        let Some(record) = self.images.record(candidate.id)? else {
             return Ok(None);
         };
         let part = match candidate.strong_part() {
@@ -125,7 +133,7 @@ impl<'a> Judge<'a> {
         id: ImageId,
         part: &VerifiedMatch,
     ) -> Result<Option<RankedImage>, StoreError> {
-        let Some(record) = self.snapshot.record(id)? else {
+        let Some(record) = self.images.record(id)? else {
             return Ok(None);
         };
         let Some(thumbnail) = self.thumbnail(id, &record)? else {
@@ -191,7 +199,7 @@ impl<'a> Judge<'a> {
         id: ImageId,
         record: &StoredRecord,
     ) -> Result<Option<GrayImage>, StoreError> {
-        let jpeg = self.snapshot.thumbnail(id, record)?;
+        let jpeg = self.images.thumbnail(id, record)?;
         Ok(decode::thumbnail_grey(&jpeg))
     }
 
@@ -230,11 +238,9 @@ impl<'a> Judge<'a> {
         if change.max(1.0 / change) > MAX_ASPECT_CHANGE {
             return Ok(true);
         }
-        let stored = self.snapshot.features(candidate.id, |bytes| {
-            // Features of another release cannot be compared.
-            Ok(Features::decode(bytes).map_or(0, |stored| stored.features.len()))
-        })?;
-        Ok(stored.is_none_or(|features| features < MIN_FEATURES))
+        // Those of another release cannot be compared.
+        let stored = self.images.features(candidate.id)?;
+        Ok(stored.is_none_or(|stored| stored.features.len() < MIN_FEATURES))
     }
 }
 

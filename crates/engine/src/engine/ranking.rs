@@ -8,7 +8,7 @@ use crate::index::VerifiedMatch;
 use crate::store::StoreError;
 
 use super::candidate::{Candidate, RankedImage};
-use super::judge::Judge;
+use super::judge::{Judge, Profile};
 
 /// Maximum number of candidates whose pixels are compared, 2 to 3 ms each. Those with less
 /// evidence are ranked by their evidence alone.
@@ -25,11 +25,27 @@ enum Entry {
     Match(RankedImage),
 }
 
+/// Returns the best `limit` matches; if there are none, those among the candidates with too little
+/// evidence.
+pub(super) fn rank_all(
+    candidates: Vec<Candidate>,
+    limit: usize,
+    min_score: f32,
+    judge: &mut Judge<'_>,
+) -> Result<Vec<RankedImage>, StoreError> {
+    let (candidates, weak) = candidates.into_iter().partition(Candidate::has_evidence);
+    let ranking = rank(candidates, limit, min_score, judge)?;
+    if ranking.is_empty() && judge.profile() != Profile::Loose {
+        return rank_weak(weak, min_score, judge);
+    }
+    Ok(ranking)
+}
+
 /// Returns the best `limit` matches, by descending score; equal scores in the order of adding.
 ///
 /// A candidate is judged when it has the highest upper bound, so the order is the same for every
 /// `limit`.
-pub(super) fn rank(
+fn rank(
     candidates: Vec<Candidate>,
     limit: usize,
     min_score: f32,
@@ -54,7 +70,7 @@ pub(super) fn rank(
 }
 
 /// Returns the matches among candidates with too little evidence, by descending score.
-pub(super) fn rank_weak(
+fn rank_weak(
     weak: Vec<Candidate>,
     min_score: f32,
     judge: &mut Judge<'_>,

@@ -12,7 +12,7 @@ use crate::identity::{ImageId, Sign};
 use crate::index::{Images, SearchOptions, VerifiedMatch};
 use crate::pdq;
 use crate::prepare::PreparedQuery;
-use crate::search_state::{self, SearchState};
+use crate::search_state::SearchState;
 use crate::store::{Snapshot, StoreError};
 use crate::tags::TagFilter;
 
@@ -20,6 +20,7 @@ use super::candidate::{Candidate, RankedImage};
 use super::effort::Effort;
 use super::judge::{Judge, Profile};
 use super::ranking;
+use super::stored_images::StoredImages;
 
 /// Maximum number of results of a search (same_hq documentation, parameters `pn` and `rn`).
 pub const MAX_RESULTS: usize = 1000;
@@ -129,7 +130,8 @@ pub(super) fn run(
 ) -> Result<Response, StoreError> {
     let mut ranking = ranked(snapshot, state, image, query)?;
     for look in query.effort.looks() {
-        if ranking.is_empty() {
+        // Of a stored image there are no pixels to look at again.
+        if ranking.is_empty() && image.stored.is_none() {
             ranking = ranked(snapshot, state, &image.seen(*look), query)?;
         }
     }
@@ -149,18 +151,15 @@ fn ranked(
     query: &Query,
 ) -> Result<Vec<RankedImage>, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
-    let (candidates, weak) = find_all(snapshot, state, exact, image, query)?;
+    let candidates = find_all(snapshot, state, exact, image, query)?;
     let mut judge = Judge::new(snapshot, image, query.profile);
     let end = query.offset + query.limit;
-    let mut ranking = ranking::rank(candidates, end + 1, query.min_score, &mut judge)?;
-    if ranking.is_empty() && query.profile != Profile::Loose {
-        ranking = ranking::rank_weak(weak, query.min_score, &mut judge)?;
-    }
+    let mut ranking = ranking::rank_all(candidates, end + 1, query.min_score, &mut judge)?;
     ranking.truncate(MAX_RESULTS);
     Ok(ranking)
 }
 
-/// Collects the images that any of the three methods finds, each once, and those that share too
+/// Collects the images that any of the three methods finds, each once, also those that share too
 /// little for a match.
 fn find_all(
     snapshot: &Snapshot,
@@ -168,20 +167,23 @@ fn find_all(
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> Result<(Vec<Candidate>, Vec<Candidate>), StoreError> {
+) -> Result<Vec<Candidate>, StoreError> {
     let mut found: HashMap<ImageId, Candidate> = HashMap::new();
     if image.pdq_quality >= pdq::MIN_QUALITY {
         for copy in state.catalog().hash_matches(&image.pdq, &query.filter) {
-            entry(&mut found, copy.id).hash = Some(copy.distance);
+            if image.stored != Some(copy.id) {
+                entry(&mut found, copy.id).hash = Some(copy.distance);
+            }
         }
     }
     for (id, part) in find_parts(snapshot, state, image, query)? {
         entry(&mut found, id).part = Some(part);
     }
-    if let Some(id) = exact.filter(|id| is_admitted(state, *id, &query.filter)) {
+    let is_other = |id: &ImageId| image.stored != Some(*id);
+    if let Some(id) = exact.filter(|id| is_other(id) && is_admitted(state, *id, &query.filter)) {
         entry(&mut found, id).is_exact = true;
     }
-    Ok(found.into_values().partition(Candidate::has_evidence))
+    Ok(found.into_values().collect())
 }
 
 fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate {
@@ -199,9 +201,10 @@ fn find_parts(
         candidates: candidates(query),
         with_weak: true,
     };
-    let images = StoredImages {
+    let images = SearchedImages {
         snapshot,
         state,
+        left_out: image.stored,
         filter: &query.filter,
     };
     let found = state.index().search(&image.features, &options, &images)?;
@@ -217,30 +220,28 @@ fn number(id: u64) -> Option<ImageId> {
 }
 
 /// The images that a search may find.
-struct StoredImages<'a> {
+struct SearchedImages<'a> {
     snapshot: &'a Snapshot,
     state: &'a SearchState,
+    /// The query itself, if it is stored.
+    left_out: Option<ImageId>,
     filter: &'a TagFilter,
 }
 
-impl Images for StoredImages<'_> {
+impl Images for SearchedImages<'_> {
     type Error = StoreError;
 
     /// Locks the catalog for this image only: a search can be long, and writers wait for the lock.
     fn admits(&self, id: u64) -> bool {
-        number(id).is_some_and(|id| is_admitted(self.state, id, self.filter))
+        let id = number(id).filter(|id| self.left_out != Some(*id));
+        id.is_some_and(|id| is_admitted(self.state, id, self.filter))
     }
 
     /// Returns no features of an image that was added after the snapshot: the store cannot return
     /// its record either.
     fn features(&self, id: u64) -> Result<Option<Features>, StoreError> {
-        let Some(id) = number(id) else {
-            return Ok(None);
-        };
-        let features = self
-            .snapshot
-            .features(id, |bytes| search_state::decode(id, bytes))?;
-        Ok(features.flatten())
+        let features = number(id).map(|id| StoredImages::features(self.snapshot, id));
+        Ok(features.transpose()?.flatten())
     }
 }
 
@@ -259,11 +260,15 @@ fn candidates(query: &Query) -> usize {
     }
 }
 
-fn hits(snapshot: &Snapshot, page: &[RankedImage]) -> Result<Vec<Hit>, StoreError> {
+/// Reads the records of matches.
+pub(super) fn hits(
+    images: &dyn StoredImages,
+    page: &[RankedImage],
+) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::with_capacity(page.len());
     for found in page {
         // The image was deleted or added during this search: it is not part of the result.
-        let Some(record) = snapshot.record(found.id)? else {
+        let Some(record) = images.record(found.id)? else {
             continue;
         };
         hits.push(Hit {

@@ -29,6 +29,9 @@ pub const HALF: usize = 32;
 pub const PROJECTED: usize = 2 * HALF;
 /// Centroids compared together: their numbers are adjacent in a [`Block`].
 pub(crate) const LANES: usize = 16;
+/// Mean distance of a residual from its median: 0.028 to 0.040 by dimension, measured over 11,621
+/// features of 30 photographs.
+const RESIDUAL: f32 = 0.034;
 /// Number of cells.
 pub const CELL_COUNT: usize = CENTROIDS * CENTROIDS;
 
@@ -215,6 +218,15 @@ impl HalfCodebook {
         above
             .enumerate()
             .fold(0, |bits, (at, above)| bits | u32::from(above) << at)
+    }
+
+    /// Returns a typical point of a centroid with this signature.
+    pub(crate) fn point(&self, centroid: usize, signature: u32) -> [f32; HALF] {
+        std::array::from_fn(|at| {
+            let typical = self.centroids[centroid][at] + self.medians[at];
+            let is_above = signature >> at & 1 == 1;
+            typical + if is_above { RESIDUAL } else { -RESIDUAL }
+        })
     }
 
     /// Returns how far the first `N` residuals of a point are from their medians.

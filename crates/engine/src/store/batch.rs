@@ -3,6 +3,8 @@
 //! Later writes of a batch see the earlier ones. [`WriteError::Storage`] aborts the whole batch.
 //! Any other error is the result of one write and does not affect the others.
 
+mod reads;
+
 use std::time::SystemTime;
 
 use redb::{ReadableTable, Table, WriteTransaction};

@@ -1,0 +1,143 @@
+//! Adds an image after a search for others that are the same: both are one step.
+//!
+//! Order of events: [`Engine::check`] on the caller's thread notes the newest image that the search
+//! sees, and searches → [`Engine::add_checked`] queues the write → the writer thread compares the
+//! image with those that were added since, by commits and in its own transaction, and then adds or
+//! rejects it. Writes are done one after the other, so of two copies the second one sees the first,
+//! however close they are. Usually a handful of images were added since.
+
+use crate::decode::DecodeError;
+use crate::identity::ImageId;
+use crate::prepare::{PreparedImage, PreparedQuery, prepare_both};
+use crate::store::{Added, Batch, NewRecord, StoreError, WriteError};
+
+use super::Engine;
+use super::compare::find_among;
+use super::search::{self, Hit, Query, SearchError};
+
+/// An image that was searched for before it is added.
+#[derive(Debug)]
+pub struct CheckedImage {
+    image: PreparedImage,
+    prepared: PreparedQuery,
+    query: Query,
+    /// The newest image that the search has seen.
+    newest: Option<ImageId>,
+    found: Vec<Hit>,
+}
+
+/// The result of [`Engine::add_checked`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedAdd {
+    /// The image as it is stored; `None` when it was rejected.
+    pub added: Option<Added>,
+    /// The other images that are the same, by descending score; none when the same bytes were
+    /// stored before.
+    pub matches: Vec<Hit>,
+}
+
+/// Why [`Engine::check`] failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The bytes are not an image within the limits.
+    #[error("the image cannot be read")]
+    Image(#[from] DecodeError),
+    /// The search failed.
+    #[error("the search failed")]
+    Search(#[from] SearchError),
+}
+
+// === impl Engine ===
+
+impl Engine {
+    /// Decodes an image once, extracts what the library stores and what a search compares, and
+    /// searches with it.
+    ///
+    /// Cost: that of [`Engine::prepare`], [`Engine::prepare_query`] without decoding, and
+    /// [`Engine::search`]. The result needs up to 3 MB until it is added, so callers must bound the
+    /// number of them.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckError`] when the image cannot be read or the search fails.
+    pub fn check(&self, bytes: &[u8], query: Query) -> Result<CheckedImage, CheckError> {
+        search::check(&query)?;
+        let (image, prepared) = prepare_both(bytes, self.max_side)?;
+        // Before the snapshot of the search, which therefore has all images up to this one.
+        let newest = self.state.catalog().last();
+        let response = self.search(&prepared, &query)?;
+        Ok(CheckedImage {
+            image,
+            prepared,
+            query,
+            newest,
+            found: response.matches,
+        })
+    }
+
+    /// Queues an add; with `rejects` the image is not added when others are the same. Calls `done`
+    /// when the result is durable.
+    ///
+    /// The matches are what [`Engine::check`] has found and was not deleted since, and every image
+    /// that was added since, also by a write of the queue before this one. The rules of
+    /// [`Engine::add`] apply. Cost on the writer thread: about 20 ms if any image was added since.
+    pub fn add_checked(
+        &self,
+        image: CheckedImage,
+        record: NewRecord,
+        rejects: bool,
+        done: impl FnOnce(Result<CheckedAdd, WriteError>) + Send + 'static,
+    ) {
+        self.writer
+            .queue(move |batch| image.add(batch, &record, rejects), done);
+    }
+}
+
+// === impl CheckedImage ===
+
+impl CheckedImage {
+    fn add(
+        &self,
+        batch: &mut Batch<'_>,
+        record: &NewRecord,
+        rejects: bool,
+    ) -> Result<CheckedAdd, WriteError> {
+        let matches = if batch.has_content(&self.image.content())? {
+            Vec::new()
+        } else {
+            self.matches(batch)?
+        };
+        if rejects && !matches.is_empty() {
+            return Ok(CheckedAdd {
+                added: None,
+                matches,
+            });
+        }
+        let added = batch.add(&self.image, record)?;
+        Ok(CheckedAdd {
+            added: Some(added),
+            matches,
+        })
+    }
+
+    fn matches(&self, batch: &Batch<'_>) -> Result<Vec<Hit>, StoreError> {
+        let mut matches = Vec::new();
+        for hit in &self.found {
+            if batch.has_sign(hit.sign)? {
+                matches.push(hit.clone());
+            }
+        }
+        let newer = batch.ids_after(self.newest)?;
+        if !newer.is_empty() {
+            let Query {
+                min_score, profile, ..
+            } = self.query;
+            let found = find_among(batch, &newer, &self.prepared, min_score, profile)?;
+            matches.extend(search::hits(batch, &found)?);
+            matches.sort_by(|a, b| b.score.total_cmp(&a.score));
+        }
+        matches.truncate(self.query.limit);
+        Ok(matches)
+    }
+}

@@ -1,0 +1,57 @@
+//! An image before it is added: known already, or prepared, and checked if the request asks for it.
+
+use same_image as engine;
+
+use super::errors::{storage, unusable};
+use crate::domain::ImageFile;
+use crate::error::{Error, Result};
+
+/// An image before it is added.
+pub(super) enum Candidate {
+    /// Its bytes are stored.
+    Stored(engine::Sign),
+    /// Others that are the same do not matter.
+    New(Box<engine::PreparedImage>),
+    /// Others that are the same were looked for.
+    Checked(Box<engine::CheckedImage>),
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    /// Looks the bytes up; only those of a new image are decoded, and searched for with `query`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the image, and `Storage`.
+    pub(super) fn new(
+        engine: &engine::Engine,
+        image: &ImageFile,
+        query: Option<engine::Query>,
+    ) -> Result<Self> {
+        let stored = engine.find_exact(image.bytes());
+        if let Some(sign) = stored.map_err(|error| storage(&error))? {
+            return Ok(Candidate::Stored(sign));
+        }
+        let Some(query) = query else {
+            let prepared = engine.prepare(image.bytes());
+            let prepared = prepared.map_err(|error| unusable(&error))?;
+            return Ok(Candidate::New(Box::new(prepared)));
+        };
+        let checked = engine.check(image.bytes(), query);
+        Ok(Candidate::Checked(Box::new(
+            checked.map_err(|error| check_failed(&error))?,
+        )))
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the engine may get more errors; a new one is one of storage"
+)]
+fn check_failed(error: &engine::CheckError) -> Error {
+    match error {
+        engine::CheckError::Image(error) => unusable(error),
+        other => storage(other),
+    }
+}
