@@ -51,6 +51,10 @@ pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};
 pub use verified::VerifiedMatch;
 
+/// A search with inverted colours verifies one of this many candidates: a copy is inverted as a
+/// whole, so it has many votes, and most searches that get here have no match.
+const INVERTED_PART: usize = 4;
+
 /// The postings of a library. All methods may be called from any thread.
 ///
 /// A merge has three steps: [`Index::plan_merge`], [`Merge::write`], [`Index::replace`]. Searches
@@ -199,7 +203,10 @@ impl Index {
         let components = self.components();
         let plain = components.search(query, options, false, images)?;
         if plain.is_empty() {
-            return components.search(query, options, true, images);
+            let options = SearchOptions {
+                candidates: options.candidates.div_ceil(INVERTED_PART),
+            };
+            return components.search(query, &options, true, images);
         }
         Ok(plain)
     }
