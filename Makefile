@@ -126,10 +126,12 @@ bench: ## Runs benchmarks of the engine and of the gateway
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries
 
-eval: .tools/eval ## Measures recall under 56 attacks: LIBRARY=… BACKGROUND=… NEGATIVE=… [SOURCES=40] [SEED=0]
+eval: .tools/eval ## Measures recall, false matches, calibration: LIBRARY=… BACKGROUND=… NEGATIVE=… [HARD=…] [SOURCES=40] [SEED=0]
 	$(CARGO) build --release
+	$(CARGO) build --release -p same-image --example measure_matches
 	$(EVAL) eval/run.py target/release/samegate --library "$(LIBRARY)" --background "$(BACKGROUND)" \
-		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED)
+		--negative "$(NEGATIVE)" --sources $(SOURCES) --seed $(SEED) \
+		--matches target/release/examples/measure_matches $(if $(HARD),--hard "$(HARD)")
 
 gallery: ## Draws the images of docs/engine.md and prints its table
 	$(CARGO) test -p same-image --test gallery -- --ignored --nocapture

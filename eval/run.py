@@ -37,6 +37,7 @@ def main():
             print(usage(gateway.pid))
             if not stop(gateway):
                 raise SystemExit("the gateway did not stop cleanly")
+            measure_matches(args, attacks / "manifest.json")
         finally:
             gateway.kill()
             gateway.wait()
@@ -48,6 +49,8 @@ def arguments():
     parser.add_argument("--library", required=True, type=folder_of_images, help="folder: images to add")
     parser.add_argument("--background", required=True, type=folder_of_images, help="folder: for collages and photos")
     parser.add_argument("--negative", required=True, type=folder_of_images, help="folder: images without a match in the library")
+    parser.add_argument("--matches", help="the example measure_matches: prints calibration and false queries too")
+    parser.add_argument("--hard", type=folder_of_images, help="folder: sets of different images with a shared background")
     parser.add_argument("--sources", type=int, default=40, help="library images to attack (default 40)")
     parser.add_argument("--seed", default="0", help="seed of sources and attacks (default 0)")
     parser.add_argument("--scratch", help="parent of the temporary folder (default: the system's)")
@@ -79,6 +82,15 @@ def measure(args, folder, rest, manifest):
     keys = ["--key", "local", "--secret", secret]
     folders = ["--library", args.library, "--negative", args.negative, "--attacks", manifest]
     script("recall.py", "--base", f"http://{rest}", *keys, *folders)
+
+
+def measure_matches(args, manifest):
+    """Searches the engine alone with the same queries, with drawn templates and with the hard sets."""
+    if not args.matches:
+        return
+    folders = ["--library", args.library, "--negative", args.negative, "--attacks", manifest]
+    hard = ["--hard", args.hard] if args.hard else []
+    subprocess.run([args.matches, *map(str, folders), "--templates", "yes", *hard], check=True)
 
 
 def script(name, *arguments):

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub use auth::{Auth, RestKey, RestSecret, Tenant};
 pub use errors::ConfigErrors;
 pub use jwt::{JwksSource, Jwt};
-pub use libraries::{Credential, Embedded, Library, Rest, Service};
+pub use libraries::{Credential, Embedded, Library, Profile, Rest, Service};
 pub use limits::Limits;
 pub use listen::{ClientAuth, Listen, Tls};
 pub use quota::{OnFailure, Quota, TenantQuota};

@@ -16,7 +16,7 @@ mod violations;
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;
-pub use self::request::{Add, Delete, List, Search, TagLogic, Update};
+pub use self::request::{Add, Delete, List, Profile, Search, TagLogic, Update};
 pub use self::response::{
     Added, Deleted, Geometry, LibraryStats, Listing, Match, Record, SearchResults, Updated,
 };

@@ -1,6 +1,6 @@
 //! `samegate search`: one query image, and its matches by descending score.
 
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 use serde_json::{Value, json};
 
 use super::client::LibraryTarget;
@@ -42,10 +42,24 @@ pub struct Search {
     /// Minimum score of a match, 0 to 1.
     #[arg(long, default_value_t = 0.0, value_parser = score)]
     min_score: f64,
+    /// How certain a match must be. Default: the profile of the library.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
     #[command(flatten)]
     resizing: Resizing,
     #[command(flatten)]
     pub(super) target: LibraryTarget,
+}
+
+/// Values of `--profile`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    /// Every image with enough common details.
+    Loose,
+    /// Images whose pixels agree with the query.
+    Balanced,
+    /// Images whose pixels agree clearly.
+    Strict,
 }
 
 /// Searches and shows the matches.
@@ -65,6 +79,12 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
     } else {
         v1::TagLogic::And
     };
+    let profile = match args.profile {
+        None => v1::Profile::Unspecified,
+        Some(Profile::Loose) => v1::Profile::Loose,
+        Some(Profile::Balanced) => v1::Profile::Balanced,
+        Some(Profile::Strict) => v1::Profile::Strict,
+    };
     let request = v1::SearchImagesRequest {
         library: args.target.library.clone(),
         source: Some(source),
@@ -73,6 +93,7 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
         offset: args.offset,
         limit: args.limit,
         min_score: args.min_score,
+        profile: profile.into(),
     };
     let found = client
         .search_images(connection.request(request))
@@ -127,6 +148,10 @@ fn match_to_json(hit: &v1::Match) -> Value {
         "brief": hit.brief,
         "tags": hit.tags,
     });
+    if let (Some(agreement), Some(coverage)) = (hit.agreement, hit.coverage) {
+        object["agreement"] = json!(agreement);
+        object["coverage"] = json!(coverage);
+    }
     if let Some(geometry) = &hit.geometry {
         object["geometry"] = json!({
             "query": corners(geometry.query.as_ref()),

@@ -30,6 +30,8 @@ pub struct Embedded {
     pub capacity: u64,
     /// Free space of the disk in bytes below which adds are rejected. Default: 256 MiB.
     pub min_free_disk: u64,
+    /// How certain a match must be, for searches that do not say it. Default: balanced.
+    pub profile: Profile,
     /// Whether `url` sources may point to private, loopback and link-local addresses. Default:
     /// false.
     pub allow_private_addresses: bool,
@@ -68,6 +70,18 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential").finish_non_exhaustive()
     }
+}
+
+/// How certain a match must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Every image with enough common details.
+    Loose,
+    /// Images whose pixels agree with the query.
+    #[default]
+    Balanced,
+    /// Images whose pixels agree clearly.
+    Strict,
 }
 
 /// The vendor's image search services; all have the same four operations.
@@ -114,6 +128,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let data_dir = section.required("data_dir", parse::non_empty);
     let capacity = section.optional("capacity", CAPACITY, capacity);
     let min_free_disk = section.optional("min_free_disk", MIN_FREE_DISK, parse::bytes);
+    let profile = section.optional("profile", Profile::default(), profile);
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
     let max_side = section.optional("max_side", MAX_SIDE, max_side);
@@ -122,6 +137,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
         data_dir: PathBuf::from(data_dir?),
         capacity: capacity?,
         min_free_disk: min_free_disk?,
+        profile: profile?,
         allow_private_addresses: allow_private_addresses?,
         max_side: max_side?,
     })
@@ -174,6 +190,15 @@ fn backend(value: &str) -> Result<Backend, String> {
 
 fn capacity(value: &str) -> Result<u64, String> {
     parse::number(value, &(1..=100_000_000))
+}
+
+fn profile(value: &str) -> Result<Profile, String> {
+    match value {
+        "loose" => Ok(Profile::Loose),
+        "balanced" => Ok(Profile::Balanced),
+        "strict" => Ok(Profile::Strict),
+        _ => Err(format!("must be loose, balanced or strict, not `{value}`")),
+    }
 }
 
 fn max_side(value: &str) -> Result<u32, String> {

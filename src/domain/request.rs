@@ -42,6 +42,19 @@ pub struct Search {
     pub limit: u32,
     /// Minimum score of a match, in [0, 1].
     pub min_score: f64,
+    /// How certain a match must be; `None`: as the library's configuration says.
+    pub profile: Option<Profile>,
+}
+
+/// How certain a match must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Every image with enough common details.
+    Loose,
+    /// Images whose pixels agree with the query.
+    Balanced,
+    /// Images whose pixels agree clearly.
+    Strict,
 }
 
 /// How several tags of a search are combined.
@@ -122,6 +135,12 @@ impl Add {
 // === impl Search ===
 
 impl Search {
+    /// Sets how certain a match must be.
+    #[must_use]
+    pub fn with_profile(self, profile: Option<Profile>) -> Self {
+        Self { profile, ..self }
+    }
+
     /// Checks every field; an image has the vendor's limits. A `limit` of 0 means 300, and the window
     /// ends at the 1000th match.
     ///
@@ -172,6 +191,7 @@ impl Search {
                 offset,
                 limit: or_default(limit, DEFAULT_LIMIT).min(MAX_MATCHES - offset),
                 min_score,
+                profile: None,
             }),
             _ => Err(violations.into_error()),
         }

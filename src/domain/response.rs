@@ -40,6 +40,12 @@ pub struct Match {
     pub tags: Vec<u16>,
     /// Where the images overlap; `None` when the backend does not compute it.
     pub geometry: Option<Geometry>,
+    /// How well the pixels of the matching part agree, in [0, 1]; `None` when they were not
+    /// compared.
+    pub agreement: Option<f32>,
+    /// Fraction of the stored image's area whose pixels agree, in [0, 1]; `None` where `agreement`
+    /// is.
+    pub coverage: Option<f32>,
 }
 
 /// Where the matching part is, in fractions of each image's width and height.

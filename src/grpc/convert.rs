@@ -38,14 +38,21 @@ pub(super) fn search(
         v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
         v1::TagLogic::Or => domain::TagLogic::Or,
     };
-    domain::Search::within(
+    let profile = match message.profile() {
+        v1::Profile::Unspecified => None,
+        v1::Profile::Loose => Some(domain::Profile::Loose),
+        v1::Profile::Balanced => Some(domain::Profile::Balanced),
+        v1::Profile::Strict => Some(domain::Profile::Strict),
+    };
+    let query = domain::Search::within(
         limits,
         source!(search_images_request, message.source),
         &message.tags,
         tag_logic,
         (message.offset, message.limit),
         message.min_score,
-    )
+    )?;
+    Ok(query.with_profile(profile))
 }
 
 pub(super) fn update(
@@ -127,6 +134,8 @@ fn matched(matched: domain::Match) -> v1::Match {
         brief: matched.brief,
         tags: matched.tags.into_iter().map(u32::from).collect(),
         geometry: matched.geometry.as_ref().map(geometry),
+        agreement: matched.agreement.map(f64::from),
+        coverage: matched.coverage.map(f64::from),
     }
 }
 

@@ -23,8 +23,8 @@ use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
     Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageLimits,
-    ImageSource, LibraryStats, List, Listing, Match, Record, Search, SearchResults, TagLogic,
-    Update, UpdateTarget, Updated,
+    ImageSource, LibraryStats, List, Listing, Match, Profile, Record, Search, SearchResults,
+    TagLogic, Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
 use crate::library::{BackupStream, Library, State};
@@ -40,6 +40,8 @@ pub struct EmbeddedBackend {
     engine: Arc<engine::Engine>,
     cpu: CpuPool,
     fetcher: Fetcher,
+    /// Of searches that name none.
+    profile: Profile,
     max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
@@ -75,6 +77,11 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu,
             fetcher: Fetcher::new(scope)?,
+            profile: match config.profile {
+                config::Profile::Loose => Profile::Loose,
+                config::Profile::Balanced => Profile::Balanced,
+                config::Profile::Strict => Profile::Strict,
+            },
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
         })
@@ -164,6 +171,7 @@ impl Library for EmbeddedBackend {
                 reason = "scores are single precision"
             )]
             min_score: query.min_score as f32,
+            profile: profile(query.profile.unwrap_or(self.profile)),
         };
         let image = self.image(call, query.source).await?;
         let response = self.run(call, demand::search(&image), move |engine| {
@@ -442,6 +450,14 @@ fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
     token.parse().map(Some).map_err(violation)
 }
 
+fn profile(profile: Profile) -> engine::Profile {
+    match profile {
+        Profile::Loose => engine::Profile::Loose,
+        Profile::Balanced => engine::Profile::Balanced,
+        Profile::Strict => engine::Profile::Strict,
+    }
+}
+
 fn matched(hit: engine::Hit) -> Result<Match> {
     Ok(Match {
         cont_sign: cont_sign(hit.sign)?,
@@ -453,6 +469,8 @@ fn matched(hit: engine::Hit) -> Result<Match> {
             stored: found.stored,
             overlap: found.overlap,
         }),
+        agreement: hit.agreement,
+        coverage: hit.coverage,
     })
 }
 

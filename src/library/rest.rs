@@ -136,6 +136,10 @@ impl Library for RestBackend {
     }
 
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
+        if query.profile.is_some() {
+            let message = "the vendor has no profiles; leave it out";
+            return Err(Error::violation("profile", Kind::InvalidParameter, message));
+        }
         let mut fields = self
             .dialect
             .filter(query.tags.as_slice(), query.tag_logic)?;

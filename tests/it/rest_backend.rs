@@ -18,7 +18,7 @@ use image::ImageFormat;
 use samegate::admission::CallPermit;
 use samegate::call::{Call, CallStats, RequestId, Tenant};
 use samegate::config::{self, Credential, Service};
-use samegate::domain::{Add, Added, RawSource, Search, TagLogic};
+use samegate::domain::{Add, Added, Profile, RawSource, Search, TagLogic};
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
 use samegate::library::rest::RestBackend;
@@ -225,6 +225,20 @@ async fn a_min_score_ends_the_pages_behind_it() {
 
     let page = library.search(&call(), query(1.0)).await.unwrap();
     assert_eq!((page.matches.len(), page.has_more), (1, false));
+}
+
+#[tokio::test]
+async fn a_profile_is_rejected_before_the_vendor_is_called() {
+    let vendor = Vendor::start().await;
+    let query = Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0)
+        .unwrap()
+        .with_profile(Some(Profile::Balanced));
+
+    let error = library(&vendor).search(&call(), query).await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::InvalidParameter);
+    assert_eq!(error.violations()[0].field, "profile");
+    assert_eq!(vendor.calls_of(Operation::Search).len(), 0);
 }
 
 #[tokio::test]

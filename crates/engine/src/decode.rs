@@ -31,6 +31,7 @@ use crate::features::GreyView;
 pub use error::DecodeError;
 pub use header::{Format, Header};
 pub use limits::{LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+pub(crate) use resize::grey as scaled_grey;
 pub use scale_down::{ScaledImage, is_within, scale_down};
 
 /// Bytes of a decoded image per pixel: RGB and luminance.
@@ -61,15 +62,7 @@ impl DecodedImage {
     /// 400 MiB for sides of 4096 pixels.
     pub(crate) fn decode(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
         checks::size(bytes)?;
-        // Decoders are third-party code that parses untrusted bytes: a panic in one must fail only
-        // this image, not the caller's thread.
-        panic::catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, max_side))).unwrap_or_else(
-            |_| {
-                Err(DecodeError::Broken {
-                    reason: "the decoder panicked".to_owned(),
-                })
-            },
-        )
+        caught(|| decode_checked(bytes, max_side))
     }
 
     pub(crate) fn width(&self) -> u32 {
@@ -83,6 +76,12 @@ impl DecodedImage {
     /// Returns the luminance (BT.601 weights) at full size.
     pub(crate) fn grey(&self) -> &GrayImage {
         &self.grey
+    }
+
+    /// Returns the luminance, its longer side up to `side` pixels.
+    pub(crate) fn grey_within(&self, side: u32) -> GrayImage {
+        let (width, height) = resize::fit(self.grey.dimensions(), side);
+        resize::grey(&self.grey, width, height)
     }
 
     /// Returns the luminance as a view for the feature pipeline.
@@ -117,6 +116,25 @@ impl DecodedImage {
             })?;
         Ok(jpeg)
     }
+}
+
+/// Returns the luminance of a thumbnail; `None` when it cannot be decoded.
+pub(crate) fn thumbnail_grey(file: &[u8]) -> Option<GrayImage> {
+    let header = Header::read(file).ok()?;
+    let is_thumbnail =
+        header.format == Format::Jpeg && header.width.max(header.height) <= THUMBNAIL_SIDE;
+    let decoded = is_thumbnail.then(|| caught(|| jpeg::decode(file)))?;
+    Some(luminance::of_image(&decoded.ok()?.pixels))
+}
+
+/// Decoders parse untrusted bytes, and some are third-party code: a panic in one must fail only this
+/// image, not the caller's thread.
+fn caught<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        Err(DecodeError::Broken {
+            reason: "the decoder panicked".to_owned(),
+        })
+    })
 }
 
 /// Checks the header, and only then decodes the pixels.

@@ -5,10 +5,13 @@
 //! [`Engine::search`]. Compaction of the index runs in the background (`merger`). This module does
 //! not depend on networks, tenants or configuration files.
 
+mod candidate;
 mod disk_space;
+mod judge;
 mod merger;
 #[cfg(test)]
 mod power_cuts;
+mod ranking;
 mod records;
 mod search;
 mod writer;
@@ -18,6 +21,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use judge::Profile;
 pub use records::{Cursor, Page, Record, StoredImage};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 

@@ -94,6 +94,9 @@ pub trait Images {
 pub struct SearchOptions {
     /// Number of images whose geometry is verified, 1 or more; default 200, for deep pages 1000.
     pub candidates: usize,
+    /// Whether images with too little evidence for a match are returned too, after the matches and
+    /// flagged; default false.
+    pub with_weak: bool,
 }
 
 // === impl Index ===
@@ -186,10 +189,10 @@ impl Index {
 
     /// Finds the images that share a part with the query, by descending score.
     ///
-    /// `images` tells which images may be found, and has their features. When nothing is found, the
+    /// `images` tells which images may be found, and has their features. When no match is found, the
     /// query is searched again with inverted colours. Cost: see `votes`; the features of up to
-    /// [`SearchOptions::candidates`] images are read, twice if the first time finds nothing; else
-    /// no input or output except page faults of segments.
+    /// [`SearchOptions::candidates`] images are read, of a quarter more if the first time finds
+    /// nothing; else no input or output except page faults of segments.
     ///
     /// # Errors
     ///
@@ -201,14 +204,16 @@ impl Index {
         images: &I,
     ) -> Result<Vec<VerifiedMatch>, I::Error> {
         let components = self.components();
-        let plain = components.search(query, options, false, images)?;
-        if plain.is_empty() {
+        let mut found = components.search(query, options, false, images)?;
+        if found.iter().all(|found| found.is_weak) {
             let options = SearchOptions {
                 candidates: options.candidates.div_ceil(INVERTED_PART),
+                ..*options
             };
-            return components.search(query, &options, true, images);
+            found.extend(components.search(query, &options, true, images)?);
+            found = best_of_each(found);
         }
-        Ok(plain)
+        Ok(found)
     }
 
     fn components(&self) -> Components {
@@ -289,18 +294,32 @@ impl Components {
                 break;
             }
         }
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        let mut seen = HashSet::new();
-        found.retain(|verified| seen.insert(verified.id));
-        Ok(found)
+        found.retain(|found| options.with_weak || !found.is_weak);
+        Ok(best_of_each(found))
     }
+}
+
+/// Sorts by descending score, matches before weak ones, and keeps the first of each image.
+fn best_of_each(mut found: Vec<VerifiedMatch>) -> Vec<VerifiedMatch> {
+    found.sort_by(|a, b| {
+        let weakness = a.is_weak.cmp(&b.is_weak);
+        weakness
+            .then(b.score.total_cmp(&a.score))
+            .then(a.id.cmp(&b.id))
+    });
+    let mut seen = HashSet::new();
+    found.retain(|verified| seen.insert(verified.id));
+    found
 }
 
 // === impl SearchOptions ===
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { candidates: 200 }
+        Self {
+            candidates: 200,
+            with_weak: false,
+        }
     }
 }
 

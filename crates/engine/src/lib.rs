@@ -22,6 +22,7 @@ mod maintenance;
 mod prepare;
 
 mod decode;
+mod dense;
 mod geometry;
 mod identity;
 mod pdq;
@@ -45,8 +46,8 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Query, Record, Response, SearchError, Stats,
-    StoredImage,
+    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Profile, Query, Record, Response, SearchError,
+    Stats, StoredImage,
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};

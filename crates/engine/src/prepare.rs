@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use image::GrayImage;
+
 use crate::decode::{self, DecodeError, DecodedImage, Header};
 use crate::features::{self, QueryFeatures};
 use crate::identity::ContentHash;
@@ -13,6 +15,10 @@ use crate::pdq::{PdqDigest, PdqHash};
 /// Memory of the feature extraction: a scale space of up to 960 x 960 pixels, whatever the image's
 /// size. Measured: 25.5 MB for 960 x 720 (`cargo test -p same-image --test memory`).
 const EXTRACTION: u64 = 40 << 20;
+
+/// Longer side in pixels of the query that the dense check compares: enough for a stored image that
+/// is a quarter of it.
+const QUERY_SIDE: u32 = 1024;
 
 /// Returns the peak memory of preparing a file for an add or a search, in bytes.
 #[must_use]
@@ -44,6 +50,8 @@ pub struct PreparedQuery {
     pub(crate) pdq: [PdqHash; 8],
     pub(crate) pdq_quality: u8,
     pub(crate) features: QueryFeatures,
+    /// Luminance, its longer side up to [`QUERY_SIDE`].
+    pub(crate) grey: GrayImage,
 }
 
 // === impl PreparedImage ===
@@ -96,6 +104,7 @@ impl PreparedQuery {
             pdq: digest.dihedral(),
             pdq_quality: digest.quality(),
             features: features::extract_query(&image.view()),
+            grey: image.grey_within(QUERY_SIDE),
         })
     }
 }

@@ -56,8 +56,8 @@ pub struct Alignment {
     pub affine: Affine,
     /// The form in which the query was compared.
     pub form: QueryForm,
-    /// Number of distinct inliers.
-    pub inliers: usize,
+    /// The distinct inliers, the nearest first; keypoints of the query as given, not mirrored.
+    pub inliers: Vec<Correspondence>,
     /// Sum of the weights of the inliers.
     pub evidence: f32,
     /// The part that both images show.
@@ -99,10 +99,15 @@ pub fn align(
         map
     };
     let overlap = Overlap::new(&affine, query, library)?;
+    let as_given = |pair: &Correspondence| Correspondence {
+        // Mirroring is its own inverse; angles are not used any more.
+        query: form.apply(pair.query, query),
+        ..*pair
+    };
     Some(Alignment {
         affine,
         form,
-        inliers: inliers.len(),
+        inliers: inliers.into_iter().map(as_given).collect(),
         evidence,
         overlap,
     })

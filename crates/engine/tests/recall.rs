@@ -232,13 +232,12 @@ fn the_recall_of_every_attack_is_above_its_floor() {
         .iter()
         .filter(|(name, floor, _)| hits(name) < *floor);
     assert_eq!(below.count(), 0, "below the floor:\n{table}");
-    assert!(mean >= 0.93, "mean {mean}:\n{table}");
+    assert!(mean >= 0.91, "mean {mean}:\n{table}");
 }
 
-/// Measured: 79. Posters share stripes and grids of dots, and a regular grid aligns with another
-/// one whatever else the images show. Without the weights for burstiness it was seven times as
-/// many.
-const MAX_FALSE_MATCHES: usize = 83;
+/// Measured: 18, and 79 before pixels were compared. Posters share stripes and grids of dots, and a
+/// regular grid aligns with another one whatever else the images show.
+const MAX_FALSE_MATCHES: usize = 20;
 
 #[test]
 fn false_matches_are_not_more_than_measured() {

@@ -51,6 +51,10 @@ fn every_rule_about_libraries_is_enforced() {
         );
     }
     rejected(
+        &format!("[libraries.a]\n{embedded}\nprofile = \"lax\""),
+        "`libraries.a.profile`: must be loose, balanced or strict, not `lax`",
+    );
+    rejected(
         &format!("[libraries.a]\n{embedded}\nallow_private_addresses = \"yes\""),
         "`libraries.a.allow_private_addresses`: must be true or false",
     );
@@ -85,6 +89,10 @@ fn every_rule_about_rest_libraries_is_enforced() {
     rejected(
         &format!("{CLOUD}capacity = 1"),
         "`libraries.cloud.capacity`: unknown key",
+    );
+    rejected(
+        &format!("{CLOUD}profile = \"strict\""),
+        "`libraries.cloud.profile`: unknown key",
     );
     for qps in ["0", "1001", "-1", "1.5"] {
         rejected(

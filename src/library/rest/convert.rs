@@ -72,6 +72,8 @@ fn found(hit: SearchHit) -> Result<Match> {
         brief: hit.brief,
         tags: Vec::new(),
         geometry: None,
+        agreement: None,
+        coverage: None,
     })
 }
 

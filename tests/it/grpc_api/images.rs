@@ -51,6 +51,31 @@ async fn an_image_is_added_found_and_read() {
 }
 
 #[tokio::test]
+async fn a_copy_is_a_match_in_every_profile_and_says_how_well_it_agrees() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.client().await;
+    client.add_image(add(png(1))).await.unwrap();
+
+    for profile in [
+        v1::Profile::Unspecified,
+        v1::Profile::Loose,
+        v1::Profile::Balanced,
+        v1::Profile::Strict,
+    ] {
+        let request = v1::SearchImagesRequest {
+            profile: profile.into(),
+            ..search(jpeg(1))
+        };
+        let found = client.search_images(request).await.unwrap().into_inner();
+        let [hit] = &found.matches[..] else {
+            panic!("{profile:?}: {found:?}");
+        };
+        assert!(hit.agreement.unwrap() > 0.9, "{profile:?}: {hit:?}");
+        assert!(hit.coverage.unwrap() > 0.9, "{profile:?}: {hit:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_embedded_library_accepts_gif_webp_and_tiff() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;

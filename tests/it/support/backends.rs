@@ -19,6 +19,7 @@ pub async fn embedded() -> Fixture {
         data_dir: folder.path().to_owned(),
         capacity: 1000,
         min_free_disk: 0,
+        profile: config::Profile::default(),
         allow_private_addresses: false,
         max_side: 4096,
     };

@@ -300,6 +300,8 @@ impl SameImageService for Service {
                 brief: image.brief.clone(),
                 tags: image.tags.clone(),
                 geometry: None,
+                agreement: None,
+                coverage: None,
             })
             .collect();
         Ok(Response::new(v1::SearchImagesResponse {

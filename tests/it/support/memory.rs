@@ -88,6 +88,8 @@ impl Library for MemoryLibrary {
                 brief: record.brief.clone(),
                 tags: record.tags.clone(),
                 geometry: None,
+                agreement: None,
+                coverage: None,
             })
             .collect();
         matches.sort_by(|a, b| b.score.total_cmp(&a.score));

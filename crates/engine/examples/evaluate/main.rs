@@ -181,7 +181,7 @@ impl<'a> Results<'a> {
                 "false match: {:.2} (evidence {:.1}, {}) {} -> {}",
                 other.score,
                 other.alignment.evidence,
-                other.alignment.inliers,
+                other.alignment.inliers.len(),
                 path.display(),
                 name.display()
             );

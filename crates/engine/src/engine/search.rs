@@ -1,21 +1,24 @@
-//! One search: collects matches, ranks them and returns one page.
+//! One search: collects candidates, ranks those that are matches and returns one page.
 //!
 //! Order of events: whole-image copies by PDQ → shared parts by the index and the features of its
-//! candidates, from the store → same bytes → the
-//! highest score of each image → sort → cut to the page → read the records of the page from the
-//! store.
+//! candidates, from the store → same bytes → the pixels of the best candidates (`ranking`, `judge`)
+//! → cut to the page → read the records of the page from the store.
 
 use std::collections::HashMap;
 
 use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ImageId, Sign};
-use crate::index::{Images, SearchOptions};
+use crate::index::{Images, SearchOptions, VerifiedMatch};
 use crate::pdq;
 use crate::prepare::PreparedQuery;
 use crate::search_state::{self, SearchState};
 use crate::store::{Snapshot, StoreError};
 use crate::tags::TagFilter;
+
+use super::candidate::{Candidate, RankedImage};
+use super::judge::{Judge, Profile};
+use super::ranking;
 
 /// Maximum number of results of a search (same_hq documentation, parameters `pn` and `rn`).
 pub const MAX_RESULTS: usize = 1000;
@@ -31,6 +34,8 @@ pub struct Query {
     pub limit: usize,
     /// Minimum score of a match, 0 to 1 inclusive. Default 0.
     pub min_score: f32,
+    /// How certain a match must be. Default [`Profile::Balanced`].
+    pub profile: Profile,
 }
 
 /// The matches of one search.
@@ -48,8 +53,9 @@ pub struct Hit {
     /// The public sign of the image.
     pub sign: Sign,
     /// The confidence in [0, 1], the maximum of: 1 for the same bytes; 1 − d/124 for a whole copy
-    /// at PDQ distance d (0.75 to 1); e/(e + 4) for a shared part with evidence e, a sum over its
-    /// matching features (0.5 to below 1).
+    /// at PDQ distance d (0.75 to 1); for a shared part the minimum of e/(e + 4) with evidence e, a
+    /// sum over its matching features, and of the probability that its pixels give. 0.5 or more
+    /// unless the profile is [`Profile::Loose`].
     pub score: f32,
     /// The text that was added with it.
     pub brief: String,
@@ -57,6 +63,13 @@ pub struct Hit {
     pub tags: Vec<u16>,
     /// The position of the shared part; `None` when only the PDQ hashes match.
     pub geometry: Option<Geometry>,
+    /// How well the pixels of the shared part agree, in [0, 1]: the mean correlation of its cells;
+    /// 1 for the same bytes. `None` when only the PDQ hashes match, and for a part that was not
+    /// compared.
+    pub agreement: Option<f32>,
+    /// Fraction of the stored image's area whose pixels agree with the query, in [0, 1]. `None`
+    /// where `agreement` is.
+    pub coverage: Option<f32>,
 }
 
 /// Why a search failed.
@@ -74,14 +87,6 @@ pub enum SearchError {
     Storage(#[from] StoreError),
 }
 
-/// A match whose record was not read yet.
-#[derive(Clone, Copy, Debug)]
-struct RankedImage {
-    id: ImageId,
-    score: f32,
-    geometry: Option<Geometry>,
-}
-
 // === impl Query ===
 
 impl Default for Query {
@@ -91,6 +96,7 @@ impl Default for Query {
             offset: 0,
             limit: 300,
             min_score: 0.0,
+            profile: Profile::default(),
         }
     }
 }
@@ -118,12 +124,16 @@ pub(super) fn run(
     query: &Query,
 ) -> Result<Response, StoreError> {
     let exact = snapshot.by_content(&image.content)?.map(|(id, _)| id);
-    let mut ranking = find_all(snapshot, state, exact, image, query)?;
-    ranking.retain(|found| found.score >= query.min_score);
-    ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    let (candidates, weak) = find_all(snapshot, state, exact, image, query)?;
+    let mut judge = Judge::new(snapshot, image, query.profile);
+    let end = query.offset + query.limit;
+    let mut ranking = ranking::rank(candidates, end + 1, query.min_score, &mut judge)?;
+    if ranking.is_empty() && query.profile != Profile::Loose {
+        ranking = ranking::rank_weak(weak, query.min_score, &mut judge)?;
+    }
     ranking.truncate(MAX_RESULTS);
 
-    let end = ranking.len().min(query.offset + query.limit);
+    let end = ranking.len().min(end);
     let page = ranking.get(query.offset..end).unwrap_or_default();
     Ok(Response {
         matches: hits(snapshot, page)?,
@@ -131,37 +141,32 @@ pub(super) fn run(
     })
 }
 
-/// Collects the images that any of the three methods finds, each once.
+/// Collects the images that any of the three methods finds, each once, and those that share too
+/// little for a match.
 fn find_all(
     snapshot: &Snapshot,
     state: &SearchState,
     exact: Option<ImageId>,
     image: &PreparedQuery,
     query: &Query,
-) -> Result<Vec<RankedImage>, StoreError> {
-    let mut found: HashMap<ImageId, RankedImage> = HashMap::new();
-    let mut add = |id, score, geometry: Option<Geometry>| {
-        let new = RankedImage {
-            id,
-            score,
-            geometry,
-        };
-        let known = found.entry(id).or_insert(new);
-        known.score = known.score.max(score);
-        known.geometry = geometry.or(known.geometry);
-    };
+) -> Result<(Vec<Candidate>, Vec<Candidate>), StoreError> {
+    let mut found: HashMap<ImageId, Candidate> = HashMap::new();
     if image.pdq_quality >= pdq::MIN_QUALITY {
         for copy in state.catalog().hash_matches(&image.pdq, &query.filter) {
-            add(copy.id, hash_score(copy.distance), None);
+            entry(&mut found, copy.id).hash = Some(copy.distance);
         }
     }
-    for (id, score, geometry) in find_parts(snapshot, state, image, query)? {
-        add(id, score, Some(geometry));
+    for (id, part) in find_parts(snapshot, state, image, query)? {
+        entry(&mut found, id).part = Some(part);
     }
     if let Some(id) = exact.filter(|id| is_admitted(state, *id, &query.filter)) {
-        add(id, 1.0, Some(Geometry::WHOLE));
+        entry(&mut found, id).is_exact = true;
     }
-    Ok(found.into_values().collect())
+    Ok(found.into_values().partition(Candidate::has_evidence))
+}
+
+fn entry(found: &mut HashMap<ImageId, Candidate>, id: ImageId) -> &mut Candidate {
+    found.entry(id).or_insert_with(|| Candidate::new(id))
 }
 
 /// Finds the images that share a part with the query.
@@ -170,9 +175,10 @@ fn find_parts(
     state: &SearchState,
     image: &PreparedQuery,
     query: &Query,
-) -> Result<Vec<(ImageId, f32, Geometry)>, StoreError> {
+) -> Result<Vec<(ImageId, VerifiedMatch)>, StoreError> {
     let options = SearchOptions {
         candidates: candidates(query),
+        with_weak: true,
     };
     let images = StoredImages {
         snapshot,
@@ -180,10 +186,9 @@ fn find_parts(
         filter: &query.filter,
     };
     let found = state.index().search(&image.features, &options, &images)?;
-    let parts = found.iter().filter_map(|part| {
-        let geometry = Geometry::from(&part.alignment.overlap);
-        Some((number(part.id)?, part.score, geometry))
-    });
+    let parts = found
+        .into_iter()
+        .filter_map(|part| Some((number(part.id)?, part)));
     Ok(parts.collect())
 }
 
@@ -235,11 +240,6 @@ fn candidates(query: &Query) -> usize {
     }
 }
 
-/// Maps a PDQ distance to a score: 124 is near the mean distance (128) of unrelated images.
-fn hash_score(distance: u32) -> f32 {
-    1.0 - distance as f32 / 124.0
-}
-
 fn hits(snapshot: &Snapshot, page: &[RankedImage]) -> Result<Vec<Hit>, StoreError> {
     let mut hits = Vec::with_capacity(page.len());
     for found in page {
@@ -253,6 +253,8 @@ fn hits(snapshot: &Snapshot, page: &[RankedImage]) -> Result<Vec<Hit>, StoreErro
             tags: record.tags.to_vec(),
             brief: record.brief,
             geometry: found.geometry,
+            agreement: found.agreement,
+            coverage: found.coverage,
         });
     }
     Ok(hits)

@@ -25,13 +25,17 @@ const FINEST_SCALE: f32 = 1.8;
 pub struct VerifiedMatch {
     /// The id that was passed to `insert`.
     pub id: u64,
-    /// The confidence of the match, in [0.5, 1).
+    /// The confidence of the match: in [0.5, 1), or less when it is weak.
     pub score: f32,
+    /// Whether the evidence is too weak for a match ([`SearchOptions::with_weak`]).
+    ///
+    /// [`SearchOptions::with_weak`]: super::SearchOptions::with_weak
+    pub is_weak: bool,
     /// How the images are aligned.
     pub alignment: Alignment,
 }
 
-/// Aligns an image with the query; returns `None` when the evidence is too weak.
+/// Aligns a candidate with the query; returns `None` when nothing agrees.
 pub(super) fn verified(
     id: u64,
     image: &Features,
@@ -56,14 +60,12 @@ pub(super) fn verified(
     let alignment = verify::align(&correspondences, query_shape, library_shape, form)?;
     let min_inliers =
         MIN_INLIER_FRACTION * common_features(query, &alignment, image, library_shape);
-    if alignment.evidence < MIN_EVIDENCE
-        || (alignment.inliers as f32) < min_inliers.max(f32::from(MIN_INLIERS))
-    {
-        return None;
-    }
+    let inliers = alignment.inliers.len() as f32;
     Some(VerifiedMatch {
         id,
         score: alignment.evidence / (alignment.evidence + MIN_EVIDENCE),
+        is_weak: alignment.evidence < MIN_EVIDENCE
+            || inliers < min_inliers.max(f32::from(MIN_INLIERS)),
         alignment,
     })
 }

@@ -59,7 +59,7 @@ impl Affine {
     }
 
     /// Returns the ratio of the larger to the smaller singular value, 1 or more.
-    pub(super) fn anisotropy(&self) -> f32 {
+    pub(crate) fn anisotropy(&self) -> f32 {
         let [a, b, _, d, e, _] = self.0;
         // Singular values of a 2 × 2 matrix: half the sum and half the difference of these two
         // lengths.
@@ -100,7 +100,7 @@ impl Affine {
     }
 
     /// Fits an affine map; `None` when the points are collinear.
-    pub(super) fn least_squares(pairs: &[&Correspondence]) -> Option<Self> {
+    pub(crate) fn least_squares(pairs: &[&Correspondence]) -> Option<Self> {
         let [qx, qy, lx, ly] = means(pairs)?;
         let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
         let (mut xu, mut yu, mut xv, mut yv) = (0.0, 0.0, 0.0, 0.0);

@@ -23,7 +23,7 @@ pub struct QueryForm {
 }
 
 /// A tentative correspondence: a feature of the query and a similar feature of the library image.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correspondence {
     /// Number of the query feature; a feature may be in several correspondences.
     pub feature: u16,

@@ -71,6 +71,26 @@ pub fn line(canvas: &mut RgbImage, chance: &mut Chance, scale: u32) {
     }
 }
 
+/// Draws letters at a position, with `scale` pixels per dot.
+pub fn word(
+    canvas: &mut RgbImage,
+    chance: &mut Chance,
+    at: [u32; 2],
+    scale: u32,
+    letters: u32,
+    colour: Rgb<u8>,
+) {
+    for number in 0..letters {
+        letter(
+            canvas,
+            chance,
+            [at[0] + 6 * scale * number, at[1]],
+            scale,
+            colour,
+        );
+    }
+}
+
 fn letter(canvas: &mut RgbImage, chance: &mut Chance, at: [u32; 2], scale: u32, colour: Rgb<u8>) {
     let dots = glyph(chance.below(LETTERS));
     for row in 0..7 * scale {

@@ -1,0 +1,118 @@
+//! Ranks the candidates of a search, and judges only those that can be on the page.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use crate::identity::ImageId;
+use crate::index::VerifiedMatch;
+use crate::store::StoreError;
+
+use super::candidate::{Candidate, RankedImage};
+use super::judge::Judge;
+
+/// Maximum number of candidates whose pixels are compared, 2 to 3 ms each. Those with less
+/// evidence are ranked by their evidence alone.
+const MAX_JUDGED: usize = 50;
+/// Maximum number of candidates with too little evidence that are compared.
+const MAX_WEAK: usize = 20;
+/// Minimum evidence and inliers of these.
+const MIN_WEAK_EVIDENCE: f32 = 2.0;
+const MIN_WEAK_INLIERS: usize = 4;
+
+/// A candidate with an upper bound of its score, or a match with its score.
+enum Entry {
+    Candidate(Candidate),
+    Match(RankedImage),
+}
+
+/// Returns the best `limit` matches, by descending score; equal scores in the order of adding.
+///
+/// A candidate is judged when it has the highest upper bound, so the order is the same for every
+/// `limit`.
+pub(super) fn rank(
+    candidates: Vec<Candidate>,
+    limit: usize,
+    min_score: f32,
+    judge: &mut Judge<'_>,
+) -> Result<Vec<RankedImage>, StoreError> {
+    let mut entries: BinaryHeap<Entry> = candidates.into_iter().map(Entry::Candidate).collect();
+    let (mut ranking, mut judged) = (Vec::new(), 0);
+    while let Some(best) = entries.pop().filter(|_| ranking.len() < limit) {
+        if best.score() < min_score {
+            break;
+        }
+        match best {
+            Entry::Match(found) => ranking.push(found),
+            Entry::Candidate(candidate) if judged < MAX_JUDGED => {
+                judged += 1;
+                entries.extend(judge.judge(&candidate)?.map(Entry::Match));
+            }
+            Entry::Candidate(candidate) => entries.push(Entry::Match(candidate.by_evidence())),
+        }
+    }
+    Ok(ranking)
+}
+
+/// Returns the matches among candidates with too little evidence, by descending score.
+pub(super) fn rank_weak(
+    weak: Vec<Candidate>,
+    min_score: f32,
+    judge: &mut Judge<'_>,
+) -> Result<Vec<RankedImage>, StoreError> {
+    let parts = weak
+        .into_iter()
+        .filter_map(|weak| Some((weak.id, weak.part?)));
+    let mut parts: Vec<(ImageId, VerifiedMatch)> = parts
+        .filter(|(_, part)| {
+            let alignment = &part.alignment;
+            alignment.evidence >= MIN_WEAK_EVIDENCE && alignment.inliers.len() >= MIN_WEAK_INLIERS
+        })
+        .collect();
+    parts.sort_by(|(a_id, a), (b_id, b)| b.score.total_cmp(&a.score).then(a_id.cmp(b_id)));
+    let mut ranking = Vec::new();
+    for (id, part) in parts.iter().take(MAX_WEAK) {
+        ranking.extend(judge.judge_weak(*id, part)?);
+    }
+    ranking.retain(|found| found.score >= min_score);
+    ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    Ok(ranking)
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn score(&self) -> f32 {
+        match self {
+            Self::Candidate(candidate) => candidate.score(),
+            Self::Match(found) => found.score,
+        }
+    }
+
+    fn id(&self) -> ImageId {
+        match self {
+            Self::Candidate(candidate) => candidate.id,
+            Self::Match(found) => found.id,
+        }
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_score = self.score().total_cmp(&other.score());
+        by_score.then(other.id().cmp(&self.id()))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Entry {}
