@@ -20,6 +20,7 @@ mod keypoint;
 mod permute;
 mod plane;
 pub mod quantise;
+pub(crate) mod restored;
 mod scale_space;
 
 pub use describe::{DESCRIPTOR, Descriptor};

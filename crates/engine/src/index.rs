@@ -20,6 +20,7 @@
 mod burstiness;
 mod comparison;
 mod image_entry;
+mod join;
 mod lists;
 mod mapped;
 mod memtable;
@@ -47,6 +48,7 @@ use sealed::Sealed;
 use verified::MIN_INLIERS;
 use votes::Candidate;
 
+pub(crate) use join::{Block, Comparison, JoinedIndex, MAX_BLOCK, PARTS};
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};
 pub use verified::VerifiedMatch;
@@ -214,6 +216,12 @@ impl Index {
             found = best_of_each(found);
         }
         Ok(found)
+    }
+
+    /// Begins a join over the images that are in the index now.
+    pub(crate) fn joined(&self) -> JoinedIndex {
+        let Components { sealed, memtable } = self.components();
+        JoinedIndex::new(sealed, memtable)
     }
 
     fn components(&self) -> Components {

@@ -46,8 +46,9 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    Cursor, Engine, Hit, MAX_RESULTS, Options, Page, Profile, Query, Record, Response, SearchError,
-    Stats, StoredImage,
+    Cursor, DuplicateGroup, DuplicatePair, DuplicateQuery, Engine, Hit, InvalidCursor, Join,
+    JoinBlock, JoinCursor, JoinError, MAX_RESULTS, OpenGroup, Options, Page, Profile, Query,
+    Record, Response, Round, SearchError, Stats, StoredImage,
 };
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};

@@ -217,6 +217,22 @@ impl HalfCodebook {
             .fold(0, |bits, (at, above)| bits | u32::from(above) << at)
     }
 
+    /// Writes the point whose residuals are `spread` from their medians, on the sides that a
+    /// signature tells.
+    pub(crate) fn restore(
+        &self,
+        centroid: usize,
+        signature: u32,
+        spread: f32,
+        point: &mut [f32; HALF],
+    ) {
+        let centres = self.centroids[centroid].iter().zip(&self.medians);
+        for (at, (value, (centre, median))) in point.iter_mut().zip(centres).enumerate() {
+            let above = signature >> at & 1 == 1;
+            *value = centre + median + if above { spread } else { -spread };
+        }
+    }
+
     /// Returns how far the first `N` residuals of a point are from their medians.
     pub(crate) fn margins<const N: usize>(&self, point: &[f32], centroid: usize) -> [f32; N] {
         let centre = &self.centroids[centroid];

@@ -21,6 +21,14 @@ pub struct Word {
     pub signature: u64,
 }
 
+impl Word {
+    /// Returns the numbers of the cell's centroids in both halves.
+    pub(super) fn centroids(self) -> [usize; 2] {
+        let cell = self.cell as usize;
+        [cell / CENTROIDS, cell % CENTROIDS]
+    }
+}
+
 /// A word of a query feature, and how certain its signature is.
 #[derive(Clone, Copy)]
 pub(crate) struct QueryWord {
