@@ -5,6 +5,7 @@
 //! violation. Nothing here knows protobuf messages, forms, or backends; the context of a call is in
 //! `call`.
 
+mod duplicates;
 mod fields;
 mod image;
 mod limits;
@@ -13,6 +14,9 @@ mod response;
 mod target;
 mod violations;
 
+pub use self::duplicates::{
+    DuplicateEvent, DuplicateGroup, DuplicatePair, FindDuplicates, JoinProgress,
+};
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;

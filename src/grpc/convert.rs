@@ -34,16 +34,8 @@ pub(super) fn search(
     message: v1::SearchImagesRequest,
     limits: ImageLimits,
 ) -> Result<domain::Search> {
-    let tag_logic = match message.tag_logic() {
-        v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
-        v1::TagLogic::Or => domain::TagLogic::Or,
-    };
-    let profile = match message.profile() {
-        v1::Profile::Unspecified => None,
-        v1::Profile::Loose => Some(domain::Profile::Loose),
-        v1::Profile::Balanced => Some(domain::Profile::Balanced),
-        v1::Profile::Strict => Some(domain::Profile::Strict),
-    };
+    let tag_logic = tag_logic(message.tag_logic());
+    let profile = profile(message.profile());
     let query = domain::Search::within(
         limits,
         source!(search_images_request, message.source),
@@ -86,6 +78,42 @@ pub(super) fn delete(
 
 pub(super) fn list(message: v1::ListImagesRequest) -> Result<domain::List> {
     domain::List::new(message.page_size, message.page_token)
+}
+
+pub(super) fn find_duplicates(
+    message: v1::FindDuplicatesRequest,
+) -> Result<domain::FindDuplicates> {
+    let tag_logic = tag_logic(message.tag_logic());
+    let added_since = message.added_since.map_or(0, |time| {
+        let seconds = u64::try_from(time.seconds).unwrap_or(0);
+        let milliseconds = u64::try_from(time.nanos).unwrap_or(0) / 1_000_000;
+        seconds.saturating_mul(1000).saturating_add(milliseconds)
+    });
+    let profile = profile(message.profile());
+    let request = domain::FindDuplicates::new(
+        message.min_score,
+        &message.tags,
+        tag_logic,
+        added_since,
+        message.cursor,
+    )?;
+    Ok(domain::FindDuplicates { profile, ..request })
+}
+
+fn profile(profile: v1::Profile) -> Option<domain::Profile> {
+    match profile {
+        v1::Profile::Unspecified => None,
+        v1::Profile::Loose => Some(domain::Profile::Loose),
+        v1::Profile::Balanced => Some(domain::Profile::Balanced),
+        v1::Profile::Strict => Some(domain::Profile::Strict),
+    }
+}
+
+fn tag_logic(logic: v1::TagLogic) -> domain::TagLogic {
+    match logic {
+        v1::TagLogic::Unspecified | v1::TagLogic::And => domain::TagLogic::And,
+        v1::TagLogic::Or => domain::TagLogic::Or,
+    }
 }
 
 // === Responses ===
@@ -209,6 +237,34 @@ pub(super) fn listing(listing: domain::Listing) -> v1::ListImagesResponse {
     v1::ListImagesResponse {
         images: listing.records.into_iter().map(record).collect(),
         next_page_token: listing.next_page_token,
+    }
+}
+
+pub(super) fn duplicate_event(event: domain::DuplicateEvent) -> v1::FindDuplicatesResponse {
+    use v1::find_duplicates_response::Event;
+
+    let event = match event {
+        domain::DuplicateEvent::Group(group) => Event::Group(duplicate_group(group)),
+        domain::DuplicateEvent::Progress(progress) => Event::Progress(v1::FindDuplicatesProgress {
+            compared: progress.compared,
+            total: progress.total,
+            cursor: progress.cursor,
+        }),
+    };
+    v1::FindDuplicatesResponse { event: Some(event) }
+}
+
+fn duplicate_group(group: domain::DuplicateGroup) -> v1::DuplicateGroup {
+    let sign = |position: usize| group.images[position].cont_sign.to_string();
+    let pairs = group.pairs.iter().map(|pair| v1::DuplicatePair {
+        a: sign(pair.a),
+        b: sign(pair.b),
+        score: pair.score,
+        geometry: pair.geometry.as_ref().map(geometry),
+    });
+    v1::DuplicateGroup {
+        pairs: pairs.collect(),
+        images: group.images.into_iter().map(record).collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The eight methods of the service: convert the message, call the library, convert the response.
+//! The methods of the service: convert the message, call the library, convert the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::{self, BodyReport, BulkLoad, ItemAdmission};
 use super::convert;
+use super::duplicates::{self, EventStream};
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
 use crate::error::{Error, Kind, Result};
@@ -81,11 +82,7 @@ impl SameImageService for Service {
         &self,
         request: Request<Streaming<v1::AddImagesRequest>>,
     ) -> RpcResult<Self::AddImagesStream> {
-        // The stream ends itself before the server closes its connection.
-        let connection = request.extensions().get::<Connection>();
-        let closing = connection.map_or_else(CancellationToken::new, |connection| {
-            connection.closing.0.clone()
-        });
+        let closing = closing(&request);
         let body = request.extensions().get::<BodyReport>().cloned();
         let (call, mut messages) = into_call(request)?;
         let options = bulk::read_options(&mut messages).await?;
@@ -168,6 +165,28 @@ impl SameImageService for Service {
         let image = Some(convert::record(record));
         respond(&call, v1::GetImageResponse { image })
     }
+
+    type FindDuplicatesStream = EventStream;
+
+    async fn find_duplicates(
+        &self,
+        request: Request<v1::FindDuplicatesRequest>,
+    ) -> RpcResult<Self::FindDuplicatesStream> {
+        let closing = closing(&request);
+        let (call, message) = into_call(request)?;
+        let library = self.library(&call, &message.library)?;
+        let request = convert::find_duplicates(message)?;
+        let events = library.find_duplicates(&call, request).await?;
+        Ok(Response::new(duplicates::responses(events, closing)))
+    }
+}
+
+/// Returns what tells a stream to end itself, before the server closes its connection.
+fn closing<T>(request: &Request<T>) -> CancellationToken {
+    let connection = request.extensions().get::<Connection>();
+    connection.map_or_else(CancellationToken::new, |connection| {
+        connection.closing.0.clone()
+    })
 }
 
 /// Responds to a call, which is charged for the response from now on: it is kept until the client

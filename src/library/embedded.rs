@@ -5,8 +5,10 @@
 //! a duplicate costs one hash and one look-up; its image is never decoded.
 
 mod backup;
+mod convert;
 mod cpu;
 mod demand;
+mod duplicates;
 mod fetch;
 
 use std::fmt;
@@ -17,17 +19,18 @@ use async_trait::async_trait;
 use same_image as engine;
 use tokio::sync::{Semaphore, oneshot};
 
+use self::convert::{cont_sign, filter, geometry, record, storage};
 use self::cpu::Demand;
 use self::fetch::{AddressScope, Fetcher};
 use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
-    Add, Added, ContSign, Delete, DeleteTarget, Deleted, Geometry, ImageFile, ImageLimits,
+    Add, Added, ContSign, Delete, DeleteTarget, Deleted, FindDuplicates, ImageFile, ImageLimits,
     ImageSource, LibraryStats, List, Listing, Match, Profile, Record, Search, SearchResults,
-    TagLogic, Update, UpdateTarget, Updated,
+    Update, UpdateTarget, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
-use crate::library::{BackupStream, Library, State};
+use crate::library::{BackupStream, DuplicateStream, Library, State};
 
 pub use self::cpu::CpuPool;
 
@@ -45,6 +48,8 @@ pub struct EmbeddedBackend {
     max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
+    /// One permit: a join uses all idle cores, and memory for each.
+    join_slot: Arc<Semaphore>,
 }
 
 // === impl EmbeddedBackend ===
@@ -84,6 +89,7 @@ impl EmbeddedBackend {
             },
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
+            join_slot: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -163,7 +169,7 @@ impl Library for EmbeddedBackend {
 
     async fn search(&self, call: &Call, query: Search) -> Result<SearchResults> {
         let engine_query = engine::Query {
-            filter: filter(&query),
+            filter: filter(&query.tags, query.tag_logic),
             offset: query.offset as usize,
             limit: query.limit as usize,
             #[expect(
@@ -284,6 +290,35 @@ impl Library for EmbeddedBackend {
         record(found.record, found.thumbnail)
     }
 
+    async fn find_duplicates(
+        &self,
+        call: &Call,
+        request: FindDuplicates,
+    ) -> Result<DuplicateStream> {
+        let slot = Arc::clone(&self.join_slot).try_acquire_owned();
+        let slot = slot.map_err(|busy| {
+            let message = "the images of this library are being compared already";
+            Error::new(Kind::Overloaded, message).with_source(busy)
+        })?;
+        let profile = profile(request.profile.unwrap_or(self.profile));
+        let query = duplicates::query(&request, profile)?;
+        let join = self
+            .run(call, demand::read(call), move |engine| {
+                engine
+                    .join(&query)
+                    .map_err(|error| duplicates::failure(&error))
+            })
+            .await??;
+        let engine = Arc::clone(&self.engine);
+        Ok(duplicates::start(
+            call,
+            engine,
+            self.cpu.clone(),
+            join,
+            slot,
+        ))
+    }
+
     fn backup(&self) -> Result<BackupStream> {
         let slot = Arc::clone(&self.backup_slot).try_acquire_owned();
         let slot = slot.map_err(|busy| {
@@ -383,10 +418,6 @@ fn rejected(error: &engine::WriteError) -> Error {
     }
 }
 
-fn storage(error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::new(Kind::Storage, chain(error))
-}
-
 /// Makes the error for a full disk; space returns when the operator acts, not within a second.
 fn disk_full(message: String) -> Error {
     Error::new(Kind::DiskFull, message).with_retry_after(DISK_RETRY_INTERVAL)
@@ -424,21 +455,6 @@ fn named(sign: &ContSign) -> Option<engine::Target> {
     engine::Sign::parse(sign.as_str()).map(engine::Target::Sign)
 }
 
-fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
-    ContSign::new(&sign.to_string()).map_err(Error::from)
-}
-
-fn filter(query: &Search) -> engine::TagFilter {
-    let logic = match query.tag_logic {
-        TagLogic::And => engine::TagLogic::And,
-        TagLogic::Or => engine::TagLogic::Or,
-    };
-    engine::TagFilter {
-        tags: query.tags.as_slice().to_vec(),
-        logic,
-    }
-}
-
 fn cursor(token: &str) -> Result<Option<engine::Cursor>> {
     if token.is_empty() {
         return Ok(None);
@@ -464,25 +480,8 @@ fn matched(hit: engine::Hit) -> Result<Match> {
         score: f64::from(hit.score),
         brief: hit.brief,
         tags: hit.tags,
-        geometry: hit.geometry.map(|found| Geometry {
-            query: found.query,
-            stored: found.stored,
-            overlap: found.overlap,
-        }),
+        geometry: hit.geometry.map(geometry),
         agreement: hit.agreement,
         coverage: hit.coverage,
-    })
-}
-
-fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
-    Ok(Record {
-        cont_sign: cont_sign(found.sign)?,
-        brief: found.brief,
-        tags: found.tags,
-        width: found.width,
-        height: found.height,
-        size_bytes: found.size_bytes,
-        added_at_ms: found.added_at_ms,
-        thumbnail: thumbnail.into(),
     })
 }

@@ -122,6 +122,13 @@ impl Two {
                 };
                 client.get_image(by("me", request)).await.map(drop)
             }
+            "FindDuplicates" => {
+                let request = v1::FindDuplicatesRequest {
+                    library,
+                    ..Default::default()
+                };
+                client.find_duplicates(by("me", request)).await.map(drop)
+            }
             other => panic!("{other} is new: add a call of it here"),
         }
     }
