@@ -7,6 +7,7 @@
 
 mod add;
 mod client;
+mod dedupe;
 mod delete;
 mod exit;
 mod failure;
@@ -121,6 +122,9 @@ pub enum ClientCommand {
     /// Deletes images from a library.
     #[command(after_help = delete::EXAMPLES)]
     Delete(delete::Delete),
+    /// Finds the groups of same images in a library, and deletes all but one (embedded libraries).
+    #[command(after_help = dedupe::EXAMPLES)]
+    Dedupe(Box<dedupe::Dedupe>),
     /// Lists the images of a library, oldest first (embedded libraries).
     #[command(after_help = records::LIST_EXAMPLES)]
     List(records::List),
@@ -174,6 +178,7 @@ pub async fn run_with(
         ClientCommand::Search(search) => search::run(search, output).await,
         ClientCommand::Update(update) => update::run(update, output).await,
         ClientCommand::Delete(delete) => delete::run(delete, output).await,
+        ClientCommand::Dedupe(dedupe) => dedupe::run(*dedupe, output).await,
         ClientCommand::List(list) => records::list(list, output).await,
         ClientCommand::Get(get) => records::get(get, output).await,
         ClientCommand::Library(library) => library::run(*library, output).await,
@@ -222,6 +227,7 @@ impl ClientCommand {
             ClientCommand::Search(search) => search.target.connection.json,
             ClientCommand::Update(update) => update.target.connection.json,
             ClientCommand::Delete(delete) => delete.target.connection.json,
+            ClientCommand::Dedupe(dedupe) => dedupe.target.connection.json,
             ClientCommand::List(list) => list.target.connection.json,
             ClientCommand::Get(get) => get.target.connection.json,
             ClientCommand::Library(library) => library.is_json(),
@@ -282,6 +288,9 @@ mod tests {
             "samegate import a --in-flight 257",
             "samegate search a.jpg --limit 1001",
             "samegate search a.jpg --min-score 1.5",
+            "samegate dedupe --yes",
+            "samegate dedupe --keep best",
+            "samegate dedupe --since yesterday",
             "samegate health --timeout soon",
             "samegate library backup",
             "samegate library backup -o a --folder b",
