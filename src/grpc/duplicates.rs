@@ -1,4 +1,4 @@
-//! The stream of FindDuplicates: events of the library as messages, until a shutdown.
+//! The stream of `FindDuplicates`: events of the library as messages, until a shutdown.
 
 use futures_util::StreamExt;
 use futures_util::future::ready;

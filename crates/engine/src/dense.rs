@@ -6,6 +6,11 @@
 //! both are compared cell by cell (`correlation`) → a log-odds of these three. Cost: 2 to 3 ms for
 //! a candidate. This module does not read the store and does not decide what is a match.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "pixel coordinates are rounded on purpose and are in range"
+)]
+
 mod correlation;
 mod homography;
 mod warp;

@@ -47,9 +47,9 @@ pub(super) async fn write(
     file.write_all(HEAD.as_bytes()).map_err(failure)?;
     for (number, group) in (1..).zip(groups) {
         let count = group.images.len();
-        write!(
+        writeln!(
             file,
-            "<section><h2>Group {number}: {count} images</h2><div>\n"
+            "<section><h2>Group {number}: {count} images</h2><div>"
         )
         .map_err(failure)?;
         for (position, image) in group.images.iter().enumerate().take(MAX_IMAGES) {
@@ -59,7 +59,7 @@ pub(super) async fn write(
         }
         let left_out = count.saturating_sub(MAX_IMAGES);
         if left_out > 0 {
-            write!(file, "<p>and {left_out} more</p>\n").map_err(failure)?;
+            writeln!(file, "<p>and {left_out} more</p>").map_err(failure)?;
         }
         file.write_all(b"</div></section>\n").map_err(failure)?;
     }

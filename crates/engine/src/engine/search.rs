@@ -186,10 +186,10 @@ fn find_parts(
         filter: &query.filter,
     };
     let found = state.index().search(&image.features, &options, &images)?;
-    let parts = found
-        .into_iter()
-        .filter_map(|part| Some((number(part.id)?, part)));
-    Ok(parts.collect())
+    let numbered = found.into_iter();
+    Ok(numbered
+        .filter_map(|part| Some((number(part.id)?, part)))
+        .collect())
 }
 
 /// Returns the image number of an id of the index, which are u64.

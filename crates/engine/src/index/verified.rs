@@ -35,7 +35,7 @@ pub struct VerifiedMatch {
     pub alignment: Alignment,
 }
 
-/// Aligns a candidate with the query; returns `None` when nothing agrees.
+/// Aligns an image with the query; returns `None` when nothing agrees.
 pub(super) fn verified(
     id: u64,
     image: &Features,

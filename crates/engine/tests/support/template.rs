@@ -46,7 +46,7 @@ pub fn garment(floor: u64, seed: u64) -> RgbImage {
             if !is_body && !is_sleeve {
                 continue;
             }
-            let is_print = motif.at(x / 2, y / 2) > 170 || y / stripes % 3 == 0;
+            let is_print = motif.at(x / 2, y / 2) > 170 || (y / stripes).is_multiple_of(3);
             let colour = if is_print { print } else { cloth };
             let shade = 70 + folds.at(x, y) / 5;
             canvas.put_pixel(
