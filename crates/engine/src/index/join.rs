@@ -11,6 +11,7 @@ mod comparison;
 mod probes;
 mod tally;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::features::Features;
@@ -34,9 +35,11 @@ const MAX_CODE_DISTANCE: u32 = 8;
 /// Length of a list from which only the run of a probe is read: ten times the usual list of a
 /// million images.
 const MAX_LIST: usize = 4096;
-/// Maximum number of postings that are read of a run, the oldest images first. Of many images that
-/// share a logo, each is compared with these, which is enough to find the group.
-const MAX_RUN: usize = 512;
+/// Maximum number of near postings of a probe in one cell, the oldest images first: this many
+/// together for all probes of the block, in these bounds for each. Of many images that share a logo,
+/// each is compared with the oldest, which is enough to find the group.
+const MAX_NEAR: usize = 1 << 17;
+const NEAR_PER_PROBE: RangeInclusive<usize> = 8..=512;
 /// Maximum number of components, which a [`PairKey`] can number; LSM trees have a dozen.
 const MAX_COMPONENTS: usize = 256;
 
@@ -78,9 +81,11 @@ impl JoinedIndex {
         for (number, component) in (0..).zip(self.components()).take(MAX_COMPONENTS) {
             for probes in probes.chunk_by(|a, b| a.cell == b.cell) {
                 near.clear();
+                let limit =
+                    (MAX_NEAR / probes.len()).clamp(*NEAR_PER_PROBE.start(), *NEAR_PER_PROBE.end());
                 component.read(probes[0].cell, &mut |list| {
                     for probe in probes {
-                        collect_near(list, probe, number, &mut near);
+                        collect_near(list, probe, number, limit, &mut near);
                     }
                 });
                 // One vote for a pair in a cell, however often its texture repeats in both images.
@@ -128,17 +133,23 @@ impl JoinedIndex {
     }
 }
 
-/// Appends the pairs of a probe and the near postings of its cell.
-fn collect_near(list: &[Posting], probe: &Probe, component: usize, near: &mut Vec<PairKey>) {
+/// Appends the pairs of a probe and the near postings of its cell, up to `limit`.
+fn collect_near(
+    list: &[Posting],
+    probe: &Probe,
+    component: usize,
+    limit: usize,
+    near: &mut Vec<PairKey>,
+) {
     let list = if list.len() > MAX_LIST {
-        let run = posting::of_run(list, posting::run_of(probe.code));
-        &run[..run.len().min(MAX_RUN)]
+        posting::of_run(list, posting::run_of(probe.code))
     } else {
         list
     };
+    let end = near.len() + limit;
     for_each_near(list, probe.code, MAX_CODE_DISTANCE, &mut |posting, _| {
         near.push(PairKey::new(probe, component, posting::image(posting)));
-        true
+        near.len() < end
     });
 }
 

@@ -3,6 +3,7 @@
 //! Order of events: describe each image of the block → read the cells of the index, part by part →
 //! compare each image with its candidates. The memory of the votes is returned with the last step.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,12 +21,9 @@ use super::plan::{Plan, STEP};
 const MAX_CANDIDATES: usize = 96;
 /// Maximum number of pairs that are looked for with one image as the newer one.
 const MAX_PAIRS: usize = 64;
-/// The same, once a block has [`MAX_PAIRS_PER_IMAGE`] for each of its images, as among a million
-/// copies of one image: enough to connect them.
-const MIN_PAIRS: usize = 4;
-const MAX_PAIRS_PER_IMAGE: usize = 8;
-/// Number of pairs from which that counts, so that small blocks have all pairs.
-const MANY_PAIRS: usize = 1 << 16;
+/// Number of pairs of an image in a block from which a further one is enough to connect its other
+/// image: of a million copies of one image, each is then compared with one other.
+const MANY_PAIRS: u32 = 64;
 
 /// A part of a round, which one thread at a time works on.
 pub struct JoinBlock {
@@ -33,6 +31,8 @@ pub struct JoinBlock {
     images: Range<usize>,
     stage: Stage,
     pairs: Vec<Pair>,
+    /// Number of pairs of each image that was not the newer one.
+    pairs_of: HashMap<ImageId, u32>,
 }
 
 /// What is done next.
@@ -53,6 +53,7 @@ impl JoinBlock {
             images,
             stage: Stage::Begin,
             pairs: Vec::new(),
+            pairs_of: HashMap::new(),
         }
     }
 
@@ -166,13 +167,15 @@ impl JoinBlock {
         let Some(comparer) = Comparer::new(snapshot, id, plan.profile)? else {
             return Ok(());
         };
-        let many = MANY_PAIRS.max(MAX_PAIRS_PER_IMAGE * self.images.len());
-        let limit = if self.pairs.len() < many {
-            MAX_PAIRS
-        } else {
-            MIN_PAIRS
+        let mut count = 0;
+        let is_enough = |pair: &Pair| {
+            let of_other = self.pairs_of.entry(pair.b).or_insert(0);
+            *of_other += 1;
+            count += 1;
+            count >= MAX_PAIRS || *of_other > MANY_PAIRS
         };
-        let pairs = comparer.pairs(candidates, limit, Weak::IfNone)?.into_iter();
+        let pairs = comparer.pairs(candidates, Weak::IfNone, is_enough)?;
+        let pairs = pairs.into_iter();
         self.pairs
             .extend(pairs.filter(|pair| pair.score >= plan.min_score));
         Ok(())

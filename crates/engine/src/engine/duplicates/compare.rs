@@ -1,5 +1,7 @@
 //! Compares one stored image with others: their features, then their thumbnails.
 
+use std::cell::OnceCell;
+
 use image::GrayImage;
 
 use crate::decode;
@@ -121,14 +123,18 @@ impl<'a> Comparer<'a> {
         }))
     }
 
-    /// Compares the image with others, in their order; returns up to `limit` pairs.
+    /// Compares the image with others, in their order; returns the pairs, up to the first with which
+    /// `is_enough` returns true.
     pub(super) fn pairs(
         &self,
         others: impl IntoIterator<Item = OtherImage>,
-        limit: usize,
         which: Weak,
+        mut is_enough: impl FnMut(&Pair) -> bool,
     ) -> Result<Vec<Pair>, StoreError> {
-        let (mut strong, mut weak) = (Vec::new(), Vec::new());
+        // Made when the first candidate has evidence: few have, and it decodes a thumbnail.
+        let query = OnceCell::new();
+        let mut judge = None;
+        let (mut pairs, mut weak) = (Vec::new(), Vec::new());
         for other in others {
             let candidate = Candidate {
                 id: other.id,
@@ -136,28 +142,25 @@ impl<'a> Comparer<'a> {
                 hash: other.hash,
                 part: self.part(&other)?,
             };
-            if candidate.has_evidence() {
-                strong.push(candidate);
-            } else {
-                let part = candidate.part.filter(is_worth_judging);
-                weak.extend(part.map(|part| (other.id, part)));
+            if !candidate.has_evidence() {
+                weak.extend(
+                    candidate
+                        .part
+                        .filter(is_worth_judging)
+                        .map(|part| (other.id, part)),
+                );
+                continue;
             }
-            // Nearly all candidates with evidence are pairs.
-            if strong.len() >= 2 * limit {
-                break;
-            }
-        }
-        if strong.is_empty() && weak.is_empty() {
-            return Ok(Vec::new());
-        }
-        let query = self.query()?;
-        let mut judge = Judge::new(self.snapshot, &query, self.profile);
-        let mut pairs = Vec::new();
-        for candidate in &strong {
-            let found = judge.judge(candidate)?;
-            pairs.extend(found.map(|found| self.pair(&found)));
-            if pairs.len() >= limit {
-                return Ok(pairs);
+            let judge = match &mut judge {
+                Some(judge) => judge,
+                none => none.insert(self.judge(&query)?),
+            };
+            if let Some(found) = judge.judge(&candidate)? {
+                let pair = self.pair(&found);
+                pairs.push(pair);
+                if is_enough(&pair) {
+                    return Ok(pairs);
+                }
             }
         }
         let max_weak = match which {
@@ -168,10 +171,19 @@ impl<'a> Comparer<'a> {
         };
         weak.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
         for (id, part) in weak.iter().take(max_weak) {
-            let found = judge.judge_weak(*id, part)?;
-            pairs.extend(found.map(|found| self.pair(&found)));
+            let judge = match &mut judge {
+                Some(judge) => judge,
+                none => none.insert(self.judge(&query)?),
+            };
+            pairs.extend(judge.judge_weak(*id, part)?.map(|found| self.pair(&found)));
         }
         Ok(pairs)
+    }
+
+    fn judge<'b>(&'b self, query: &'b OnceCell<PreparedQuery>) -> Result<Judge<'b>, StoreError> {
+        let prepared = self.query()?;
+        let query = query.get_or_init(|| prepared);
+        Ok(Judge::new(self.snapshot, query, self.profile))
     }
 
     fn pair(&self, found: &RankedImage) -> Pair {

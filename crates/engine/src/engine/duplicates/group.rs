@@ -173,8 +173,8 @@ impl OpenGroup {
         let Some(comparer) = Comparer::new(snapshot, id, self.plan.profile)? else {
             return Ok(());
         };
-        let limit = unknown.len();
-        let pairs = comparer.pairs(unknown, limit, Weak::All)?.into_iter();
+        let pairs = comparer.pairs(unknown, Weak::All, |_| false)?;
+        let pairs = pairs.into_iter();
         self.pairs
             .extend(pairs.filter(|pair| pair.score >= self.plan.min_score));
         Ok(())

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use crate::features::{Features, QueryFeatures, restored};
 use crate::index::comparison::{FeatureMatch, QueryTable};
 use crate::index::query_words::QueryWords;
-use crate::index::verified::{self, MIN_INLIERS, VerifiedMatch};
+use crate::index::verified::{self, VerifiedMatch};
 use crate::verify::QueryForm;
 
-/// Minimum number of matches in one direction from which the other one is added.
+/// Minimum number of matches that can agree on an alignment.
 const MIN_MATCHES: usize = 3;
 
 /// A stored image that is compared with others as a query.
@@ -45,14 +45,12 @@ impl Comparison {
             return None;
         }
         let verify = |matches: &[FeatureMatch]| {
-            if matches.len() < usize::from(MIN_INLIERS) {
-                return None;
-            }
             verified::verified(id, &other.image, self.query(), matches, form)
         };
-        let found = verify(&matches);
-        if found.as_ref().is_some_and(|found| !found.is_weak) {
-            return found;
+        // Matches by chance agree on nothing, which is known before the other image is a query too.
+        let found = verify(&matches)?;
+        if !found.is_weak {
+            return Some(found);
         }
         matches.extend(self.reversed(&other.matches(&self.image, form), &other.image));
         matches.sort_unstable_by_key(|found| (found.feature, found.keypoint.0, found.distance));

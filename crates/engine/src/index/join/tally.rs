@@ -63,6 +63,17 @@ impl PairKey {
         }
     }
 
+    /// Two for the plain form, whose words are exact; one more for the others.
+    fn min_votes(self) -> u32 {
+        match self.form() {
+            QueryForm {
+                mirrored: false,
+                inverted: false,
+            } => 2,
+            _ => 3,
+        }
+    }
+
     pub(super) fn component(self) -> usize {
         (self.0 >> 32 & 0xFF) as usize
     }
@@ -106,7 +117,7 @@ impl Tally {
         }
     }
 
-    /// Yields the pairs of an image of the block that have two votes or more, with their number.
+    /// Yields the pairs of an image of the block that have enough votes, with their number.
     pub(super) fn of_query(&mut self, query: usize) -> impl Iterator<Item = (PairKey, u32)> {
         let GroupVotes { votes, is_sorted } = &mut self.groups[query / GROUP];
         if !*is_sorted {
@@ -118,5 +129,6 @@ impl Tally {
         votes[start..end]
             .chunk_by(|a, b| a == b)
             .map(|votes| (votes[0], votes.len() as u32 + 1))
+            .filter(|(pair, votes)| *votes >= pair.min_votes())
     }
 }
