@@ -22,7 +22,7 @@ fn double(images: u32) -> Double {
             seconds: i64::from(number),
             nanos: 0,
         }),
-        thumbnail_jpeg: vec![number as u8; 3].into(),
+        thumbnail_jpeg: vec![u8::try_from(number).unwrap(); 3].into(),
         ..v1::Image::default()
     };
     double.store.lock().unwrap().stored = (1..=images).map(image).collect();

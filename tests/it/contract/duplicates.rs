@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use samegate::call::Call;
 use samegate::domain::{DuplicateEvent, FindDuplicates, TagLogic};
 use samegate::error::{Kind, Result};
 use samegate::library::DuplicateStream;
+use tokio::time::Instant;
 
 use super::{Fixture, call};
 use crate::support::backends::{embedded, rest_to_fake_vendor};
 use crate::support::images::{jpeg, png};
 
 async fn start(fixture: &Fixture) -> Result<DuplicateStream> {
+    start_with(fixture, call()).await
+}
+
+async fn start_with(fixture: &Fixture, call: Call) -> Result<DuplicateStream> {
     let request = FindDuplicates::new(0.0, &[], TagLogic::And, 0, String::new()).unwrap();
-    fixture.library.find_duplicates(&call(), request).await
+    fixture.library.find_duplicates(&call, request).await
 }
 
 #[tokio::test]
@@ -25,6 +31,22 @@ async fn a_vendor_cannot_compare_its_images() {
     };
 
     assert_eq!(error.kind(), Kind::OperationUnsupported);
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_the_deadline_of_its_client() {
+    let fixture = embedded().await;
+    fixture.add(png(1), "", &[]).await;
+    let call = Call {
+        stream_deadline: Some(Instant::now()),
+        ..call()
+    };
+
+    let mut stream = start_with(&fixture, call).await.unwrap();
+
+    let ended = stream.next().await.unwrap().unwrap_err();
+    assert_eq!(ended.kind(), Kind::DeadlineExceeded);
+    assert!(stream.next().await.is_none());
 }
 
 #[tokio::test]

@@ -1,13 +1,11 @@
 //! The images of a library are compared with each other.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use samegate::proto::v1;
 use samegate::proto::v1::find_duplicates_response::Event;
 use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use super::add;
 use crate::support::gateway::Gateway;
@@ -90,17 +88,4 @@ async fn invalid_fields_and_cursors_are_rejected_before_the_stream() {
         let rejected = client.find_duplicates(request.clone()).await.unwrap_err();
         assert_eq!(rejected.code(), Code::InvalidArgument, "{request:?}");
     }
-}
-
-#[tokio::test]
-async fn a_stream_ends_at_the_deadline_of_its_client() {
-    let gateway = Gateway::start().await;
-    let mut client = gateway.client().await;
-    added(&mut client, png(1)).await;
-    let mut request = Request::new(v1::FindDuplicatesRequest::default());
-    request.set_timeout(Duration::from_nanos(1));
-
-    let ended = events(&mut client, request).await.unwrap_err();
-
-    assert_eq!(ended.code(), Code::DeadlineExceeded);
 }
