@@ -18,6 +18,10 @@ pub use self::log_id::new_log_id;
 pub use self::stats::CallStats;
 use crate::admission::CallPermit;
 
+/// Time in which the work of a stream without a deadline has ended: for ever, as far as clocks
+/// go.
+const MAX_STREAM_TIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// An authenticated caller, and what it may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
@@ -106,6 +110,17 @@ impl Call {
             deadline,
             bulk: true,
             permit,
+            ..self.clone()
+        }
+    }
+
+    /// Makes the call of a stream's own work, which has no deadline but the stream's.
+    #[must_use]
+    pub fn of_stream(&self) -> Call {
+        let far = Instant::now() + MAX_STREAM_TIME;
+        Call {
+            deadline: self.stream_deadline.map_or(far, |stream| stream.min(far)),
+            bulk: true,
             ..self.clone()
         }
     }

@@ -10,6 +10,7 @@ mod bulk_search;
 mod check;
 mod client;
 mod compare;
+mod dedupe;
 mod delete;
 mod exit;
 mod failure;
@@ -136,6 +137,9 @@ pub enum ClientCommand {
     /// Deletes images from a library.
     #[command(after_help = delete::EXAMPLES)]
     Delete(Box<delete::Delete>),
+    /// Finds the groups of same images in a library, and deletes all but one (embedded libraries).
+    #[command(after_help = dedupe::EXAMPLES)]
+    Dedupe(Box<dedupe::Dedupe>),
     /// Lists the images of a library, all or those of a filter (embedded libraries).
     #[command(after_help = records::LIST_EXAMPLES)]
     List(records::List),
@@ -194,6 +198,7 @@ pub async fn run_with(
         ClientCommand::Compare(compare) => compare::run(compare, output).await,
         ClientCommand::Update(update) => update::run(update, output).await,
         ClientCommand::Delete(delete) => delete::run(*delete, output).await,
+        ClientCommand::Dedupe(dedupe) => dedupe::run(*dedupe, output).await,
         ClientCommand::List(list) => records::list(list, output).await,
         ClientCommand::Get(get) => records::get(get, output).await,
         ClientCommand::Libraries(libraries) => libraries::run(libraries, output).await,
@@ -245,6 +250,7 @@ impl ClientCommand {
             ClientCommand::Compare(compare) => compare.target.connection.json,
             ClientCommand::Update(update) => update.target.connection.json,
             ClientCommand::Delete(delete) => delete.target.connection.json,
+            ClientCommand::Dedupe(dedupe) => dedupe.target.connection.json,
             ClientCommand::List(list) => list.target.connection.json,
             ClientCommand::Get(get) => get.target.connection.json,
             ClientCommand::Libraries(libraries) => libraries.connection.json,
@@ -318,6 +324,9 @@ mod tests {
             "samegate check",
             "samegate import a --match-score 0.5",
             "samegate search a.jpg --min-score 1.5",
+            "samegate dedupe --yes",
+            "samegate dedupe --keep best",
+            "samegate dedupe --since yesterday",
             "samegate health --timeout soon",
             "samegate library backup",
             "samegate library backup -o a --folder b",

@@ -5,6 +5,7 @@
 //! violation. Nothing here knows protobuf messages, forms, or backends; the context of a call is in
 //! `call`.
 
+mod duplicates;
 mod fields;
 mod image;
 mod limits;
@@ -15,6 +16,9 @@ mod search;
 mod target;
 mod violations;
 
+pub use self::duplicates::{
+    DuplicateEvent, DuplicateGroup, DuplicatePair, FindDuplicates, JoinProgress,
+};
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;

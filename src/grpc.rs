@@ -6,6 +6,7 @@
 
 mod bulk;
 mod convert;
+mod duplicates;
 mod health;
 mod inflate;
 mod prefix;

@@ -33,8 +33,8 @@ use futures_util::stream::BoxStream;
 use crate::call::{Call, Tenant};
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults,
-    TagCount, Update, Updated,
+    DeletedByFilter, DuplicateEvent, FindDuplicates, ImageLimits, LibraryStats, List, Listing,
+    Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -42,6 +42,9 @@ pub use self::state::{BreakerState, ClassState, CpuState, CredentialState, State
 
 /// A backup while it is made, in chunks. It is complete if it ends without an error.
 pub type BackupStream = BoxStream<'static, Result<Bytes>>;
+
+/// The groups of same images that a join finds, with its progress. The join ends with the stream.
+pub type DuplicateStream = BoxStream<'static, Result<DuplicateEvent>>;
 
 /// One library of images.
 #[async_trait]
@@ -111,6 +114,19 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// Reads one record with its thumbnail.
     async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
         Err(unsupported("return a stored image"))
+    }
+
+    /// Starts to compare the images of the library with each other.
+    ///
+    /// # Errors
+    ///
+    /// `Overloaded` while another join of the library runs.
+    async fn find_duplicates(
+        &self,
+        _call: &Call,
+        _request: FindDuplicates,
+    ) -> Result<DuplicateStream> {
+        Err(unsupported("compare its images with each other"))
     }
 
     /// Fetches everything that the first call would have to wait for.

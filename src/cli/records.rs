@@ -197,7 +197,7 @@ fn show_page(images: &[v1::Image], with_header: bool, output: &mut Output) {
     }
 }
 
-fn to_json(image: &v1::Image) -> Value {
+pub(super) fn to_json(image: &v1::Image) -> Value {
     json!({
         "cont_sign": image.cont_sign,
         "brief": image.brief,
@@ -210,7 +210,7 @@ fn to_json(image: &v1::Image) -> Value {
 }
 
 /// Returns when the image was added, as RFC 3339 in UTC; empty when unknown.
-fn added(image: &v1::Image) -> String {
+pub(super) fn added(image: &v1::Image) -> String {
     image
         .add_time
         .as_ref()

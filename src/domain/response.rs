@@ -181,6 +181,8 @@ pub enum Capability {
     MoreFormats,
     /// Searches and comparisons with a stored image, and comparisons.
     SearchBySign,
+    /// The groups of same images.
+    FindDuplicates,
 }
 
 // === impl Added ===

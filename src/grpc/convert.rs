@@ -241,6 +241,27 @@ fn tag_logic(logic: v1::TagLogic) -> domain::TagLogic {
     }
 }
 
+pub(super) fn find_duplicates(
+    message: v1::FindDuplicatesRequest,
+    library: &dyn Library,
+) -> Result<domain::FindDuplicates> {
+    let tag_logic = tag_logic(message.tag_logic());
+    let added_since = message.added_since.map_or(0, |time| {
+        let seconds = u64::try_from(time.seconds).unwrap_or(0);
+        let milliseconds = u64::try_from(time.nanos).unwrap_or(0) / 1_000_000;
+        seconds.saturating_mul(1000).saturating_add(milliseconds)
+    });
+    let profile = profile(message.profile());
+    let request = domain::FindDuplicates::new(
+        min_score(message.min_score, library),
+        &message.tags,
+        tag_logic,
+        added_since,
+        message.cursor,
+    )?;
+    Ok(domain::FindDuplicates { profile, ..request })
+}
+
 // === Responses ===
 
 /// Applies the caller's `on_duplicate` to the result of an addition.
@@ -415,6 +436,7 @@ pub(super) fn library_info(
         domain::Capability::Geometry => v1::Capability::Geometry,
         domain::Capability::MoreFormats => v1::Capability::MoreFormats,
         domain::Capability::SearchBySign => v1::Capability::SearchBySign,
+        domain::Capability::FindDuplicates => v1::Capability::FindDuplicates,
     };
     v1::LibraryInfo {
         library: library.to_owned(),
@@ -429,6 +451,34 @@ pub(super) fn library_info(
             .iter()
             .map(|known| capability(known).into())
             .collect(),
+    }
+}
+
+pub(super) fn duplicate_event(event: domain::DuplicateEvent) -> v1::FindDuplicatesResponse {
+    use v1::find_duplicates_response::Event;
+
+    let event = match event {
+        domain::DuplicateEvent::Group(group) => Event::Group(duplicate_group(group)),
+        domain::DuplicateEvent::Progress(progress) => Event::Progress(v1::FindDuplicatesProgress {
+            compared: progress.compared,
+            total: progress.total,
+            cursor: progress.cursor,
+        }),
+    };
+    v1::FindDuplicatesResponse { event: Some(event) }
+}
+
+fn duplicate_group(group: domain::DuplicateGroup) -> v1::DuplicateGroup {
+    let sign = |position: usize| group.images[position].cont_sign.to_string();
+    let pairs = group.pairs.iter().map(|pair| v1::DuplicatePair {
+        a: sign(pair.a),
+        b: sign(pair.b),
+        score: pair.score,
+        geometry: pair.geometry.as_ref().map(geometry),
+    });
+    v1::DuplicateGroup {
+        pairs: pairs.collect(),
+        images: group.images.into_iter().map(record).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::bulk::{self, AddImages, BodyReport, BulkLoad, BulkMethod, ItemAdmission, SearchImages};
 use super::convert::{self, AddSettings, Deletion};
+use super::duplicates::{self, EventStream};
 use super::status;
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
@@ -259,6 +260,20 @@ impl SameImageService for Service {
         };
         respond(&call, response)
     }
+
+    type FindDuplicatesStream = EventStream;
+
+    async fn find_duplicates(
+        &self,
+        request: Request<v1::FindDuplicatesRequest>,
+    ) -> RpcResult<Self::FindDuplicatesStream> {
+        let closing = closing(&request);
+        let (call, message) = into_call(request)?;
+        let library = self.library(&call, &message.library)?;
+        let request = convert::find_duplicates(message, &*library)?;
+        let events = library.find_duplicates(&call, request).await?;
+        Ok(Response::new(duplicates::responses(events, closing)))
+    }
 }
 
 /// The request of a bulk method.
@@ -274,10 +289,7 @@ struct BulkStream<T> {
 
 impl<T> BulkStream<T> {
     fn new(request: Request<Streaming<T>>) -> Result<Self> {
-        let connection = request.extensions().get::<Connection>();
-        let closing = connection.map_or_else(CancellationToken::new, |connection| {
-            connection.closing.0.clone()
-        });
+        let closing = closing(&request);
         let body = request.extensions().get::<BodyReport>().cloned();
         let (call, messages) = into_call(request)?;
         Ok(BulkStream {
@@ -287,6 +299,14 @@ impl<T> BulkStream<T> {
             messages,
         })
     }
+}
+
+/// Returns what tells a stream to end itself, before the server closes its connection.
+fn closing<T>(request: &Request<T>) -> CancellationToken {
+    let connection = request.extensions().get::<Connection>();
+    connection.map_or_else(CancellationToken::new, |connection| {
+        connection.closing.0.clone()
+    })
 }
 
 /// Responds to a call, which is charged for the response from now on: it is kept until the client

@@ -10,6 +10,7 @@ mod choices;
 mod convert;
 mod cpu;
 mod demand;
+mod duplicates;
 mod errors;
 mod fetch;
 mod listing;
@@ -25,7 +26,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use self::candidate::Candidate;
 use self::choices::Choices;
-use self::convert::cont_sign;
+use self::convert::{cont_sign, record};
 use self::cpu::Demand;
 use self::errors::{not_found, rejected, shut_down, storage};
 use self::fetch::{AddressScope, Fetcher};
@@ -34,11 +35,11 @@ use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, DeleteTarget,
-    Deleted, DeletedByFilter, ImageFile, ImageLimits, ImageRef, ImageSource, LibraryStats, List,
-    Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
+    Deleted, DeletedByFilter, FindDuplicates, ImageFile, ImageLimits, ImageRef, ImageSource,
+    LibraryStats, List, Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
-use crate::library::{BackupStream, Library, State};
+use crate::library::{BackupStream, DuplicateStream, Library, State};
 
 pub use self::cpu::CpuPool;
 
@@ -57,6 +58,8 @@ pub struct EmbeddedBackend {
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
     check_slots: Arc<Semaphore>,
+    /// One permit: a join uses all idle cores, and memory for each.
+    join_slot: Arc<Semaphore>,
 }
 
 // === impl EmbeddedBackend ===
@@ -94,6 +97,7 @@ impl EmbeddedBackend {
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
             check_slots: Arc::new(Semaphore::new(MAX_CHECKS)),
+            join_slot: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -270,6 +274,7 @@ impl Library for EmbeddedBackend {
             Capability::Geometry,
             Capability::MoreFormats,
             Capability::SearchBySign,
+            Capability::FindDuplicates,
         ]
     }
 
@@ -319,6 +324,35 @@ impl Library for EmbeddedBackend {
             .await??;
         let found = found.ok_or_else(not_found)?;
         record(found.record, found.thumbnail)
+    }
+
+    async fn find_duplicates(
+        &self,
+        call: &Call,
+        request: FindDuplicates,
+    ) -> Result<DuplicateStream> {
+        let slot = Arc::clone(&self.join_slot).try_acquire_owned();
+        let slot = slot.map_err(|busy| {
+            let message = "the images of this library are being compared already";
+            Error::new(Kind::Overloaded, message).with_source(busy)
+        })?;
+        let profile = self.choices.profile(request.profile);
+        let query = duplicates::query(&request, profile)?;
+        let join = self
+            .run(call, demand::read(call), move |engine| {
+                engine
+                    .join(&query)
+                    .map_err(|error| duplicates::failure(&error))
+            })
+            .await??;
+        let engine = Arc::clone(&self.engine);
+        Ok(duplicates::start(
+            call,
+            engine,
+            self.cpu.clone(),
+            join,
+            slot,
+        ))
     }
 
     fn backup(&self) -> Result<BackupStream> {
@@ -381,17 +415,4 @@ async fn write<T: Send + 'static>(
 
 fn named(sign: &ContSign) -> Option<engine::Target> {
     convert::sign(sign).map(engine::Target::Sign)
-}
-
-fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
-    Ok(Record {
-        cont_sign: cont_sign(found.sign)?,
-        brief: found.brief,
-        tags: found.tags,
-        width: found.width,
-        height: found.height,
-        size_bytes: found.size_bytes,
-        added_at_ms: found.added_at_ms,
-        thumbnail: thumbnail.into(),
-    })
 }

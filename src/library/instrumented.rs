@@ -13,12 +13,12 @@ use tracing::{Instrument, Span};
 use crate::call::Call;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults,
-    TagCount, Update, Updated,
+    DeletedByFilter, FindDuplicates, ImageLimits, LibraryStats, List, Listing, Record, Search,
+    SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
-use crate::library::{BackupStream, Library, State};
+use crate::library::{BackupStream, DuplicateStream, Library, State};
 use crate::telemetry::{self, OnOutcome, OutcomeGuard, names::attribute};
 
 /// A library whose calls are traced and logged.
@@ -148,6 +148,16 @@ impl Library for InstrumentedLibrary {
     async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
         self.instrument(call, "get", self.inner.get(call, cont_sign))
             .await
+    }
+
+    /// The span ends when the stream begins; the access log tells how the call ended.
+    async fn find_duplicates(
+        &self,
+        call: &Call,
+        request: FindDuplicates,
+    ) -> Result<DuplicateStream> {
+        let started = self.inner.find_duplicates(call, request);
+        self.instrument(call, "find_duplicates", started).await
     }
 
     async fn warm_up(&self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The command line against a gateway's double, over real sockets.
 
 mod connection;
+mod dedupe;
 mod filters;
 mod import;
 mod resume;

@@ -2,6 +2,8 @@
 //!
 //! A backend is added by one line at the end. No test here knows which backend it runs against.
 
+mod duplicates;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;

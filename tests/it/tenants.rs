@@ -148,6 +148,13 @@ impl Two {
                 let request = v1::ListLibrariesRequest {};
                 client.list_libraries(by(key, request)).await.map(drop)
             }
+            "FindDuplicates" => {
+                let request = v1::FindDuplicatesRequest {
+                    library,
+                    ..Default::default()
+                };
+                client.find_duplicates(by("me", request)).await.map(drop)
+            }
             other => panic!("{other} is new: add a call of it here"),
         }
     }

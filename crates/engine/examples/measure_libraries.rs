@@ -1,4 +1,4 @@
-//! Measures libraries of up to a million images: adds, searches, merges, memory, opening.
+//! Measures libraries of up to a million images: adds, searches, merges, joins, memory, opening.
 //!
 //! ```text
 //! make measure [IMAGES="50000 500000 1000000"] [DONORS=DIR] [QUERIES=DIR]
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use same_image::features::{Features, GreyView};
 use same_image::measuring::{index_bytes, is_merging, synthetic_image};
-use same_image::{Engine, NewRecord, Options, PreparedImage, PreparedQuery, Query};
+use same_image::{DuplicateQuery, Engine, NewRecord, Options, PreparedImage, PreparedQuery, Query};
 
 use distractors::{Distractors, Donor};
 use draw::Chance;
@@ -92,6 +92,7 @@ fn main() {
         engine = Engine::open(dir.path(), options).unwrap();
         println!("  opened in {:.1} s", before.elapsed().as_secs_f64());
         search_all(&engine, &queries);
+        join_all(&engine);
         println!("  memory: {}", memory());
     }
 }
@@ -166,6 +167,32 @@ fn search_all(engine: &Engine, queries: &[PreparedQuery]) {
     println!("  CPU of it: {cpu:.1} ms each");
 }
 
+/// Joins the library on two threads.
+fn join_all(engine: &Engine) {
+    let (before, cpu) = (Instant::now(), process_cpu_time());
+    let mut join = engine.join(&DuplicateQuery::default()).unwrap();
+    let mut groups = 0;
+    while let Some(round) = join.next_round() {
+        let mut blocks = round.blocks();
+        let half = blocks.len().div_ceil(2);
+        std::thread::scope(|scope| {
+            for blocks in blocks.chunks_mut(half) {
+                scope.spawn(move || {
+                    for block in blocks {
+                        while engine.step_join(block).unwrap() {}
+                    }
+                });
+            }
+        });
+        groups += round.groups(blocks).len();
+    }
+    println!(
+        "  join: {:.0} s, {:.0} s of CPU, {groups} groups",
+        before.elapsed().as_secs_f64(),
+        (process_cpu_time() - cpu).as_secs_f64()
+    );
+}
+
 fn print_times(what: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |part: f64| {
@@ -202,6 +229,18 @@ fn memory() -> String {
         .lines()
         .filter(|line| fields.iter().any(|name| line.starts_with(name)));
     lines.collect::<Vec<_>>().join(", ").replace('\t', " ")
+}
+
+/// Returns the CPU time of all threads (proc(5), `stat`: user and system, in ticks of 10 ms).
+fn process_cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    Duration::from_millis(
+        10 * ticks
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum::<u64>(),
+    )
 }
 
 /// Returns the CPU time of this thread (`/proc/thread-self/schedstat`, first number, nanoseconds).

@@ -164,6 +164,12 @@ impl Catalog {
             .collect()
     }
 
+    /// Yields the images whose hashes can be compared, by number.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = (ImageId, PdqHash)> {
+        let live = (0..self.ids.len()).filter(|row| self.states[*row] == RowState::Live);
+        live.map(|row| (self.ids[row], self.hash(row)))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ids.len() - self.deleted
     }
@@ -217,8 +223,12 @@ impl Catalog {
         (self.states[row] != RowState::Deleted).then_some(row)
     }
 
+    fn hash(&self, row: usize) -> PdqHash {
+        PdqHash([0, 1, 2, 3].map(|word: usize| self.words[word][row]))
+    }
+
     fn distance(&self, query: &[PdqHash; 8], row: usize) -> u32 {
-        let stored = PdqHash([0, 1, 2, 3].map(|word: usize| self.words[word][row]));
+        let stored = self.hash(row);
         query
             .iter()
             .map(|hash| hash.distance(&stored))

@@ -9,6 +9,7 @@ mod candidate;
 mod checked;
 mod compare;
 mod disk_space;
+mod duplicates;
 mod effort;
 mod judge;
 mod listing;
@@ -28,6 +29,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use checked::{CheckError, CheckedAdd, CheckedImage};
 pub use compare::{Compared, Comparison};
+pub use duplicates::{
+    DuplicateGroup, DuplicatePair, DuplicateQuery, InvalidCursor, Join, JoinBlock, JoinCursor,
+    JoinError, OpenGroup, Round,
+};
 pub use effort::Effort;
 pub use judge::Profile;
 pub use records::{Cursor, ImageRef, ListQuery, Page, Record, Selection, StoredImage};
@@ -310,6 +315,49 @@ impl Engine {
                 &thumbnail,
             )))
         })
+    }
+
+    /// Begins a join, which finds the groups of same images: the pairs of an image that the query
+    /// selects and any other image.
+    ///
+    /// Work on it with [`Engine::step_join`], [`Engine::step_group`] and [`Engine::close_group`], on
+    /// as many threads as there are blocks. Images that are added later are not joined; those that
+    /// are deleted meanwhile are left out from then on. Cost: 0.3 s and 150 MB for a million
+    /// images; each block that is worked on uses up to 250 MB more.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError::ForeignCursor`] and [`JoinError::MinScore`] for an invalid query.
+    pub fn join(&self, query: &DuplicateQuery) -> Result<Join, JoinError> {
+        duplicates::join(&self.state, query)
+    }
+
+    /// Works on a block of a join for some ten milliseconds; returns whether anything is left to do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the library cannot be read.
+    pub fn step_join(&self, block: &mut JoinBlock) -> Result<bool, StoreError> {
+        block.step(&self.store, &self.state)
+    }
+
+    /// Compares the images of a group with each other for some ten milliseconds; returns whether
+    /// anything is left to do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the library cannot be read.
+    pub fn step_group(&self, group: &mut OpenGroup) -> Result<bool, StoreError> {
+        group.step(&self.store)
+    }
+
+    /// Reads the records of a group; returns `None` when fewer than two of its images are left.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the library cannot be read.
+    pub fn close_group(&self, group: OpenGroup) -> Result<Option<DuplicateGroup>, StoreError> {
+        group.close(&self.store)
     }
 
     /// Returns one stored image; `None` when no image has that sign.

@@ -31,6 +31,7 @@ pub use plane::GreyView;
 pub use quantise::Word;
 pub(crate) use quantise::{QueryWord, query_words_of_each};
 pub use restore::restored;
+pub(crate) use restore::restored_descriptor;
 
 use codebook::Codebook;
 use detect::Extremum;

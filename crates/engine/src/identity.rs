@@ -117,6 +117,13 @@ impl LibraryId {
     pub(crate) fn as_raw(self) -> u64 {
         self.0
     }
+
+    /// Parses the form in which it is shown.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let is_shown = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let raw = u64::from_str_radix(text, 16).ok().filter(|_| is_shown);
+        raw.map(Self)
+    }
 }
 
 impl fmt::Display for LibraryId {

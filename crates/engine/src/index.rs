@@ -21,6 +21,7 @@ mod burstiness;
 mod comparison;
 mod direct;
 mod image_entry;
+mod join;
 mod lists;
 mod mapped;
 mod memtable;
@@ -49,9 +50,14 @@ use verified::MIN_INLIERS;
 use votes::Candidate;
 
 pub use direct::compare;
+pub(crate) use join::{Block, Comparison, JoinedIndex, MAX_BLOCK, PARTS};
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};
 pub use verified::VerifiedMatch;
+
+/// A search with inverted colours verifies one of this many candidates: a copy is inverted as a
+/// whole, so it has many votes, and most searches that get here have no match.
+const INVERTED_PART: usize = 4;
 
 /// The postings of a library. All methods may be called from any thread.
 ///
@@ -189,8 +195,8 @@ impl Index {
     ///
     /// `images` tells which images may be found, and has their features. When no match is found, the
     /// query is searched again with inverted colours. Cost: see `votes`; the features of up to
-    /// [`SearchOptions::candidates`] images are read, twice if the first time finds nothing; else
-    /// no input or output except page faults of segments.
+    /// [`SearchOptions::candidates`] images are read, of a quarter more if the first time finds
+    /// nothing; else no input or output except page faults of segments.
     ///
     /// # Errors
     ///
@@ -204,10 +210,20 @@ impl Index {
         let components = self.components();
         let mut found = components.search(query, options, false, images)?;
         if found.iter().all(|found| found.is_weak) {
-            found.extend(components.search(query, options, true, images)?);
+            let options = SearchOptions {
+                candidates: options.candidates.div_ceil(INVERTED_PART),
+                ..*options
+            };
+            found.extend(components.search(query, &options, true, images)?);
             found = best_of_each(found);
         }
         Ok(found)
+    }
+
+    /// Begins a join over the images that are in the index now.
+    pub(crate) fn joined(&self) -> JoinedIndex {
+        let Components { sealed, memtable } = self.components();
+        JoinedIndex::new(sealed, memtable)
     }
 
     fn components(&self) -> Components {

@@ -47,9 +47,10 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, Effort, Engine, Hit,
-    ImageRef, ListQuery, MAX_RESULTS, Options, Page, Profile, Query, Record, Response, SearchError,
-    Selection, Stats, StoredImage,
+    CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DuplicateGroup,
+    DuplicatePair, DuplicateQuery, Effort, Engine, Hit, ImageRef, InvalidCursor, Join, JoinBlock,
+    JoinCursor, JoinError, ListQuery, MAX_RESULTS, OpenGroup, Options, Page, Profile, Query,
+    Record, Response, Round, SearchError, Selection, Stats, StoredImage,
 };
 pub use filter::{ImageFilter, Order};
 pub use geometry::Geometry;

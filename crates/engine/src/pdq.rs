@@ -78,6 +78,23 @@ impl PdqHash {
             .sum()
     }
 
+    /// Returns the hashes of the eight rotated and mirrored forms of the image, as far as the hash
+    /// tells: coefficients near the median may be on the other side of it.
+    pub(crate) fn dihedral(&self) -> [Self; 8] {
+        let mut signs = Coefficients::default();
+        for (bit, value) in signs.as_flattened_mut().iter_mut().enumerate() {
+            let is_set = self.0[bit / 64] >> (bit % 64) & 1 == 1;
+            *value = if is_set { 1.0 } else { -1.0 };
+        }
+        transform::DIHEDRAL.map(|symmetry| {
+            let mut words = [0; 4];
+            for (bit, value) in symmetry.apply(&signs).as_flattened().iter().enumerate() {
+                words[bit / 64] |= u64::from(*value > 0.0) << (bit % 64);
+            }
+            Self(words)
+        })
+    }
+
     /// Returns the hash as 32 bytes, the lowest bit first.
     pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];

@@ -5,8 +5,8 @@ use same_image as engine;
 use super::choices::Choices;
 use crate::call::new_log_id;
 use crate::domain::{
-    Added, Comparison, ContSign, Geometry, MAX_REPORTED_MATCHES, Match, SearchOptions, TagLogic,
-    Tags,
+    Added, Comparison, ContSign, Geometry, MAX_REPORTED_MATCHES, Match, Record, SearchOptions,
+    TagLogic, Tags,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -99,10 +99,23 @@ fn score(score: f64) -> f32 {
     score as f32
 }
 
-fn geometry(found: engine::Geometry) -> Geometry {
+pub(super) fn geometry(found: engine::Geometry) -> Geometry {
     Geometry {
         query: found.query,
         stored: found.stored,
         overlap: found.overlap,
     }
+}
+
+pub(super) fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record> {
+    Ok(Record {
+        cont_sign: cont_sign(found.sign)?,
+        brief: found.brief,
+        tags: found.tags,
+        width: found.width,
+        height: found.height,
+        size_bytes: found.size_bytes,
+        added_at_ms: found.added_at_ms,
+        thumbnail: thumbnail.into(),
+    })
 }

@@ -5,10 +5,10 @@
 
 use same_image as engine;
 
-use super::convert::{cont_sign, tag_filter};
+use super::convert::{cont_sign, record, tag_filter};
 use super::errors::storage;
 use super::page_token::ListingId;
-use super::{EmbeddedBackend, demand, record, write};
+use super::{EmbeddedBackend, demand, write};
 use crate::call::{Call, new_log_id};
 use crate::domain::{DeleteByFilter, DeletedByFilter, ImageFilter, List, ListOrder, Listing};
 use crate::error::{Error, Kind, Result};

@@ -345,6 +345,16 @@ def delete_images_by_filter_counts_first(client):
 
 
 @check
+def find_duplicates_compares_all_images_and_ends_with_a_cursor(client):
+    request = client.pb.FindDuplicatesRequest(min_score=0.99)
+    *events, last = client.stub.FindDuplicates(request, timeout=TIMEOUT_S)
+    equal([event for event in events if event.WhichOneof("event") == "group"], [])
+    equal(last.progress.compared, last.progress.total)
+    equal(last.progress.total, client.call("GetLibrary").image_count)
+    equal(bool(last.progress.cursor), True)
+
+
+@check
 def a_message_over_the_limit_is_resource_exhausted(client):
     huge = {"content": b"\0" * (MAX_MESSAGE_BYTES + 1)}
     client.rejected(grpc.StatusCode.RESOURCE_EXHAUSTED, "SearchImages", **huge)

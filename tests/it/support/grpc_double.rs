@@ -59,9 +59,16 @@ pub struct State {
     pub is_rest: bool,
     /// Number of times that the library was replaced by another.
     pub replaced: u64,
+    /// What the next joins of the library send.
+    pub joins: VecDeque<Vec<JoinMessage>>,
+    /// Cursors of the joins so far.
+    pub cursors: Vec<String>,
     /// Error of the next question about the library.
     pub library_error: Option<Status>,
 }
+
+/// A message of a join, or its end.
+pub type JoinMessage = Result<v1::FindDuplicatesResponse, Status>;
 
 /// The state of the double, shared with the test.
 pub type Store = Arc<Mutex<State>>;
@@ -249,6 +256,7 @@ type EventStream = Pin<Box<dyn Stream<Item = Result<v1::AddImagesResponse, Statu
 impl SameImageService for Service {
     type AddImagesStream = EventStream;
     type BulkSearchImagesStream = SearchEventStream;
+    type FindDuplicatesStream = Pin<Box<dyn Stream<Item = JoinMessage> + Send>>;
 
     async fn add_image(
         &self,
@@ -453,6 +461,16 @@ impl SameImageService for Service {
         _: Request<v1::ListLibrariesRequest>,
     ) -> Result<Response<v1::ListLibrariesResponse>, Status> {
         Err(Status::unimplemented("the double has one library"))
+    }
+
+    async fn find_duplicates(
+        &self,
+        request: Request<v1::FindDuplicatesRequest>,
+    ) -> Result<Response<Self::FindDuplicatesStream>, Status> {
+        let mut state = self.0.lock().unwrap();
+        state.cursors.push(request.into_inner().cursor);
+        let messages = state.joins.pop_front().unwrap_or_default();
+        Ok(Response::new(futures_util::stream::iter(messages).boxed()))
     }
 }
 

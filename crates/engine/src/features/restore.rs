@@ -26,7 +26,7 @@ static MEAN: LazyLock<Descriptor> = LazyLock::new(|| mean(Codebook::embedded()))
 pub fn restored(stored: &Features) -> QueryFeatures {
     let features = stored.features.iter().map(|feature| DescribedFeature {
         keypoint: feature.keypoint.unpack(),
-        descriptor: descriptor(Codebook::embedded(), &MEAN, feature.word),
+        descriptor: restored_descriptor(feature.word),
     });
     QueryFeatures {
         width: u32::from(stored.width),
@@ -35,7 +35,11 @@ pub fn restored(stored: &Features) -> QueryFeatures {
     }
 }
 
-/// Estimates the descriptor of a word.
+/// Estimates the descriptor of a stored word.
+pub(crate) fn restored_descriptor(word: Word) -> Descriptor {
+    descriptor(Codebook::embedded(), &MEAN, word)
+}
+
 fn descriptor(codebook: &Codebook, mean: &Descriptor, word: Word) -> Descriptor {
     let [left, right] = [
         word.cell as usize / CENTROIDS,

@@ -11,6 +11,9 @@ use super::query_words::{CELLS_PER_FEATURE, QueryWords};
 /// Runs of a cell that are read for each feature: that of its signature, and those that differ in
 /// the doubtful bits of it.
 const RUNS_READ: usize = 4;
+/// Length of a list that is read as a whole: comparing this many postings takes less time than
+/// finding four runs among them.
+pub(super) const SHORT_LIST: usize = 32;
 /// Lists that are prefetched together, because the latency of memory is long but many accesses
 /// overlap.
 pub(super) const PREFETCH_LISTS: usize = 16;
@@ -30,7 +33,7 @@ pub(super) struct List<'a> {
     pub(super) component: usize,
     pub(super) cell: u32,
     pub(super) lookups: &'a [Lookup],
-    /// Number of postings in the runs of its lookups.
+    /// Number of postings that are read for its lookups.
     pub(super) postings: usize,
 }
 
@@ -72,8 +75,12 @@ pub(super) fn select<'a>(
                 let cell = lookups[0].cell;
                 let mut postings = 0;
                 component.read(cell, &mut |list| {
-                    let runs = lookups.iter().flat_map(|lookup| lookup.runs(list));
-                    postings = runs.map(<[_]>::len).sum();
+                    postings = if list.len() <= SHORT_LIST {
+                        list.len() * lookups.len()
+                    } else {
+                        let runs = lookups.iter().flat_map(|lookup| lookup.runs(list));
+                        runs.map(<[_]>::len).sum()
+                    };
                 });
                 if postings > 0 {
                     lists.push(List {
@@ -109,7 +116,12 @@ pub(super) fn prefetch(component: &dyn PostingLists, lookups: &[Lookup]) {
 // === impl Lookup ===
 
 impl Lookup {
-    /// Yields the postings of the cell that are read for this lookup.
+    /// Returns whether a posting of the cell is in one of the runs of this lookup.
+    pub(super) fn admits(&self, posting: &Posting) -> bool {
+        self.runs.contains(&posting::run(posting))
+    }
+
+    /// Yields the runs of the cell that are read for this lookup.
     pub(super) fn runs<'a>(&self, cell: &'a [Posting]) -> impl Iterator<Item = &'a [Posting]> {
         let runs = self.runs.into_iter();
         runs.map(|run| posting::of_run(cell, run))

@@ -161,33 +161,48 @@ fn scan(component: &dyn PostingLists, list: &List<'_>, max_votes: usize, votes: 
     let idf = Codebook::embedded().idf(list.cell);
     component.read(list.cell, &mut |postings| {
         for lookup in list.lookups {
-            for run in lookup.runs(postings) {
+            let mut vote = |posting: &Posting, distance: u32| {
                 if votes.len() >= max_votes {
-                    return;
+                    return false;
                 }
-                for_each_near(run, lookup.code, &mut |posting, distance| {
-                    votes.push(Vote {
-                        key: CandidateKey::new(
-                            list.component,
-                            posting::image(posting),
-                            lookup.mirrored,
-                        ),
-                        feature: lookup.feature,
-                        weight: idf * distance_weight((distance * (64 / CODE_BITS)) as u8),
-                    });
-                    votes.len() < max_votes
+                votes.push(Vote {
+                    key: CandidateKey::new(
+                        list.component,
+                        posting::image(posting),
+                        lookup.mirrored,
+                    ),
+                    feature: lookup.feature,
+                    weight: idf * distance_weight((distance * (64 / CODE_BITS)) as u8),
                 });
+                true
+            };
+            if postings.len() <= lists::SHORT_LIST {
+                for_each_near(
+                    postings,
+                    lookup.code,
+                    MAX_CODE_DISTANCE,
+                    &mut |posting, distance| !lookup.admits(posting) || vote(posting, distance),
+                );
+            } else {
+                for run in lookup.runs(postings) {
+                    for_each_near(run, lookup.code, MAX_CODE_DISTANCE, &mut vote);
+                }
             }
         }
     });
 }
 
-/// Passes the postings within [`MAX_CODE_DISTANCE`] to `each` until it returns false.
+/// Passes the postings within a distance to `each` until it returns false.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
-fn for_each_near(list: &[Posting], code: u32, each: &mut dyn FnMut(&Posting, u32) -> bool) {
+pub(super) fn for_each_near(
+    list: &[Posting],
+    code: u32,
+    max_distance: u32,
+    each: &mut dyn FnMut(&Posting, u32) -> bool,
+) {
     for posting in list {
         let distance = posting::hamming(posting, code);
-        if distance <= MAX_CODE_DISTANCE && !each(posting, distance) {
+        if distance <= max_distance && !each(posting, distance) {
             return;
         }
     }

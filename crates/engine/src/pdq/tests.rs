@@ -162,3 +162,20 @@ fn the_bytes_of_a_hash_read_back() {
     assert_eq!(PdqHash::from_bytes(hash.to_bytes()), hash);
     assert_eq!(format!("{hash:?}"), REFERENCE[0].3);
 }
+
+#[test]
+fn the_forms_of_a_stored_hash_are_near_those_of_its_image() {
+    for seed in 0..10 {
+        let digest = PdqDigest::of(&grey(seed, 200, 150));
+
+        let pairs = digest.hash().dihedral().into_iter().zip(digest.dihedral());
+
+        for (form, (of_hash, of_image)) in pairs.enumerate() {
+            let distance = of_hash.distance(&of_image);
+            assert!(
+                distance < MAX_DISTANCE,
+                "image {seed}, form {form}: {distance} bits"
+            );
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Compares one stored image with others: their features, then their thumbnails.
+
+use std::cell::OnceCell;
+
+use image::GrayImage;
+
+use crate::decode;
+use crate::engine::candidate::{Candidate, RankedImage};
+use crate::engine::judge::{Judge, Profile};
+use crate::features::{Features, QueryFeatures};
+use crate::geometry::Geometry;
+use crate::identity::ImageId;
+use crate::index::{Comparison, VerifiedMatch};
+use crate::prepare::PreparedQuery;
+use crate::search_state;
+use crate::store::{Snapshot, StoreError, StoredRecord};
+use crate::verify::QueryForm;
+
+const PLAIN: QueryForm = QueryForm {
+    mirrored: false,
+    inverted: false,
+};
+const MIRRORED: QueryForm = QueryForm {
+    mirrored: true,
+    inverted: false,
+};
+const INVERTED: QueryForm = QueryForm {
+    mirrored: false,
+    inverted: true,
+};
+
+/// Minimum evidence and inliers of a part that is judged by its pixels alone.
+const MIN_WEAK_EVIDENCE: f32 = 2.0;
+const MIN_WEAK_INLIERS: usize = 4;
+/// Maximum number of these for an image without a pair.
+const MAX_WEAK: usize = 4;
+
+/// Two images that are the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    /// The image that was compared as a query.
+    pub(super) a: ImageId,
+    pub(super) b: ImageId,
+    pub(super) score: f32,
+    /// Of `a` as the query and `b` as the stored image.
+    pub(super) geometry: Option<Geometry>,
+}
+
+/// An image to compare.
+pub(super) struct OtherImage {
+    pub(super) id: ImageId,
+    /// Distance of the hashes, if it is small enough for a match.
+    hash: Option<u32>,
+    /// The forms of the first image that are compared.
+    pub(super) forms: Vec<QueryForm>,
+}
+
+/// Which images with too little evidence are judged by their pixels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weak {
+    /// The best few, if there is no other pair.
+    IfNone,
+    /// All: the images are in one group, so they are likely to be the same.
+    All,
+}
+
+/// A stored image that is compared with others.
+pub(super) struct Comparer<'a> {
+    snapshot: &'a Snapshot,
+    id: ImageId,
+    record: StoredRecord,
+    comparison: Option<Comparison>,
+    profile: Profile,
+}
+
+// === impl OtherImage ===
+
+impl OtherImage {
+    pub(super) fn by_hash(id: ImageId, distance: u32) -> Self {
+        Self {
+            id,
+            hash: Some(distance),
+            forms: vec![PLAIN, MIRRORED],
+        }
+    }
+
+    pub(super) fn by_part(id: ImageId, form: QueryForm) -> Self {
+        Self {
+            id,
+            hash: None,
+            forms: vec![form],
+        }
+    }
+
+    /// Makes an image of which only the hash is known.
+    pub(super) fn unknown(id: ImageId, hash: Option<u32>) -> Self {
+        Self {
+            id,
+            hash,
+            forms: vec![PLAIN, MIRRORED, INVERTED],
+        }
+    }
+}
+
+// === impl Comparer ===
+
+impl<'a> Comparer<'a> {
+    /// Reads an image; returns `None` when it was deleted.
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        id: ImageId,
+        profile: Profile,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(record) = snapshot.record(id)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            snapshot,
+            id,
+            record,
+            comparison: features(snapshot, id)?.map(Comparison::new),
+            profile,
+        }))
+    }
+
+    /// Compares the image with others, in their order; returns the pairs, up to the first with which
+    /// `is_enough` returns true.
+    pub(super) fn pairs(
+        &self,
+        others: impl IntoIterator<Item = OtherImage>,
+        which: Weak,
+        mut is_enough: impl FnMut(&Pair) -> bool,
+    ) -> Result<Vec<Pair>, StoreError> {
+        // Made when the first candidate has evidence: few have, and it decodes a thumbnail.
+        let query = OnceCell::new();
+        let mut judge = None;
+        let (mut pairs, mut weak) = (Vec::new(), Vec::new());
+        for other in others {
+            let candidate = Candidate {
+                id: other.id,
+                is_exact: false,
+                hash: other.hash,
+                part: self.part(&other)?,
+            };
+            if !candidate.has_evidence() {
+                weak.extend(
+                    candidate
+                        .part
+                        .filter(is_worth_judging)
+                        .map(|part| (other.id, part)),
+                );
+                continue;
+            }
+            let judge = match &mut judge {
+                Some(judge) => judge,
+                none => none.insert(self.judge(&query)?),
+            };
+            if let Some(found) = judge.judge(&candidate)? {
+                let pair = self.pair(&found);
+                pairs.push(pair);
+                if is_enough(&pair) {
+                    return Ok(pairs);
+                }
+            }
+        }
+        let max_weak = match which {
+            _ if self.profile == Profile::Loose => 0,
+            Weak::IfNone if pairs.is_empty() => MAX_WEAK,
+            Weak::IfNone => 0,
+            Weak::All => weak.len(),
+        };
+        weak.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
+        for (id, part) in weak.iter().take(max_weak) {
+            let judge = match &mut judge {
+                Some(judge) => judge,
+                none => none.insert(self.judge(&query)?),
+            };
+            pairs.extend(judge.judge_weak(*id, part)?.map(|found| self.pair(&found)));
+        }
+        Ok(pairs)
+    }
+
+    fn judge<'b>(&'b self, query: &'b OnceCell<PreparedQuery>) -> Result<Judge<'b>, StoreError> {
+        let prepared = self.query()?;
+        let query = query.get_or_init(|| prepared);
+        Ok(Judge::new(self.snapshot, query, self.profile))
+    }
+
+    fn pair(&self, found: &RankedImage) -> Pair {
+        Pair {
+            a: self.id,
+            b: found.id,
+            score: found.score,
+            geometry: found.geometry,
+        }
+    }
+
+    /// Makes the query whose pixels are compared: those of the thumbnail.
+    fn query(&self) -> Result<PreparedQuery, StoreError> {
+        let record = &self.record;
+        let features = self.comparison.as_ref().map(|image| image.query().clone());
+        let grey = decode::thumbnail_grey(&self.snapshot.thumbnail(self.id, record)?);
+        Ok(PreparedQuery {
+            stored: Some(self.id),
+            content: record.content,
+            pdq: record.pdq.dihedral(),
+            pdq_quality: record.pdq_quality,
+            features: features.unwrap_or_else(|| QueryFeatures {
+                width: record.width,
+                height: record.height,
+                features: Vec::new(),
+            }),
+            // No version writes a thumbnail that cannot be decoded; it would agree with none.
+            grey: grey.unwrap_or_else(|| GrayImage::new(1, 1)),
+        })
+    }
+
+    /// Returns the best alignment with another image.
+    fn part(&self, other: &OtherImage) -> Result<Option<VerifiedMatch>, StoreError> {
+        let Some(comparison) = &self.comparison else {
+            return Ok(None);
+        };
+        let Some(image) = features(self.snapshot, other.id)?.map(Comparison::new) else {
+            return Ok(None);
+        };
+        let mut best: Option<VerifiedMatch> = None;
+        for form in &other.forms {
+            let part = comparison.with(u64::from(other.id), &image, *form);
+            let is_better =
+                |part: &VerifiedMatch| best.as_ref().is_none_or(|best| part.score > best.score);
+            if let Some(part) = part.filter(is_better) {
+                let is_strong = !part.is_weak;
+                best = Some(part);
+                if is_strong {
+                    break;
+                }
+            }
+        }
+        Ok(best)
+    }
+}
+
+fn is_worth_judging(part: &VerifiedMatch) -> bool {
+    let alignment = &part.alignment;
+    alignment.evidence >= MIN_WEAK_EVIDENCE && alignment.inliers.len() >= MIN_WEAK_INLIERS
+}
+
+fn features(snapshot: &Snapshot, id: ImageId) -> Result<Option<Features>, StoreError> {
+    let features = snapshot.features(id, |bytes| search_state::decode(id, bytes))?;
+    Ok(features.flatten())
+}

@@ -1,0 +1,158 @@
+//! Merges the groups of a stream: those that share an image are one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::proto::v1;
+
+/// Groups while they arrive.
+#[derive(Default)]
+pub(super) struct Groups {
+    images: Vec<v1::Image>,
+    by_sign: HashMap<String, usize>,
+    /// Disjoint sets over `images`: the parent of each.
+    parents: Vec<usize>,
+    /// The score of each pair, by the positions of its images.
+    pairs: BTreeMap<(usize, usize), v1::DuplicatePair>,
+}
+
+/// One whole group.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// The images, in the order of preference once they are sorted.
+    pub(super) images: Vec<v1::Image>,
+    pub(super) pairs: Vec<v1::DuplicatePair>,
+    /// The images to keep, by their positions.
+    pub(super) kept: Vec<bool>,
+}
+
+// === impl Groups ===
+
+impl Groups {
+    pub(super) fn add(&mut self, group: v1::DuplicateGroup) {
+        for image in group.images {
+            self.position(image);
+        }
+        for pair in group.pairs {
+            let ends = (self.by_sign.get(&pair.a), self.by_sign.get(&pair.b));
+            // A pair names images of its group.
+            if let (Some(&a), Some(&b)) = ends {
+                let (root_a, root_b) = (self.root(a), self.root(b));
+                self.parents[root_a.max(root_b)] = root_a.min(root_b);
+                self.pairs.insert((a.min(b), a.max(b)), pair);
+            }
+        }
+    }
+
+    /// Returns the number of images in groups.
+    pub(super) fn images(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Returns the groups of two or more images, in the order in which their first images came.
+    pub(super) fn into_groups(mut self) -> Vec<Group> {
+        let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
+        let roots: Vec<usize> = (0..self.images.len()).map(|at| self.root(at)).collect();
+        for (image, root) in self.images.into_iter().zip(&roots) {
+            groups.entry(*root).or_default().images.push(image);
+        }
+        for ((a, _), pair) in self.pairs {
+            groups.entry(roots[a]).or_default().pairs.push(pair);
+        }
+        groups
+            .into_values()
+            .filter(|group| group.images.len() > 1)
+            .collect()
+    }
+
+    fn position(&mut self, image: v1::Image) -> usize {
+        let next = self.images.len();
+        let at = *self.by_sign.entry(image.cont_sign.clone()).or_insert(next);
+        if at == next {
+            self.images.push(image);
+            self.parents.push(next);
+        }
+        at
+    }
+
+    fn root(&mut self, mut at: usize) -> usize {
+        while self.parents[at] != at {
+            self.parents[at] = self.parents[self.parents[at]];
+            at = self.parents[at];
+        }
+        at
+    }
+}
+
+// === impl Group ===
+
+impl Group {
+    pub(super) fn is_kept(&self, position: usize) -> bool {
+        self.kept.get(position).copied().unwrap_or(true)
+    }
+
+    /// Returns the signs of the images that are not kept.
+    pub(super) fn to_delete(&self) -> impl Iterator<Item = &str> {
+        let images = self.images.iter().enumerate();
+        images
+            .filter(|(position, _)| !self.is_kept(*position))
+            .map(|(_, image)| image.cont_sign.as_str())
+    }
+
+    /// Returns the best score of the pairs of an image.
+    pub(super) fn best_score(&self, sign: &str) -> f64 {
+        let own = |pair: &&v1::DuplicatePair| pair.a == sign || pair.b == sign;
+        let scores = self.pairs.iter().filter(own).map(|pair| pair.score);
+        scores.fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(signs: &[&str]) -> v1::DuplicateGroup {
+        let image = |sign: &&str| v1::Image {
+            cont_sign: (*sign).to_owned(),
+            ..v1::Image::default()
+        };
+        let pair = |ends: &[&str]| v1::DuplicatePair {
+            a: ends[0].to_owned(),
+            b: ends[1].to_owned(),
+            score: 0.9,
+            geometry: None,
+        };
+        v1::DuplicateGroup {
+            images: signs.iter().map(image).collect(),
+            pairs: signs.windows(2).map(pair).collect(),
+        }
+    }
+
+    fn merged(groups: &[&[&str]]) -> Vec<(String, usize)> {
+        let mut all = Groups::default();
+        for signs in groups {
+            all.add(group(signs));
+        }
+        let signs = |group: &Group| {
+            let signs = group.images.iter().map(|image| image.cont_sign.as_str());
+            signs.collect::<String>()
+        };
+        let groups = all.into_groups();
+        groups
+            .iter()
+            .map(|group| (signs(group), group.pairs.len()))
+            .collect()
+    }
+
+    #[test]
+    fn groups_that_share_an_image_are_one() {
+        assert_eq!(
+            merged(&[&["a", "b"], &["x", "y"], &["c", "d"], &["b", "c"]]),
+            [("abcd".to_owned(), 3), ("xy".to_owned(), 1)]
+        );
+    }
+
+    #[test]
+    fn a_group_that_is_sent_twice_counts_once() {
+        assert_eq!(merged(&[&["a", "b"], &["a", "b"]]), [("ab".to_owned(), 1)]);
+    }
+}
