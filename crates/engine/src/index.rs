@@ -48,7 +48,7 @@ use sealed::Sealed;
 use verified::MIN_INLIERS;
 use votes::Candidate;
 
-pub use direct::compare;
+pub use direct::DirectQuery;
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};
 pub use verified::VerifiedMatch;
