@@ -43,7 +43,7 @@ use crate::library::{BackupStream, DuplicateStream, Library, State};
 
 pub use self::cpu::CpuPool;
 
-/// Maximum number of additions that look for the same images at once, 3 MB each.
+/// Maximum number of additions that look for the same images at once, 4 MB each.
 const MAX_CHECKS: usize = 32;
 
 /// A library in the engine; clones share it.

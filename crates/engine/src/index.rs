@@ -49,7 +49,7 @@ use sealed::Sealed;
 use verified::MIN_INLIERS;
 use votes::Candidate;
 
-pub use direct::compare;
+pub use direct::DirectQuery;
 pub(crate) use join::{Block, Comparison, JoinedIndex, MAX_BLOCK, PARTS};
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub use segment::{Segment, SegmentError};

@@ -6,7 +6,7 @@
 use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ImageId, Sign};
-use crate::index;
+use crate::index::DirectQuery;
 use crate::pdq::{MAX_DISTANCE, MIN_QUALITY};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::store::{StoreError, StoredRecord};
@@ -81,7 +81,8 @@ fn compare_one(
     let Some(record) = images.record(id)? else {
         return Ok(None);
     };
-    let ranking = find_among(images, &[id], query, 0.0, profile)?;
+    let words = DirectQuery::new(&query.features);
+    let ranking = find_among(images, &[id], (query, &words), 0.0, profile)?;
     let found = ranking.first().map(|found| Comparison {
         score: found.score,
         geometry: found.geometry,
@@ -95,11 +96,11 @@ fn compare_one(
     }))
 }
 
-/// Finds the matches of a query among these images, by descending score.
+/// Finds the matches of a query, with its words, among these images; by descending score.
 pub(super) fn find_among(
     images: &dyn StoredImages,
     ids: &[ImageId],
-    query: &PreparedQuery,
+    (query, words): (&PreparedQuery, &DirectQuery),
     min_score: f32,
     profile: Profile,
 ) -> Result<Vec<RankedImage>, StoreError> {
@@ -118,7 +119,7 @@ pub(super) fn find_among(
         let image = images.features(*id)?;
         features.extend(image.map(|image| (u64::from(*id), image)));
     }
-    for part in index::compare(&query.features, &features) {
+    for part in words.compare(&query.features, &features) {
         let owner = |candidate: &&mut Candidate| u64::from(candidate.id) == part.id;
         if let Some(candidate) = candidates.iter_mut().find(owner) {
             candidate.part = Some(part);
