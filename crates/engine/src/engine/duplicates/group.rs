@@ -16,15 +16,18 @@ use super::plan::{Plan, STEP};
 /// Maximum number of images of a group in which every image is compared with every other one. In
 /// larger groups only the pairs of the join hold it together.
 const MAX_COMPARED: usize = 64;
-/// Maximum number of pairs of a reported group: those of [`MAX_COMPARED`] images.
-const MAX_PAIRS: usize = 2048;
+/// Maximum number of pairs of a group that is reported as a whole: 3.4 MB as a message, if it has
+/// [`PART`] images.
+const MAX_PAIRS: usize = 8192;
+/// Number of pairs of a part of a larger group; the parts share images.
+const PART: usize = 2048;
 
 /// Images that are the same, and the pairs that hold them together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DuplicateGroup {
     /// The images, the oldest first; two or more.
     pub images: Vec<Record>,
-    /// Pairs that connect all of them. Every two images that are the same, in groups of up to 64.
+    /// Pairs of the images; in a group of up to 64 images every two that are the same.
     pub pairs: Vec<DuplicatePair>,
 }
 
@@ -75,22 +78,22 @@ pub(super) fn grouped(plan: &Arc<Plan>, pairs: Vec<Pair>) -> Vec<OpenGroup> {
     groups
 }
 
-/// Selects the pairs of a group that are reported: those that connect its images, and the best of the
-/// others. A group with too many is reported in parts, and each image but the oldest is in a pair with
-/// one of an earlier part, or of its own.
+/// Splits the pairs of a large group: first those that connect its images, then the others.
 fn split(mut pairs: Vec<Pair>) -> Vec<Vec<Pair>> {
     pairs.sort_unstable_by_key(|pair| (pair.a.max(pair.b), pair.a.min(pair.b)));
     let mut sets = Sets::default();
-    let (mut selected, mut others): (Vec<Pair>, Vec<Pair>) = pairs
+    let (mut first, mut others): (Vec<Pair>, Vec<Pair>) = pairs
         .into_iter()
         .partition(|pair| sets.unite(pair.a, pair.b));
-    if selected.len() > MAX_PAIRS {
-        return selected.chunks(MAX_PAIRS).map(<[_]>::to_vec).collect();
+    let mut parts = Vec::new();
+    if first.len() <= PART {
+        first.extend(others.drain(..others.len().min(MAX_PAIRS - first.len())));
+        parts.push(first);
+    } else {
+        parts.extend(first.chunks(PART).map(<[_]>::to_vec));
     }
-    others.sort_by(|a, b| b.score.total_cmp(&a.score));
-    others.truncate(MAX_PAIRS - selected.len());
-    selected.extend(others);
-    vec![selected]
+    parts.extend(others.chunks(PART).map(<[_]>::to_vec));
+    parts
 }
 
 fn images(pairs: &[Pair]) -> Vec<ImageId> {
