@@ -3,6 +3,8 @@
 //! It runs in a runtime of its own, so that [`Double::kill`] breaks every connection like a crash.
 //! Its [`Store`] outlives it and can be passed to the next double.
 
+mod bulk;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -12,8 +14,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use samegate::proto::v1;
-use samegate::proto::v1::add_images_request::Payload;
-use samegate::proto::v1::add_images_response::Event;
 use samegate::proto::v1::same_image_service_server::{SameImageService, SameImageServiceServer};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -294,7 +294,12 @@ impl SameImageService for Service {
             return Err(status);
         }
         let (events, receiver) = mpsc::channel(1);
-        tokio::spawn(bulk(self.0.clone(), request.into_inner(), act, events));
+        tokio::spawn(bulk::serve(
+            self.0.clone(),
+            request.into_inner(),
+            act,
+            events,
+        ));
         Ok(Response::new(ReceiverStream::new(receiver).boxed()))
     }
 
@@ -472,63 +477,4 @@ impl SameImageService for Service {
         let messages = state.joins.pop_front().unwrap_or_default();
         Ok(Response::new(futures_util::stream::iter(messages).boxed()))
     }
-}
-
-/// Adds items and sends a result for each, until the client disconnects.
-async fn bulk(
-    store: Store,
-    mut requests: Streaming<v1::AddImagesRequest>,
-    act: Option<Act>,
-    events: mpsc::Sender<Result<v1::AddImagesResponse, Status>>,
-) {
-    let mut acknowledged = 0;
-    let mut counts = v1::AddImagesCounts::default();
-    loop {
-        match &act {
-            Some(Act::SignalAfter(after, token)) if acknowledged == *after => token.cancel(),
-            Some(Act::HangAfter(after, token)) if acknowledged == *after => {
-                token.cancel();
-                // Keeps the stream open until the client or the double ends.
-                events.closed().await;
-                return;
-            }
-            Some(Act::DrainAfter(after)) if acknowledged == *after => {
-                let message = "shutting down".to_owned();
-                let drain = v1::AddImagesDrain { message };
-                let _ = events.send(Ok(response(Event::Drain(drain)))).await;
-                break;
-            }
-            Some(Act::ReplaceAfter(after)) if acknowledged == *after => {
-                store.lock().unwrap().replace();
-                let _ = events.send(Err(Status::unavailable("broken"))).await;
-                return;
-            }
-            _ => {}
-        }
-        let payload = match requests.message().await {
-            Ok(Some(request)) => request.payload,
-            Ok(None) => break,
-            Err(_) => return,
-        };
-        let result = match payload {
-            Some(Payload::Options(options)) => {
-                store.lock().unwrap().options.push(options);
-                continue;
-            }
-            Some(Payload::Item(item)) => store.lock().unwrap().add_item(item),
-            None => continue,
-        };
-        if matches!(&act, Some(Act::BreakAfter(after)) if acknowledged == *after) {
-            let _ = events.send(Err(Status::unavailable("broken"))).await;
-            return;
-        }
-        counts.received += 1;
-        let _ = events.send(Ok(response(Event::Result(result)))).await;
-        acknowledged += 1;
-    }
-    let _ = events.send(Ok(response(Event::Summary(counts)))).await;
-}
-
-fn response(event: Event) -> v1::AddImagesResponse {
-    v1::AddImagesResponse { event: Some(event) }
 }
