@@ -10,6 +10,7 @@ mod bulk_search;
 mod check;
 mod client;
 mod compare;
+mod confirm;
 mod dedupe;
 mod delete;
 mod exit;
@@ -137,7 +138,7 @@ pub enum ClientCommand {
     /// Deletes images from a library.
     #[command(after_help = delete::EXAMPLES)]
     Delete(Box<delete::Delete>),
-    /// Finds the groups of same images in a library, and deletes all but one (embedded libraries).
+    /// Finds the groups of same images in a library, and deletes the copies (embedded libraries).
     #[command(after_help = dedupe::EXAMPLES)]
     Dedupe(Box<dedupe::Dedupe>),
     /// Lists the images of a library, all or those of a filter (embedded libraries).
@@ -309,6 +310,8 @@ mod tests {
             "samegate delete s --yes",
             "samegate delete --file a.jpg --dry-run",
             "samegate delete --yes",
+            "samegate delete --brief= --yes",
+            "samegate list --brief=",
             "samegate delete --tag 7 --all",
             "samegate delete --tag 7 --dry-run --yes",
             "samegate list --any-tag",

@@ -2,13 +2,12 @@
 //!
 //! Order of events: the stream of the join, continued after an interruption → its groups, merged
 //! (`groups`) → which images to keep (`keep`) → table, JSON or contact sheet (`sheet`) → deletion, if
-//! it was asked for and confirmed.
+//! it was asked for and confirmed. A join that fails shows what it found, and deletes nothing.
 
 mod groups;
 mod keep;
 mod sheet;
 
-use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,11 +20,14 @@ use tonic::{Code, Request};
 use self::groups::{Group, Groups};
 use self::keep::Keep;
 use super::client::{Client, LibraryTarget};
+use super::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{self, Output};
 use super::records;
 use super::score::score;
+use super::search::Profile;
+use crate::error::Kind;
 use crate::proto::v1;
 use crate::proto::v1::find_duplicates_response::Event;
 
@@ -34,10 +36,12 @@ Examples:
   samegate dedupe
   samegate dedupe --html sheet.html --min-score 0.8
   samegate dedupe --keep largest --delete
-  samegate dedupe --json | jq -r '.images[1:][].cont_sign'
+  samegate dedupe --json | jq -r '.delete[]'
 
-Nothing is deleted without --delete. Of each group the images are kept that --keep prefers, and those
-that are the same as none of them.";
+Nothing is deleted without --delete, and then only whole copies: each of the two images
+shows at least 90 % of the other. Of such copies the one that --keep prefers is kept.
+Parts of an image, and images in a collage, are shown and kept.
+If a join fails, what it found so far is shown, and nothing is deleted.";
 
 /// Attempts to continue a join that was interrupted.
 const MAX_ATTEMPTS: u32 = 10;
@@ -49,9 +53,12 @@ const SIGNS_PER_CALL: usize = 1000;
 /// Flags of `samegate dedupe`.
 #[derive(Args, Debug)]
 pub struct Dedupe {
-    /// Minimum score of a pair, 0 to 1.
-    #[arg(long, default_value_t = 0.0, value_parser = score)]
-    min_score: f64,
+    /// Minimum score of a pair, 0 to 1 [default: the library's].
+    #[arg(long, value_parser = score)]
+    min_score: Option<f64>,
+    /// How certain a pair must be, whatever the profile of the library.
+    #[arg(long, value_enum, default_value_t = Profile::Balanced)]
+    profile: Profile,
     /// Only groups with an image that has this tag, 1 to 65535; up to two.
     #[arg(long = "tag", value_parser = value_parser!(u32).range(1..=65_535), value_name = "N")]
     tags: Vec<u32>,
@@ -69,11 +76,11 @@ pub struct Dedupe {
         value_name = "CURSOR"
     )]
     cursor: String,
-    /// Which image of a group to keep: the one with most pixels, the oldest, the newest, or the
+    /// Which of several copies to keep: the one with most pixels, the oldest, the newest, or the
     /// one whose brief sorts first.
     #[arg(long, value_enum, default_value_t = Keep::Largest)]
     keep: Keep,
-    /// Delete the other images, after a question.
+    /// Delete the other whole copies, after a question; parts of images are kept.
     #[arg(long)]
     delete: bool,
     /// Delete without a question.
@@ -86,53 +93,84 @@ pub struct Dedupe {
     pub(super) target: LibraryTarget,
 }
 
-/// Finds the groups, shows them, and deletes what is not kept.
+/// Finds the groups, shows them, and deletes what is not kept. If the join fails, it shows what was
+/// found so far, since the cursor to go on with is past it.
 pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failure> {
-    let json = args.target.connection.json;
+    // Before the join, which may run for hours.
+    if args.delete && !args.yes && !confirm::can_ask() {
+        return Err(Failure::local("nobody can be asked whether to delete")
+            .with_advice("give --yes, or leave out --delete to see the images"));
+    }
     let mut client = args.target.connection.client().await?;
-    let (groups, cursor) = find(&args, &mut client, output).await?;
-    let groups: Vec<Group> = groups
+    let join = find(&args, &mut client, output).await;
+    let groups: Vec<Group> = join
+        .groups
         .into_groups()
         .into_iter()
         .map(|group| args.keep.sort(group))
         .collect();
-    let to_delete: Vec<&str> = groups.iter().flat_map(Group::to_delete).collect();
-    if json {
-        for group in &groups {
-            output.json(&to_json(group));
+    if let Some(failure) = join.failure {
+        if !groups.is_empty()
+            && let Err(failure) = present(&args, &groups, &mut client, output).await
+        {
+            output.note(&format!("error: {failure}"));
         }
-    } else {
-        show(&groups, output);
+        return Err(failure);
     }
-    if let Some(path) = &args.html {
-        sheet::write(path, &groups, &args.target, &mut client).await?;
-    }
-    let images: usize = groups.iter().map(|group| group.images.len()).sum();
-    output.note(&format!(
-        "{} groups, {images} images, {} of them to delete",
-        groups.len(),
-        to_delete.len()
-    ));
-    if !cursor.is_empty() {
+    present(&args, &groups, &mut client, output).await?;
+    if !join.cursor.is_empty() {
         output.note(&format!(
-            "for the images that are added from now on: --cursor {cursor}"
+            "for the images that are added from now on: --cursor {}",
+            join.cursor
         ));
     }
+    let to_delete: Vec<&str> = groups.iter().flat_map(Group::to_delete).collect();
     if !args.delete || to_delete.is_empty() {
         return Ok(Exit::Done);
     }
-    if !args.yes && !confirms(to_delete.len(), output)? {
-        return Ok(Exit::Done);
+    let count = to_delete.len() as u64;
+    if !args.yes && !confirm::deletion(count, &args.target.library, output)? {
+        return Ok(Exit::Failed);
     }
     delete(&args, &to_delete, &mut client, output).await
 }
 
-/// Reads the stream to its end, over interruptions; returns the groups and the last cursor.
-async fn find(
+/// Shows the groups, writes the contact sheet if one is wanted, and counts.
+async fn present(
     args: &Dedupe,
+    groups: &[Group],
     client: &mut Client,
     output: &mut Output,
-) -> Result<(Groups, String), Failure> {
+) -> Result<(), Failure> {
+    if args.target.connection.json {
+        for group in groups {
+            output.json(&to_json(group));
+        }
+    } else {
+        show(groups, output);
+    }
+    let images: usize = groups.iter().map(|group| group.images.len()).sum();
+    let to_delete = groups.iter().flat_map(Group::to_delete).count();
+    output.note(&format!(
+        "{} groups, {images} images, {to_delete} of them to delete",
+        groups.len(),
+    ));
+    match &args.html {
+        Some(path) => sheet::write(path, groups, &args.target, client).await,
+        None => Ok(()),
+    }
+}
+
+/// What a join found, and why it ended early if it did.
+struct Join {
+    groups: Groups,
+    /// The last cursor.
+    cursor: String,
+    failure: Option<Failure>,
+}
+
+/// Reads the stream to its end, over interruptions.
+async fn find(args: &Dedupe, client: &mut Client, output: &mut Output) -> Join {
     let mut groups = Groups::default();
     let mut cursor = args.cursor.clone();
     let mut display = Display::new(args.target.connection.json, output);
@@ -142,22 +180,40 @@ async fn find(
         let ended = read(args, client, &mut cursor, &mut groups, &mut display, output).await;
         let Err(status) = ended else {
             display.finish();
-            return Ok((groups, cursor));
+            return Join {
+                groups,
+                cursor,
+                failure: None,
+            };
         };
         if before != cursor {
             attempts = 0;
         }
         attempts += 1;
-        let is_interruption = matches!(status.code(), Code::Unavailable | Code::Cancelled);
+        let is_cut_off = matches!(status.code(), Code::Unavailable | Code::Cancelled);
         let failure = Failure::from(status);
+        let is_interruption = is_cut_off || failure.kind() == Some(Kind::Overloaded);
         if !is_interruption || attempts > MAX_ATTEMPTS {
-            return Err(match cursor.as_str() {
-                "" => failure,
-                cursor => failure.with_advice(format!("go on with --cursor {cursor}")),
-            });
+            display.finish();
+            let failure = Some(with_cursor(failure, &cursor));
+            return Join {
+                groups,
+                cursor,
+                failure,
+            };
         }
         tokio::time::sleep(failure.retry_after().unwrap_or(RETRY_INTERVAL)).await;
     }
+}
+
+/// Adds how to go on with a join that failed.
+fn with_cursor(failure: Failure, cursor: &str) -> Failure {
+    if cursor.is_empty() {
+        return failure;
+    }
+    failure.with_advice(format!(
+        "nothing was deleted; go on with --cursor {cursor}, which leaves out what came before"
+    ))
 }
 
 /// Reads one stream.
@@ -177,12 +233,12 @@ async fn read(
     // Without --timeout: a join runs for as long as it needs.
     let request = Request::new(v1::FindDuplicatesRequest {
         library: args.target.library.clone(),
-        min_score: args.min_score,
+        min_score: args.min_score.unwrap_or_default(),
         tags: args.tags.clone(),
         tag_logic: logic.into(),
         added_since: args.since,
         cursor: cursor.clone(),
-        ..v1::FindDuplicatesRequest::default()
+        profile: Profile::to_proto(Some(args.profile)).into(),
     });
     let mut events = client.find_duplicates(request).await?.into_inner();
     while let Some(message) = events.message().await? {
@@ -209,13 +265,18 @@ fn show(groups: &[Group], output: &mut Output) {
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for (number, group) in (1..).zip(groups) {
+        let scores = group.best_scores();
         for (at, image) in group.images.iter().enumerate() {
+            let sign = image.cont_sign.as_str();
             let action = if group.is_kept(at) { "keep" } else { "delete" };
             rows.push(vec![
                 format!("{number}"),
                 action.to_owned(),
-                format!("{:.1} %", group.best_score(&image.cont_sign) * 100.0),
-                image.cont_sign.clone(),
+                format!(
+                    "{:.1} %",
+                    scores.get(sign).copied().unwrap_or_default() * 100.0
+                ),
+                sign.to_owned(),
                 format!("{}x{}", image.width, image.height),
                 output::bytes(image.size_bytes),
                 records::added(image),
@@ -229,20 +290,11 @@ fn show(groups: &[Group], output: &mut Output) {
 fn to_json(group: &Group) -> serde_json::Value {
     let images: Vec<_> = group.images.iter().map(records::to_json).collect();
     let pair = |pair: &v1::DuplicatePair| json!({ "a": pair.a, "b": pair.b, "score": pair.score });
-    json!({ "images": images, "pairs": group.pairs.iter().map(pair).collect::<Vec<_>>() })
-}
-
-/// Asks on the terminal whether to delete.
-fn confirms(images: usize, output: &mut Output) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::local("nobody can be asked whether to delete")
-            .with_advice("--yes deletes without a question"));
-    }
-    output.note(&format!("delete {images} images? [y/N]"));
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| Failure::local(format!("cannot read the answer: {error}")))?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    json!({
+        "images": images,
+        "pairs": group.pairs.iter().map(pair).collect::<Vec<_>>(),
+        "delete": group.to_delete().collect::<Vec<_>>(),
+    })
 }
 
 async fn delete(

@@ -74,6 +74,7 @@ pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failu
         let deletion = Deletion {
             target: &args.target,
             filter: args.filter.message(),
+            is_all: args.all,
             dry_run: args.dry_run,
             is_confirmed: args.yes,
             quiet: args.quiet,

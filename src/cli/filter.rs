@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, value_parser};
 use prost_types::Timestamp;
 
@@ -19,7 +20,8 @@ pub struct Filter {
     #[arg(long, requires = "tags")]
     any_tag: bool,
     /// Only images whose brief contains this text, in upper or lower case; reads every record.
-    #[arg(long = "brief", value_name = "TEXT")]
+    // Not empty: an empty text is no condition, so `delete` would delete every image.
+    #[arg(long = "brief", value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     brief_contains: Option<String>,
     /// Only images added then or later: a date, a time such as 2026-11-28T09:30:00Z, or an age such
     /// as 30m, 24h, 7d.

@@ -73,7 +73,8 @@ cont_sign: --files is the folder with their files, which are found by content.
 
 With --only-new an image is added only if the library has no other file of the same
 image; the summary counts those that it has, and they are no failures. Of two copies
-in one import one is added.
+in one import one is added. Images that were not added are not in the journal: the
+next run asks for them again, and adds them without --only-new.
 
 Each acknowledged image is recorded in a journal, by default in the folder of the
 first PATH or next to the manifest. Run the same command again to resume: it

@@ -1,6 +1,7 @@
 //! The request to compare the images of a library with each other, and what it finds.
 
 use super::fields::Tags;
+use super::listing::RawTime;
 use super::response::{Geometry, Record};
 use super::search::{Profile, TagLogic};
 use super::violations::Violations;
@@ -79,7 +80,7 @@ impl FindDuplicates {
         min_score: f64,
         tags: &[u32],
         tag_logic: TagLogic,
-        added_since_ms: u64,
+        added_since: Option<RawTime>,
         cursor: String,
     ) -> Result<Self> {
         let mut violations = Violations::default();
@@ -87,6 +88,8 @@ impl FindDuplicates {
         violations.require((0.0..=1.0).contains(&min_score), "min_score", || {
             format!("{min_score}; 0 to 1")
         });
+        let added_since = added_since.map_or(Ok(0), |time| time.check("added_since"));
+        let added_since_ms = violations.collect(added_since).unwrap_or_default();
         match (tags, violations.is_empty()) {
             (Some(tags), true) => Ok(FindDuplicates {
                 min_score,

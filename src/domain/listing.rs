@@ -139,7 +139,7 @@ impl ImageFilter {
 impl RawTime {
     /// Returns the first millisecond since the Unix epoch that is not before the time; 0 for an
     /// earlier time. Stored times are whole milliseconds, so both bounds keep their meaning.
-    fn check(self, field: &str) -> Result<u64, Violation> {
+    pub(super) fn check(self, field: &str) -> Result<u64, Violation> {
         let is_valid = SECONDS.contains(&self.seconds) && (0..1_000_000_000).contains(&self.nanos);
         if !is_valid {
             let message = "no time of the years 1 to 9999";

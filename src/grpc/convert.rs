@@ -220,11 +220,14 @@ pub(super) fn list(message: v1::ListImagesRequest) -> Result<domain::List> {
     )
 }
 
-fn image_filter(filter: v1::ImageFilter) -> RawFilter {
-    let time = |time: prost_types::Timestamp| RawTime {
+fn time(time: prost_types::Timestamp) -> RawTime {
+    RawTime {
         seconds: time.seconds,
         nanos: time.nanos,
-    };
+    }
+}
+
+fn image_filter(filter: v1::ImageFilter) -> RawFilter {
     RawFilter {
         tag_logic: tag_logic(filter.tag_logic()),
         tags: filter.tags,
@@ -246,17 +249,12 @@ pub(super) fn find_duplicates(
     library: &dyn Library,
 ) -> Result<domain::FindDuplicates> {
     let tag_logic = tag_logic(message.tag_logic());
-    let added_since = message.added_since.map_or(0, |time| {
-        let seconds = u64::try_from(time.seconds).unwrap_or(0);
-        let milliseconds = u64::try_from(time.nanos).unwrap_or(0) / 1_000_000;
-        seconds.saturating_mul(1000).saturating_add(milliseconds)
-    });
     let profile = profile(message.profile());
     let request = domain::FindDuplicates::new(
         min_score(message.min_score, library),
         &message.tags,
         tag_logic,
-        added_since,
+        message.added_since.map(time),
         message.cursor,
     )?;
     Ok(domain::FindDuplicates { profile, ..request })

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use same_image as engine;
 use tokio::sync::{Semaphore, oneshot};
 
-use self::candidate::Candidate;
+use self::candidate::{Candidate, CheckSlots};
 use self::choices::Choices;
 use self::convert::{cont_sign, record};
 use self::cpu::Demand;
@@ -43,9 +43,6 @@ use crate::library::{BackupStream, DuplicateStream, Library, State};
 
 pub use self::cpu::CpuPool;
 
-/// Maximum number of additions that look for the same images at once, 4 MB each.
-const MAX_CHECKS: usize = 32;
-
 /// A library in the engine; clones share it.
 #[derive(Clone)]
 pub struct EmbeddedBackend {
@@ -57,9 +54,7 @@ pub struct EmbeddedBackend {
     max_side: u32,
     /// One permit: a backup reads the whole library, and two at once gain nothing.
     backup_slot: Arc<Semaphore>,
-    check_slots: Arc<Semaphore>,
-    /// One permit: a join uses all idle cores, and memory for each.
-    join_slot: Arc<Semaphore>,
+    check_slots: CheckSlots,
 }
 
 // === impl EmbeddedBackend ===
@@ -96,8 +91,7 @@ impl EmbeddedBackend {
             min_score: config.min_score,
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
-            check_slots: Arc::new(Semaphore::new(MAX_CHECKS)),
-            join_slot: Arc::new(Semaphore::new(1)),
+            check_slots: CheckSlots::new(),
         })
     }
 
@@ -164,9 +158,9 @@ impl Library for EmbeddedBackend {
             tags: request.tags.as_slice().to_vec(),
         };
         let checks = request.on_match != OnMatch::Allow;
-        // Held until the image is stored: what was checked needs memory.
-        let _slot = match checks {
-            true => self.check_slots.acquire().await.ok(),
+        // Held until the image is written, also when the call has ended: what was checked needs memory.
+        let slot = match checks {
+            true => self.check_slots.of(call).acquire_owned().await.ok(),
             false => None,
         };
         let query = checks.then(|| convert::best_matches(request.match_score, self.choices));
@@ -185,7 +179,13 @@ impl Library for EmbeddedBackend {
             }
             Candidate::Checked(checked) => {
                 let rejects = request.on_match == OnMatch::Reject;
-                let write = write(|done| self.engine.add_checked(*checked, record, rejects, done));
+                let write = write(|done| {
+                    let done = move |added| {
+                        drop(slot);
+                        done(added);
+                    };
+                    self.engine.add_checked(*checked, record, rejects, done);
+                });
                 convert::checked(write.await?)
             }
         }
@@ -331,9 +331,9 @@ impl Library for EmbeddedBackend {
         call: &Call,
         request: FindDuplicates,
     ) -> Result<DuplicateStream> {
-        let slot = Arc::clone(&self.join_slot).try_acquire_owned();
+        let slot = self.cpu.join_slot().try_acquire_owned();
         let slot = slot.map_err(|busy| {
-            let message = "the images of this library are being compared already";
+            let message = "the images of a library are being compared already; one join at a time";
             Error::new(Kind::Overloaded, message).with_source(busy)
         })?;
         let profile = self.choices.profile(request.profile);

@@ -177,9 +177,10 @@ impl Library for RestBackend {
         }
         let mut added = self.add_allowed(call, request).await?;
         added.matches = found.matches;
-        // Of an image that existed, the search has found it too.
-        let sign = &added.cont_sign;
-        added.matches.retain(|other| other.cont_sign != *sign);
+        // An image that existed is no new one, and the search has found it too.
+        if added.existed {
+            added.matches.clear();
+        }
         Ok(added)
     }
 

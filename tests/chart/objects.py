@@ -256,9 +256,10 @@ def the_memory_limit_is_the_bound_of_the_process(_):
     # Bytes in flight, windows of bulk loads, a message for each tenant, the process itself.
     vendor = VALUES["mtls"] | {"config": {"auth": {"anonymous": True}}}
     assert limit(vendor) == f"{256 + 384 + 2 * 8 + 200}Mi", limit(vendor)
-    # Decoded images, pages and newest images, 49 bytes for each of 2,000,000 images.
+    # Decoded images, a join; pages, newest images and checked additions, 49 bytes for each of
+    # 2,000,000 images.
     embedded = VALUES["embedded"]
-    assert limit(embedded) == f"{256 + 384 + 8 + 200 + 1024 + 336 + 94}Mi", limit(embedded)
+    assert limit(embedded) == f"{256 + 384 + 8 + 200 + 1024 + 860 + 464 + 94}Mi", limit(embedded)
     limits = {
         "max_bytes_in_flight": "1GiB",
         "max_requests_in_flight": 80,
@@ -266,7 +267,7 @@ def the_memory_limit_is_the_bound_of_the_process(_):
         "max_decoded_bytes": "524288KiB",
     }
     changed = embedded | {"config": {"limits": limits}, "memory": {"overheadMiB": 100}}
-    assert limit(changed) == f"{1024 + 30 + 16 + 100 + 512 + 336 + 94}Mi", limit(changed)
+    assert limit(changed) == f"{1024 + 30 + 16 + 100 + 512 + 860 + 464 + 94}Mi", limit(changed)
     assert limit(embedded | {"resources": {"limits": {"memory": "3Gi"}}}) == "3Gi"
 
 

@@ -236,7 +236,7 @@ async fn profile_and_effort_are_rejected_before_the_vendor_is_called() {
         || Search::new(RawSource::Content(png(1)), &[], TagLogic::And, (0, 0), 0.0).unwrap();
     let queries = [
         ("profile", query().with_profile(Some(Profile::Balanced))),
-        ("effort", query().with_effort(Some(Effort::Fast))),
+        ("effort", query().with_effort(Some(Effort::Normal))),
     ];
 
     for (field, query) in queries {

@@ -148,12 +148,49 @@ impl Two {
                 let request = v1::ListLibrariesRequest {};
                 client.list_libraries(by(key, request)).await.map(drop)
             }
+            _ => self.find(key, method, library, sign).await,
+        }
+    }
+
+    async fn find(
+        &self,
+        key: &'static str,
+        method: &str,
+        library: String,
+        sign: String,
+    ) -> Result<(), Status> {
+        let mut client = self.gateway.client().await;
+        match method {
             "FindDuplicates" => {
                 let request = v1::FindDuplicatesRequest {
                     library,
                     ..Default::default()
                 };
-                client.find_duplicates(by("me", request)).await.map(drop)
+                client.find_duplicates(by(key, request)).await.map(drop)
+            }
+            "CompareImages" => {
+                let image = v1::ComparedImage {
+                    source: Some(v1::compared_image::Source::ContSign(sign)),
+                };
+                let request = v1::CompareImagesRequest {
+                    library,
+                    first: Some(image.clone()),
+                    second: Some(image),
+                    ..Default::default()
+                };
+                client.compare_images(by(key, request)).await.map(drop)
+            }
+            "BulkSearchImages" => {
+                use v1::bulk_search_images_request::Payload;
+                let options = v1::BulkSearchImagesOptions {
+                    library,
+                    ..Default::default()
+                };
+                let options = v1::BulkSearchImagesRequest {
+                    payload: Some(Payload::Options(options)),
+                };
+                let requests = by(key, futures_util::stream::iter([options]));
+                client.bulk_search_images(requests).await.map(drop)
             }
             other => panic!("{other} is new: add a call of it here"),
         }

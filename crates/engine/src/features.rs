@@ -106,7 +106,8 @@ pub fn extract_descriptors(
     image: &GreyView<'_>,
     profile: ExtractionProfile,
 ) -> Vec<DescribedFeature> {
-    let (plane, factor) = scale_space::working_size(image, profile);
+    let (plane, factor) =
+        scale_space::working_size(image, profile.working_side(), profile.max_enlargement());
     let side = plane.width.max(plane.height) as f32;
     let octaves = scale_space::octaves(&plane, factor);
     let mut extrema = detect::extrema(&octaves);

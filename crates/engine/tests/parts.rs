@@ -238,12 +238,12 @@ fn images_without_usable_features_are_found_by_their_bytes() {
 fn a_part_that_was_stretched_is_found_at_its_position_unless_the_effort_is_fast() {
     let (library, _, _) = library();
     let part = imageops::crop_imm(&source(), 0, 0, WIDTH / 2, HEIGHT).to_image();
-    let across = imageops::resize(&part, 900, 300, FilterType::CatmullRom);
-    let down = imageops::resize(&part, 240, 900, FilterType::CatmullRom);
+    let across = imageops::resize(&part, 640, 384, FilterType::CatmullRom);
+    let down = imageops::resize(&part, 256, 960, FilterType::CatmullRom);
 
     let scaled = |x: f32, y: f32, to: (f32, f32)| (x * to.0 / 320.0, y * to.1 / 480.0);
-    expect_found(&across, 0.5, |x, y| scaled(x, y, (900.0, 300.0)));
-    expect_found(&down, 0.5, |x, y| scaled(x, y, (240.0, 900.0)));
+    expect_found(&across, 0.5, |x, y| scaled(x, y, (640.0, 384.0)));
+    expect_found(&down, 0.5, |x, y| scaled(x, y, (256.0, 960.0)));
 
     let fast = Query {
         effort: Effort::Fast,

@@ -13,12 +13,13 @@
 {{- $message := include "samegate.mebibytes" ($limits.max_message_bytes | default "8MiB") -}}
 {{- $sum := add $inFlight $loads (mul $message (len .Values.tenants)) .Values.memory.overheadMiB -}}
 {{- if include "samegate.stateful" . -}}
-{{- $sum = add $sum (include "samegate.mebibytes" ($limits.max_decoded_bytes | default "1GiB")) -}}
+{{- /* A join of 860 MiB. */ -}}
+{{- $sum = add $sum (include "samegate.mebibytes" ($limits.max_decoded_bytes | default "1GiB")) 860 -}}
 {{- end -}}
 {{- range .Values.libraries -}}
 {{- if eq .backend "embedded" -}}
 {{- $capacity := dig "capacity" 500000 (.settings | default dict) | int64 -}}
-{{- $sum = add $sum 336 (div (add (mul 49 $capacity) 1048575) 1048576) -}}
+{{- $sum = add $sum 464 (div (add (mul 49 $capacity) 1048575) 1048576) -}}
 {{- end -}}
 {{- end -}}
 {{- $sum -}}

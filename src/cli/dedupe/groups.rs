@@ -98,11 +98,16 @@ impl Group {
             .map(|(_, image)| image.cont_sign.as_str())
     }
 
-    /// Returns the best score of the pairs of an image.
-    pub(super) fn best_score(&self, sign: &str) -> f64 {
-        let own = |pair: &&v1::DuplicatePair| pair.a == sign || pair.b == sign;
-        let scores = self.pairs.iter().filter(own).map(|pair| pair.score);
-        scores.fold(0.0, f64::max)
+    /// Returns the best score of the pairs of each image, by its sign.
+    pub(super) fn best_scores(&self) -> HashMap<&str, f64> {
+        let mut scores: HashMap<&str, f64> = HashMap::new();
+        for pair in &self.pairs {
+            for sign in [&pair.a, &pair.b] {
+                let best = scores.entry(sign).or_default();
+                *best = f64::max(*best, pair.score);
+            }
+        }
+        scores
     }
 }
 
@@ -149,6 +154,18 @@ mod tests {
             merged(&[&["a", "b"], &["x", "y"], &["c", "d"], &["b", "c"]]),
             [("abcd".to_owned(), 3), ("xy".to_owned(), 1)]
         );
+    }
+
+    #[test]
+    fn the_score_of_an_image_is_that_of_its_best_pair() {
+        let mut group = Group {
+            pairs: group(&["a", "b", "c"]).pairs,
+            ..Group::default()
+        };
+        group.pairs[0].score = 0.5;
+
+        let expected = [("a", 0.5), ("b", 0.9), ("c", 0.9)];
+        assert_eq!(group.best_scores(), HashMap::from(expected));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Decides which images of a group to keep.
 //!
 //! Two images of a group need not be the same: a collage connects its parts. So an image is deleted
-//! only if it is the same as one that is kept.
+//! only if it is a copy of one that is kept: each shows the other as a whole. A crop is not deleted
+//! for its original, nor a photo for its collage, nor the other way round.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,10 @@ use clap::ValueEnum;
 use super::groups::Group;
 use crate::proto::v1;
 
-/// Which image of a group is kept.
+/// The share of an image that its copy shows at least: a border may be cut off or added.
+const MIN_SHARE: f64 = 0.9;
+
+/// Which of several copies is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Keep {
     /// The one with most pixels; of these the largest file.
@@ -39,22 +43,44 @@ impl Keep {
             Keep::Newest => group.images.sort_by_key(|image| Reverse(added(image))),
             Keep::First => group.images.sort_by(|a, b| a.brief.cmp(&b.brief)),
         }
-        let mut same: HashMap<&str, Vec<&str>> = HashMap::new();
-        for v1::DuplicatePair { a, b, .. } in &group.pairs {
-            same.entry(a).or_default().push(b);
-            same.entry(b).or_default().push(a);
+        let mut copies: HashMap<&str, Vec<&str>> = HashMap::new();
+        for pair in group.pairs.iter().filter(|pair| are_copies(pair)) {
+            copies.entry(&pair.a).or_default().push(&pair.b);
+            copies.entry(&pair.b).or_default().push(&pair.a);
         }
         let mut kept = HashSet::new();
         let mut is_kept = |image: &v1::Image| {
-            let others = same.get(image.cont_sign.as_str());
-            let is_same =
+            let others = copies.get(image.cont_sign.as_str());
+            let is_copy =
                 others.is_some_and(|others| others.iter().any(|sign| kept.contains(*sign)));
-            !is_same && kept.insert(image.cont_sign.clone())
+            !is_copy && kept.insert(image.cont_sign.clone())
         };
         let marks = group.images.iter().map(&mut is_kept).collect();
         group.kept = marks;
         group
     }
+}
+
+/// Returns whether each image of a pair shows the other one as a whole.
+fn are_copies(pair: &v1::DuplicatePair) -> bool {
+    // Without a geometry they are the same as a whole.
+    let Some(geometry) = &pair.geometry else {
+        return true;
+    };
+    let of_a = geometry.query.as_ref().map_or(0.0, area);
+    of_a >= MIN_SHARE && geometry.overlap >= MIN_SHARE
+}
+
+/// Returns the area of a quadrilateral (shoelace formula), as a share of its image.
+fn area(shape: &v1::Quadrilateral) -> f64 {
+    let next = shape.corners.iter().cycle().skip(1);
+    let doubled: f64 = shape
+        .corners
+        .iter()
+        .zip(next)
+        .map(|(a, b)| a.x * b.y - b.x * a.y)
+        .sum();
+    0.5 * doubled.abs()
 }
 
 fn added(image: &v1::Image) -> (i64, i32) {
@@ -109,6 +135,62 @@ mod tests {
         assert_eq!(to_delete(Keep::Oldest, &all), ["b", "c"]);
         assert_eq!(to_delete(Keep::Newest, &all), ["a", "b"]);
         assert_eq!(to_delete(Keep::First, &all), ["a", "b"]);
+    }
+
+    /// A pair of which `b` shows the share `of_a` of `a`, and `a` the share `of_b` of `b`.
+    fn pair(a: &str, b: &str, of_a: f64, of_b: f64) -> v1::DuplicatePair {
+        let part = |share: f64| {
+            let corners = [(0.0, 0.0), (share, 0.0), (share, 1.0), (0.0, 1.0)];
+            let corners = corners.map(|(x, y)| v1::Point { x, y });
+            Some(v1::Quadrilateral {
+                corners: corners.into(),
+            })
+        };
+        v1::DuplicatePair {
+            a: a.to_owned(),
+            b: b.to_owned(),
+            score: 0.9,
+            geometry: Some(v1::Geometry {
+                query: part(of_a),
+                stored: part(of_b),
+                overlap: of_b,
+            }),
+        }
+    }
+
+    #[test]
+    fn copies_show_each_other_as_a_whole() {
+        assert!(are_copies(&pair("a", "b", 1.0, 1.0)));
+        assert!(are_copies(&pair("a", "b", 0.92, 0.91)));
+        // A photo in a collage, and an original with its crop.
+        assert!(!are_copies(&pair("a", "b", 1.0, 0.25)));
+        assert!(!are_copies(&pair("a", "b", 0.6, 1.0)));
+        let unknown = v1::DuplicatePair {
+            geometry: Some(v1::Geometry::default()),
+            ..v1::DuplicatePair::default()
+        };
+        assert!(!are_copies(&unknown));
+    }
+
+    #[test]
+    fn a_collage_and_its_photos_are_kept() {
+        let group = Group {
+            images: vec![
+                image("collage", 900, 1, ""),
+                image("photo", 300, 2, ""),
+                image("copy", 200, 3, ""),
+            ],
+            pairs: vec![
+                pair("photo", "collage", 1.0, 0.25),
+                pair("collage", "copy", 0.25, 1.0),
+                pair("copy", "photo", 1.0, 1.0),
+            ],
+            kept: Vec::new(),
+        };
+
+        let group = Keep::Largest.sort(group);
+
+        assert_eq!(group.to_delete().collect::<Vec<_>>(), ["copy"]);
     }
 
     #[test]

@@ -52,9 +52,12 @@ pub(super) async fn write(
             "<section><h2>Group {number}: {count} images</h2><div>"
         )
         .map_err(failure)?;
+        let scores = group.best_scores();
         for (position, image) in group.images.iter().enumerate().take(MAX_IMAGES) {
-            let thumbnail = thumbnail(&image.cont_sign, target, client).await?;
-            let figure = figure(group, position, image, &thumbnail);
+            let sign = image.cont_sign.as_str();
+            let thumbnail = thumbnail(sign, target, client).await?;
+            let score = scores.get(sign).copied().unwrap_or_default();
+            let figure = figure(image, group.is_kept(position), score, &thumbnail);
             file.write_all(figure.as_bytes()).map_err(failure)?;
         }
         let left_out = count.saturating_sub(MAX_IMAGES);
@@ -93,12 +96,8 @@ async fn thumbnail(
     }
 }
 
-fn figure(group: &Group, position: usize, image: &v1::Image, thumbnail: &[u8]) -> String {
-    let action = if group.is_kept(position) {
-        "keep"
-    } else {
-        "delete"
-    };
+fn figure(image: &v1::Image, is_kept: bool, score: f64, thumbnail: &[u8]) -> String {
+    let action = if is_kept { "keep" } else { "delete" };
     format!(
         "<figure class=\"{action}\"><img alt=\"\" src=\"data:image/jpeg;base64,{}\">\
          <figcaption><b>{action}</b> {}<br>{} × {}, {}, {:.1} %<br>{}</figcaption></figure>\n",
@@ -107,7 +106,7 @@ fn figure(group: &Group, position: usize, image: &v1::Image, thumbnail: &[u8]) -
         image.width,
         image.height,
         output::bytes(image.size_bytes),
-        group.best_score(&image.cont_sign) * 100.0,
+        score * 100.0,
         escaped(&image.cont_sign),
     )
 }

@@ -1,8 +1,7 @@
 //! The deletion of all images that a filter admits: count, ask, delete exactly that number.
 
-use std::io::{self, BufRead, IsTerminal};
-
 use crate::cli::client::LibraryTarget;
+use crate::cli::confirm::{self, images};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -13,6 +12,8 @@ use crate::proto::v1::delete_images_request::Target;
 pub(super) struct Deletion<'a> {
     pub(super) target: &'a LibraryTarget,
     pub(super) filter: v1::ImageFilter,
+    /// Whether a filter without a condition is meant.
+    pub(super) is_all: bool,
     pub(super) dry_run: bool,
     pub(super) is_confirmed: bool,
     pub(super) quiet: bool,
@@ -20,6 +21,7 @@ pub(super) struct Deletion<'a> {
 
 /// Counts the images, and deletes them unless it is a dry run or the user says no.
 pub(super) async fn run(args: Deletion<'_>, output: &mut Output) -> Result<Exit, Failure> {
+    check(&args.filter, args.is_all)?;
     let connection = &args.target.connection;
     let mut client = connection.client().await?;
     let counting = v1::DeleteImagesRequest {
@@ -38,7 +40,6 @@ pub(super) async fn run(args: Deletion<'_>, output: &mut Output) -> Result<Exit,
     }
     let count = counted.matched_count;
     if count > 0 && !args.is_confirmed && !confirm(count, &args.target.library, output)? {
-        output.note("nothing was deleted");
         return Ok(Exit::Failed);
     }
     let deletion = v1::DeleteImagesRequest {
@@ -83,32 +84,46 @@ fn show_dry_run(json: bool, counted: &v1::DeleteImagesResponse, output: &mut Out
     output.note(&format!("{images} would be deleted"));
 }
 
-/// Asks on the terminal whether to delete that many images.
+/// Asks whether to delete that many images.
 fn confirm(count: u64, library: &str, output: &mut Output) -> Result<bool, Failure> {
-    let stdin = io::stdin();
-    let images = images(count);
-    if !stdin.is_terminal() {
+    if !confirm::can_ask() {
+        let images = images(count);
         let message = format!("{images} would be deleted; nothing was, as nobody can be asked");
         return Err(Failure::local(message).with_advice("give --yes, or --dry-run to see them"));
     }
-    let of = if library.is_empty() {
-        "the default library".to_owned()
-    } else {
-        format!("library `{library}`")
-    };
-    output.note(&format!("Delete {images} of {of}? Type `yes`:"));
-    let mut answer = String::new();
-    stdin
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::local(format!("cannot read the answer: {error}")))?;
-    Ok(answer.trim() == "yes")
+    confirm::deletion(count, library, output)
 }
 
-fn images(count: u64) -> String {
-    if count == 1 {
-        "1 image".to_owned()
-    } else {
-        format!("{count} images")
+/// Refuses a filter without a condition, which admits every image, unless all are meant.
+fn check(filter: &v1::ImageFilter, is_all: bool) -> Result<(), Failure> {
+    let has_condition = !filter.tags.is_empty()
+        || !filter.brief_contains.is_empty()
+        || filter.added_since.is_some()
+        || filter.added_before.is_some();
+    if has_condition || is_all {
+        return Ok(());
+    }
+    Err(Failure::local("the filter admits every image")
+        .with_advice("give --all to delete every image of the library"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_without_a_condition_needs_all() {
+        let none = v1::ImageFilter {
+            tag_logic: v1::TagLogic::And.into(),
+            ..v1::ImageFilter::default()
+        };
+        let tag = v1::ImageFilter {
+            tags: vec![7],
+            ..none.clone()
+        };
+
+        assert!(check(&none, false).is_err());
+        assert!(check(&none, true).is_ok());
+        assert!(check(&tag, false).is_ok());
     }
 }

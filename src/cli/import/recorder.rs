@@ -145,10 +145,9 @@ impl<'a> Recorder<'a> {
             return Ok(StreamAction::Continue);
         }
         let failure = Failure::from(status);
-        // Only an import with --only-new gets this. The journal has the sign of the best match, so
-        // that the image is sent again when that is deleted.
+        // Only an import with --only-new gets this.
         if failure.kind() == Some(Kind::SameImageExists) {
-            self.record_matched(index, &result.cont_sign)?;
+            self.count_matched(index);
             return Ok(StreamAction::Continue);
         }
         match classify(&failure) {
@@ -163,13 +162,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn record_matched(&mut self, index: usize, sign: &str) -> Result<(), Failure> {
-        let version = self.plan.versions[index];
-        self.journal
-            .record_stored(&self.plan.items[index].key, version, sign)?;
+    /// Counts an image of which the library has another file. It is not in the journal, since it was
+    /// not stored: a later run without --only-new adds it.
+    fn count_matched(&mut self, index: usize) {
         self.settle(index);
         self.counts.matched += 1;
-        Ok(())
     }
 
     /// Records an item that could not be sent. It is not in the journal: other flags or limits may

@@ -1,8 +1,12 @@
 //! An image before it is added: known already, or prepared, and checked if the request asks for it.
 
+use std::sync::Arc;
+
 use same_image as engine;
+use tokio::sync::Semaphore;
 
 use super::errors::{storage, unusable};
+use crate::call::Call;
 use crate::domain::ImageFile;
 use crate::error::{Error, Result};
 
@@ -14,6 +18,33 @@ pub(super) enum Candidate {
     New(Box<engine::PreparedImage>),
     /// Others that are the same were looked for.
     Checked(Box<engine::CheckedImage>),
+}
+
+/// Bounds the additions that look for others that are the same: what was checked needs 4 MB until
+/// it is written. Those of bulk loads, which wait longest for a core, have slots of their own.
+#[derive(Clone)]
+pub(super) struct CheckSlots {
+    single: Arc<Semaphore>,
+    bulk: Arc<Semaphore>,
+}
+
+/// Maximum number of such additions at once: single calls, and items of bulk loads.
+const MAX_CHECKS: usize = 16;
+
+// === impl CheckSlots ===
+
+impl CheckSlots {
+    pub(super) fn new() -> Self {
+        CheckSlots {
+            single: Arc::new(Semaphore::new(MAX_CHECKS)),
+            bulk: Arc::new(Semaphore::new(MAX_CHECKS)),
+        }
+    }
+
+    /// Returns the slots for a call.
+    pub(super) fn of(&self, call: &Call) -> Arc<Semaphore> {
+        Arc::clone(if call.bulk { &self.bulk } else { &self.single })
+    }
 }
 
 // === impl Candidate ===

@@ -15,7 +15,7 @@ mod schedule;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout};
 
 use self::schedule::{Rejected, Schedule};
@@ -32,6 +32,8 @@ pub(super) use self::schedule::Demand;
 pub struct CpuPool(Arc<Inner>);
 
 struct Inner {
+    /// One permit: a join uses all idle cores, and up to 430 MB for each of two blocks.
+    join_slot: Arc<Semaphore>,
     schedule: Mutex<Schedule<oneshot::Sender<Permit>>>,
 }
 
@@ -61,6 +63,7 @@ impl CpuPool {
 
     fn with_cores(cores: usize, max_decoded_bytes: u64) -> Self {
         CpuPool(Arc::new(Inner {
+            join_slot: Arc::new(Semaphore::new(1)),
             schedule: Mutex::new(Schedule::new(cores, max_decoded_bytes)),
         }))
     }
@@ -69,6 +72,11 @@ impl CpuPool {
     pub fn resize(&self, max_decoded_bytes: u64) {
         self.0.lock().set_max_bytes(max_decoded_bytes);
         self.0.start_waiting_jobs();
+    }
+
+    /// Returns what a join of a library holds until it ends.
+    pub fn join_slot(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.join_slot)
     }
 
     /// Returns the numbers of running and waiting jobs.

@@ -31,6 +31,8 @@ const STEP: Demand = Demand {
     cost: 320,
     bytes: 0,
 };
+/// Maximum number of blocks that are worked on at once, up to 430 MB each.
+const MAX_BLOCKS: usize = 2;
 /// Time between two messages of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -166,7 +168,7 @@ impl JoinTask {
         let mut waiting = blocks.into_iter().enumerate();
         let mut running: FuturesUnordered<_> = waiting
             .by_ref()
-            .take(cores)
+            .take(cores.min(MAX_BLOCKS))
             .map(|block| self.step(block))
             .collect();
         let mut done = Vec::new();

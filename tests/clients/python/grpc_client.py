@@ -34,6 +34,7 @@ RPCS = {
     "ListLibraries",
     "CompareImages",
     "BulkSearchImages",
+    "FindDuplicates",
 }
 TIMEOUT_S = 30
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024

@@ -4,7 +4,8 @@ use samegate::cli::Exit;
 use samegate::proto::v1;
 use samegate::proto::v1::find_duplicates_response::Event;
 use serde_json::json;
-use tonic::Status;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{Finished, samegate};
 use crate::support::grpc_double::{Double, JoinMessage};
@@ -85,6 +86,7 @@ async fn a_group_is_one_line_of_json() {
         lines[0]["pairs"],
         json!([{ "a": "2,0", "b": "1,0", "score": 0.75 }])
     );
+    assert_eq!(lines[0]["delete"], json!(["1,0"]));
     assert_eq!(
         lines[0]["images"][1],
         json!({
@@ -147,6 +149,50 @@ async fn an_interrupted_join_goes_on_from_its_last_cursor_and_loses_no_group() {
     let lines = shown.json_lines();
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["images"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_overloaded_gateway_is_asked_again() {
+    let double = double(2);
+    let details = ErrorDetails::with_error_info("OVERLOADED", "samegate", []);
+    let overloaded = Status::with_error_details(Code::ResourceExhausted, "too many", details);
+    let second = vec![group(&double, &[(1, 2)])];
+
+    let shown = dedupe(&double, vec![vec![Err(overloaded)], second], &[]).await;
+
+    assert_eq!(shown.exit, Exit::Done, "{shown:?}");
+    assert!(shown.err.contains("1 groups, 2 images"), "{}", shown.err);
+}
+
+#[tokio::test]
+async fn a_join_that_fails_shows_what_it_found_and_deletes_nothing() {
+    let double = double(4);
+    let join = vec![
+        group(&double, &[(1, 2)]),
+        progress(2, "c-2"),
+        Err(Status::internal("broken")),
+    ];
+
+    let shown = dedupe(&double, vec![join], &["--delete", "--yes"]).await;
+
+    assert_eq!(shown.exit, Exit::Failed, "{shown:?}");
+    assert!(shown.out.contains("delete  75.0 %  1,0"), "{}", shown.out);
+    assert!(shown.err.contains("broken"), "{}", shown.err);
+    assert!(shown.err.contains("--cursor c-2"), "{}", shown.err);
+    assert_eq!(stored(&double).len(), 4);
+}
+
+#[tokio::test]
+async fn a_deletion_that_nobody_can_confirm_fails_before_the_join() {
+    let double = double(2);
+    let join = vec![group(&double, &[(1, 2)])];
+
+    let shown = dedupe(&double, vec![join], &["--delete"]).await;
+
+    assert_eq!(shown.exit, Exit::Failed, "{shown:?}");
+    assert!(shown.err.contains("--yes"), "{}", shown.err);
+    assert!(double.store.lock().unwrap().cursors.is_empty());
+    assert_eq!(stored(&double).len(), 2);
 }
 
 #[tokio::test]

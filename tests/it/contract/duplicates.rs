@@ -18,7 +18,7 @@ async fn start(fixture: &Fixture) -> Result<DuplicateStream> {
 }
 
 async fn start_with(fixture: &Fixture, call: Call) -> Result<DuplicateStream> {
-    let request = FindDuplicates::new(0.0, &[], TagLogic::And, 0, String::new()).unwrap();
+    let request = FindDuplicates::new(0.0, &[], TagLogic::And, None, String::new()).unwrap();
     fixture.library.find_duplicates(&call, request).await
 }
 

@@ -40,14 +40,17 @@ const AREA: f32 = (CELL * CELL) as f32;
 /// Returns the correlation of each cell with detail, in [0, 1]; `None` when there are fewer than
 /// [`MIN_CELLS`].
 pub(super) fn cells(pair: &WarpedPair) -> Option<Vec<f32>> {
+    if pair.width.min(pair.height) / 2 < CELL {
+        return None;
+    }
     let half = |data: &[f32]| Half::of(data, pair.width, pair.height);
     let mask = half(&pair.mask);
     let blurred_mask = mask.blurred();
     let stored = half(&pair.stored).high_pass(&mask, &blurred_mask);
     let query = half(&pair.query).high_pass(&mask, &blurred_mask);
     let mut cells = Vec::new();
-    for y in (0..=mask.height.checked_sub(CELL)?).step_by(STEP) {
-        for x in (0..=mask.width.checked_sub(CELL)?).step_by(STEP) {
+    for y in (0..=mask.height.saturating_sub(CELL)).step_by(STEP) {
+        for x in (0..=mask.width.saturating_sub(CELL)).step_by(STEP) {
             let valid: f32 = mask.cell(x, y).iter().flatten().sum();
             if valid >= MIN_VALID * AREA {
                 cells.extend(best_correlation(&stored.cell(x, y), &query, [x, y]));

@@ -69,7 +69,11 @@ impl Engine {
         let (image, prepared) = prepare_both(bytes, self.max_side)?;
         // Before the snapshot of the search, which therefore has all images up to this one.
         let newest = self.state.catalog().last();
-        let response = self.search(&prepared, &query)?;
+        let wide = Query {
+            limit: query.limit.max(FOUND),
+            ..query.clone()
+        };
+        let response = self.search(&prepared, &wide)?;
         Ok(CheckedImage {
             image,
             words: DirectQuery::new(&prepared.features),
@@ -98,6 +102,9 @@ impl Engine {
             .queue(move |batch| image.add(batch, &record, rejects), done);
     }
 }
+
+/// Minimum number of matches that are remembered: some may be deleted before the addition.
+const FOUND: usize = 50;
 
 // === impl CheckedImage ===
 
@@ -135,11 +142,7 @@ impl CheckedImage {
         }
         let newer = batch.ids_after(self.newest)?;
         if !newer.is_empty() {
-            let Query {
-                min_score, profile, ..
-            } = self.query;
-            let query = (&self.prepared, &self.words);
-            let found = find_among(batch, &newer, query, min_score, profile)?;
+            let found = find_among(batch, &newer, (&self.prepared, &self.words), &self.query)?;
             matches.extend(search::hits(batch, &found)?);
             matches.sort_by(|a, b| b.score.total_cmp(&a.score));
         }

@@ -15,7 +15,7 @@ use super::Engine;
 use super::candidate::{Candidate, RankedImage};
 use super::judge::{Judge, Profile};
 use super::ranking;
-use super::search::MAX_RESULTS;
+use super::search::Query;
 use super::stored_images::StoredImages;
 
 /// The image that a query is compared with.
@@ -82,7 +82,11 @@ fn compare_one(
         return Ok(None);
     };
     let words = DirectQuery::new(&query.features);
-    let ranking = find_among(images, &[id], (query, &words), 0.0, profile)?;
+    let options = Query {
+        profile,
+        ..Query::default()
+    };
+    let ranking = find_among(images, &[id], (query, &words), &options)?;
     let found = ranking.first().map(|found| Comparison {
         score: found.score,
         geometry: found.geometry,
@@ -101,8 +105,7 @@ pub(super) fn find_among(
     images: &dyn StoredImages,
     ids: &[ImageId],
     (query, words): (&PreparedQuery, &DirectQuery),
-    min_score: f32,
-    profile: Profile,
+    options: &Query,
 ) -> Result<Vec<RankedImage>, StoreError> {
     let mut features = Vec::with_capacity(ids.len());
     let mut candidates = Vec::with_capacity(ids.len());
@@ -125,8 +128,8 @@ pub(super) fn find_among(
             candidate.part = Some(part);
         }
     }
-    let mut judge = Judge::new(images, query, profile);
-    ranking::rank_all(candidates, MAX_RESULTS, min_score, &mut judge)
+    let mut judge = Judge::new(images, query, options.profile);
+    ranking::rank_all(candidates, options.limit, options.min_score, &mut judge)
 }
 
 fn hash_distance(query: &PreparedQuery, record: &StoredRecord) -> Option<u32> {

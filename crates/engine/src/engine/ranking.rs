@@ -11,7 +11,7 @@ use super::candidate::{Candidate, RankedImage};
 use super::judge::{Judge, Profile};
 
 /// Maximum number of candidates whose pixels are compared, 2 to 3 ms each. Those with less
-/// evidence are ranked by their evidence alone.
+/// evidence are ranked by it alone if most of these are matches, and are no matches otherwise.
 const MAX_JUDGED: usize = 50;
 /// Maximum number of candidates with too little evidence that are compared.
 const MAX_WEAK: usize = 20;
@@ -52,7 +52,7 @@ fn rank(
     judge: &mut Judge<'_>,
 ) -> Result<Vec<RankedImage>, StoreError> {
     let mut entries: BinaryHeap<Entry> = candidates.into_iter().map(Entry::Candidate).collect();
-    let (mut ranking, mut judged) = (Vec::new(), 0);
+    let (mut ranking, mut judged, mut accepted) = (Vec::new(), 0, 0);
     while let Some(best) = entries.pop().filter(|_| ranking.len() < limit) {
         if best.score() < min_score {
             break;
@@ -60,10 +60,19 @@ fn rank(
         match best {
             Entry::Match(found) => ranking.push(found),
             Entry::Candidate(candidate) if judged < MAX_JUDGED => {
+                let found = judge.judge(&candidate)?;
                 judged += 1;
-                entries.extend(judge.judge(&candidate)?.map(Entry::Match));
+                accepted += usize::from(found.is_some());
+                entries.extend(found.map(Entry::Match));
             }
-            Entry::Candidate(candidate) => entries.push(Entry::Match(candidate.by_evidence())),
+            Entry::Candidate(candidate) => {
+                let counts = match judge.profile() {
+                    Profile::Loose => true,
+                    Profile::Balanced => 2 * accepted >= judged,
+                    Profile::Strict => false,
+                };
+                entries.extend(counts.then(|| Entry::Match(candidate.by_evidence())));
+            }
         }
     }
     Ok(ranking)

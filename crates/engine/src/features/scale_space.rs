@@ -11,7 +11,6 @@ use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use multiversion::multiversion;
 
-use super::ExtractionProfile;
 use super::plane::{GreyView, Plane};
 
 /// Scales at which extrema are sought per octave (Lowe 2004, section 3.2).
@@ -30,13 +29,13 @@ pub(crate) struct Octave {
     pub(crate) blurred: Vec<Plane>,
 }
 
-/// Resizes to the working size of a profile; returns the factor too.
+/// Resizes so that the longer side is `longer_side` pixels, enlarging by up to `max_factor`; returns
+/// the factor too.
 ///
 /// Both sides of the result are [`MIN_SIDE`] or more, so that extreme strips remain usable.
 #[expect(clippy::expect_used, reason = "each message says why it cannot happen")]
-pub(crate) fn working_size(view: &GreyView<'_>, profile: ExtractionProfile) -> (Plane, f32) {
-    let longer_side = view.width().max(view.height()) as f32;
-    let factor = (profile.working_side() as f32 / longer_side).min(profile.max_enlargement());
+pub(crate) fn working_size(view: &GreyView<'_>, longer_side: u32, max_factor: f32) -> (Plane, f32) {
+    let factor = (longer_side as f32 / view.width().max(view.height()) as f32).min(max_factor);
     let side = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(MIN_SIDE as u32);
     let (width, height) = (side(view.width()), side(view.height()));
     // Typed images: the untyped `resize` would be compiled for every pixel type.
@@ -212,15 +211,9 @@ mod tests {
         let small = vec![7; 60 * 50];
         let large = vec![7; 2000 * 100];
 
-        let (enlarged, factor) = working_size(
-            &GreyView::new(&small, 60, 50).unwrap(),
-            ExtractionProfile::Library,
-        );
+        let (enlarged, factor) = working_size(&GreyView::new(&small, 60, 50).unwrap(), 640, 2.0);
         assert_eq!((enlarged.width, enlarged.height, factor), (120, 100, 2.0));
-        let (reduced, _) = working_size(
-            &GreyView::new(&large, 2000, 100).unwrap(),
-            ExtractionProfile::Library,
-        );
+        let (reduced, _) = working_size(&GreyView::new(&large, 2000, 100).unwrap(), 640, 2.0);
         assert_eq!((reduced.width, reduced.height), (640, 32));
     }
 

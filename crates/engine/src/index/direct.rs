@@ -35,9 +35,13 @@ impl DirectQuery {
     /// little evidence for a match, flagged; by descending score. Cost: some microseconds for an
     /// image that shares nothing.
     pub fn compare(&self, query: &QueryFeatures, images: &[(u64, Features)]) -> Vec<VerifiedMatch> {
-        let mut found = compare_colours(&self.plain, query, images, false);
-        if found.iter().all(|found| found.is_weak) {
-            found.extend(compare_colours(&self.inverted, query, images, true));
+        let mut found = Vec::new();
+        for image in images {
+            let plain = compare_colours(&self.plain, query, image, false);
+            if plain.iter().all(|found| found.is_weak) {
+                found.extend(compare_colours(&self.inverted, query, image, true));
+            }
+            found.extend(plain);
         }
         best_of_each(found)
     }
@@ -53,17 +57,15 @@ impl fmt::Debug for DirectQuery {
 fn compare_colours(
     table: &QueryTable,
     query: &QueryFeatures,
-    images: &[(u64, Features)],
+    (id, image): &(u64, Features),
     inverted: bool,
 ) -> Vec<VerifiedMatch> {
     let mut found = Vec::new();
-    for (id, image) in images {
-        for mirrored in [false, true] {
-            let (matches, _) = table.matches(image, mirrored);
-            if matches.len() >= usize::from(MIN_INLIERS) {
-                let form = QueryForm { mirrored, inverted };
-                found.extend(verified(*id, image, query, &matches, form));
-            }
+    for mirrored in [false, true] {
+        let (matches, _) = table.matches(image, mirrored);
+        if matches.len() >= usize::from(MIN_INLIERS) {
+            let form = QueryForm { mirrored, inverted };
+            found.extend(verified(*id, image, query, &matches, form));
         }
     }
     found

@@ -14,7 +14,7 @@ use crate::index::{Block, PARTS};
 use crate::search_state::{self, SearchState};
 use crate::store::{Snapshot, Store, StoreError};
 
-use super::compare::{Comparer, OtherImage, Pair, Weak};
+use super::compare::{Comparer, OtherImage, Pair, Weak, readable};
 use super::plan::{Plan, STEP};
 
 /// Maximum number of candidates of an image by the index, and as many by its hash.
@@ -108,7 +108,11 @@ impl JoinBlock {
             Stage::Describe(block, number) if number == images => Stage::Scan(block, 0),
             Stage::Describe(mut block, number) => {
                 let id = self.id(number);
-                let features = snapshot.features(id, |bytes| search_state::decode(id, bytes))?;
+                let features = snapshot.features(id, |bytes| search_state::decode(id, bytes));
+                if let Err(error) = &features {
+                    tracing::warn!(%error, "an image is left out of a join");
+                }
+                let features = readable(features)?;
                 block.push(u64::from(id), features.flatten().as_ref());
                 Stage::Describe(block, number + 1)
             }
@@ -164,11 +168,14 @@ impl JoinBlock {
         if candidates.is_empty() {
             return Ok(());
         }
-        let Some(comparer) = Comparer::new(snapshot, id, plan.profile)? else {
+        let Some(comparer) = readable(Comparer::new(snapshot, id, plan.profile))? else {
             return Ok(());
         };
         let mut count = 0;
         let is_enough = |pair: &Pair| {
+            if pair.score < plan.min_score {
+                return false;
+            }
             let of_other = self.pairs_of.entry(pair.b).or_insert(0);
             *of_other += 1;
             count += 1;

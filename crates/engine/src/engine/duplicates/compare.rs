@@ -55,6 +55,10 @@ pub(super) struct OtherImage {
     pub(super) forms: Vec<QueryForm>,
 }
 
+/// Number of images in a row whose pixels do not agree, after which an image is compared with no
+/// further one: the others have less evidence.
+const MAX_REJECTED: usize = 16;
+
 /// Which images with too little evidence are judged by their pixels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weak {
@@ -135,12 +139,13 @@ impl<'a> Comparer<'a> {
         let query = OnceCell::new();
         let mut judge = None;
         let (mut pairs, mut weak) = (Vec::new(), Vec::new());
+        let mut rejected = 0;
         for other in others {
             let candidate = Candidate {
                 id: other.id,
                 is_exact: false,
                 hash: other.hash,
-                part: self.part(&other)?,
+                part: readable(self.part(&other))?,
             };
             if !candidate.has_evidence() {
                 weak.extend(
@@ -155,12 +160,18 @@ impl<'a> Comparer<'a> {
                 Some(judge) => judge,
                 none => none.insert(self.judge(&query)?),
             };
-            if let Some(found) = judge.judge(&candidate)? {
-                let pair = self.pair(&found);
-                pairs.push(pair);
-                if is_enough(&pair) {
-                    return Ok(pairs);
+            let Some(found) = readable(judge.judge(&candidate))? else {
+                rejected += 1;
+                if rejected == MAX_REJECTED && which == Weak::IfNone {
+                    break;
                 }
+                continue;
+            };
+            rejected = 0;
+            let pair = self.pair(&found);
+            pairs.push(pair);
+            if is_enough(&pair) {
+                return Ok(pairs);
             }
         }
         let max_weak = match which {
@@ -248,4 +259,13 @@ fn is_worth_judging(part: &VerifiedMatch) -> bool {
 fn features(snapshot: &Snapshot, id: ImageId) -> Result<Option<Features>, StoreError> {
     let features = snapshot.features(id, |bytes| search_state::decode(id, bytes))?;
     Ok(features.flatten())
+}
+
+/// Treats an image that cannot be read because the file is damaged as one that was deleted: a join
+/// meets every image, so one would end all joins.
+pub(super) fn readable<T>(result: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Err(error) if error.is_damage() => Ok(None),
+        result => result,
+    }
 }

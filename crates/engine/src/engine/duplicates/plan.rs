@@ -70,8 +70,6 @@ pub(super) struct Plan {
 impl Plan {
     /// Plans a join of a checked query.
     pub(super) fn new(state: &SearchState, query: &DuplicateQuery) -> Self {
-        // Before the catalog: an image has features in the index before it is in the catalog.
-        let index = state.index().joined();
         let after = query.after.map(|after| after.last);
         let filter = ImageFilter {
             tags: query.filter.clone(),
@@ -86,7 +84,8 @@ impl Plan {
         Self {
             library: state.library_id(),
             queries,
-            index,
+            // After the catalog: an image has features in the index before it is in the catalog.
+            index: state.index().joined(),
             hashes: HashTables::new(hashes),
             min_score: query.min_score,
             profile: query.profile,

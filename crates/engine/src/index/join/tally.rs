@@ -15,8 +15,8 @@ const MAX_FILTER_BITS: usize = 1 << 29;
 const FILTER_BITS_PER_IMAGE: usize = 512;
 /// Images of a block whose votes are kept together.
 const GROUP: usize = 256;
-/// Maximum number of votes that are kept for the images of a group: 8 MB, thousands per image.
-const MAX_VOTES: usize = 1 << 20;
+/// Maximum number of votes that are kept for the images of a group: 2 MB, 1,000 per image.
+const MAX_VOTES: usize = 1 << 18;
 
 /// An image of the block in one form, and an image of the index.
 ///
