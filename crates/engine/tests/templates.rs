@@ -139,3 +139,19 @@ fn the_same_bytes_agree_wholly() {
         (1.0, whole)
     );
 }
+
+/// A search compares the pixels of 50 candidates. Two of these drawn garments look alike.
+#[test]
+fn of_many_garments_on_the_same_floor_none_is_a_match_that_was_not_compared() {
+    let library = Library::new();
+    for content in 0..70 {
+        let file = draw::jpeg(&template::garment(1, content), 92);
+        library.add(&file, &content.to_string(), &[]).unwrap();
+    }
+    let query = template::garment(1, 70);
+
+    let found = search(&library, &query, Profile::Balanced);
+    assert!(found.len() <= 2, "{found:?}");
+    assert!(found.iter().all(|hit| hit.agreement.is_some()), "{found:?}");
+    assert_eq!(briefs(&search(&library, &query, Profile::Strict)), [""; 0]);
+}

@@ -157,3 +157,17 @@ fn only_images_of_two_tones_that_often_change_are_two_tone() {
         image::Luma([7])
     )));
 }
+
+#[test]
+fn a_strip_too_narrow_for_a_cell_is_not_compared() {
+    let identity = alignment(|x, y| (x, y), 1.0, PLAIN);
+    for (width, height) in [(1, 256), (3, 256), (256, 2)] {
+        let strip = crate::decode::scaled_grey(&drawn(3), width, height);
+        let shape = ImageShape::new(width, height);
+        let query = crate::decode::scaled_grey(&drawn(3), width * 4, height * 4);
+
+        let found = compare(&mut Pyramid::new(&query, shape), &strip, shape, &identity);
+
+        assert_eq!(found, None, "{width} x {height}");
+    }
+}
