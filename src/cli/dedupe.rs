@@ -23,6 +23,7 @@ use super::client::{Client, LibraryTarget};
 use super::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::filter::time;
 use super::output::{self, Output};
 use super::records;
 use super::score::score;
@@ -65,8 +66,9 @@ pub struct Dedupe {
     /// Groups with an image that has any of the tags instead of all.
     #[arg(long, requires = "tags")]
     any_tag: bool,
-    /// Only groups with an image that was added at this time or later, as 2026-01-31T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    /// Only groups with an image that was added then or later: a date, a time such as
+    /// 2026-11-28T09:30:00Z, or an age such as 30m, 24h, 7d.
+    #[arg(long, value_parser = time, value_name = "TIME")]
     since: Option<Timestamp>,
     /// Only groups with an image that was added after an earlier run, which printed this.
     #[arg(

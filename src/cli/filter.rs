@@ -53,7 +53,7 @@ impl Filter {
 }
 
 /// Parses a date, a time with its offset from UTC, or the age of an image.
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }

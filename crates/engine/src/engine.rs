@@ -42,13 +42,14 @@ use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_SIDE};
 use crate::identity::{ContentHash, LibraryId, Sign};
 use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
-use crate::search_state::{self, SearchState};
+use crate::search_state::SearchState;
 use crate::store::{
     Added, NewRecord, OpenError, RecordUpdate, StorageHealth, Store, StoreError, Target, WriteError,
 };
 
 use disk_space::{DiskSpace, free_bytes};
 use merger::Merger;
+use stored_images::StoredImages;
 use writer::Writer;
 
 /// The options of opening a library.
@@ -305,9 +306,8 @@ impl Engine {
             let Some((id, record)) = snapshot.by_sign(sign)? else {
                 return Ok(None);
             };
-            let features = snapshot.features(id, |bytes| search_state::decode(id, bytes))?;
+            let features = StoredImages::features(snapshot, id)?;
             let thumbnail = snapshot.thumbnail(id, &record)?;
-            let features = features.flatten();
             Ok(Some(PreparedQuery::of_stored(
                 id,
                 &record,

@@ -87,12 +87,8 @@ fn rank_weak(
     let parts = weak
         .into_iter()
         .filter_map(|weak| Some((weak.id, weak.part?)));
-    let mut parts: Vec<(ImageId, VerifiedMatch)> = parts
-        .filter(|(_, part)| {
-            let alignment = &part.alignment;
-            alignment.evidence >= MIN_WEAK_EVIDENCE && alignment.inliers.len() >= MIN_WEAK_INLIERS
-        })
-        .collect();
+    let mut parts: Vec<(ImageId, VerifiedMatch)> =
+        parts.filter(|(_, part)| is_worth_judging(part)).collect();
     parts.sort_by(|(a_id, a), (b_id, b)| b.score.total_cmp(&a.score).then(a_id.cmp(b_id)));
     let mut ranking = Vec::new();
     for (id, part) in parts.iter().take(MAX_WEAK) {
@@ -101,6 +97,12 @@ fn rank_weak(
     ranking.retain(|found| found.score >= min_score);
     ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     Ok(ranking)
+}
+
+/// Returns whether a part with too little evidence has enough to compare its pixels.
+pub(super) fn is_worth_judging(part: &VerifiedMatch) -> bool {
+    let alignment = &part.alignment;
+    alignment.evidence >= MIN_WEAK_EVIDENCE && alignment.inliers.len() >= MIN_WEAK_INLIERS
 }
 
 // === impl Entry ===

@@ -7,12 +7,13 @@ use image::GrayImage;
 use crate::decode;
 use crate::engine::candidate::{Candidate, RankedImage};
 use crate::engine::judge::{Judge, Profile};
-use crate::features::{Features, QueryFeatures};
+use crate::engine::ranking::is_worth_judging;
+use crate::engine::stored_images::StoredImages;
+use crate::features::QueryFeatures;
 use crate::geometry::Geometry;
 use crate::identity::ImageId;
 use crate::index::{Comparison, VerifiedMatch};
 use crate::prepare::PreparedQuery;
-use crate::search_state;
 use crate::store::{Snapshot, StoreError, StoredRecord};
 use crate::verify::QueryForm;
 
@@ -29,10 +30,7 @@ const INVERTED: QueryForm = QueryForm {
     inverted: true,
 };
 
-/// Minimum evidence and inliers of a part that is judged by its pixels alone.
-const MIN_WEAK_EVIDENCE: f32 = 2.0;
-const MIN_WEAK_INLIERS: usize = 4;
-/// Maximum number of these for an image without a pair.
+/// Maximum number of parts with too little evidence that are judged for an image without a pair.
 const MAX_WEAK: usize = 4;
 
 /// Two images that are the same.
@@ -122,7 +120,7 @@ impl<'a> Comparer<'a> {
             snapshot,
             id,
             record,
-            comparison: features(snapshot, id)?.map(Comparison::new),
+            comparison: StoredImages::features(snapshot, id)?.map(Comparison::new),
             profile,
         }))
     }
@@ -231,7 +229,8 @@ impl<'a> Comparer<'a> {
         let Some(comparison) = &self.comparison else {
             return Ok(None);
         };
-        let Some(image) = features(self.snapshot, other.id)?.map(Comparison::new) else {
+        let Some(image) = StoredImages::features(self.snapshot, other.id)?.map(Comparison::new)
+        else {
             return Ok(None);
         };
         let mut best: Option<VerifiedMatch> = None;
@@ -249,16 +248,6 @@ impl<'a> Comparer<'a> {
         }
         Ok(best)
     }
-}
-
-fn is_worth_judging(part: &VerifiedMatch) -> bool {
-    let alignment = &part.alignment;
-    alignment.evidence >= MIN_WEAK_EVIDENCE && alignment.inliers.len() >= MIN_WEAK_INLIERS
-}
-
-fn features(snapshot: &Snapshot, id: ImageId) -> Result<Option<Features>, StoreError> {
-    let features = snapshot.features(id, |bytes| search_state::decode(id, bytes))?;
-    Ok(features.flatten())
 }
 
 /// Treats an image that cannot be read because the file is damaged as one that was deleted: a join
