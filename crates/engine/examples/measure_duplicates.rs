@@ -184,7 +184,7 @@ fn join(engine: &Engine) -> (BTreeMap<Pair, f32>, Vec<Vec<String>>) {
     let (begin, cpu) = (Instant::now(), cpu_time());
     let mut join = engine.join(&DuplicateQuery::default()).unwrap();
     let (mut pairs, mut groups, mut direct) = (BTreeMap::new(), Vec::new(), 0);
-    while let Some(round) = join.next_round() {
+    while let Some(round) = join.next_round(same_image::MAX_ROUND) {
         let mut blocks = round.blocks();
         for block in &mut blocks {
             while engine.step_join(block).unwrap() {}

@@ -182,7 +182,7 @@ fn join_all(engine: &Engine) {
     let (before, cpu) = (Instant::now(), process_cpu_time());
     let mut join = engine.join(&DuplicateQuery::default()).unwrap();
     let mut groups = 0;
-    while let Some(round) = join.next_round() {
+    while let Some(round) = join.next_round(same_image::MAX_ROUND) {
         let mut blocks = round.blocks();
         let half = blocks.len().div_ceil(2);
         std::thread::scope(|scope| {

@@ -31,7 +31,7 @@ pub use checked::{CheckError, CheckedAdd, CheckedImage};
 pub use compare::{Compared, Comparison};
 pub use duplicates::{
     DuplicateGroup, DuplicatePair, DuplicateQuery, InvalidCursor, Join, JoinBlock, JoinCursor,
-    JoinError, OpenGroup, Round,
+    JoinError, MAX_ROUND, OpenGroup, Round,
 };
 pub use effort::Effort;
 pub use judge::Profile;

@@ -49,8 +49,8 @@ pub use decode::{
 pub use engine::{
     CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DuplicateGroup,
     DuplicatePair, DuplicateQuery, Effort, Engine, Hit, ImageRef, InvalidCursor, Join, JoinBlock,
-    JoinCursor, JoinError, ListQuery, MAX_RESULTS, OpenGroup, Options, Page, Profile, Query,
-    Record, Response, Round, SearchError, Selection, Stats, StoredImage,
+    JoinCursor, JoinError, ListQuery, MAX_RESULTS, MAX_ROUND, OpenGroup, Options, Page, Profile,
+    Query, Record, Response, Round, SearchError, Selection, Stats, StoredImage,
 };
 pub use filter::{ImageFilter, Order};
 pub use geometry::Geometry;

@@ -13,7 +13,9 @@ mod library;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use library::Library;
-use same_image::{DuplicateGroup, DuplicateQuery, JoinCursor, JoinError, Sign, TagFilter, Target};
+use same_image::{
+    DuplicateGroup, DuplicateQuery, JoinCursor, JoinError, MAX_ROUND, Sign, TagFilter, Target,
+};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
@@ -23,7 +25,7 @@ fn join(library: &Library, query: &DuplicateQuery) -> (Vec<DuplicateGroup>, Opti
     let engine = &library.engine;
     let mut join = engine.join(query).unwrap();
     let (mut groups, mut cursor) = (Vec::new(), None);
-    while let Some(round) = join.next_round() {
+    while let Some(round) = join.next_round(MAX_ROUND) {
         let mut blocks = round.blocks();
         for block in &mut blocks {
             while engine.step_join(block).unwrap() {}
@@ -218,7 +220,7 @@ fn images_that_are_deleted_during_a_join_are_in_no_group() {
         .map(|image| add(&library, image, &[]));
     let engine = &library.engine;
     let mut join = engine.join(&DuplicateQuery::default()).unwrap();
-    let round = join.next_round().unwrap();
+    let round = join.next_round(MAX_ROUND).unwrap();
     let mut blocks = round.blocks();
     for block in &mut blocks {
         while engine.step_join(block).unwrap() {}
@@ -255,4 +257,72 @@ fn a_hundred_images_with_the_same_content_are_one_group() {
         .collect();
 
     assert_eq!(groups(&library, &DuplicateQuery::default()), [signs]);
+}
+
+#[test]
+fn images_that_are_deleted_before_they_are_compared_are_in_no_group() {
+    let library = Library::new();
+    let source = drawn(1);
+    let signs = [&source, &cropped(&source), &imageops::rotate90(&source)]
+        .map(|image| add(&library, image, &[]));
+    let engine = &library.engine;
+    let mut join = engine.join(&DuplicateQuery::default()).unwrap();
+    let round = join.next_round(MAX_ROUND).unwrap();
+
+    library.delete(vec![Target::Sign(signs[0])]).unwrap();
+
+    let mut blocks = round.blocks();
+    for block in &mut blocks {
+        while engine.step_join(block).unwrap() {}
+    }
+    let mut open = round.groups(blocks);
+    assert_eq!(open.len(), 1);
+    library.delete(vec![Target::Sign(signs[1])]).unwrap();
+    while engine.step_group(&mut open[0]).unwrap() {}
+    assert_eq!(engine.close_group(open.remove(0)).unwrap(), None);
+}
+
+#[test]
+fn rounds_of_any_size_find_the_same_images() {
+    let library = Library::new();
+    let mut signs = Vec::new();
+    for seed in 0..3 {
+        signs.push(add(&library, &drawn(seed), &[]));
+        signs.push(add(&library, &cropped(&drawn(seed)), &[]));
+    }
+    let engine = &library.engine;
+    let mut join = engine.join(&DuplicateQuery::default()).unwrap();
+    let (mut found, mut done) = (Vec::new(), Vec::new());
+
+    while let Some(round) = join.next_round(2) {
+        let mut blocks = round.blocks();
+        for block in &mut blocks {
+            while engine.step_join(block).unwrap() {}
+        }
+        for group in round.groups(blocks) {
+            let group = engine.close_group(group).unwrap().unwrap();
+            found.extend(group.images.iter().map(|image| image.sign));
+        }
+        done.push(round.done());
+    }
+
+    assert_eq!(done, [2, 4, 6]);
+    assert_eq!(found, signs);
+}
+
+#[test]
+fn an_image_with_a_damaged_thumbnail_leaves_the_others_in_their_groups() {
+    let library = Library::new();
+    let source = drawn(1);
+    let signs = [&source, &cropped(&source), &imageops::rotate90(&source)]
+        .map(|image| add(&library, image, &[]));
+    let stored = library.engine.get(signs[1]).unwrap().unwrap();
+
+    let library = library.damaged(&stored.thumbnail[..64]);
+
+    assert!(library.engine.get(signs[1]).is_err());
+    assert_eq!(
+        groups(&library, &DuplicateQuery::default()),
+        [[signs[0], signs[2]]]
+    );
 }

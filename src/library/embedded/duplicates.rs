@@ -33,6 +33,10 @@ const STEP: Demand = Demand {
 };
 /// Maximum number of blocks that are worked on at once, up to 430 MB each.
 const MAX_BLOCKS: usize = 2;
+/// Images of the first round. Each further one has so many that it takes about [`ROUND_TIME`]: an
+/// interruption costs no more, and a connection may be closed for its age after an hour.
+const FIRST_ROUND: usize = 16_384;
+const ROUND_TIME: Duration = Duration::from_secs(120);
 /// Time between two messages of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -142,7 +146,9 @@ impl JoinTask {
         if self.total == 0 {
             self.send_progress(0, String::new()).await;
         }
-        while let Some(round) = join.next_round() {
+        let mut images = FIRST_ROUND;
+        while let Some(round) = join.next_round(images) {
+            let begin = Instant::now();
             let blocks = self.join_blocks(compared, round.blocks()).await?;
             for group in round.groups(blocks) {
                 if let Some(group) = self.complete(group).await? {
@@ -150,6 +156,7 @@ impl JoinTask {
                 }
             }
             compared = round.done();
+            images = next_images(images, begin.elapsed());
             self.send_progress(compared, round.cursor().to_string())
                 .await;
         }
@@ -251,6 +258,18 @@ impl JoinTask {
     }
 }
 
+/// Returns the number of images of the round after one of `images` that took a time.
+fn next_images(images: usize, took: Duration) -> usize {
+    let factor = ROUND_TIME.as_secs_f64() / took.as_secs_f64().max(0.001);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most four times the images"
+    )]
+    let next = (images as f64 * factor.clamp(0.25, 4.0)) as usize;
+    next.clamp(1, engine::MAX_ROUND)
+}
+
 /// A group after a step.
 enum Completion {
     Open(engine::OpenGroup),
@@ -271,4 +290,21 @@ fn checked(group: engine::DuplicateGroup) -> Result<DuplicateGroup> {
             .collect::<Result<_>>()?,
         pairs: pairs.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_grow_until_one_takes_two_minutes_and_shrink_when_it_takes_more() {
+        let second = Duration::from_secs(1);
+
+        assert_eq!(next_images(4096, second), 16_384);
+        assert_eq!(next_images(16_384, 60 * second), 32_768);
+        assert_eq!(next_images(32_768, second), engine::MAX_ROUND);
+        assert_eq!(next_images(engine::MAX_ROUND, 3600 * second), 16_384);
+        assert_eq!(next_images(1, 3600 * second), 1);
+        assert_eq!(next_images(256, Duration::ZERO), 1024);
+    }
 }

@@ -26,8 +26,10 @@ pub use block::JoinBlock;
 pub use group::{DuplicateGroup, DuplicatePair, OpenGroup};
 pub use plan::{DuplicateQuery, InvalidCursor, JoinCursor, JoinError};
 
-/// Maximum number of images in a round: what is done again after an interruption.
-const ROUND: usize = 4 * MAX_BLOCK;
+/// Blocks of a round, for that many cores.
+const BLOCKS: usize = 4;
+/// Maximum number of images in a round.
+pub const MAX_ROUND: usize = BLOCKS * MAX_BLOCK;
 /// Minimum number of images in a block: fewer take less time than a block costs by itself.
 const MIN_BLOCK: usize = 256;
 
@@ -68,10 +70,12 @@ impl Join {
         self.plan.queries.len()
     }
 
-    /// Begins the next round; `None` when all images were joined.
-    pub fn next_round(&mut self) -> Option<Round> {
+    /// Begins the next round with up to `images` of the next images, 1 to [`MAX_ROUND`]; `None`
+    /// when all images were joined. A round is what is done again after an interruption; large rounds
+    /// take less time in all, since the index is read once for each block.
+    pub fn next_round(&mut self, images: usize) -> Option<Round> {
         let start = self.next;
-        let end = self.images().min(start + ROUND);
+        let end = self.images().min(start + images.clamp(1, MAX_ROUND));
         self.next = end;
         (start < end).then(|| Round {
             plan: Arc::clone(&self.plan),
@@ -93,7 +97,7 @@ impl Round {
     /// Returns the blocks of the round, four of them if it is large enough.
     pub fn blocks(&self) -> Vec<JoinBlock> {
         let images = self.end - self.start;
-        let size = images.div_ceil(ROUND / MAX_BLOCK).max(MIN_BLOCK);
+        let size = images.div_ceil(BLOCKS).max(MIN_BLOCK);
         (self.start..self.end)
             .step_by(size)
             .map(|start| JoinBlock::new(&self.plan, start..self.end.min(start + size)))

@@ -8,7 +8,9 @@
 
 use std::sync::LazyLock;
 
-use super::codebook::{CENTROIDS, Codebook, PROJECTED};
+use multiversion::multiversion;
+
+use super::codebook::{CENTROIDS, Codebook, LANES, PROJECTED};
 use super::describe::{DESCRIPTOR, Descriptor};
 use super::encoding::Features;
 use super::permute::{inverted, mirrored};
@@ -56,9 +58,18 @@ fn descriptor(codebook: &Codebook, mean: &Descriptor, word: Word) -> Descriptor 
 }
 
 /// Adds the descriptor of which a point is the projection; the components are orthonormal.
+#[multiversion(targets("x86_64+avx2+popcnt"))]
 fn add(codebook: &Codebook, descriptor: &mut Descriptor, point: &[f32; PROJECTED]) {
     for (value, row) in descriptor.iter_mut().zip(&codebook.projection) {
-        *value += row.iter().zip(point).map(|(a, b)| a * b).sum::<f32>();
+        // One sum a lane: a single one would wait for each addition in turn.
+        let mut sums = [0.0; LANES];
+        for (row, point) in row.as_chunks().0.iter().zip(point.as_chunks().0) {
+            let lanes: (&[f32; LANES], &[f32; LANES]) = (row, point);
+            for lane in 0..LANES {
+                sums[lane] += lanes.0[lane] * lanes.1[lane];
+            }
+        }
+        *value += sums.iter().sum::<f32>();
     }
 }
 

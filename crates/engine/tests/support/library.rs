@@ -47,6 +47,26 @@ impl Library {
         }
     }
 
+    /// Closes the engine, flips a bit of each occurrence of some bytes in the library file, and opens
+    /// another engine.
+    pub fn damaged(self, bytes: &[u8]) -> Self {
+        let Self { engine, dir } = self;
+        drop(engine);
+        let file = dir.path().join("library.redb");
+        let mut content = std::fs::read(&file).unwrap();
+        let is_there = |at: &usize| content[*at..].starts_with(bytes);
+        let places: Vec<usize> = (0..content.len()).filter(is_there).collect();
+        assert!(!places.is_empty());
+        for place in places {
+            content[place + 4] ^= 1;
+        }
+        std::fs::write(&file, content).unwrap();
+        Self {
+            engine: Engine::open(dir.path(), Options::default()).unwrap(),
+            dir,
+        }
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

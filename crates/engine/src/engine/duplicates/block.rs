@@ -168,7 +168,7 @@ impl JoinBlock {
         if candidates.is_empty() {
             return Ok(());
         }
-        let Some(comparer) = readable(Comparer::new(snapshot, id, plan.profile))? else {
+        let Some(comparer) = Comparer::new(snapshot, id, plan.profile)? else {
             return Ok(());
         };
         let mut count = 0;

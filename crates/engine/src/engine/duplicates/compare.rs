@@ -107,8 +107,16 @@ impl OtherImage {
 // === impl Comparer ===
 
 impl<'a> Comparer<'a> {
-    /// Reads an image; returns `None` when it was deleted.
+    /// Reads an image; returns `None` when it was deleted, or is damaged.
     pub(super) fn new(
+        snapshot: &'a Snapshot,
+        id: ImageId,
+        profile: Profile,
+    ) -> Result<Option<Self>, StoreError> {
+        readable(Self::read(snapshot, id, profile))
+    }
+
+    fn read(
         snapshot: &'a Snapshot,
         id: ImageId,
         profile: Profile,
@@ -126,8 +134,18 @@ impl<'a> Comparer<'a> {
     }
 
     /// Compares the image with others, in their order; returns the pairs, up to the first with which
-    /// `is_enough` returns true.
+    /// `is_enough` returns true. An image that is damaged has none.
     pub(super) fn pairs(
+        &self,
+        others: impl IntoIterator<Item = OtherImage>,
+        which: Weak,
+        is_enough: impl FnMut(&Pair) -> bool,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let pairs = readable(self.compare(others, which, is_enough).map(Some));
+        pairs.map(Option::unwrap_or_default)
+    }
+
+    fn compare(
         &self,
         others: impl IntoIterator<Item = OtherImage>,
         which: Weak,
@@ -184,7 +202,8 @@ impl<'a> Comparer<'a> {
                 Some(judge) => judge,
                 none => none.insert(self.judge(&query)?),
             };
-            pairs.extend(judge.judge_weak(*id, part)?.map(|found| self.pair(&found)));
+            let found = readable(judge.judge_weak(*id, part))?;
+            pairs.extend(found.map(|found| self.pair(&found)));
         }
         Ok(pairs)
     }

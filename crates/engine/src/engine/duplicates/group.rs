@@ -10,7 +10,7 @@ use crate::geometry::Geometry;
 use crate::identity::ImageId;
 use crate::store::{Snapshot, Store, StoreError};
 
-use super::compare::{Comparer, OtherImage, Pair, Weak};
+use super::compare::{Comparer, OtherImage, Pair, Weak, readable};
 use super::plan::{Plan, STEP};
 
 /// Maximum number of images of a group in which every image is compared with every other one. In
@@ -133,7 +133,7 @@ impl OpenGroup {
         let mut positions = HashMap::new();
         store.read(|snapshot| {
             for id in &self.images {
-                if let Some(record) = snapshot.record(*id)? {
+                if let Some(record) = readable(snapshot.record(*id))? {
                     positions.insert(*id, group.images.len());
                     group.images.push(record.into());
                 }

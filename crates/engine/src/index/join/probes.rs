@@ -12,7 +12,7 @@ use crate::index::posting;
 /// Maximum number of images in a block.
 pub(crate) const MAX_BLOCK: usize = 1 << 14;
 /// Parts of the cells, each of which is one slice of work.
-pub(crate) const PARTS: usize = 64;
+pub(crate) const PARTS: usize = 256;
 const CELLS_PER_PART: usize = CELL_COUNT / PARTS;
 
 /// Features of an image that are looked up mirrored and inverted, the strongest. Copies that are
