@@ -6,6 +6,7 @@
 //! only the subcommands of `library` use the engine's files and the admin port.
 
 mod add;
+mod backoff;
 mod bulk_search;
 mod check;
 mod client;
@@ -15,6 +16,7 @@ mod dedupe;
 mod delete;
 mod exit;
 mod failure;
+mod failure_class;
 mod filter;
 mod health;
 mod image;
@@ -24,6 +26,7 @@ mod libraries;
 mod library;
 mod matches;
 mod output;
+mod progress;
 mod query;
 mod records;
 mod scale;
@@ -175,10 +178,10 @@ pub fn parse() -> Cli {
     Cli::parse()
 }
 
-/// Runs a client command with the standard streams. Ctrl-C stops an import gracefully.
+/// Runs a client command with the standard streams. Ctrl-C stops an import and a check gracefully.
 pub async fn run(command: ClientCommand) -> ExitCode {
     let interrupt = CancellationToken::new();
-    if matches!(command, ClientCommand::Import(_)) {
+    if matches!(command, ClientCommand::Import(_) | ClientCommand::Check(_)) {
         tokio::spawn(listen_for_ctrl_c(interrupt.clone()));
     }
     let exit = run_with(command, &mut Output::standard(), interrupt).await;
@@ -195,7 +198,7 @@ pub async fn run_with(
     let result = match command {
         ClientCommand::Add(add) => add::run(add, output).await,
         ClientCommand::Search(search) => search::run(search, output).await,
-        ClientCommand::Check(check) => check::run(check, output).await,
+        ClientCommand::Check(check) => check::run(check, output, interrupt).await,
         ClientCommand::Compare(compare) => compare::run(compare, output).await,
         ClientCommand::Update(update) => update::run(update, output).await,
         ClientCommand::Delete(delete) => delete::run(*delete, output).await,

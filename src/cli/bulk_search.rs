@@ -1,16 +1,20 @@
 //! Searches with many images over streams of `BulkSearchImages`.
 //!
 //! Images are read when the connection has capacity, a few ahead. What has no result when a stream
-//! ends is sent again over another one; a stream that brings no result ends the command.
+//! ends, or failed for a transient reason, is sent again over another one, with backoff; streams that
+//! bring no result end the command.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
 use super::client::{Client, LibraryTarget};
 use super::failure::Failure;
+use super::failure_class::{FailureClass, classify};
 use super::image::ImageSource;
 use super::query::{QueryArg, QuerySource};
 use super::scale::{Loader, Resizing, Scaled};
@@ -21,6 +25,10 @@ use crate::proto::v1::bulk_search_images_response::Event;
 
 /// Images read ahead of the connection; with the default limits of an embedded library, under 30 MB.
 const READ_AHEAD: usize = 4;
+/// Maximum number of streams in a row that bring no result.
+const MAX_STREAMS: usize = 4;
+/// Maximum number of times that a query is sent if it fails for a transient reason.
+const MAX_ATTEMPTS: u8 = 3;
 
 /// Searches with many images.
 pub(super) struct BulkSearch<'a> {
@@ -39,12 +47,23 @@ pub(super) struct Found {
     pub(super) scaled: Option<Scaled>,
 }
 
-/// The queries that have no outcome yet, and what gets the outcomes.
+/// The state of all queries, and what gets their outcomes.
 struct Outcomes<F> {
-    pending: Vec<usize>,
+    states: Vec<QueryState>,
     scaled: HashMap<usize, Scaled>,
     each: F,
     is_wanted: bool,
+    /// Number of results, also of those to try again.
+    results: usize,
+    /// The longest time that a result of this stream asks to wait.
+    retry_after: Duration,
+}
+
+/// Whether a query has its outcome.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum QueryState {
+    Pending { failed_attempts: u8 },
+    Complete,
 }
 
 // === impl BulkSearch ===
@@ -61,27 +80,46 @@ impl BulkSearch<'_> {
         queries: &[QueryArg],
         each: impl FnMut(Found) -> bool + Send,
     ) -> Result<(), Failure> {
-        let outcomes = Mutex::new(Outcomes {
-            pending: (0..queries.len()).collect(),
-            scaled: HashMap::new(),
-            each,
-            is_wanted: true,
-        });
+        let outcomes = Mutex::new(Outcomes::new(queries.len(), each));
+        let mut without_result = 0;
         loop {
-            let pending = lock(&outcomes).pending.clone();
+            let (pending, results) = {
+                let mut outcomes = lock(&outcomes);
+                outcomes.retry_after = Duration::ZERO;
+                (outcomes.pending(), outcomes.results)
+            };
             if pending.is_empty() {
                 return Ok(());
             }
             let end = self.stream(queries, &pending, &outcomes).await;
-            let outcomes = lock(&outcomes);
-            if !outcomes.is_wanted {
-                return Ok(());
-            }
-            if outcomes.pending.len() == pending.len() {
-                end?;
-                let message = "the gateway ended the stream without a result";
-                return Err(Failure::local(message));
-            }
+            let delay = {
+                let outcomes = lock(&outcomes);
+                if !outcomes.is_wanted {
+                    return Ok(());
+                }
+                without_result = if outcomes.results > results {
+                    0
+                } else {
+                    without_result + 1
+                };
+                let failed = usize::from(outcomes.failed_attempts()).max(without_result);
+                backoff(failed).max(outcomes.retry_after)
+            };
+            let retry_after = Self::after(end, without_result)?;
+            tokio::time::sleep(delay.max(retry_after).min(MAX_RETRY_AFTER)).await;
+        }
+    }
+
+    /// Returns how long to wait after the end of a stream, or the failure if no other can succeed.
+    fn after(end: Result<(), Failure>, without_result: usize) -> Result<Duration, Failure> {
+        let is_last = without_result >= MAX_STREAMS;
+        match end {
+            Err(failure) if is_last || !is_transient(&failure) => Err(failure),
+            Err(failure) => Ok(failure.retry_after().unwrap_or_default()),
+            Ok(()) if is_last => Err(Failure::local(
+                "the gateway ended the stream without a result",
+            )),
+            Ok(()) => Ok(Duration::ZERO),
         }
     }
 
@@ -148,6 +186,34 @@ impl BulkSearch<'_> {
 // === impl Outcomes ===
 
 impl<F: FnMut(Found) -> bool> Outcomes<F> {
+    fn new(queries: usize, each: F) -> Self {
+        Outcomes {
+            states: vec![QueryState::Pending { failed_attempts: 0 }; queries],
+            scaled: HashMap::new(),
+            each,
+            is_wanted: true,
+            results: 0,
+            retry_after: Duration::ZERO,
+        }
+    }
+
+    fn pending(&self) -> Vec<usize> {
+        let states = self.states.iter().enumerate();
+        states
+            .filter(|(_, state)| **state != QueryState::Complete)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Returns the largest number of attempts of a pending query that failed.
+    fn failed_attempts(&self) -> u8 {
+        let attempts = self.states.iter().map(|state| match state {
+            QueryState::Pending { failed_attempts } => *failed_attempts,
+            QueryState::Complete => 0,
+        });
+        attempts.max().unwrap_or_default()
+    }
+
     /// Passes on a result; returns whether further ones are wanted.
     fn receive(&mut self, result: v1::BulkSearchImagesResult) -> bool {
         let Ok(index) = result.key.parse() else {
@@ -155,9 +221,33 @@ impl<F: FnMut(Found) -> bool> Outcomes<F> {
         };
         let outcome = match result.status.clone().unwrap_or_default() {
             status if status.code == 0 => Ok(result),
-            status => Err(status.into()),
+            status => Err(Failure::from(status)),
         };
+        if let Err(failure) = &outcome
+            && self.is_tried_again(index, failure)
+        {
+            return self.is_wanted;
+        }
         self.complete(index, outcome)
+    }
+
+    /// Counts a failed attempt; returns whether the query stays pending.
+    fn is_tried_again(&mut self, index: usize, failure: &Failure) -> bool {
+        let Some(QueryState::Pending { failed_attempts }) = self.states.get_mut(index) else {
+            return false;
+        };
+        match classify(failure) {
+            FailureClass::NotProcessed => return true,
+            FailureClass::Transient if *failed_attempts + 1 < MAX_ATTEMPTS => {}
+            FailureClass::Transient | FailureClass::Permanent | FailureClass::Fatal => {
+                return false;
+            }
+        }
+        *failed_attempts += 1;
+        self.results += 1;
+        let retry_after = failure.retry_after().unwrap_or_default();
+        self.retry_after = self.retry_after.max(retry_after);
+        true
     }
 
     fn complete(
@@ -165,10 +255,11 @@ impl<F: FnMut(Found) -> bool> Outcomes<F> {
         index: usize,
         result: Result<v1::BulkSearchImagesResult, Failure>,
     ) -> bool {
-        let Some(at) = self.pending.iter().position(|pending| *pending == index) else {
-            return self.is_wanted;
-        };
-        self.pending.remove(at);
+        match self.states.get_mut(index) {
+            Some(state) if *state != QueryState::Complete => *state = QueryState::Complete,
+            Some(_) | None => return self.is_wanted,
+        }
+        self.results += 1;
         let scaled = self.scaled.remove(&index);
         self.is_wanted = (self.each)(Found {
             index,

@@ -7,9 +7,12 @@ mod copies;
 mod scratch;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use self::copies::{Copies, Copy};
 use super::bulk_search::BulkSearch;
@@ -20,6 +23,7 @@ use super::image::ImageArg;
 use super::import::{FoundFiles, find_files};
 use super::matches::match_to_json;
 use super::output::{self, Output};
+use super::progress::Progress;
 use super::query::{QueryArg, show_failure};
 use super::scale::Resizing;
 use super::score::score;
@@ -37,7 +41,11 @@ gateway searches with every file; the files are compared with each other on this
 machine, which needs about 0.2 s of a core for each, and 50 kB of the folder for
 temporary files.
 
-Exit status: 0 all files are new; 3 some are not; 1 a file or the call failed.";
+Exit status: 0 all files are new; 3 some are not; 1 a file or the call failed;
+130 interrupted.";
+
+/// Time between two updates of the progress.
+const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Flags of `samegate check`.
 #[derive(Args, Debug)]
@@ -65,7 +73,11 @@ struct Checked<'a> {
 }
 
 /// Checks every file and shows the outcomes in the order of the files.
-pub(super) async fn run(args: Check, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    args: Check,
+    output: &mut Output,
+    interrupt: CancellationToken,
+) -> Result<Exit, Failure> {
     let FoundFiles { files, unusable } = find_files(&args.paths, args.hidden)?;
     let json = args.target.connection.json;
     for (name, failure) in &unusable {
@@ -76,8 +88,32 @@ pub(super) async fn run(args: Check, output: &mut Output) -> Result<Exit, Failur
         .map(|file| QueryArg::Image(ImageArg::File(file.clone())))
         .collect();
     let min_score = args.min_score.unwrap_or_default();
-    let (stored, copies) =
-        futures_util::try_join!(search(&args, &queries), Copies::find(&files, min_score))?;
+    // Each file counts twice: searched for in the library, and compared with the other files.
+    let done = AtomicU64::new(0);
+    let work = async {
+        futures_util::try_join!(
+            search(&args, &queries, &done),
+            Copies::find(&files, min_score, &done)
+        )
+    };
+    tokio::pin!(work);
+    let mut progress = Progress::start("files", json, output);
+    let mut updates = tokio::time::interval(UPDATE_INTERVAL);
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break Some(result),
+            () = interrupt.cancelled() => break None,
+            _ = updates.tick() => {
+                let done = done.load(Ordering::Relaxed) / 2;
+                progress.update(done, files.len() as u64, "", output);
+            }
+        }
+    };
+    progress.finish();
+    let Some(result) = result else {
+        return Ok(Exit::Interrupted);
+    };
+    let (stored, copies) = result?;
 
     let files = queries.iter().zip(stored).enumerate();
     let checked: Vec<Checked<'_>> = files
@@ -102,6 +138,7 @@ pub(super) async fn run(args: Check, output: &mut Output) -> Result<Exit, Failur
 async fn search(
     args: &Check,
     queries: &[QueryArg],
+    done: &AtomicU64,
 ) -> Result<Vec<Result<Vec<v1::Match>, Failure>>, Failure> {
     let search = BulkSearch {
         client: args.target.connection.client().await?,
@@ -117,6 +154,7 @@ async fn search(
     let mut stored: Vec<_> = queries.iter().map(|_| Ok(Vec::new())).collect();
     search
         .run(queries, |found| {
+            done.fetch_add(1, Ordering::Relaxed);
             stored[found.index] = found.result.map(|result| result.matches);
             true
         })

@@ -1,9 +1,10 @@
 //! `samegate dedupe`: the groups of same images in a library, and what to delete of them.
 //!
 //! Order of events: the stream of the join, continued after an interruption → its groups, merged
-//! (`groups`) → which images to keep (`keep`) → table, JSON or contact sheet (`sheet`) → deletion, if
+//! (`groups`) → which images to keep (`keep`) → table, JSON or contact sheet (`sheet`) → `deletion`, if
 //! it was asked for and confirmed. A join that fails shows what it found, and deletes nothing.
 
+mod deletion;
 mod groups;
 mod keep;
 mod sheet;
@@ -12,12 +13,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
-use indicatif::{ProgressBar, ProgressStyle};
 use prost_types::Timestamp;
 use serde_json::json;
 use tonic::{Code, Request};
 
-use self::groups::{Group, Groups};
+use self::groups::{Group, Groups, Surplus};
 use self::keep::Keep;
 use super::client::{Client, LibraryTarget};
 use super::confirm;
@@ -25,6 +25,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::filter::time;
 use super::output::{self, Output};
+use super::progress::Progress;
 use super::records;
 use super::score::score;
 use super::search::Profile;
@@ -41,15 +42,14 @@ Examples:
 
 Nothing is deleted without --delete, and then only whole copies: each of the two images
 shows at least 90 % of the other. Of such copies the one that --keep prefers is kept.
-Parts of an image, and images in a collage, are shown and kept.
+Parts of an image, and images in a collage, are shown and kept. A copy whose kept image
+was deleted by somebody else meanwhile is kept too.
 If a join fails, what it found so far is shown, and nothing is deleted.";
 
 /// Attempts to continue a join that was interrupted.
 const MAX_ATTEMPTS: u32 = 10;
 /// Time before such an attempt, unless the server requests another.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Signs of one call to delete images.
-const SIGNS_PER_CALL: usize = 1000;
 
 /// Flags of `samegate dedupe`.
 #[derive(Args, Debug)]
@@ -126,7 +126,7 @@ pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failu
             join.cursor
         ));
     }
-    let to_delete: Vec<&str> = groups.iter().flat_map(Group::to_delete).collect();
+    let to_delete: Vec<Surplus<'_>> = groups.iter().flat_map(Group::to_delete).collect();
     if !args.delete || to_delete.is_empty() {
         return Ok(Exit::Done);
     }
@@ -134,7 +134,7 @@ pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failu
     if !args.yes && !confirm::deletion(count, &args.target.library, output)? {
         return Ok(Exit::Failed);
     }
-    delete(&args, &to_delete, &mut client, output).await
+    deletion::run(&to_delete, &args.target, &mut client, output).await
 }
 
 /// Shows the groups, writes the contact sheet if one is wanted, and counts.
@@ -175,13 +175,21 @@ struct Join {
 async fn find(args: &Dedupe, client: &mut Client, output: &mut Output) -> Join {
     let mut groups = Groups::default();
     let mut cursor = args.cursor.clone();
-    let mut display = Display::new(args.target.connection.json, output);
+    let mut progress = Progress::start("images", args.target.connection.json, output);
     let mut attempts = 0;
     loop {
         let before = cursor.clone();
-        let ended = read(args, client, &mut cursor, &mut groups, &mut display, output).await;
+        let ended = read(
+            args,
+            client,
+            &mut cursor,
+            &mut groups,
+            &mut progress,
+            output,
+        )
+        .await;
         let Err(status) = ended else {
-            display.finish();
+            progress.finish();
             return Join {
                 groups,
                 cursor,
@@ -196,7 +204,7 @@ async fn find(args: &Dedupe, client: &mut Client, output: &mut Output) -> Join {
         let failure = Failure::from(status);
         let is_interruption = is_cut_off || failure.kind() == Some(Kind::Overloaded);
         if !is_interruption || attempts > MAX_ATTEMPTS {
-            display.finish();
+            progress.finish();
             let failure = Some(with_cursor(failure, &cursor));
             return Join {
                 groups,
@@ -224,7 +232,7 @@ async fn read(
     client: &mut Client,
     cursor: &mut String,
     groups: &mut Groups,
-    display: &mut Display,
+    display: &mut Progress,
     output: &mut Output,
 ) -> Result<(), tonic::Status> {
     let logic = if args.any_tag {
@@ -247,7 +255,8 @@ async fn read(
         match message.event {
             Some(Event::Group(group)) => groups.add(group),
             Some(Event::Progress(progress)) => {
-                display.update(&progress, groups.images(), output);
+                let found = format!("{} in groups", groups.images());
+                display.update(progress.compared, progress.total, &found, output);
                 if !progress.cursor.is_empty() {
                     *cursor = progress.cursor;
                 }
@@ -295,92 +304,6 @@ fn to_json(group: &Group) -> serde_json::Value {
     json!({
         "images": images,
         "pairs": group.pairs.iter().map(pair).collect::<Vec<_>>(),
-        "delete": group.to_delete().collect::<Vec<_>>(),
+        "delete": group.to_delete().map(|copy| copy.sign).collect::<Vec<_>>(),
     })
-}
-
-async fn delete(
-    args: &Dedupe,
-    signs: &[&str],
-    client: &mut Client,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    use v1::delete_images_request::Target;
-
-    let mut deleted = 0;
-    for signs in signs.chunks(SIGNS_PER_CALL) {
-        let values = signs.iter().map(|sign| (*sign).to_owned()).collect();
-        let request = args.target.connection.request(v1::DeleteImagesRequest {
-            library: args.target.library.clone(),
-            target: Some(Target::ContSigns(v1::ContSignList { values })),
-            ..Default::default()
-        });
-        for result in client.delete_images(request).await?.into_inner().results {
-            let status = result.status.unwrap_or_default();
-            if status.code == 0 {
-                deleted += 1;
-            } else {
-                let failure = Failure::from(status);
-                output.note(&format!("error: `{}`: {failure}", result.cont_sign));
-            }
-        }
-    }
-    output.note(&format!("deleted {deleted} images"));
-    Ok(if deleted == signs.len() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
-}
-
-/// Shows the progress: a bar on a terminal, else a line for every tenth of the work.
-enum Display {
-    Bar(ProgressBar),
-    Lines { tenths: u64 },
-    Quiet,
-}
-
-// === impl Display ===
-
-impl Display {
-    fn new(json: bool, output: &Output) -> Self {
-        if json {
-            return Display::Quiet;
-        }
-        if !output.is_terminal() {
-            return Display::Lines { tenths: 0 };
-        }
-        let style =
-            ProgressStyle::with_template("{bar:30} {pos} of {len} images, {msg}, {eta} left");
-        let bar = ProgressBar::new(0);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Display::Bar(bar)
-    }
-
-    fn update(&mut self, progress: &v1::FindDuplicatesProgress, found: usize, output: &mut Output) {
-        let v1::FindDuplicatesProgress {
-            compared, total, ..
-        } = *progress;
-        match self {
-            Display::Quiet => {}
-            Display::Bar(bar) => {
-                bar.set_length(total);
-                bar.set_position(compared);
-                bar.set_message(format!("{found} in groups"));
-            }
-            Display::Lines { tenths } => {
-                let now = (compared * 10).checked_div(total).unwrap_or(0);
-                if now > *tenths {
-                    *tenths = now;
-                    output.note(&format!("{compared} of {total} images, {found} in groups"));
-                }
-            }
-        }
-    }
-
-    fn finish(&self) {
-        if let Display::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -2,13 +2,12 @@
 //!
 //! Order of events: find the images (`source`, `manifest`), skip those that the journal (`journal`)
 //! and the library (`contents`) contain, send the others over streams until each has its
-//! acknowledgement (`retry`, `stream`), classify (`failure_class`) and record (`recorder`) each
+//! acknowledgement (`retry`, `stream`), classify (`cli::failure_class`) and record (`recorder`) each
 //! acknowledgement, and print a summary (`summary`). Adding an image is idempotent and the gateway
 //! keeps no state between streams, so a resumed import needs only the journal.
 
 mod contents;
 mod counts;
-mod failure_class;
 mod failure_list;
 mod file_finder;
 mod file_kind;

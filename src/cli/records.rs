@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::LibraryTarget;
+use super::client::{Client, LibraryTarget};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::filter::Filter;
 use super::output::{self, Output};
+use crate::error::Kind;
 use crate::proto::v1;
 
 pub(super) const LIST_EXAMPLES: &str = "\
@@ -134,6 +135,28 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
         output,
     );
     Ok(Exit::Done)
+}
+
+/// Reads a record with its thumbnail; `None` if no such image is stored.
+pub(super) async fn find(
+    sign: &str,
+    target: &LibraryTarget,
+    client: &mut Client,
+) -> Result<Option<v1::Image>, Failure> {
+    let request = target.connection.request(v1::GetImageRequest {
+        library: target.library.clone(),
+        cont_sign: sign.to_owned(),
+    });
+    match client.get_image(request).await {
+        Ok(found) => Ok(found.into_inner().image),
+        Err(status) => {
+            let failure = Failure::from(status);
+            match failure.kind() {
+                Some(Kind::ImageNotFound) => Ok(None),
+                _ => Err(failure),
+            }
+        }
+    }
 }
 
 /// Shows the size and capacity of the library.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
@@ -28,12 +29,16 @@ pub(super) struct Copies(HashMap<usize, Copy>);
 // === impl Copies ===
 
 impl Copies {
-    /// Compares all files. One that cannot be read or decoded is no copy: the search reports it.
+    /// Compares all files, and counts them in `done`. One that cannot be read or decoded is no copy: the search reports it.
     ///
     /// # Errors
     ///
     /// When the temporary folder cannot be used.
-    pub(super) async fn find(files: &[PathBuf], min_score: f64) -> Result<Self, Failure> {
+    pub(super) async fn find(
+        files: &[PathBuf],
+        min_score: f64,
+        done: &AtomicU64,
+    ) -> Result<Self, Failure> {
         let folder = ScratchFolder::create().map_err(|error| unusable(&error))?;
         let engine = Engine::open(folder.path(), Options::default());
         let engine = Arc::new(engine.map_err(|error| unusable(&error))?);
@@ -63,6 +68,7 @@ impl Copies {
                 names.entry(sign).or_insert(index);
             }
             index += 1;
+            done.fetch_add(1, Ordering::Relaxed);
         }
         Ok(copies)
     }

@@ -21,8 +21,17 @@ pub(super) struct Group {
     /// The images, in the order of preference once they are sorted.
     pub(super) images: Vec<v1::Image>,
     pub(super) pairs: Vec<v1::DuplicatePair>,
-    /// The images to keep, by their positions.
-    pub(super) kept: Vec<bool>,
+    /// For each image that need not be kept the sign of a kept one of which it is a copy, by its
+    /// position.
+    pub(super) copy_of: Vec<Option<String>>,
+}
+
+/// A copy that need not be kept, by its sign.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surplus<'a> {
+    pub(super) sign: &'a str,
+    /// The kept image of which it is a copy.
+    pub(super) original: &'a str,
 }
 
 // === impl Groups ===
@@ -87,15 +96,18 @@ impl Groups {
 
 impl Group {
     pub(super) fn is_kept(&self, position: usize) -> bool {
-        self.kept.get(position).copied().unwrap_or(true)
+        self.copy_of.get(position).is_none_or(Option::is_none)
     }
 
-    /// Returns the signs of the images that are not kept.
-    pub(super) fn to_delete(&self) -> impl Iterator<Item = &str> {
-        let images = self.images.iter().enumerate();
-        images
-            .filter(|(position, _)| !self.is_kept(*position))
-            .map(|(_, image)| image.cont_sign.as_str())
+    /// Returns the images that are not kept.
+    pub(super) fn to_delete(&self) -> impl Iterator<Item = Surplus<'_>> {
+        let images = self.images.iter().zip(&self.copy_of);
+        images.filter_map(|(image, original)| {
+            Some(Surplus {
+                sign: &image.cont_sign,
+                original: original.as_deref()?,
+            })
+        })
     }
 
     /// Returns the best score of the pairs of each image, by its sign.

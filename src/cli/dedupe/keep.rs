@@ -49,14 +49,17 @@ impl Keep {
             copies.entry(&pair.b).or_default().push(&pair.a);
         }
         let mut kept = HashSet::new();
-        let mut is_kept = |image: &v1::Image| {
+        let mut copy_of = Vec::new();
+        for image in &group.images {
             let others = copies.get(image.cont_sign.as_str());
-            let is_copy =
-                others.is_some_and(|others| others.iter().any(|sign| kept.contains(*sign)));
-            !is_copy && kept.insert(image.cont_sign.clone())
-        };
-        let marks = group.images.iter().map(&mut is_kept).collect();
-        group.kept = marks;
+            let mut others = others.into_iter().flatten();
+            let original = others.find(|sign| kept.contains(**sign));
+            if original.is_none() {
+                kept.insert(image.cont_sign.as_str());
+            }
+            copy_of.push(original.map(|sign| (*sign).to_owned()));
+        }
+        group.copy_of = copy_of;
         group
     }
 }
@@ -120,9 +123,13 @@ mod tests {
                 image("c", 200, 3, "x"),
             ],
             pairs: pairs.iter().map(pair).collect(),
-            kept: Vec::new(),
+            copy_of: Vec::new(),
         };
-        let mut signs: Vec<String> = keep.sort(group).to_delete().map(str::to_owned).collect();
+        let mut signs: Vec<String> = keep
+            .sort(group)
+            .to_delete()
+            .map(|copy| copy.sign.to_owned())
+            .collect();
         signs.sort();
         signs
     }
@@ -185,12 +192,14 @@ mod tests {
                 pair("collage", "copy", 0.25, 1.0),
                 pair("copy", "photo", 1.0, 1.0),
             ],
-            kept: Vec::new(),
+            copy_of: Vec::new(),
         };
 
         let group = Keep::Largest.sort(group);
 
-        assert_eq!(group.to_delete().collect::<Vec<_>>(), ["copy"]);
+        let deleted: Vec<_> = group.to_delete().collect();
+        assert_eq!(deleted.len(), 1);
+        assert_eq!((deleted[0].sign, deleted[0].original), ("copy", "photo"));
     }
 
     #[test]

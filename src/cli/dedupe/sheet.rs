@@ -10,8 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::groups::Group;
 use crate::cli::client::{Client, LibraryTarget};
 use crate::cli::failure::Failure;
-use crate::cli::output;
-use crate::error::Kind;
+use crate::cli::{output, records};
 use crate::proto::v1;
 
 /// Maximum number of images that are shown of a group.
@@ -55,7 +54,9 @@ pub(super) async fn write(
         let scores = group.best_scores();
         for (position, image) in group.images.iter().enumerate().take(MAX_IMAGES) {
             let sign = image.cont_sign.as_str();
-            let thumbnail = thumbnail(sign, target, client).await?;
+            // An image that was deleted meanwhile has no thumbnail.
+            let stored = records::find(sign, target, client).await?;
+            let thumbnail = stored.unwrap_or_default().thumbnail_jpeg;
             let score = scores.get(sign).copied().unwrap_or_default();
             let figure = figure(image, group.is_kept(position), score, &thumbnail);
             file.write_all(figure.as_bytes()).map_err(failure)?;
@@ -67,33 +68,6 @@ pub(super) async fn write(
         file.write_all(b"</div></section>\n").map_err(failure)?;
     }
     file.flush().map_err(failure)
-}
-
-/// Reads a thumbnail; an image that was deleted meanwhile has none.
-async fn thumbnail(
-    sign: &str,
-    target: &LibraryTarget,
-    client: &mut Client,
-) -> Result<Vec<u8>, Failure> {
-    let request = target.connection.request(v1::GetImageRequest {
-        library: target.library.clone(),
-        cont_sign: sign.to_owned(),
-    });
-    match client.get_image(request).await {
-        Ok(found) => Ok(found
-            .into_inner()
-            .image
-            .unwrap_or_default()
-            .thumbnail_jpeg
-            .into()),
-        Err(status) => {
-            let failure = Failure::from(status);
-            match failure.kind() {
-                Some(Kind::ImageNotFound) => Ok(Vec::new()),
-                _ => Err(failure),
-            }
-        }
-    }
 }
 
 fn figure(image: &v1::Image, is_kept: bool, score: f64, thumbnail: &[u8]) -> String {

@@ -10,10 +10,10 @@ use std::collections::HashSet;
 use tokio::time::sleep;
 use tonic::{Response, Status};
 
-use super::failure_class::{FailureClass, classify};
-use super::retry::{MAX_RETRY_AFTER, backoff, is_transient};
+use crate::cli::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
 use crate::cli::client::{Client, LibraryTarget};
 use crate::cli::failure::Failure;
+use crate::cli::failure_class::{FailureClass, classify};
 use crate::cli::records::PAGE_SIZE;
 use crate::error::Kind;
 use crate::proto::v1;

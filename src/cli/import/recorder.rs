@@ -11,7 +11,6 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::counts::Counts;
-use super::failure_class::{FailureClass, classify};
 use super::failure_list::FailureList;
 use super::journal::Journal;
 use super::plan::{Plan, Skipped};
@@ -19,6 +18,7 @@ use super::progress::ProgressDisplay;
 use super::summary::Summary;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::failure_class::{FailureClass, classify};
 use crate::cli::output::Output;
 use crate::cli::scale::Limits;
 use crate::error::Kind;

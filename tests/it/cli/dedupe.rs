@@ -133,6 +133,23 @@ async fn only_images_that_are_the_same_as_a_kept_one_are_deleted() {
 }
 
 #[tokio::test]
+async fn a_copy_of_an_image_that_was_deleted_meanwhile_is_kept() {
+    let double = double(4);
+    let join = vec![group(&double, &[(1, 2)]), group(&double, &[(3, 4)])];
+    // Somebody else deletes the kept image of the first group.
+    let mut store = double.store.lock().unwrap();
+    store.stored.retain(|image| image.cont_sign != "2,0");
+    drop(store);
+
+    let shown = dedupe(&double, vec![join], &["--delete", "--yes"]).await;
+
+    assert_eq!(shown.exit, Exit::Failed, "{shown:?}");
+    assert_eq!(stored(&double), ["1,0", "4,0"]);
+    let kept = "`1,0` was not deleted: it is a copy of `2,0`, which is gone";
+    assert!(shown.err.contains(kept), "{}", shown.err);
+}
+
+#[tokio::test]
 async fn an_interrupted_join_goes_on_from_its_last_cursor_and_loses_no_group() {
     let double = double(4);
     let first = vec![

@@ -6,9 +6,11 @@ use std::path::Path;
 use samegate::cli::Exit;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
-use super::{Finished, run};
+use super::{Finished, interruptible, run, samegate};
 use crate::support::gateway::Gateway;
+use crate::support::grpc_double::{Double, error_status};
 use crate::support::images::{jpeg, png, variant};
 
 async fn at(gateway: &Gateway, args: &[&str]) -> Finished {
@@ -135,7 +137,12 @@ async fn check_of_new_files_exits_with_0() {
 
     let found = at(&gateway, &["check", text(files.path())]).await;
 
-    assert_eq!((found.exit, found.err.as_str()), (Exit::Done, ""));
+    assert_eq!(found.exit, Exit::Done, "{found:?}");
+    // Only how far it is.
+    assert!(
+        found.err.lines().all(|line| line.ends_with("of 2 files")),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
@@ -206,4 +213,43 @@ async fn an_added_image_is_shown_with_its_matches() {
         rejected.err
     );
     assert!(reported.out.contains(&sign), "{}", reported.out);
+}
+
+#[tokio::test]
+async fn a_query_that_fails_for_a_transient_reason_is_sent_again() {
+    let double = Double::start();
+    let busy = || error_status(Code::Unavailable, "VENDOR_BUSY");
+    let bad = || error_status(Code::InvalidArgument, "IMAGE_FORMAT");
+    let mut store = double.store.lock().unwrap();
+    store.errors.insert("0".to_owned(), [busy(), busy()].into());
+    store
+        .errors
+        .insert("1".to_owned(), [busy(), busy(), busy()].into());
+    store.errors.insert("2".to_owned(), [bad()].into());
+    drop(store);
+
+    let found = samegate(&double, &["search", "1,1", "1,2", "1,3", "1,4", "--json"]).await;
+
+    assert_eq!(found.exit, Exit::Failed, "{found:?}");
+    let lines = found.json_lines();
+    let failed: Vec<bool> = lines.iter().map(|line| !line["error"].is_null()).collect();
+    assert_eq!(
+        failed.iter().filter(|failed| **failed).count(),
+        2,
+        "{lines:?}"
+    );
+    // Three, three, one and one.
+    assert_eq!(double.store.lock().unwrap().items_read, 8);
+}
+
+#[tokio::test]
+async fn an_interrupted_check_says_so() {
+    let double = Double::start();
+    let files = folder(&[("a.jpg", jpeg(1))]);
+    let interrupt = CancellationToken::new();
+    interrupt.cancel();
+
+    let checked = interruptible(&double, &["check", text(files.path())], interrupt).await;
+
+    assert_eq!(checked.exit, Exit::Interrupted, "{checked:?}");
 }

@@ -4,6 +4,7 @@
 //! Its [`Store`] outlives it and can be passed to the next double.
 
 mod bulk;
+mod bulk_search;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,7 +48,7 @@ pub struct State {
     pub stored: Vec<v1::Image>,
     /// What the next streams do; a stream without an entry only stores.
     pub acts: VecDeque<Act>,
-    /// Errors of the item or image with this brief, before it is stored.
+    /// Errors of the item or image with this brief, before it is stored, and of queries by their keys.
     pub errors: HashMap<String, VecDeque<v1::Status>>,
     /// The `authorization` that a call must have.
     pub authorization: Option<String>,
@@ -337,9 +338,10 @@ impl SameImageService for Service {
 
     async fn bulk_search_images(
         &self,
-        _: Request<Streaming<v1::BulkSearchImagesRequest>>,
+        request: Request<Streaming<v1::BulkSearchImagesRequest>>,
     ) -> Result<Response<SearchEventStream>, Status> {
-        Err(Status::unimplemented("the double has no bulk search"))
+        let events = bulk_search::events(self.0.clone(), request.into_inner());
+        Ok(Response::new(events))
     }
 
     async fn update_image(
@@ -449,7 +451,9 @@ impl SameImageService for Service {
         let image = state.stored.iter().find(|image| image.cont_sign == sign);
         let image = image.cloned();
         if image.is_none() {
-            return Err(Status::not_found("no such image"));
+            let details = ErrorDetails::with_error_info("IMAGE_NOT_FOUND", "samegate", []);
+            let status = Status::with_error_details(Code::NotFound, "no such image", details);
+            return Err(status);
         }
         Ok(Response::new(v1::GetImageResponse { image }))
     }

@@ -1,0 +1,99 @@
+//! Deletes copies of images that are kept.
+//!
+//! The join and the question take time, in which somebody else may delete what was to be kept: so
+//! before each call it is checked that the kept images are still there, and a copy of one that is
+//! gone is kept.
+
+use std::collections::HashSet;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::groups::Surplus;
+use crate::cli::client::{Client, LibraryTarget};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::records;
+use crate::proto::v1;
+use crate::proto::v1::delete_images_request::Target;
+
+/// Images of one call.
+const IMAGES_PER_CALL: usize = 1000;
+/// Kept images that are looked up at once.
+const LOOK_UPS: usize = 16;
+
+/// Deletes the copies; returns whether all are gone.
+pub(super) async fn run(
+    copies: &[Surplus<'_>],
+    target: &LibraryTarget,
+    client: &mut Client,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let mut deleted = 0;
+    for copies in copies.chunks(IMAGES_PER_CALL) {
+        let missing = missing(copies, target, client).await?;
+        let mut signs = Vec::new();
+        for Surplus { sign, original } in copies {
+            if missing.contains(original) {
+                output.note(&format!(
+                    "`{sign}` was not deleted: it is a copy of `{original}`, which is gone"
+                ));
+            } else {
+                signs.push((*sign).to_owned());
+            }
+        }
+        if !signs.is_empty() {
+            deleted += delete(signs, target, client, output).await?;
+        }
+    }
+    output.note(&format!("deleted {deleted} images"));
+    Ok(if deleted == copies.len() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// Returns the kept images that are not stored any more.
+async fn missing<'a>(
+    copies: &[Surplus<'a>],
+    target: &LibraryTarget,
+    client: &Client,
+) -> Result<HashSet<&'a str>, Failure> {
+    let originals: HashSet<&str> = copies.iter().map(|copy| copy.original).collect();
+    let look_up = |sign: &'a str| {
+        let mut client = client.clone();
+        async move {
+            let image = records::find(sign, target, &mut client).await?;
+            Ok::<_, Failure>(image.is_none().then_some(sign))
+        }
+    };
+    let found = stream::iter(originals).map(look_up);
+    let missing = found.buffer_unordered(LOOK_UPS).try_collect::<Vec<_>>();
+    Ok(missing.await?.into_iter().flatten().collect())
+}
+
+/// Deletes images by their signs; returns the number of those that are gone.
+async fn delete(
+    signs: Vec<String>,
+    target: &LibraryTarget,
+    client: &mut Client,
+    output: &mut Output,
+) -> Result<usize, Failure> {
+    let request = target.connection.request(v1::DeleteImagesRequest {
+        library: target.library.clone(),
+        target: Some(Target::ContSigns(v1::ContSignList { values: signs })),
+        ..Default::default()
+    });
+    let mut deleted = 0;
+    for result in client.delete_images(request).await?.into_inner().results {
+        let status = result.status.unwrap_or_default();
+        if status.code == 0 {
+            deleted += 1;
+        } else {
+            let failure = Failure::from(status);
+            output.note(&format!("error: `{}`: {failure}", result.cont_sign));
+        }
+    }
+    Ok(deleted)
+}
