@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis clients stubs languages browser chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,11 @@ redis:
 clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
+	$(PYTHON) tests/clients/python/package.py target/debug/samegate
+
+stubs: .tools/python ## Generates the messages of the Python package from the contract
+	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \
+		--grpc_python_out=clients/python/src proto/samegate/v1/same_image.proto
 
 # Those of the vendor's samples, besides Python and Node.
 languages:

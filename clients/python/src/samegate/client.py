@@ -1,0 +1,322 @@
+"""The client: one channel to a gateway, or to all its replicas."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Optional, Union
+
+import grpc
+from google.protobuf import timestamp_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from . import bulk
+from .duplicates import Duplicates
+from .errors import SamegateError
+from .images import Image, source
+from .v1 import same_image_pb2 as pb
+from .v1 import same_image_pb2_grpc
+
+SERVICE = "samegate.v1.SameImageService"
+KEEPALIVE_MS = 60_000
+
+# UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
+# as long as the gateway asks for (`grpc-retry-pushback-ms`), and not at all where a retry is useless.
+_SAFE = [
+    "SearchImages",
+    "UpdateImage",
+    "GetLibrary",
+    "ListImages",
+    "GetImage",
+    "ListTags",
+    "ListLibraries",
+    "CompareImages",
+]
+_UNSAFE = ["AddImage", "DeleteImages"]
+
+
+def _retries(methods: Sequence[str], codes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": [{"service": SERVICE, "method": method} for method in methods],
+        "retryPolicy": {
+            "maxAttempts": 4,
+            "initialBackoff": "0.2s",
+            "maxBackoff": "5s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": codes,
+        },
+    }
+
+
+#: Calls go to all replicas of a name that are healthy, one after the other.
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": SERVICE},
+    "methodConfig": [
+        _retries(_SAFE, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]),
+        _retries(_UNSAFE, ["RESOURCE_EXHAUSTED"]),
+    ],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tls:
+    """Files in PEM format. Default: the system's certificate authorities, no client certificate."""
+
+    ca: Optional[pathlib.Path] = None
+    certificate: Optional[pathlib.Path] = None
+    key: Optional[pathlib.Path] = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Reads the files."""
+        read = [path and path.read_bytes() for path in (self.ca, self.key, self.certificate)]
+        return grpc.ssl_channel_credentials(*read)
+
+
+class Client:
+    """A client of one gateway. Thread-safe; close it, or use it in a `with` statement.
+
+    `target` is HOST:PORT, or `dns:///NAME:PORT` for all addresses of a name. `api_key` is a key or a
+    token, or a function that returns the present one. `library` is that of every call; empty is the
+    tenant's first one. `timeout` in seconds limits each call, its retries included; streams have none.
+    Every method raises SamegateError.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        api_key: Union[str, Callable[[], str], None] = None,
+        library: str = "",
+        timeout: float = 30.0,
+        tls: Optional[Tls] = None,
+        options: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        self._api_key = api_key
+        self._library = library
+        self._timeout = timeout
+        options = [
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            *options,
+        ]
+        if tls is None:
+            self._channel = grpc.insecure_channel(target, options)
+        else:
+            self._channel = grpc.secure_channel(target, tls.credentials(), options)
+        self._stub = same_image_pb2_grpc.SameImageServiceStub(self._channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; calls that run fail."""
+        self._channel.close()
+
+    def is_serving(self) -> bool:
+        """Asks the health service of the gateway."""
+        stub = health_pb2_grpc.HealthStub(self._channel)
+        request = health_pb2.HealthCheckRequest(service=SERVICE)
+        response = self._call(stub.Check, request)
+        return response.status == health_pb2.HealthCheckResponse.SERVING
+
+    def add(
+        self,
+        image: Image,
+        *,
+        brief: str = "",
+        tags: Sequence[int] = (),
+        on_duplicate: int = pb.ON_DUPLICATE_UNSPECIFIED,
+        on_match: int = pb.ON_MATCH_UNSPECIFIED,
+        match_score: float = 0.0,
+    ) -> pb.AddImageResponse:
+        """Adds one image. By default the same bytes are rejected with IMAGE_ALREADY_EXISTS."""
+        request = pb.AddImageRequest(
+            library=self._library,
+            brief=brief,
+            tags=tags,
+            on_duplicate=on_duplicate,
+            on_match=on_match,
+            match_score=match_score,
+            **source(image),
+        )
+        return self._call(self._stub.AddImage, request)
+
+    def add_all(
+        self,
+        items: Iterable[bulk.Item],
+        *,
+        on_match: int = pb.ON_MATCH_UNSPECIFIED,
+        match_score: float = 0.0,
+        max_in_flight: int = 16,
+    ) -> Iterator[bulk.Outcome]:
+        """Adds any number of images over a stream; yields the outcome of each as it completes.
+
+        Items are taken from the iterable as the gateway gets on. After a broken connection the
+        others are sent again, so an item whose bytes are stored already succeeds, with `existed`.
+        """
+        options = pb.AddImagesOptions(
+            library=self._library,
+            on_duplicate=pb.ON_DUPLICATE_ACCEPT,
+            on_match=on_match,
+            match_score=match_score,
+            max_in_flight=max_in_flight,
+        )
+        run = bulk.Run(
+            self._stream(self._stub.AddImages),
+            pb.AddImagesRequest(options=options),
+            lambda key, item: bulk.add_message(key, item, source),
+            items,
+            max_in_flight,
+        )
+        return run.outcomes()
+
+    def search(
+        self,
+        image: Image,
+        *,
+        tags: Sequence[int] = (),
+        tag_logic: int = pb.TAG_LOGIC_UNSPECIFIED,
+        offset: int = 0,
+        limit: int = 0,
+        min_score: float = 0.0,
+        profile: int = pb.PROFILE_UNSPECIFIED,
+        effort: int = pb.EFFORT_UNSPECIFIED,
+    ) -> pb.SearchImagesResponse:
+        """Finds the stored images that are wholly or partly the same."""
+        request = pb.SearchImagesRequest(
+            library=self._library,
+            tags=tags,
+            tag_logic=tag_logic,
+            offset=offset,
+            limit=limit,
+            min_score=min_score,
+            profile=profile,
+            effort=effort,
+            **source(image),
+        )
+        return self._call(self._stub.SearchImages, request)
+
+    def search_all(
+        self,
+        images: Iterable[Image],
+        *,
+        limit: int = 0,
+        min_score: float = 0.0,
+        max_in_flight: int = 16,
+        **options: Any,
+    ) -> Iterator[bulk.Outcome]:
+        """Searches with any number of images over a stream; yields the outcome of each.
+
+        `options` are further fields of BulkSearchImagesOptions.
+        """
+        settings = pb.BulkSearchImagesOptions(
+            library=self._library,
+            limit=limit,
+            min_score=min_score,
+            max_in_flight=max_in_flight,
+            **options,
+        )
+        run = bulk.Run(
+            self._stream(self._stub.BulkSearchImages),
+            pb.BulkSearchImagesRequest(options=settings),
+            lambda key, image: bulk.search_message(key, image, source),
+            images,
+            max_in_flight,
+        )
+        return run.outcomes()
+
+    def compare(self, first: Image, second: Image) -> pb.CompareImagesResponse:
+        """Compares two images; nothing is stored."""
+        request = pb.CompareImagesRequest(
+            library=self._library,
+            first=pb.ComparedImage(**source(first)),
+            second=pb.ComparedImage(**source(second)),
+        )
+        return self._call(self._stub.CompareImages, request)
+
+    def update(
+        self,
+        cont_sign: str,
+        *,
+        brief: Optional[str] = None,
+        tags: Optional[Sequence[int]] = None,
+    ) -> None:
+        """Changes the brief or the tags, or both, of a stored image."""
+        request = pb.UpdateImageRequest(library=self._library, cont_sign=cont_sign, brief=brief)
+        if tags is not None:
+            request.tags.CopyFrom(pb.TagList(values=tags))
+        self._call(self._stub.UpdateImage, request)
+
+    def delete(self, cont_signs: Sequence[str]) -> pb.DeleteImagesResponse:
+        """Deletes up to 10,000 images; read `results` for the outcome of each sign."""
+        signs = pb.ContSignList(values=cont_signs)
+        request = pb.DeleteImagesRequest(library=self._library, cont_signs=signs)
+        return self._call(self._stub.DeleteImages, request)
+
+    def get(self, cont_sign: str) -> pb.Image:
+        """Returns the record of a stored image, with its thumbnail."""
+        request = pb.GetImageRequest(library=self._library, cont_sign=cont_sign)
+        return self._call(self._stub.GetImage, request).image
+
+    def images(self, *, page_size: int = 1000, **fields: Any) -> Iterator[pb.Image]:
+        """Yields the stored images, oldest first; `fields` are those of ListImagesRequest."""
+        request = pb.ListImagesRequest(library=self._library, page_size=page_size, **fields)
+        while True:
+            page = self._call(self._stub.ListImages, request)
+            yield from page.images
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    def tags(self) -> pb.ListTagsResponse:
+        """Returns the tags of the library, each with the number of its images."""
+        return self._call(self._stub.ListTags, pb.ListTagsRequest(library=self._library))
+
+    def info(self) -> pb.GetLibraryResponse:
+        """Returns the size, the capacity and the limits of the library."""
+        return self._call(self._stub.GetLibrary, pb.GetLibraryRequest(library=self._library))
+
+    def libraries(self) -> Sequence[pb.LibraryInfo]:
+        """Returns the libraries that the caller may use, with what each can do."""
+        return self._call(self._stub.ListLibraries, pb.ListLibrariesRequest()).libraries
+
+    def find_duplicates(
+        self,
+        *,
+        min_score: float = 0.0,
+        tags: Sequence[int] = (),
+        tag_logic: int = pb.TAG_LOGIC_UNSPECIFIED,
+        added_since: Optional[timestamp_pb2.Timestamp] = None,
+        cursor: str = "",
+        profile: int = pb.PROFILE_UNSPECIFIED,
+    ) -> Duplicates:
+        """Finds the groups of same images in the library."""
+        request = pb.FindDuplicatesRequest(
+            library=self._library,
+            min_score=min_score,
+            tags=tags,
+            tag_logic=tag_logic,
+            added_since=added_since,
+            cursor=cursor,
+            profile=profile,
+        )
+        return Duplicates(self._stream(self._stub.FindDuplicates), request)
+
+    def _call(self, method: Any, request: Any) -> Any:
+        try:
+            return method(request, timeout=self._timeout, metadata=self._metadata())
+        except grpc.RpcError as error:
+            raise SamegateError.from_call(error) from None
+
+    def _stream(self, method: Any) -> Callable[[Any], Any]:
+        return lambda request: method(request, metadata=self._metadata())
+
+    def _metadata(self) -> list[tuple[str, str]]:
+        key = self._api_key() if callable(self._api_key) else self._api_key
+        return [("authorization", f"Bearer {key}")] if key else []

@@ -1,0 +1,363 @@
+"""The Python package of `clients/python`, against gateways that stop, die and reject.
+
+Usage: package.py GATEWAY_BINARY
+
+Each check starts what it needs. The gateway keeps its ports and its data over a restart.
+"""
+
+import contextlib
+import hashlib
+import http.server
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+import grpc
+import grpc_tools
+
+import images
+from checks import check, run
+from ports import free_ports
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PACKAGE = ROOT / "clients" / "python"
+sys.path.insert(0, str(PACKAGE / "src"))
+from samegate import Client, Item, SamegateError, Sign, Url  # noqa: E402
+from samegate.v1 import same_image_pb2 as pb  # noqa: E402
+
+LIMIT_S = 60
+KEYS = {"api_keys": "writer", "read_keys": "reader"}
+# An authority, the gateway's certificate, and that of a client.
+CERTIFICATES = """
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt
+sign() {
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
+    openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -days 2 -out "$1.crt" \\
+        -extfile <(echo "subjectAltName=$2")
+}
+sign server IP:127.0.0.1
+sign client URI:spiffe://example/shop
+"""
+
+
+class Gateway:
+    """A gateway with keys, in a folder of its own."""
+
+    def __init__(self, binary, folder):
+        self.binary = pathlib.Path(binary).resolve()
+        self.folder = folder
+        self.grpc, self.rest, self.admin = (f"127.0.0.1:{port}" for port in free_ports(3))
+        digest = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
+        keys = "".join(f'{name} = ["sha256:{value}"]\n' for name, value in digest.items())
+        (folder / "samegate.toml").write_text(
+            '[libraries.default]\nbackend = "embedded"\n'
+            f'[tenants.shop]\nlibraries = ["default"]\n{keys}'
+        )
+        self.process = None
+
+    def start(self):
+        command = [self.binary, "serve", "--config", "samegate.toml", "--data", "data"]
+        command += ["--grpc", self.grpc, "--rest", self.rest, "--admin", self.admin]
+        log = (self.folder / "gateway.log").open("a")
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+        wait_until(self.is_ready)
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError((self.folder / "gateway.log").read_text())
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=1).status == 200
+
+    def end(self, how):
+        self.process.send_signal(how)
+        self.process.wait(LIMIT_S)
+
+    def client(self, key="writer", **options):
+        return Client(self.grpc, api_key=key, **options)
+
+
+@contextlib.contextmanager
+def gateway(binary):
+    with tempfile.TemporaryDirectory(prefix="samegate-package-") as folder:
+        started = Gateway(binary, pathlib.Path(folder))
+        started.start()
+        try:
+            yield started
+        finally:
+            started.process.kill()
+            started.process.wait(LIMIT_S)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {LIMIT_S} s"
+        time.sleep(0.05)
+
+
+def rejected(call, *arguments, **fields):
+    """Calls, expects an error, and returns it."""
+    try:
+        call(*arguments, **fields)
+    except SamegateError as error:
+        return error
+    raise AssertionError("it was not rejected")
+
+
+def equal(found, expected):
+    assert found == expected, f"{found!r} instead of {expected!r}"
+
+
+def items(count):
+    """Makes images that differ; searches are not what is tested, so they are one picture."""
+    picture = images.png(1)
+    # A decoder ignores what comes after the end of the picture.
+    return [Item(picture + b"%d" % number, brief=f"n/{number}") for number in range(count)]
+
+
+@check
+def an_image_is_added_found_changed_and_deleted(binary):
+    with gateway(binary) as started, started.client() as client:
+        assert client.is_serving()
+        sign = client.add(images.png(1), brief="one", tags=[7]).cont_sign
+        client.add(images.png(2), brief="two")
+        path = started.folder / "one.bmp"
+        path.write_bytes(images.bmp(1))
+
+        (match,) = client.search(path).matches
+        equal((match.cont_sign, match.brief), (sign, "one"))
+        assert client.compare(images.png(1), Sign(sign)).score > 0.9
+        client.update(sign, brief="new", tags=[])
+        equal(client.get(sign).brief, "new")
+        equal([image.brief for image in client.images(page_size=1)], ["new", "two"])
+        equal(client.info().image_count, 2)
+        equal([library.library for library in client.libraries()], ["default"])
+        equal([result.status.code for result in client.delete([sign, "1,1"]).results], [0, 5])
+        equal(client.info().image_count, 1)
+
+
+@check
+def an_error_names_reason_fields_and_the_stored_image(binary):
+    with gateway(binary) as started, started.client() as client:
+        sign = client.add(images.png(1)).cont_sign
+
+        same = rejected(client.add, images.png(1))
+        equal((same.code, same.reason), (grpc.StatusCode.ALREADY_EXISTS, "IMAGE_ALREADY_EXISTS"))
+        equal((same.cont_sign, same.is_transient), (sign, False))
+        match = rejected(client.add, images.bmp(1), on_match=pb.ON_MATCH_REJECT)
+        equal((match.reason, [found.cont_sign for found in match.matches]), ("SAME_IMAGE_EXISTS", [sign]))
+        invalid = rejected(client.add, images.png(2), brief="b" * 257, tags=[1, 2, 3])
+        equal({violation.field for violation in invalid.violations}, {"brief", "tags"})
+        equal(rejected(client.search, Url("ftp://x/y")).code, grpc.StatusCode.INVALID_ARGUMENT)
+        equal(rejected(client.get, "1,1").reason, "IMAGE_NOT_FOUND")
+        with started.client(library="none") as other:
+            equal(rejected(other.info).reason, "LIBRARY_NOT_FOUND")
+        missing = rejected(client.search, started.folder / "none.jpg")
+        equal((missing.code, missing.reason), (None, "FILE_UNREADABLE"))
+
+
+@check
+def a_key_decides_what_is_allowed(binary):
+    with gateway(binary) as started:
+        with started.client("other") as client:
+            equal(rejected(client.info).reason, "CREDENTIALS_INVALID")
+        with started.client(lambda: "reader") as client:
+            equal(client.info().image_count, 0)
+            equal(rejected(client.add, images.png(1)).reason, "READ_ONLY_KEY")
+            error = rejected(list, client.add_all(items(3)))
+            equal(error.reason, "READ_ONLY_KEY")
+
+
+@check
+def a_bulk_load_gives_one_outcome_for_each_item(binary):
+    with gateway(binary) as started, started.client() as client:
+        bad = [Item(b"no image"), Item(started.folder / "none.jpg"), Item(images.png(3), brief="x" * 257)]
+        loaded = list(client.add_all([*items(5), *bad]))
+
+        equal(len(loaded), 8)
+        reasons = {id(outcome.item): outcome.error and outcome.error.reason for outcome in loaded}
+        equal([reasons[id(item)] for item in bad], ["IMAGE_FORMAT", "FILE_UNREADABLE", "PARAMETER_TOO_LONG"])
+        equal(sum(error is None for error in reasons.values()), 5)
+        equal(client.info().image_count, 5)
+
+
+@check
+def an_error_of_the_callers_iterator_comes_after_the_outcomes(binary):
+    def failing():
+        yield from items(3)
+        raise KeyError("mine")
+
+    with gateway(binary) as started, started.client() as client:
+        outcomes = []
+        try:
+            outcomes.extend(client.add_all(failing()))
+        except KeyError:
+            pass
+        else:
+            raise AssertionError("the error is lost")
+        equal(client.info().image_count, 3)
+
+
+def interrupted_load(binary, how):
+    """Ends the gateway in the middle of a bulk load and starts it again."""
+    with gateway(binary) as started, started.client() as client:
+        outcomes = []
+        for outcome in client.add_all(items(300), max_in_flight=4):
+            outcomes.append(outcome)
+            if len(outcomes) == 20:
+                started.end(how)
+                started.start()
+
+        equal([outcome.error for outcome in outcomes if outcome.error], [])
+        equal({outcome.item.brief for outcome in outcomes}, {f"n/{n}" for n in range(300)})
+        equal(len(outcomes), 300)
+        equal(sorted(image.brief for image in client.images()), sorted(f"n/{n}" for n in range(300)))
+
+
+@check
+def a_bulk_load_survives_a_gateway_that_is_killed(binary):
+    interrupted_load(binary, signal.SIGKILL)
+
+
+@check
+def a_bulk_load_survives_a_gateway_that_drains(binary):
+    interrupted_load(binary, signal.SIGTERM)
+
+
+@check
+def a_caller_that_stops_reading_ends_the_bulk_load(binary):
+    with gateway(binary) as started, started.client() as client:
+        load = client.add_all(items(2000), max_in_flight=4)
+        next(load)
+        load.close()
+        assert client.info().image_count < 1000
+
+
+@check
+def a_bulk_search_finds_the_matches_of_each_query(binary):
+    with gateway(binary) as started, started.client() as client:
+        signs = [client.add(images.png(seed)).cont_sign for seed in range(3)]
+        queries = [images.bmp(0), images.bmp(2), images.bmp(9), Sign(signs[1])]
+        found = {id(one.item): one for one in client.search_all(queries)}
+        matches = [[match.cont_sign for match in found[id(q)].result.matches] for q in queries]
+        equal(matches, [[signs[0]], [signs[2]], [], []])
+
+
+@check
+def duplicates_are_found_and_the_cursor_selects_what_is_new(binary):
+    with gateway(binary) as started, started.client() as client:
+        signs = {client.add(images.png(1)).cont_sign, client.add(images.bmp(1)).cont_sign}
+        client.add(images.png(2))
+        duplicates = client.find_duplicates()
+        (group,) = duplicates
+        equal({image.cont_sign for image in group.images}, signs)
+        equal((duplicates.compared, duplicates.total), (3, 3))
+        equal(list(client.find_duplicates(cursor=duplicates.cursor)), [])
+        invalid = rejected(list, client.find_duplicates(cursor="x"))
+        equal(invalid.violations[0].field, "cursor")
+
+
+@check
+def a_gateway_that_is_not_there_is_one_error(_):
+    (port,) = free_ports(1)
+    with Client(f"127.0.0.1:{port}", timeout=5) as client:
+        error = rejected(client.info)
+        assert error.is_transient, error
+        unavailable = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+        assert error.code in unavailable, error
+
+
+@check
+def a_server_that_speaks_http_1_is_one_error(_):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Client(f"127.0.0.1:{server.server_port}", timeout=3) as client:
+        assert rejected(client.info).code in {
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+        }
+    server.shutdown()
+
+
+def example(started, name, *arguments, expected=0):
+    """Runs an example; returns what it prints."""
+    command = [sys.executable, PACKAGE / "examples" / f"{name}.py", *arguments]
+    path = os.pathsep.join([str(PACKAGE / "src"), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path, "SAMEGATE_API_KEY": "writer"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+    equal((done.returncode, done.stderr if expected == 0 else ""), (expected, ""))
+    return done.stdout
+
+
+@check
+def every_example_does_what_it_says(binary):
+    with gateway(binary) as started:
+        folder = started.folder / "pictures"
+        folder.mkdir()
+        (folder / "a.png").write_bytes(images.png(1))
+        (folder / "b.bmp").write_bytes(images.bmp(1))
+        (folder / "c.png").write_bytes(b"no picture")
+
+        found = example(started, "add_and_search", started.grpc, folder / "a.png", folder / "b.bmp")
+        assert "now" in found and found.rstrip().endswith("a.png"), found
+        loaded = example(started, "load_folder", started.grpc, folder, expected=1)
+        assert "3 of 3, 1 failed" in loaded, loaded
+        (folder / "c.png").unlink()
+        assert "0 to send, 2 stored" in example(started, "load_folder", started.grpc, folder)
+        groups = example(started, "duplicates", started.grpc)
+        assert "2 pictures" in groups and "compared 2; next time from" in groups, groups
+        cursor = groups.split()[-1]
+        equal(example(started, "duplicates", started.grpc, cursor).split(";")[0], "compared 0")
+        shown = example(started, "errors", started.grpc, folder / "a.png").splitlines()
+        reasons = [line.split(":")[0] for line in shown[1:]]
+        equal(reasons[0], "IMAGE_FORMAT")
+        equal(reasons[2:], ["IMAGE_NOT_FOUND", "FILE_UNREADABLE"])
+
+
+@check
+def the_example_of_a_client_certificate_lists_the_libraries_of_its_tenant(binary):
+    with tempfile.TemporaryDirectory(prefix="samegate-package-") as folder:
+        folder = pathlib.Path(folder)
+        subprocess.run(["bash", "-ec", CERTIFICATES], cwd=folder, check=True, capture_output=True)
+        started = Gateway(binary, folder)
+        (folder / "samegate.toml").write_text(
+            '[listen.tls]\ncert = "server.crt"\nkey = "server.key"\nclient_ca = "ca.crt"\n'
+            '[libraries.mine]\nbackend = "embedded"\n'
+            '[tenants.shop]\nlibraries = ["mine"]\nidentities = ["spiffe://example/shop"]\n'
+        )
+        started.start()
+        try:
+            files = [folder / name for name in ("ca.crt", "client.crt", "client.key")]
+            equal(example(started, "mtls", started.grpc, *files), "mine\n")
+        finally:
+            started.process.kill()
+            started.process.wait(LIMIT_S)
+
+
+@check
+def the_generated_messages_are_those_of_the_contract(_):
+    from grpc_tools import protoc
+
+    with tempfile.TemporaryDirectory(prefix="samegate-stubs-") as folder:
+        well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+        outputs = [f"--{kind}_out={folder}" for kind in ("python", "pyi", "grpc_python")]
+        file = "samegate/v1/same_image.proto"
+        command = ["protoc", f"-I{ROOT / 'proto'}", f"-I{well_known}", *outputs, file]
+        equal(protoc.main(command), 0)
+        for made in pathlib.Path(folder).rglob("*.py*"):
+            kept = PACKAGE / "src" / made.relative_to(folder)
+            assert made.read_text() == kept.read_text(), f"`make stubs`: {kept.name} is another"
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])
