@@ -148,7 +148,11 @@ fn grpc_api(
         .into_axum_router()
         .layer(middleware::outer(info, grpc::reject))
         // Everything inside sees gRPC, also for a call of Connect or from a browser.
-        .layer((grpc::ConnectLayer::new(contract), GrpcWebLayer::new())))
+        .layer((
+            middleware::unread_body(false),
+            grpc::ConnectLayer::new(contract),
+            GrpcWebLayer::new(),
+        )))
 }
 
 fn rest_api(
@@ -166,7 +170,10 @@ fn rest_api(
     let calls = rest::calls(components.libraries.clone(), limits.max_message_bytes)
         .layer(middleware::api(authenticate, limits, rest::reject));
     let info = api_info("same_hq", rest::methods(), &components.metrics);
-    rest::routes(calls, tokens).layer(middleware::outer(info, rest::reject))
+    // Outside of what may reject a request, and inside of what counts its bytes.
+    rest::routes(calls, tokens)
+        .layer(middleware::unread_body(true))
+        .layer(middleware::outer(info, rest::reject))
 }
 
 fn api_info(system: &'static str, methods: Vec<String>, metrics: &Metrics) -> ApiInfo {

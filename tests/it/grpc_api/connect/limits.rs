@@ -57,6 +57,31 @@ async fn credentials_and_quotas_are_those_of_grpc() {
 }
 
 #[tokio::test]
+async fn a_rejected_call_leaves_its_connection_usable() {
+    let gateway = Gateway::start().await;
+    let client = reqwest::Client::builder().http1_only().build().unwrap();
+    let url = format!(
+        "http://{}/samegate.v1.SameImageService/GetLibrary",
+        gateway.addresses.grpc
+    );
+    let call = |library: &str, timeout: &str| {
+        let request = client.post(&url).header("content-type", JSON);
+        let body = json!({"library": library}).to_string();
+        received(request.header("connect-timeout-ms", timeout).body(body))
+    };
+    for _ in 0..20 {
+        // The body of a rejected call is longer than what arrives with its head.
+        assert_eq!(call(&"x".repeat(1 << 20), "0").await.0, 504);
+        assert_eq!(call("", "5000").await.0, 200);
+    }
+    let connections = "samegate_connections{listener=\"grpc\"}";
+    assert_eq!(
+        metric(gateway.addresses.admin, connections).await,
+        Some(1.0)
+    );
+}
+
+#[tokio::test]
 async fn the_longest_image_fits_in_base64_and_a_longer_body_does_not() {
     let gateway = Gateway::with_config("[limits]\nmax_message_bytes = \"64KiB\"\n").await;
     let mut image = png(1).to_vec();
