@@ -14,12 +14,14 @@ mod duplicates;
 mod health;
 mod inflate;
 mod json;
+mod openapi;
 mod prefix;
 mod service;
 mod status;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tonic::body::Body;
 use tonic::service::{LayerExt, Layered};
 use tonic::{Code, Status};
@@ -77,6 +79,11 @@ fn reject_too_large(response: Response) -> Response {
         }
         Some(_) | None => response,
     }
+}
+
+/// Writes the OpenAPI document of the unary methods in JSON.
+pub fn openapi(contract: &Contract) -> Bytes {
+    openapi::document(contract).to_string().into()
 }
 
 /// Makes a service for plain messages in protobuf one for messages of every form.

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
 use tonic::service::LayerExt;
 use tonic_web::GrpcWebLayer;
 
@@ -18,6 +20,8 @@ use crate::middleware::{
 use crate::quota::Quotas;
 use crate::telemetry::Metrics;
 use crate::{grpc, rest};
+
+const JSON: &str = "application/json";
 
 /// What the listeners serve.
 pub(super) struct Routers {
@@ -143,6 +147,7 @@ fn grpc_api(
         .named_layer(grpc::server(service, limits.max_message_bytes, &contract));
     let routes = grpc::routes(service, components.health.clone(), &contract)
         .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
+    let openapi = grpc::openapi(&contract);
     let info = api_info("grpc", contract.method_names(), &components.metrics);
     Ok(routes
         .into_axum_router()
@@ -152,7 +157,12 @@ fn grpc_api(
             middleware::unread_body(false),
             grpc::ConnectLayer::new(contract),
             GrpcWebLayer::new(),
-        )))
+        ))
+        // No call, and public as the contract is.
+        .route(
+            "/openapi.json",
+            get(async || ([(CONTENT_TYPE, JSON)], openapi)),
+        ))
 }
 
 fn rest_api(

@@ -59,6 +59,11 @@ impl Contract {
         paths.map(|path| path[1..].to_owned()).collect()
     }
 
+    /// Lists every method by its path.
+    pub(super) fn methods(&self) -> impl Iterator<Item = (&String, &MethodDescriptor)> {
+        self.methods.iter()
+    }
+
     /// Returns the method with this path.
     pub(super) fn method(&self, path: &str) -> Option<&MethodDescriptor> {
         self.methods.get(path)

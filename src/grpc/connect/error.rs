@@ -80,7 +80,7 @@ pub(super) fn http_status(status: &Status) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Returns name and HTTP status of a code (Connect protocol, Error Codes).
+/// Returns name and HTTP status of a code (Connect protocol, Error Codes; docs/json.md lists them).
 fn code(code: Code) -> (&'static str, u16) {
     match code {
         Code::Ok => ("ok", 200),
@@ -100,5 +100,22 @@ fn code(code: Code) -> (&'static str, u16) {
         Code::Unavailable => ("unavailable", 503),
         Code::DataLoss => ("data_loss", 500),
         Code::Unauthenticated => ("unauthenticated", 401),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let documented = include_str!("../../../docs/json.md");
+        for number in 1..=16 {
+            let (code, status) = code(Code::from_i32(number));
+            // gRPC spells this one with two l.
+            let name = code.to_uppercase().replace("CANCELED", "CANCELLED");
+            let row = format!("| {name} | `{code}` | {status} |");
+            assert!(documented.contains(&row), "{row}");
+        }
     }
 }

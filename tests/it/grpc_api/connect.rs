@@ -2,6 +2,7 @@
 
 mod bodies;
 mod limits;
+mod openapi;
 mod streams;
 
 use base64::Engine;
