@@ -5,6 +5,9 @@
 //! this API. Calls of the Connect protocol, also in JSON, are translated to gRPC around them
 //! ([`ConnectLayer`]) and in front of the service ([`Messages`]).
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 mod bare;
 mod bulk;
 mod connect;

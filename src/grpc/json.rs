@@ -4,7 +4,7 @@
 //! message is collected, converted and passed on; what it is charged for is replaced by what is kept
 //! of it. JSON has the limit of a message in base64, and the message behind it has its own limit.
 
-mod read;
+pub(super) mod read;
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -12,8 +12,8 @@ use base64::{DecodeError, Engine};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind as Type, MessageDescriptor};
-use prost_types::Timestamp;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::value::Error as Invalid;
+use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Error, Kind, Result};
 
@@ -80,7 +80,8 @@ enum Shape {
     /// From a minimum to a maximum.
     Integer(i128, i128),
     Enum(EnumDescriptor),
-    Time,
+    /// A time, which is a message in protobuf and a string in JSON.
+    Time(MessageDescriptor),
     Object(MessageDescriptor),
     List(Box<Shape>),
     /// In no request of the contract.
@@ -175,7 +176,9 @@ impl Value<'_> {
     }
 
     fn put_base64<E: serde::de::Error>(mut self, text: &str) -> Result<bool, E> {
-        let text = text.trim_end_matches('=');
+        // Decoded without padding; more than two are no padding.
+        let text = text.strip_suffix('=').unwrap_or(text);
+        let text = text.strip_suffix('=').unwrap_or(text);
         let length = text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1);
         self.put_key(WireType::LengthDelimited);
         let output = &mut self.output.message;
@@ -260,7 +263,7 @@ impl Shape {
             Type::Uint32 => Shape::Integer(0, u32::MAX.into()),
             Type::Uint64 => Shape::Integer(0, u64::MAX.into()),
             Type::Enum(names) => Shape::Enum(names),
-            Type::Message(message) if message.full_name() == TIMESTAMP => Shape::Time,
+            Type::Message(message) if message.full_name() == TIMESTAMP => Shape::Time(message),
             Type::Message(message) if message.package_name() == "google.protobuf" => {
                 Shape::Unsupported
             }
@@ -285,7 +288,7 @@ impl fmt::Display for Shape {
             Shape::Double => "a number",
             Shape::Integer(min, max) => return write!(f, "an integer from {min} to {max}"),
             Shape::Enum(names) => return write!(f, "a name or number of {}", names.name()),
-            Shape::Time => "a time such as \"2026-01-02T03:04:05Z\"",
+            Shape::Time(_) => "a time such as \"2026-01-02T03:04:05Z\"",
             Shape::Object(_) => "an object",
             Shape::List(_) => "a list",
             Shape::Unsupported => "absent: its type cannot be read from JSON",
@@ -358,10 +361,13 @@ impl<'de> Visitor<'de> for Value<'_> {
             },
             // Those of 64 bits are strings, others may be.
             Shape::Integer(..) => return self.put_integer(text.parse().ok()),
-            Shape::Time => match text.parse::<Timestamp>() {
-                Ok(time) => self.put_bytes(&time.encode_to_vec()),
-                Err(_) => return Err(self.mismatch()),
-            },
+            Shape::Time(kind) => {
+                let text = IntoDeserializer::<Invalid>::into_deserializer(text);
+                match kind.clone().deserialize(text) {
+                    Ok(time) => self.put_bytes(&time.encode_to_vec()),
+                    Err(_) => return Err(self.mismatch()),
+                }
+            }
             Shape::Bool | Shape::Object(_) | Shape::List(_) | Shape::Unsupported => {
                 return Err(self.mismatch());
             }

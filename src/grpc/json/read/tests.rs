@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use prost_reflect::DynamicMessage;
 
 use super::*;
@@ -181,6 +182,69 @@ fn an_error_names_the_path_of_the_invalid_field_and_quotes_no_value() {
             expected,
             "{text}"
         );
+    }
+}
+
+/// Texts that documents are made of.
+const PARTS: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    " ",
+    "null",
+    "true",
+    "0",
+    "-1",
+    "1e2",
+    "1.5",
+    "\"\"",
+    "\"7\"",
+    "\"AA==\"",
+    "\"_w\"",
+    "\"NaN\"",
+    "\"ON_MATCH_REJECT\"",
+    "\"2026-01-02T03:04:05.5+01:00\"",
+    "\"content\":",
+    "\"url\":",
+    "\"tags\":",
+    "\"brief\":",
+    "\"onMatch\":",
+    "\"match_score\":",
+    "\"filter\":",
+    "\"addedSince\":",
+    "\"pageSize\":",
+    "\"thumbnails\":",
+    "\"expectedCount\":",
+];
+
+proptest! {
+    /// A document of tokens is seldom valid, so that of a valid one a part is replaced.
+    #[test]
+    fn what_is_read_is_what_prost_reflect_reads(
+        document in prop::sample::select(&[
+            ("AddImageRequest", r#"{"content":"AAEC","tags":[1,"2"],"onMatch":3,"matchScore":1e-3}"#),
+            ("DeleteImagesRequest", r#"{"filter":{"addedSince":"2026-01-02T03:04:05Z"},"expectedCount":"7"}"#),
+            ("ListImagesRequest", r#"{"pageSize":7,"filter":{"tags":[]},"thumbnails":true,"order":null}"#),
+        ][..]),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, 0..PARTS.len()), 0..4),
+    ) {
+        let (name, json) = document;
+        let mut json = json.to_owned();
+        for (at, length, part) in cuts {
+            let at = at.index(json.len() + 1);
+            let end = json.len().min(at + length);
+            json.replace_range(at..end, PARTS[part]);
+        }
+        let descriptor = descriptor(name);
+        if let Ok(read) = message(json.as_bytes(), &descriptor, Vec::new()) {
+            let mut deserializer = serde_json::Deserializer::from_str(&json);
+            let expected = descriptor.clone().deserialize(&mut deserializer).unwrap();
+            let read = DynamicMessage::decode(descriptor, read.as_slice()).unwrap();
+            prop_assert_eq!(read.encode_to_vec(), expected.encode_to_vec(), "{}", json);
+        }
     }
 }
 
