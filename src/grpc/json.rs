@@ -120,10 +120,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service responds to an unknown method without reading its body.
-        let method = self.contract.method(request.uri().path());
-        let method = method.filter(|_| is_json(request.headers()));
-        let Some(method) = method.cloned() else {
+        let method = is_json(request.headers())
+            // The service responds to an unknown method without reading its body.
+            .then(|| self.contract.method(request.uri().path()).cloned());
+        let Some(method) = method.flatten() else {
             return Either::Left(self.inner.call(request.map(ConvertedBody::unchanged)));
         };
         let call = request.extensions().get::<Call>();
