@@ -7,8 +7,8 @@
 
 use std::fmt;
 
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use base64::{DecodeError, Engine};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine, alphabet};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind as Type, MessageDescriptor};
@@ -19,6 +19,11 @@ use crate::error::{Error, Kind, Result};
 
 /// The only type of google.protobuf in the requests of the contract; in JSON it is a string.
 const TIMESTAMP: &str = "google.protobuf.Timestamp";
+/// Padding is whole or absent (proto3 JSON mapping, `bytes`).
+const BASE64: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, BASE64);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, BASE64);
 /// Bytes of the name of an unknown field that its error shows.
 const MAX_NAME_BYTES: usize = 32;
 
@@ -176,19 +181,17 @@ impl Value<'_> {
     }
 
     fn put_base64<E: serde::de::Error>(mut self, text: &str) -> Result<bool, E> {
-        // Decoded without padding; more than two are no padding.
-        let text = text.strip_suffix('=').unwrap_or(text);
-        let text = text.strip_suffix('=').unwrap_or(text);
-        let length = text.len() / 4 * 3 + (text.len() % 4).saturating_sub(1);
+        let digits = text.trim_end_matches('=').len();
+        let length = digits / 4 * 3 + (digits % 4).saturating_sub(1);
         self.put_key(WireType::LengthDelimited);
         let output = &mut self.output.message;
         encode_varint(length as u64, output);
         let start = output.len();
         output.reserve_exact(length);
-        let decoded = match STANDARD_NO_PAD.decode_vec(text, output) {
+        let decoded = match STANDARD.decode_vec(text, output) {
             Err(DecodeError::InvalidByte(_, b'-' | b'_')) => {
                 output.truncate(start);
-                URL_SAFE_NO_PAD.decode_vec(text, output)
+                URL_SAFE.decode_vec(text, output)
             }
             decoded => decoded,
         };

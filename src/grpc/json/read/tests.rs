@@ -174,7 +174,9 @@ fn an_error_names_the_path_of_the_invalid_field_and_quotes_no_value() {
     let both = br#"{"url": "https://secret.test", "content": "AAAA"}"#;
     let expected = "`content`: only one of content, url may be given";
     assert_eq!(error("AddImageRequest", both), expected);
-    for text in ["A", "AA=A", "AA AA", "AA==AA", "ÄÄÄÄ", "A-A/"] {
+    for text in [
+        "A", "AA=A", "AA AA", "AA==AA", "AAA==", "AAAA=", "AB==", "ÄÄÄÄ", "A-A/",
+    ] {
         let json = format!(r#"{{"content": "{text}"}}"#);
         let expected = "`content`: must be a string in base64";
         assert_eq!(
