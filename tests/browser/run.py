@@ -2,8 +2,8 @@
 
 Usage: run.py GATEWAY_BINARY
 
-Each page tries all that a page can do: forms, beacons, fetch with and without CORS, gRPC-Web. It
-even knows a valid access token. Pages of other origins must change and read nothing, also when
+Each page tries all that a page can do: forms, beacons, fetch with and without CORS, gRPC-Web, JSON.
+It even knows a valid access token. Pages of other origins must change and read nothing, also when
 their own name is rebound to the gateway. The page of a listed origin succeeds with the same
 requests, which shows that they would have an effect.
 """
@@ -21,6 +21,7 @@ import urllib.parse
 import urllib.request
 
 import grpc
+from google.protobuf.json_format import MessageToJson
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "clients" / "python"))
@@ -100,11 +101,13 @@ class Target:
             "UpdateImage": pb.UpdateImageRequest(cont_sign=self.kept, brief="changed"),
             "DeleteImages": pb.DeleteImagesRequest(cont_signs={"values": [self.victim]}),
         }
+        documents = {**calls, "AddImage": pb.AddImageRequest(content=images.png(21), brief="page")}
         self.site.config = {
             "targets": targets,
             "token": self.token(),
             "images": drawn,
             "calls": {name: encoded(framed(message)) for name, message in calls.items()},
+            "documents": {name: MessageToJson(message) for name, message in documents.items()},
             "report": f"http://report.test:{self.site.port}/report",
             **config,
         }
@@ -152,7 +155,7 @@ def a_page_of_another_site_changes_and_reads_nothing(target):
     outcomes = target.visit(f"http://evil.test:{target.site.port}/")
 
     assert_untouched(target, outcomes)
-    assert len(outcomes) == 17, outcomes
+    assert len(outcomes) == 22, outcomes
     origins = target.rejections("foreign_origin")
     assert all(origins[listener] > 0 for listener in ("grpc", "rest", "admin")), origins
 
@@ -191,19 +194,21 @@ def the_name_of_a_gateway_in_another_domain_shows_nothing(target):
 
 
 @check
-def a_page_of_a_listed_origin_calls_over_grpc_web_and_rest(target):
+def a_page_of_a_listed_origin_calls_over_grpc_web_in_json_and_over_rest(target):
     outcomes = target.visit(f"{target.listed}/")
 
-    # Two forms, a beacon, two requests of fetch, one of gRPC-Web; the victim is deleted.
-    expected = ["changed"] + ["page"] * 6
+    # Two forms, a beacon, two requests of fetch, one of gRPC-Web, one in JSON; the victim is deleted.
+    expected = ["changed"] + ["page"] * 7
     deadline = time.monotonic() + REPORT_TIMEOUT_S
     while target.briefs() != expected and time.monotonic() < deadline:
         # No one waits for the response to a beacon.
         time.sleep(0.05)
     assert target.briefs() == expected, (target.briefs(), outcomes)
-    for name in ("state", "metrics", "add", "GetLibrary", "AddImage", "DeleteImages"):
+    calls = ("GetLibrary", "AddImage", "DeleteImages", "UpdateImage")
+    calls += tuple(f"{name} in JSON" for name in calls)
+    for name in ("state", "metrics", "add", *calls):
         assert outcomes[name].startswith("200 "), (name, outcomes[name])
-    # The admin port is read only to it, and the gRPC port needs the content type of gRPC.
+    # The admin port is read only to it, and the gRPC port needs a content type of its own.
     assert target.log_level() == "info"
     assert outcomes["log level"].startswith("blocked"), outcomes
     assert outcomes["token"].startswith("401 "), outcomes
