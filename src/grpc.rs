@@ -11,6 +11,7 @@ mod health;
 mod inflate;
 mod prefix;
 mod service;
+mod state;
 mod status;
 
 use prost::Message;
@@ -30,6 +31,7 @@ use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
 
 pub use self::service::Service;
+pub use self::state::StateSources;
 pub use self::status::reject;
 
 /// Maximum of a message to the services for health checks and reflection, which contain names.

@@ -16,7 +16,6 @@ use crate::middleware::{
     self, ApiInfo, CallLimits, Credentials, Deadlines, MinBodyRate, Port, Tenants,
 };
 use crate::quota::Quotas;
-use crate::telemetry::Metrics;
 use crate::{grpc, rest};
 
 /// What the listeners serve.
@@ -133,6 +132,7 @@ fn grpc_api(
         call_limits.quotas.clone(),
         limits.bulk_idle_timeout,
         limits.max_image_bytes,
+        state_sources(components),
     );
     let authenticate = middleware::by_credentials(credentials);
     let service = middleware::api(authenticate, call_limits.clone(), grpc::reject)
@@ -142,7 +142,7 @@ fn grpc_api(
         grpc::methods().map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
     let routes = grpc::routes(service, components.health.clone())
         .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
-    let info = api_info("grpc", methods, &components.metrics);
+    let info = api_info("grpc", methods, components);
     Ok(routes
         .into_axum_router()
         .layer(middleware::outer(info, grpc::reject))
@@ -164,14 +164,23 @@ fn rest_api(
     );
     let calls = rest::calls(components.libraries.clone(), limits.max_message_bytes)
         .layer(middleware::api(authenticate, limits, rest::reject));
-    let info = api_info("same_hq", rest::methods(), &components.metrics);
+    let info = api_info("same_hq", rest::methods(), components);
     rest::routes(calls, tokens).layer(middleware::outer(info, rest::reject))
 }
 
-fn api_info(system: &'static str, methods: Vec<String>, metrics: &Metrics) -> ApiInfo {
+fn state_sources(components: &Components) -> grpc::StateSources {
+    grpc::StateSources {
+        started: components.started,
+        config: components.metrics.config().clone(),
+        recent_calls: components.recent_calls.clone(),
+    }
+}
+
+fn api_info(system: &'static str, methods: Vec<String>, components: &Components) -> ApiInfo {
     ApiInfo {
         system,
         methods: Arc::new(methods.into_iter().map(Arc::from).collect()),
-        metrics: metrics.clone(),
+        metrics: components.metrics.clone(),
+        recent_calls: components.recent_calls.clone(),
     }
 }
