@@ -134,20 +134,21 @@ fn grpc_api(
         limits.max_image_bytes,
         state_sources(components),
     );
+    let broken = "the compiled-in protobuf descriptors are broken";
+    let contract = grpc::Contract::compiled_in()
+        .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
+    let contract = Arc::new(contract);
     let authenticate = middleware::by_credentials(credentials);
     let service = middleware::api(authenticate, call_limits.clone(), grpc::reject)
-        .named_layer(grpc::server(service, limits.max_message_bytes));
-    let broken = "the compiled-in protobuf descriptors are broken";
-    let methods =
-        grpc::methods().map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
-    let routes = grpc::routes(service, components.health.clone())
+        .named_layer(grpc::server(service, limits.max_message_bytes, &contract));
+    let routes = grpc::routes(service, components.health.clone(), &contract)
         .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
-    let info = api_info("grpc", methods, components);
+    let info = api_info("grpc", contract.method_names(), components);
     Ok(routes
         .into_axum_router()
         .layer(middleware::outer(info, grpc::reject))
-        // Everything inside sees gRPC, also for a call from a browser.
-        .layer(GrpcWebLayer::new()))
+        // Everything inside sees gRPC, also for a call of Connect or from a browser.
+        .layer((grpc::ConnectLayer::new(contract), GrpcWebLayer::new())))
 }
 
 fn rest_api(
