@@ -16,7 +16,7 @@ use crate::middleware::{
     self, ApiInfo, CallLimits, Credentials, Deadlines, MinBodyRate, Port, Tenants,
 };
 use crate::quota::Quotas;
-use crate::{grpc, rest};
+use crate::{console, grpc, rest};
 
 /// What the listeners serve.
 pub(super) struct Routers {
@@ -48,6 +48,8 @@ impl Routers {
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants)?;
         let grpc = grpc_api(credentials.clone(), &call_limits, limits, components)?;
+        // Beside the layers of calls: its pages are no calls.
+        let grpc = grpc.merge(console::router(config.console.is_served_at(addresses.grpc)));
         let tokens = rest::TokenEndpoint {
             keys,
             attempts: components.token_attempts.clone(),
