@@ -25,3 +25,27 @@ impl Console {
         self.enabled.unwrap_or(address.ip().is_loopback())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_only_a_loopback_address_serves_the_console() {
+        let addresses = [
+            "127.0.0.1:1",
+            "[::1]:1",
+            "0.0.0.0:1",
+            "192.0.2.1:1",
+            "[::]:1",
+        ];
+        let served = |enabled| {
+            let console = Console { enabled };
+            addresses.map(|address| console.is_served_at(address.parse().unwrap()))
+        };
+
+        assert_eq!(served(None), [true, true, false, false, false]);
+        assert_eq!(served(Some(true)), [true; 5]);
+        assert_eq!(served(Some(false)), [false; 5]);
+    }
+}

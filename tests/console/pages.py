@@ -34,12 +34,12 @@ def until_tiles(page, count=1):
 
 def names(page):
     """Names of the tiles, in the order of the grid."""
-    read = "[...document.querySelectorAll('.tile')].sort((a, b) => a.dataset.index - b.dataset.index).map((t) => t.getAttribute('aria-label'))"
+    read = "[...document.querySelectorAll('.tile')].sort((a, b) => a.dataset.index - b.dataset.index).map((t) => t.querySelector('.name').innerText)"
     return page.run(read)
 
 
 def until_first(page, name):
-    page.until(f"document.querySelector('#tile-0')?.getAttribute('aria-label') === {json.dumps(name)}")
+    page.until(f"document.querySelector('#tile-0 .name')?.innerText === {json.dumps(name)}")
 
 
 def until_closed(page):

@@ -32,7 +32,10 @@ export class Grid {
     this.count = 0;
     this.current = 0;
     /** Those of the present width, in pixels; 0 before the first layout. */
-    [this.columns, this.side, this.rowHeight, this.height] = [0, 0, 0, 0];
+    this.columns = 0;
+    this.side = 0;
+    this.rowHeight = 0;
+    this.height = 0;
     /** @type {Map<number, HTMLElement>} */
     this.tiles = new Map();
     this.space = h("div", { class: "grid-space", role: "presentation" });
@@ -150,7 +153,9 @@ export class Grid {
     tile.setAttribute("aria-selected", String(isSelected));
     tile.setAttribute("aria-posinset", String(index + 1));
     tile.setAttribute("aria-setsize", String(this.count));
-    tile.setAttribute("aria-label", image ? nameOf(image) : t("loading"));
+    // Once it has a content, that is its name.
+    if (image) tile.removeAttribute("aria-label");
+    else tile.setAttribute("aria-label", t("loading"));
     tile.classList.toggle("loading", !image);
     const content = image ? JSON.stringify([image.contSign, image.brief, image.tags]) : "";
     if (tile.dataset.content === content) return;
@@ -158,7 +163,7 @@ export class Grid {
     tile.replaceChildren(
       h("div", { class: "thumb" }, image && h("img", { src: jpegUrl(image.thumbnailJpeg), alt: "", decoding: "async", draggable: "false" }), h("span", { class: "mark" }, icon("check"))),
       h("div", { class: "caption" },
-        h("span", { class: "name", dir: "auto" }, image ? nameOf(image) : ""),
+        h("span", { class: "name", dir: "auto" }, image ? nameOf(image) : ""), " ",
         h("span", { class: "muted" }, image?.tags?.map((tag) => `#${tag}`).join(" ") ?? "")));
   }
 

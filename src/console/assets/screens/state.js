@@ -45,7 +45,7 @@ export function show(place) {
           [t("tenant"), state.tenant ?? ""],
           [t("configuration"), state.configFailed ? h("strong", { class: "error" }, t("config_failed")) : t("config_ok")],
           [t("config_time"), time(state.configTime)],
-        ]),
+        ], "h2"),
         quotaCard(state.quota)),
       h("section", {}, h("h2", {}, t("libraries")), h("div", { class: "cards" }, (state.libraries ?? []).map(libraryCard))),
       h("section", {},
@@ -62,10 +62,11 @@ export function show(place) {
 /**
  * @param {string} title
  * @param {[string, import("../dom.js").Child][]} rows
+ * @param {"h2" | "h3"} level of the title in the outline of the page
  * @param {import("../dom.js").Child} [more]
  */
-function card(title, rows, more) {
-  return h("article", { class: "card" }, h("h3", {}, title), h("dl", {}, rows.map(([label, value]) => [h("dt", {}, label), h("dd", {}, value)])), more);
+function card(title, rows, level, more) {
+  return h("article", { class: "card" }, h(level, {}, title), h("dl", {}, rows.map(([label, value]) => [h("dt", {}, label), h("dd", {}, value)])), more);
 }
 
 /** @param {any} quota */
@@ -84,7 +85,7 @@ function quotaCard(quota = {}) {
   limit("quota_concurrent", quota.concurrent, quota.running);
   if (rows.length === 0) rows.push([t("quota"), t("no_quota")]);
   rows.push([t("quota_rejected"), number(Number(quota.rejected ?? 0))]);
-  return card(t("quota"), rows);
+  return card(t("quota"), rows, "h2");
 }
 
 /** @param {any} library */
@@ -98,7 +99,7 @@ function libraryCard(library) {
   if (library.sizeBytes !== undefined) rows.push([t("size"), bytes(Number(library.sizeBytes))]);
   if (library.storageFailing) rows.push([t("storage"), h("strong", { class: "error" }, t("storage_failing"))]);
   const credentials = library.credentials ?? [];
-  return card(library.library, rows, credentials.length > 0 && h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": t("credentials") },
+  return card(library.library, rows, "h3", credentials.length > 0 && h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": t("credentials") },
     h("table", {},
       h("thead", {}, h("tr", {}, ["name", "breaker", "queue", "token_age", "slots", "cooldown", "succeeded", "failed"].map((name) => h("th", { scope: "col" }, t(`credential_${name}`))))),
       h("tbody", {}, credentials.map(credentialRow)))));
