@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients stubs languages browser chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis clients stubs languages browser console chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,7 @@ build: ## Builds the optimised binary, target/release/samegate
 image: ## Builds the container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients browser chart mesh ## Runs all checks and tests; installs what they need
+test: lint rust clients browser console chart mesh ## Runs all checks and tests; installs what they need
 
 check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 
@@ -90,6 +90,10 @@ languages:
 browser: chromium .tools/python ## Lets web pages in Chromium attack a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/browser/run.py target/debug/samegate
+
+console: chromium .tools/python .tools/console .tools/console-node ## Drives the console in Chromium: [WRITE=1] writes the screenshots of docs/console.md
+	$(CARGO) test --workspace --no-run
+	PYTHONPATH=.tools/python:.tools/console python3 tests/console/run.py target/debug/samegate
 
 chromium:
 	$(call debian-package,chromium,chromium)
@@ -182,7 +186,8 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 .tools/eval: eval/requirements.txt
 .tools/chart: tests/chart/requirements.txt
 .tools/mesh: tests/mesh/requirements.txt
-.tools/python .tools/eval .tools/chart .tools/mesh:
+.tools/console: tests/console/requirements.txt
+.tools/python .tools/eval .tools/chart .tools/mesh .tools/console:
 	rm -rf $@
 	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
 		--target $@ -r $<
@@ -198,6 +203,11 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 	rm -rf $@
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
 	touch $@
+
+
+.tools/console-node: tests/console/package.json tests/console/package-lock.json
+	npm install --no-save --no-audit --no-fund --prefix tests/console
+	mkdir -p .tools && touch $@
 
 # Its packages declare a newer Node than they need, so npm's warnings are hidden.
 .tools/chart-node: tests/chart/node/package.json tests/chart/node/package-lock.json

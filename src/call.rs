@@ -4,6 +4,7 @@
 //! everything below gets it with each request. Nothing here depends on the operation or the API.
 
 mod log_id;
+mod recent;
 mod stats;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::log_id::new_log_id;
+pub use self::recent::{RecentCall, RecentCalls};
 pub use self::stats::CallStats;
 use crate::admission::CallPermit;
 

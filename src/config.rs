@@ -8,6 +8,7 @@
 
 mod auth;
 mod checks;
+mod console;
 mod errors;
 mod jwt;
 mod libraries;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use auth::{Auth, RestKey, RestSecret, Tenant};
+pub use console::Console;
 pub use errors::ConfigErrors;
 pub use jwt::{JwksSource, Jwt};
 pub use libraries::{Credential, Effort, Embedded, Library, Profile, Rest, Service};
@@ -50,6 +52,8 @@ pub struct Config {
     pub tenants: BTreeMap<String, Tenant>,
     /// How callers authenticate.
     pub auth: Auth,
+    /// The web console.
+    pub console: Console,
     /// Limits of requests and connections.
     pub limits: Limits,
     /// The Redis that all replicas share.
@@ -151,6 +155,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
     let libraries = root.named_tables("libraries", libraries::read);
     let mut tenants = root.named_tables("tenants", auth::read_tenant);
     let auth = auth::read(root.section("auth"));
+    let console = console::read(root.section("console"));
     let limits = limits::read(root.section("limits"));
     let redis = root.optional_section("redis", replicas::read);
     let quota = quota::read(root.section("quota"));
@@ -174,6 +179,7 @@ fn read(mut root: Section<'_>, errors: &ErrorCollector) -> Option<Config> {
         libraries: valid_entries(libraries)?,
         tenants: valid_entries(tenants)?,
         auth: auth?,
+        console: console?,
         limits: limits?,
         redis: redis?,
         quota: quota?,

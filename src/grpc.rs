@@ -20,6 +20,7 @@ mod json;
 mod openapi;
 mod prefix;
 mod service;
+mod state;
 mod status;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageService
 pub use self::connect::ConnectLayer;
 pub use self::contract::Contract;
 pub use self::service::Service;
+pub use self::state::StateSources;
 pub use self::status::reject;
 
 /// Maximum of a message to the services for health checks and reflection, which contain names.

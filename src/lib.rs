@@ -5,7 +5,7 @@
 //! checks its [`quota`] and its [`admission`]; [`grpc`] or [`rest`] converts it into the checked
 //! types of [`domain`]; [`library`] serves it, through [`wire`] and the vendor or with the embedded
 //! engine; [`error`] turns a failure into a response of each API. [`call`] is the context of a
-//! call. [`config`], [`watch`], [`replicas`], [`telemetry`] and [`admin`] support them, [`app`]
+//! call. [`console`] is a web page that calls the API. [`config`], [`watch`], [`replicas`], [`telemetry`] and [`admin`] support them, [`app`]
 //! connects everything, and [`cli`] is a client of the result.
 
 pub mod admin;
@@ -14,6 +14,7 @@ pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod domain;
 pub mod error;
 pub mod grpc;

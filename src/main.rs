@@ -203,6 +203,7 @@ fn print_banner(serve: &Serve, config: &Config, app: &App) {
     Output::standard().line(&format!(
         "samegate {version} is running with {source}\n\
          \x20 gRPC       {grpc}{grpc_note}\n\
+         {console}\
          \x20 REST       {scheme}://{rest}{rest_note}\n\
          \x20 probes     http://{admin}/readyz{admin_note}\n\
          {libraries}\
@@ -218,10 +219,19 @@ fn print_banner(serve: &Serve, config: &Config, app: &App) {
         grpc = reachable(grpc),
         rest = reachable(rest),
         admin = reachable(admin),
+        console = console(config, grpc, scheme),
         libraries = libraries(config, app),
         keys = generated_keys(config, io::stdout().is_terminal()),
         token_requests = token_requests(config, &format!("{scheme}://{}", reachable(rest))),
     ));
+}
+
+/// Says where the console is, if it is served.
+fn console(config: &Config, grpc: SocketAddr, scheme: &str) -> String {
+    if !config.console.is_served_at(grpc) {
+        return String::new();
+    }
+    format!("\x20 console    {scheme}://{}/console/\n", reachable(grpc))
 }
 
 /// Returns an address at which a client on this machine reaches a listener.

@@ -22,7 +22,7 @@ use crate::replicas::Redis;
 pub use self::fallback::FallbackStore;
 pub use self::local::LocalStore;
 pub use self::redis_store::RedisStore;
-pub use self::store::{ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store};
+pub use self::store::{ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store, Usage};
 
 /// The quotas of all tenants.
 #[derive(Clone, Debug)]
@@ -82,6 +82,18 @@ impl Quotas {
             shadow,
             rejections,
         }))
+    }
+
+    /// Returns the limits of a tenant, their use where this process alone counts it, and how often
+    /// the tenant was over them since the start.
+    pub fn of_tenant(&self, tenant: &str) -> (Limits, Option<Usage>, u64) {
+        let limits = self.0.limits.get(tenant).cloned().unwrap_or_default();
+        let rejected = self.0.rejections.lock().get(tenant).copied();
+        (
+            limits,
+            self.0.store.usage(tenant),
+            rejected.unwrap_or_default(),
+        )
     }
 
     /// Returns the limiter of a tenant; one without limits is not counted.

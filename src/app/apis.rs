@@ -18,8 +18,7 @@ use crate::middleware::{
     self, ApiInfo, CallLimits, Credentials, Deadlines, MinBodyRate, Port, Tenants,
 };
 use crate::quota::Quotas;
-use crate::telemetry::Metrics;
-use crate::{grpc, rest};
+use crate::{console, grpc, rest};
 
 const JSON: &str = "application/json";
 
@@ -53,6 +52,8 @@ impl Routers {
         let credentials = Arc::new(credentials);
         let keys = rest_keys(config, &tenants)?;
         let grpc = grpc_api(credentials.clone(), &call_limits, limits, components)?;
+        // Beside the layers of calls: its pages are no calls.
+        let grpc = grpc.merge(console::router(config.console.is_served_at(addresses.grpc)));
         let tokens = rest::TokenEndpoint {
             keys,
             attempts: components.token_attempts.clone(),
@@ -137,6 +138,7 @@ fn grpc_api(
         call_limits.quotas.clone(),
         limits.bulk_idle_timeout,
         limits.max_image_bytes,
+        state_sources(components),
     );
     let broken = "the compiled-in protobuf descriptors are broken";
     let contract = grpc::Contract::compiled_in()
@@ -148,7 +150,7 @@ fn grpc_api(
     let routes = grpc::routes(service, components.health.clone(), &contract)
         .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
     let openapi = grpc::openapi(&contract);
-    let info = api_info("grpc", contract.method_names(), &components.metrics);
+    let info = api_info("grpc", contract.method_names(), components);
     Ok(routes
         .into_axum_router()
         .layer(middleware::outer(info, grpc::reject))
@@ -179,17 +181,26 @@ fn rest_api(
     );
     let calls = rest::calls(components.libraries.clone(), limits.max_message_bytes)
         .layer(middleware::api(authenticate, limits, rest::reject));
-    let info = api_info("same_hq", rest::methods(), &components.metrics);
+    let info = api_info("same_hq", rest::methods(), components);
     // Outside of what may reject a request, and inside of what counts its bytes.
     rest::routes(calls, tokens)
         .layer(middleware::unread_body(true))
         .layer(middleware::outer(info, rest::reject))
 }
 
-fn api_info(system: &'static str, methods: Vec<String>, metrics: &Metrics) -> ApiInfo {
+fn state_sources(components: &Components) -> grpc::StateSources {
+    grpc::StateSources {
+        started: components.started,
+        config: components.metrics.config().clone(),
+        recent_calls: components.recent_calls.clone(),
+    }
+}
+
+fn api_info(system: &'static str, methods: Vec<String>, components: &Components) -> ApiInfo {
     ApiInfo {
         system,
         methods: Arc::new(methods.into_iter().map(Arc::from).collect()),
-        metrics: metrics.clone(),
+        metrics: components.metrics.clone(),
+        recent_calls: components.recent_calls.clone(),
     }
 }

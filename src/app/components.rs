@@ -1,11 +1,13 @@
 //! What both APIs are built around and what survives a reload of the configuration.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tonic_health::server::HealthReporter;
 
 use crate::admin::MetricSources;
 use crate::admission::InFlightBudget;
+use crate::call::RecentCalls;
 use crate::config::Config;
 use crate::library::Libraries;
 use crate::library::embedded::CpuPool;
@@ -25,6 +27,8 @@ pub(super) struct Components {
     pub(super) token_attempts: TokenAttempts,
     pub(super) health: HealthReporter,
     pub(super) metrics: Metrics,
+    pub(super) recent_calls: RecentCalls,
+    pub(super) started: SystemTime,
 }
 
 // === impl Components ===
@@ -49,6 +53,8 @@ impl Components {
             token_attempts: TokenAttempts::default(),
             health: HealthReporter::new(),
             metrics,
+            recent_calls: RecentCalls::default(),
+            started: SystemTime::now(),
         }
     }
 

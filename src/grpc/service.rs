@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::bulk::{self, AddImages, BodyReport, BulkLoad, BulkMethod, ItemAdmission, SearchImages};
 use super::convert::{self, AddSettings, Deletion};
 use super::duplicates::{self, EventStream};
+use super::state::StateSources;
 use super::status;
 use crate::call::{Call, Connection};
 use crate::domain::{ContSign, ImageLimits};
@@ -26,6 +27,7 @@ pub struct Service {
     quotas: Quotas,
     bulk_idle_timeout: Duration,
     max_image_bytes: usize,
+    state: StateSources,
 }
 
 type RpcResult<T> = std::result::Result<Response<T>, Status>;
@@ -35,18 +37,20 @@ type RpcResult<T> = std::result::Result<Response<T>, Status>;
 impl Service {
     /// Serves `libraries`. The items of bulk loads are limited by `quotas`, and a load on which
     /// nothing happens for `bulk_idle_timeout` is ended. Embedded libraries take images of up to
-    /// `max_image_bytes`.
+    /// `max_image_bytes`. `state` is what else a tenant may see.
     pub fn new(
         libraries: Libraries,
         quotas: Quotas,
         bulk_idle_timeout: Duration,
         max_image_bytes: usize,
+        state: StateSources,
     ) -> Self {
         Service {
             libraries,
             quotas,
             bulk_idle_timeout,
             max_image_bytes,
+            state,
         }
     }
 
@@ -259,6 +263,15 @@ impl SameImageService for Service {
             read_only: call.tenant.read_only,
         };
         respond(&call, response)
+    }
+
+    async fn get_state(
+        &self,
+        request: Request<v1::GetStateRequest>,
+    ) -> RpcResult<v1::GetStateResponse> {
+        let (call, _) = into_call(request)?;
+        let state = self.state.read(&call.tenant, &self.libraries, &self.quotas);
+        respond(&call, state)
     }
 
     type FindDuplicatesStream = EventStream;

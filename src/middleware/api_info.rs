@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Response;
 
+use crate::call::RecentCalls;
 use crate::error::Error;
 use crate::telemetry::{Metrics, names::OTHER};
 
@@ -20,6 +21,8 @@ pub struct ApiInfo {
     pub methods: Arc<BTreeSet<Arc<str>>>,
     /// Metrics that its calls are counted in.
     pub metrics: Metrics,
+    /// Where the last calls of each tenant are kept.
+    pub recent_calls: RecentCalls,
 }
 
 // === impl ApiInfo ===

@@ -4,7 +4,7 @@
 //! everything that layers and backends have recorded in its [`CallStats`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::FutureExt;
 use http::Request;
@@ -15,7 +15,7 @@ use super::api_info::ApiInfo;
 use super::around::{Middleware, ResponseFuture};
 use super::body::ObservedBody;
 use super::outcome::{CallOutcome, ResponseObserver};
-use crate::call::{CallStats, RequestId};
+use crate::call::{CallStats, RecentCall, RecentCalls, RequestId};
 use crate::http_service::HttpService;
 use crate::telemetry::{self, OnOutcome, TraceId, names::attribute};
 
@@ -31,6 +31,7 @@ pub struct AccessLogEntry {
     method: Arc<str>,
     trace: Option<TraceId>,
     started: Instant,
+    recent_calls: RecentCalls,
 }
 
 impl<S: HttpService<A>, A> Middleware<S, A> for TraceCall {
@@ -74,7 +75,29 @@ impl AccessLogEntry {
             method,
             trace,
             started,
+            recent_calls: api.recent_calls.clone(),
         }
+    }
+
+    /// Keeps the call for its tenant, who may ask for it.
+    fn keep(&self, outcome: &CallOutcome) {
+        let Some(tenant) = self.stats.tenant() else {
+            return;
+        };
+        // Those who watch the state would see little else.
+        if self.method.ends_with("/GetState") {
+            return;
+        }
+        let call = RecentCall {
+            time: SystemTime::now(),
+            method: self.method.clone(),
+            code: outcome.code_name(),
+            reason: outcome.reason.as_deref().map(Arc::from),
+            took: self.started.elapsed(),
+            log_id: outcome.log_id.or(self.stats.log_id()),
+            library: self.stats.library(),
+        };
+        self.recent_calls.record(&tenant, call);
     }
 
     fn set_span_attributes(&self, outcome: &CallOutcome) {
@@ -96,6 +119,7 @@ impl AccessLogEntry {
 
 impl OnOutcome<CallOutcome> for AccessLogEntry {
     fn on_outcome(&mut self, outcome: &CallOutcome) {
+        self.keep(outcome);
         if self.trace.as_ref().is_some_and(|trace| trace.is_sampled) {
             self.set_span_attributes(outcome);
         }

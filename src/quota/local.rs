@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::gcra::Gcra;
 use super::store::{
-    CONCURRENCY_WAIT, ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store,
+    CONCURRENCY_WAIT, ConcurrencyPermit, Decision, Limit, Limits, Rejection, Store, Usage,
 };
 use crate::error::Result;
 
@@ -79,6 +79,20 @@ impl Store for LocalStore {
         let (store, tenant) = (self.clone(), tenant.to_owned());
         let release = move || store.with(&tenant, |counts| counts.concurrent -= 1);
         Ok(Decision::Admitted(ConcurrencyPermit::new(release)))
+    }
+
+    fn usage(&self, tenant: &str) -> Option<Usage> {
+        let today = self.now().unix / DAY_S;
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = tenants.get(tenant)?;
+        Some(Usage {
+            requests_today: if counts.day == today {
+                counts.requests_of_day
+            } else {
+                0
+            },
+            running: counts.concurrent,
+        })
     }
 
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64) {

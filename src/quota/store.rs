@@ -26,11 +26,26 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// the debt is paid.
     fn charge(&self, tenant: &str, limits: &Limits, bytes: u64);
 
+    /// Returns what a tenant uses now; none where other processes count too, and for a tenant that
+    /// has not called.
+    fn usage(&self, _tenant: &str) -> Option<Usage> {
+        None
+    }
+
     /// Returns whether quotas are counted in the configured store at present, and not in its
     /// fallback.
     fn is_up(&self) -> bool {
         true
     }
+}
+
+/// Use of a quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests of this day, in UTC.
+    pub requests_today: u64,
+    /// Requests that run now.
+    pub running: u64,
 }
 
 /// Decision of a store.

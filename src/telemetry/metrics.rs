@@ -338,6 +338,16 @@ impl Reload {
     pub fn failed(&self) {
         self.success.set(0);
     }
+
+    /// Returns whether the last reload failed.
+    pub fn is_failed(&self) -> bool {
+        self.success.get() == 0
+    }
+
+    /// Returns when a reload last succeeded, to the second.
+    pub fn last_success(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.last_success.get().unsigned_abs())
+    }
 }
 
 fn signed(number: u64) -> i64 {

@@ -4,6 +4,7 @@
 mod access_log;
 mod admin;
 mod connections;
+mod console;
 mod drain;
 mod grpc_web;
 mod memory;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use form_urlencoded::byte_serialize;
 use samegate::admission::InFlightBudget;
-use samegate::call::Tenant;
+use samegate::call::{RecentCalls, Tenant};
 use samegate::library::{Libraries, Library};
 use samegate::middleware::{self, ApiInfo, Authenticate, CallLimits, Deadlines, MinBodyRate};
 use samegate::quota::{LocalStore, Quotas, Rejections};
@@ -144,6 +144,7 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
         system: "same_hq",
         methods: Arc::default(),
         metrics,
+        recent_calls: RecentCalls::default(),
     };
     rest::routes(calls, tokens)
         .layer(middleware::unread_body(true))

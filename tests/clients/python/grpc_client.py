@@ -35,6 +35,7 @@ RPCS = {
     "CompareImages",
     "BulkSearchImages",
     "FindDuplicates",
+    "GetState",
 }
 TIMEOUT_S = 30
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -353,6 +354,15 @@ def find_duplicates_compares_all_images_and_ends_with_a_cursor(client):
     equal(last.progress.compared, last.progress.total)
     equal(last.progress.total, client.call("GetLibrary").image_count)
     equal(bool(last.progress.cursor), True)
+
+
+@check
+def get_state_shows_the_tenants_libraries_and_last_calls(client):
+    state = client.call("GetState")
+    equal([library.library for library in state.libraries], ["default"])
+    equal(state.libraries[0].image_count, client.call("GetLibrary").image_count)
+    equal(state.tenant, "local")
+    assert any(call.method == f"{SERVICE}/FindDuplicates" for call in state.calls), state.calls
 
 
 @check

@@ -472,6 +472,13 @@ impl SameImageService for Service {
         Err(Status::unimplemented("the double has one library"))
     }
 
+    async fn get_state(
+        &self,
+        _: Request<v1::GetStateRequest>,
+    ) -> Result<Response<v1::GetStateResponse>, Status> {
+        Err(Status::unimplemented("the double has no state"))
+    }
+
     async fn find_duplicates(
         &self,
         request: Request<v1::FindDuplicatesRequest>,
