@@ -291,10 +291,7 @@ impl Upstream {
     }
 
     fn url(&self, operation: Operation, token: &CachedToken) -> Url {
-        let mut url = self.urls[operation.index()].clone();
-        url.query_pairs_mut()
-            .append_pair("access_token", token.expose());
-        url
+        token.in_urls(&self.urls)[operation.index()].clone()
     }
 }
 
