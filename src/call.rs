@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::log_id::new_log_id;
 pub use self::stats::CallStats;
 use crate::admission::CallPermit;
+use crate::telemetry::CallTrace;
 
 /// Time in which the work of a stream without a deadline has ended: for ever, as far as clocks
 /// go.
@@ -81,6 +82,8 @@ pub struct Call {
     pub permit: CallPermit,
     /// What the call has cost so far.
     pub stats: CallStats,
+    /// The trace that the call belongs to.
+    pub trace: CallTrace,
 }
 
 // === impl RequestId ===
