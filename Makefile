@@ -20,10 +20,10 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh instructions lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 run: ## Runs the gateway with the default configuration
 	$(CARGO) run --release -- serve
@@ -34,7 +34,7 @@ build: ## Builds the optimised binary, target/release/samegate
 image: ## Builds the container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients browser chart mesh ## Runs all checks and tests; installs what they need
+test: lint rust clients browser chart mesh instructions ## Runs all checks and tests; installs what they need
 
 check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 
@@ -101,6 +101,12 @@ systemd:
 mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/python:.tools/mesh python3 tests/mesh/run.py target/debug/samegate
+
+# A change for speed writes new figures; so does one that is worth what it costs.
+instructions: .tools/python ## Compares instructions of calls with tests/instructions/figures.json: [WRITE=1]
+	$(call debian-package,valgrind,valgrind)
+	$(CARGO) test --workspace --no-run
+	$(PYTHON) tests/instructions/run.py target/debug/samegate tests/instructions/figures.json
 
 doc: ## Builds the API documentation; fails on broken links
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
