@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh instructions lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis clients languages browser chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -129,6 +129,12 @@ sbom: ## Writes the SBOM, target/samegate.cdx.json (builds cargo-cyclonedx)
 
 bench: ## Runs benchmarks of the engine and of the gateway
 	$(CARGO) bench --workspace
+
+# Envoy is a Python package.
+bench-gateway: .tools/python .tools/mesh ## Compares the gateway with Envoy and others: [ROUNDS=5] [SECONDS=1]
+	$(CARGO) build --release --locked
+	cd bench && $(CARGO) build --release --locked
+	PYTHONPATH=.tools/python:.tools/mesh python3 bench/run.py target/release/samegate
 
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries
