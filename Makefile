@@ -34,7 +34,7 @@ build: ## Builds the optimised binary, target/release/samegate
 image: ## Builds the container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients browser chart mesh instructions ## Runs all checks and tests; installs what they need
+test: lint rust clients browser chart mesh ## Runs all checks and tests; installs what they need
 
 check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 
