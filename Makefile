@@ -20,10 +20,10 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients stubs languages browser console chromium chart systemd mesh lint doc deny sbom bench measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis clients stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 run: ## Runs the gateway with the default configuration
 	$(CARGO) run --release -- serve
@@ -111,6 +111,12 @@ mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/python:.tools/mesh python3 tests/mesh/run.py target/debug/samegate
 
+# A change for speed writes new figures; so does one that is worth what it costs.
+instructions: .tools/python ## Compares instructions of calls with tests/instructions/figures.json: [WRITE=1]
+	$(call debian-package,valgrind,valgrind)
+	$(CARGO) test --workspace --no-run
+	$(PYTHON) tests/instructions/run.py target/debug/samegate tests/instructions/figures.json
+
 doc: ## Builds the API documentation; fails on broken links
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 
@@ -132,6 +138,12 @@ sbom: ## Writes the SBOM, target/samegate.cdx.json (builds cargo-cyclonedx)
 
 bench: ## Runs benchmarks of the engine and of the gateway
 	$(CARGO) bench --workspace
+
+# Envoy is a Python package.
+bench-gateway: .tools/python .tools/mesh ## Compares the gateway with Envoy and others: [ROUNDS=5] [SECONDS=1]
+	$(CARGO) build --release --locked
+	cd bench && $(CARGO) build --release --locked
+	PYTHONPATH=.tools/python:.tools/mesh python3 bench/run.py target/release/samegate
 
 measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_libraries

@@ -19,6 +19,7 @@ pub use self::log_id::new_log_id;
 pub use self::recent::{RecentCall, RecentCalls};
 pub use self::stats::CallStats;
 use crate::admission::CallPermit;
+use crate::telemetry::CallTrace;
 
 /// Time in which the work of a stream without a deadline has ended: for ever, as far as clocks
 /// go.
@@ -83,6 +84,8 @@ pub struct Call {
     pub permit: CallPermit,
     /// What the call has cost so far.
     pub stats: CallStats,
+    /// The trace that the call belongs to.
+    pub trace: CallTrace,
 }
 
 // === impl RequestId ===

@@ -11,6 +11,7 @@ mod log_writer;
 mod metrics;
 pub mod names;
 mod outcome;
+mod plain_fields;
 mod terminal;
 mod trace;
 
@@ -32,9 +33,12 @@ use tracing_subscriber::{Layer, Registry, reload};
 
 pub use metrics::{CallLabels, Metrics, Reload, TextFormat};
 pub use outcome::{OnOutcome, OutcomeGuard};
-pub use trace::{TraceId, attribute, enter_trace, failed, name_span, trace_headers, waited};
+pub use trace::{
+    CallTrace, add_trace_headers, attribute, enter_trace, exported_span, failed, name_span, waited,
+};
 
 use self::log_writer::LogWriter;
+use self::plain_fields::PlainFields;
 use self::terminal::TerminalFormat;
 use crate::config::{LogFormat, Telemetry};
 
@@ -155,15 +159,21 @@ pub fn set_log_level(directives: &str) -> Result<(), StartError> {
 
 fn subscriber<F, W>(
     form: LineForm,
-    filter: F,
-    tracer: SdkTracer,
+    level: F,
+    tracer: Option<SdkTracer>,
     writer: W,
-) -> impl Subscriber + Send + Sync
+) -> Box<dyn Subscriber + Send + Sync>
 where
-    F: Filter<Registry> + Send + Sync + 'static,
+    F: Layer<Registry> + Filter<Registry> + Send + Sync + 'static,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = lines(form, writer).with_filter(filter.and(filter_fn(is_safe)));
+    let registry = tracing_subscriber::registry();
+    let Some(tracer) = tracer else {
+        // Filters of the only layer may be those of all, which look at no span when one is entered.
+        let lines = registry.with(level).with(filter_fn(is_safe));
+        return Box::new(lines.with(layer(form, writer)));
+    };
+    let lines = layer(form, writer).with_filter(level.and(filter_fn(is_safe)));
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
@@ -172,7 +182,7 @@ where
         .with_tracked_inactivity(false)
         .with_context_activation(false)
         .with_filter(filter_fn(is_traced));
-    tracing_subscriber::registry().with(lines).with(spans)
+    Box::new(registry.with(lines).with(spans))
 }
 
 /// Returns whether a line may be written at all, at any level.
@@ -203,7 +213,7 @@ impl LineForm {
     }
 }
 
-fn lines<S, W>(form: LineForm, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S, W>(form: LineForm, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -215,7 +225,7 @@ where
             .with_ansi(true)
             .event_format(TerminalFormat::default())
             .boxed(),
-        LineForm::Text => layer.boxed(),
+        LineForm::Text => layer.fmt_fields(PlainFields).boxed(),
         // The current span only: its parents would be copied into every line.
         LineForm::Json => layer
             .json()
@@ -298,8 +308,7 @@ mod tests {
         let buffer = Buffer::default();
         let filter: Targets = level.parse().unwrap();
         let sink = buffer.clone();
-        let tracer = trace::Traces::none().tracer();
-        let subscriber = subscriber(form, filter, tracer, move || sink.clone());
+        let subscriber = subscriber(form, filter, None, move || sink.clone());
         tracing::subscriber::with_default(subscriber, work);
         let bytes = buffer.0.lock().unwrap();
         String::from_utf8(bytes.clone()).unwrap()

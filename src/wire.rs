@@ -7,6 +7,10 @@
 
 mod operation;
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Kind};
@@ -48,6 +52,9 @@ pub struct TokenGrant {
     /// Not used by any known client.
     #[serde(default)]
     pub session_secret: String,
+    /// A success has none.
+    #[serde(default, skip_serializing)]
+    pub error_code: NoErrorCode,
 }
 
 /// A rejected token request (HTTP 401).
@@ -89,6 +96,9 @@ pub struct AddResponse {
     pub log_id: u64,
     /// Sign of the stored image.
     pub cont_sign: String,
+    /// A success has none.
+    #[serde(default, skip_serializing)]
+    pub error_code: NoErrorCode,
 }
 
 /// Response to `update` and `delete`.
@@ -97,6 +107,9 @@ pub struct LogResponse {
     /// Number of the operation in the service's logs.
     #[serde(deserialize_with = "lenient_u64")]
     pub log_id: u64,
+    /// A success has none.
+    #[serde(default, skip_serializing)]
+    pub error_code: NoErrorCode,
 }
 
 /// Response to `search`.
@@ -114,7 +127,15 @@ pub struct SearchResponse {
     /// Whether there are more matches behind this window.
     #[serde(default, deserialize_with = "lenient_bool")]
     pub has_more: bool,
+    /// A success has none.
+    #[serde(default, skip_serializing)]
+    pub error_code: NoErrorCode,
 }
+
+/// In place of the code of an error: a body with a code, even one that cannot be parsed, is no
+/// success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoErrorCode;
 
 /// One match of a search.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -135,62 +156,51 @@ pub struct SearchHit {
 ///
 /// The vendor's own error, or `VendorProtocol` for a body that is neither.
 pub fn read_response<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
-    // An error body always has a code, and a success body never has one.
-    if let Ok(rejection) = serde_json::from_slice::<ApiError>(body) {
-        let message: String = rejection
-            .error_msg
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_ERROR_MESSAGE)
-            .collect();
-        let error = Error::vendor(rejection.error_code, &message, rejection.log_id);
-        return Err(match rejection.cont_sign {
-            Some(sign) => error.with_cont_sign(sign.trim()),
-            None => error,
-        });
+    // A response is long only where it succeeds, so that is tried first.
+    if let Ok(response) = serde_json::from_slice(body) {
+        return Ok(response);
     }
     // Neither the body is quoted, nor serde's message, which may quote it.
-    let unreadable = || {
+    let rejection: ApiError = serde_json::from_slice(body).map_err(|_| {
         Error::new(
             Kind::VendorProtocol,
             "the vendor's response does not match its API",
         )
-    };
-    match serde_json::from_slice::<CodeProbe>(body) {
-        // A rejection whose code cannot be parsed must not count as a success.
-        Ok(CodeProbe { error_code: true }) | Err(_) => Err(unreadable()),
-        Ok(CodeProbe { error_code: false }) => {
-            serde_json::from_slice(body).map_err(|_| unreadable())
-        }
-    }
-}
-
-/// Detects an error code in a body, whether it can be parsed or not; `null` is one that cannot.
-#[derive(Deserialize)]
-struct CodeProbe {
-    #[serde(default, deserialize_with = "present")]
-    error_code: bool,
-}
-
-/// Returns true for a field with any value.
-fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<bool, D::Error> {
-    serde::de::IgnoredAny::deserialize(reader).map(|_| true)
+    })?;
+    let message: String = rejection
+        .error_msg
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_ERROR_MESSAGE)
+        .collect();
+    let error = Error::vendor(rejection.error_code, &message, rejection.log_id);
+    Err(match rejection.cont_sign {
+        Some(sign) => error.with_cont_sign(sign.trim()),
+        None => error,
+    })
 }
 
 // === impl TokenGrant ===
 
-impl std::fmt::Debug for TokenGrant {
+impl fmt::Debug for TokenGrant {
     /// Writes the ttl of the token and nothing of its text.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenGrant")
             .field("expires_in", &self.expires_in)
             .finish_non_exhaustive()
     }
 }
 
+// === impl NoErrorCode ===
+
+impl<'de> Deserialize<'de> for NoErrorCode {
+    /// Never succeeds: it is called only where there is a code.
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom("the code of an error"))
+    }
+}
+
 /// A scalar that responses write with or without quotes.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Scalar {
     Unsigned(u64),
     Signed(i64),
@@ -198,6 +208,8 @@ enum Scalar {
     Bool(bool),
     Text(String),
 }
+
+// === impl Scalar ===
 
 impl Scalar {
     fn into_text(self) -> String {
@@ -209,28 +221,74 @@ impl Scalar {
             Scalar::Text(text) => text.trim().to_ascii_lowercase(),
         }
     }
+
+    fn parse<T: FromStr, E: serde::de::Error>(self) -> Result<T, E> {
+        self.into_text()
+            .parse()
+            .map_err(|_| E::custom("not the expected kind of value"))
+    }
 }
 
-fn lenient<'de, D: Deserializer<'de>, T: std::str::FromStr>(reader: D) -> Result<T, D::Error> {
-    let text = Scalar::deserialize(reader)?.into_text();
-    text.parse()
-        .map_err(|_| serde::de::Error::custom("not the expected kind of value"))
+/// Not `#[serde(untagged)]`: that copies each value and formats an error for each variant before
+/// the right one, six times the work of a search response.
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct ScalarVisitor;
+
+        impl Visitor<'_> for ScalarVisitor {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, a boolean or a string")
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Scalar, E> {
+                Ok(Scalar::Unsigned(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Signed(value))
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Scalar, E> {
+                Ok(Scalar::Float(value))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
+                Ok(Scalar::Bool(value))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Text(text.to_owned()))
+            }
+        }
+
+        reader.deserialize_any(ScalarVisitor)
+    }
 }
 
 fn lenient_u64<'de, D: Deserializer<'de>>(reader: D) -> Result<u64, D::Error> {
-    lenient(reader)
+    let scalar = Scalar::deserialize(reader)?;
+    if let Scalar::Unsigned(value) = scalar {
+        return Ok(value);
+    }
+    scalar.parse()
 }
 
 fn lenient_i64<'de, D: Deserializer<'de>>(reader: D) -> Result<i64, D::Error> {
-    lenient(reader)
+    Scalar::deserialize(reader)?.parse()
 }
 
 fn lenient_f64<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
-    lenient(reader)
+    let scalar = Scalar::deserialize(reader)?;
+    if let Scalar::Float(value) = scalar {
+        return Ok(value);
+    }
+    scalar.parse()
 }
 
 fn lenient_bool<'de, D: Deserializer<'de>>(reader: D) -> Result<bool, D::Error> {
-    lenient(reader)
+    Scalar::deserialize(reader)?.parse()
 }
 
 fn lenient_option_u64<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {

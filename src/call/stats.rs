@@ -28,9 +28,9 @@ impl CallStats {
         self.0.tenant.get_or_init(|| name.into());
     }
 
-    /// Records the library; the first call of this wins.
-    pub fn set_library(&self, name: &Arc<str>) {
-        self.0.library.get_or_init(|| name.clone());
+    /// Records the library; the first call of this wins, and returns true.
+    pub fn set_library(&self, name: &Arc<str>) -> bool {
+        self.0.library.set(name.clone()).is_ok()
     }
 
     /// Records bytes of the request's body.

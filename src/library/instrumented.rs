@@ -1,4 +1,4 @@
-//! A span around every call of a library, with its operation and outcome.
+//! A span around every call of a library whose trace is exported, with its operation and outcome.
 //!
 //! It wraps any backend, and sees neither images nor secrets: the span holds names, the reason of a
 //! failure and milliseconds. A call that is dropped before its end has the outcome `CANCELLED`.
@@ -45,7 +45,27 @@ impl InstrumentedLibrary {
         operation: &'static str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        call.stats.set_library(&self.name);
+        if call.stats.set_library(&self.name) {
+            // For every line that is logged within the call.
+            Span::current().record("library", &*self.name);
+        }
+        let span = telemetry::exported_span(Some(&call.trace), || self.span(call, operation));
+        let mut guard = OutcomeGuard::new(
+            CANCELLED,
+            OperationSpan {
+                span: span.clone(),
+                begin: Instant::now(),
+            },
+        );
+        let result = work.instrument(span.clone()).await;
+        guard.outcome = outcome(&result);
+        if let Err(error) = &result {
+            span.in_scope(|| log_failure(error));
+        }
+        result
+    }
+
+    fn span(&self, call: &Call, operation: &'static str) -> Span {
         let span = tracing::info_span!(
             "library",
             library = &*self.name,
@@ -57,19 +77,7 @@ impl InstrumentedLibrary {
         telemetry::name_span(&span, operation);
         telemetry::attribute(&span, attribute::LIBRARY, self.name.clone());
         telemetry::attribute(&span, attribute::OPERATION, operation);
-        let mut guard = OutcomeGuard::new(
-            CANCELLED,
-            OperationSpan {
-                span: span.clone(),
-                begin: Instant::now(),
-            },
-        );
-        let result = work.instrument(span.clone()).await;
-        guard.outcome = outcome(&result);
-        if let Err(error) = &result {
-            log_failure(&span, error);
-        }
-        result
+        span
     }
 }
 
@@ -200,10 +208,10 @@ fn with_log_id<T>(call: &Call, result: Result<T>, of: impl FnOnce(&T) -> Option<
 
 /// Logs a failure that the operator has to look at, with its causes; the caller gets the message
 /// alone.
-fn log_failure(span: &Span, error: &Error) {
+fn log_failure(error: &Error) {
     if matches!(error.kind().origin(), Origin::Gateway | Origin::Vendor) {
         let reason = error.kind().reason();
-        span.in_scope(|| tracing::warn!(error = chain(error), reason, "library call failed"));
+        tracing::warn!(error = chain(error), reason, "library call failed");
     }
 }
 

@@ -83,6 +83,7 @@ impl Deadlines {
             bulk: false,
             permit: CallPermit::default(),
             stats: head.extensions.get().cloned().unwrap_or_default(),
+            trace: head.extensions.get().cloned().unwrap_or_default(),
         })
     }
 }

@@ -16,7 +16,7 @@ use super::body::{BodyObserver, ObservedBody, data_bytes};
 use super::outcome::{CallOutcome, ResponseObserver};
 use crate::call::CallStats;
 use crate::http_service::HttpService;
-use crate::telemetry::{CallLabels, Metrics, OnOutcome, TraceId};
+use crate::telemetry::{CallLabels, CallTrace, Metrics, OnOutcome};
 
 /// Measures the calls of one API.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct CallMetrics {
     api: ApiInfo,
     method: Arc<str>,
     in_flight: Arc<InFlightBytes>,
-    trace: Option<TraceId>,
+    trace: Option<CallTrace>,
     started: Instant,
 }
 
@@ -86,11 +86,11 @@ impl OnOutcome<CallOutcome> for CallMetrics {
             error_type: outcome.reason.clone().unwrap_or(Cow::Borrowed("")),
             tenant: self.in_flight.stats.tenant().unwrap_or_default(),
         };
-        let sampled = self.trace.take().filter(|trace| trace.is_sampled);
+        let sampled = self.trace.take().filter(CallTrace::is_sampled);
         self.api.metrics.call_ended(
             &labels,
             self.started.elapsed(),
-            sampled.map(|trace| trace.text),
+            sampled.map(|trace| trace.id().to_owned()),
         );
     }
 }

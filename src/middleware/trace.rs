@@ -17,7 +17,7 @@ use super::body::ObservedBody;
 use super::outcome::{CallOutcome, ResponseObserver};
 use crate::call::{CallStats, RecentCall, RecentCalls, RequestId};
 use crate::http_service::HttpService;
-use crate::telemetry::{self, OnOutcome, TraceId, names::attribute};
+use crate::telemetry::{self, CallTrace, OnOutcome, names::attribute};
 
 /// Opens a span for each request and logs how its call ended.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct AccessLogEntry {
     span: Span,
     stats: CallStats,
     method: Arc<str>,
-    trace: Option<TraceId>,
+    trace: CallTrace,
     started: Instant,
     recent_calls: RecentCalls,
 }
@@ -60,15 +60,13 @@ impl AccessLogEntry {
         let id = id.unwrap_or_default();
         let span = open_span(request.uri().path(), &id);
         let trace = telemetry::enter_trace(&span, request.headers(), api.system, &method);
-        if trace.as_ref().is_some_and(|trace| trace.is_sampled) {
+        if trace.is_exported() {
             telemetry::attribute(&span, attribute::REQUEST_ID, id.0);
         }
         let stats = CallStats::default();
         let extensions = request.extensions_mut();
         extensions.insert(stats.clone());
-        if let Some(trace) = &trace {
-            extensions.insert(trace.clone());
-        }
+        extensions.insert(trace.clone());
         AccessLogEntry {
             span,
             stats,
@@ -120,7 +118,7 @@ impl AccessLogEntry {
 impl OnOutcome<CallOutcome> for AccessLogEntry {
     fn on_outcome(&mut self, outcome: &CallOutcome) {
         self.keep(outcome);
-        if self.trace.as_ref().is_some_and(|trace| trace.is_sampled) {
+        if self.trace.is_exported() {
             self.set_span_attributes(outcome);
         }
         let stats = &self.stats;
@@ -139,7 +137,7 @@ impl OnOutcome<CallOutcome> for AccessLogEntry {
                 upstream_ms = milliseconds(stats.upstream()),
                 total_ms = milliseconds(self.started.elapsed()),
                 log_id = outcome.log_id.or(stats.log_id()),
-                trace_id = self.trace.as_ref().map(|trace| &*trace.text),
+                trace_id = self.trace.id(),
                 "call ended"
             );
         });
@@ -154,6 +152,7 @@ fn open_span(path: &str, id: &RequestId) -> Span {
         path,
         %id,
         tenant = tracing::field::Empty,
+        library = tracing::field::Empty,
     )
 }
 

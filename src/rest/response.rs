@@ -11,7 +11,7 @@ use super::token::SIGNATURE;
 use crate::call::new_log_id;
 use crate::domain::{Added, Deleted, SearchResults};
 use crate::error::{Error, Kind, Rejection, Result};
-use crate::wire::{AddResponse, ApiError, LogResponse, SearchHit, SearchResponse};
+use crate::wire::{AddResponse, ApiError, LogResponse, NoErrorCode, SearchHit, SearchResponse};
 
 /// Codes below this come from the vendor's platform, which adds no log id; services add one.
 const FIRST_SERVICE_CODE: i64 = 1000;
@@ -29,6 +29,7 @@ pub(super) fn added(added: &Added) -> Response {
     Json(AddResponse {
         log_id: added.log_id,
         cont_sign,
+        error_code: NoErrorCode,
     })
     .into_response()
 }
@@ -49,13 +50,18 @@ pub(super) fn search_results(results: SearchResults) -> Response {
         result_num: hits.len() as u64,
         result: hits,
         has_more: results.has_more,
+        error_code: NoErrorCode,
     })
     .into_response()
 }
 
 /// Writes the result of an update, which has no content.
 pub(super) fn success(log_id: u64) -> Response {
-    Json(LogResponse { log_id }).into_response()
+    Json(LogResponse {
+        log_id,
+        error_code: NoErrorCode,
+    })
+    .into_response()
 }
 
 /// Writes the result of a deletion.

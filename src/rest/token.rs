@@ -25,7 +25,7 @@ use subtle::ConstantTimeEq;
 use super::form::Fields;
 use crate::call::Tenant;
 use crate::error::{Error, Kind, Result};
-use crate::wire::{TokenGrant, TokenRejection};
+use crate::wire::{NoErrorCode, TokenGrant, TokenRejection};
 
 /// Time to live of an access token in seconds: 30 days (vendor's).
 const ACCESS_TTL_S: u64 = 2_592_000;
@@ -195,6 +195,7 @@ impl KeyPair {
             scope: SCOPE.to_owned(),
             session_key: STANDARD.encode(session),
             session_secret: hex(&session[..MAC_BYTES]),
+            error_code: NoErrorCode,
         }
     }
 

@@ -3,9 +3,11 @@
 //! The rest of the gateway opens spans with the macros of `tracing` and calls the functions here
 //! for everything that those cannot express; only this module uses OpenTelemetry. Only spans of
 //! this crate become part of a trace: those of HTTP libraries may hold headers. Without a collector
-//! no span is recorded, but every call still has a trace id and forwards the caller's context.
+//! there are no such spans, but every call still has a trace id and forwards its context.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -30,47 +32,50 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum wait for the last spans at shutdown.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 const SERVICE_NAME: &str = "samegate";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Exports finished spans to the collector.
+/// Whether spans of this process are exported.
+static HAS_COLLECTOR: AtomicBool = AtomicBool::new(false);
+
+/// Exports finished spans to the collector, if there is one.
 #[derive(Debug)]
-pub(super) struct Traces(SdkTracerProvider);
+pub(super) struct Traces(Option<SdkTracerProvider>);
 
 // === impl Traces ===
 
 impl Traces {
     /// Connects to the collector, lazily; must be called within a runtime.
     pub(super) fn start(config: &config::Telemetry) -> Result<Self, ExporterBuildError> {
-        let root_sampler = match config.otlp_endpoint {
-            Some(_) => Sampler::TraceIdRatioBased(config.sampling_ratio),
-            None => Sampler::AlwaysOff,
+        let Some(endpoint) = &config.otlp_endpoint else {
+            return Ok(Traces(None));
         };
-        let mut provider = SdkTracerProvider::builder()
+        let exporter = SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint.as_str())
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()?;
+        let root_sampler = Sampler::TraceIdRatioBased(config.sampling_ratio);
+        let provider = SdkTracerProvider::builder()
             .with_sampler(Sampler::ParentBased(Box::new(root_sampler)))
-            .with_resource(resource());
-        if let Some(endpoint) = &config.otlp_endpoint {
-            let exporter = SpanExporter::builder()
-                .with_tonic()
-                .with_endpoint(endpoint.as_str())
-                .with_timeout(EXPORT_TIMEOUT)
-                .build()?;
-            provider = provider.with_batch_exporter(NamedAttributes(exporter));
-        }
-        Ok(Traces(provider.build()))
+            .with_resource(resource())
+            .with_batch_exporter(NamedAttributes(exporter))
+            .build();
+        HAS_COLLECTOR.store(true, Relaxed);
+        Ok(Traces(Some(provider)))
     }
 
-    #[cfg(test)]
-    pub(super) fn none() -> Self {
-        Traces(SdkTracerProvider::builder().build())
-    }
-
-    pub(super) fn tracer(&self) -> SdkTracer {
-        self.0.tracer(SERVICE_NAME)
+    /// Returns what makes spans for the collector; `None` without one.
+    pub(super) fn tracer(&self) -> Option<SdkTracer> {
+        Some(self.0.as_ref()?.tracer(SERVICE_NAME))
     }
 
     /// Exports the last spans. Blocks, up to a limit, so it must not be called by the last thread
     /// of the runtime.
     pub(super) fn stop(&self) {
-        if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIMEOUT) {
+        if let Some(provider) = &self.0
+            && let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT)
+        {
             tracing::warn!(%error, "export of the last spans failed");
         }
     }
@@ -117,28 +122,91 @@ fn resource() -> Resource {
         .build()
 }
 
-/// The trace that a span belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TraceId {
-    /// 32 hex digits.
-    pub text: String,
-    /// Whether the trace is sampled, that is, exported.
-    pub is_sampled: bool,
+/// The trace of a call; clones share it.
+#[derive(Clone, Debug)]
+pub struct CallTrace(Arc<TraceContext>);
+
+#[derive(Debug)]
+struct TraceContext {
+    /// `traceparent` of what is done for the call and has no span of its own.
+    parent: HeaderValue,
+    /// `tracestate`.
+    state: Option<HeaderValue>,
+    is_sampled: bool,
+}
+
+// === impl CallTrace ===
+
+impl CallTrace {
+    /// Continues the trace of a caller, whose context was read from its headers, or of a span.
+    fn of(context: &Context) -> Option<Self> {
+        let is_sampled = context.span().span_context().is_sampled();
+        let mut headers = HeaderMap::new();
+        TraceContextPropagator::new().inject_context(context, &mut Injected(&mut headers));
+        Some(CallTrace(Arc::new(TraceContext {
+            parent: headers.remove(TRACEPARENT)?,
+            state: headers.remove(TRACESTATE),
+            is_sampled,
+        })))
+    }
+
+    /// Begins a trace that is not sampled.
+    fn begin() -> Self {
+        static SEED: LazyLock<[RandomState; 3]> =
+            LazyLock::new(|| [(); 3].map(|()| RandomState::new()));
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        let count = COUNT.fetch_add(1, Relaxed);
+        // Zero is no valid id (W3C trace context, 3.2.2.3).
+        let [first, second, span] = [0, 1, 2].map(|index| SEED[index].hash_one(count).max(1));
+        let parent = format!("00-{first:016x}{second:016x}-{span:016x}-00");
+        CallTrace(Arc::new(TraceContext {
+            parent: HeaderValue::try_from(parent).unwrap_or_else(|_| HeaderValue::from_static("")),
+            state: None,
+            is_sampled: false,
+        }))
+    }
+
+    /// Returns the id of the trace, 32 hex digits.
+    pub fn id(&self) -> &str {
+        let parent = self.0.parent.to_str().unwrap_or_default();
+        parent.split('-').nth(1).unwrap_or_default()
+    }
+
+    /// Returns whether the trace is kept, here or by the caller.
+    pub fn is_sampled(&self) -> bool {
+        self.0.is_sampled
+    }
+
+    /// Returns whether the spans of this call are exported.
+    pub fn is_exported(&self) -> bool {
+        self.0.is_sampled && HAS_COLLECTOR.load(Relaxed)
+    }
+}
+
+/// A trace that is not sampled.
+impl Default for CallTrace {
+    fn default() -> Self {
+        CallTrace::begin()
+    }
 }
 
 /// Makes a span the root of this gateway's part of a trace, under the parent that the headers name,
-/// and names it by its method.
-///
-/// Returns `None` without a tracer (tests that run the gateway in their process).
+/// and names it by its method; without a collector, the call only has the trace.
 pub fn enter_trace(
     span: &Span,
     headers: &HeaderMap,
     system: &'static str,
     method: &str,
-) -> Option<TraceId> {
-    let parent =
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &Extracted(headers));
-    span.set_parent(parent).ok()?;
+) -> CallTrace {
+    let parent = headers.contains_key(TRACEPARENT).then(|| {
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Extracted(headers))
+    });
+    if !HAS_COLLECTOR.load(Relaxed) {
+        let callers = parent.and_then(|parent| CallTrace::of(&parent));
+        return callers.unwrap_or_default();
+    }
+    // Fails in a process whose subscriber is not ours.
+    let _ = span.set_parent(parent.unwrap_or_default());
     let context = span.context();
     let exported = context.span();
     if exported.is_recording() {
@@ -146,11 +214,17 @@ pub fn enter_trace(
         exported.set_attribute(KeyValue::new(attribute::RPC_SYSTEM, system));
         exported.set_attribute(KeyValue::new(attribute::RPC_METHOD, method.to_owned()));
     }
-    let id = exported.span_context();
-    id.is_valid().then(|| TraceId {
-        text: id.trace_id().to_string(),
-        is_sampled: id.is_sampled(),
-    })
+    CallTrace::of(&context).unwrap_or_default()
+}
+
+/// Opens a span that is for the collector only: none where the trace of its call, or without a call
+/// any trace, is not exported.
+pub fn exported_span(trace: Option<&CallTrace>, open: impl FnOnce() -> Span) -> Span {
+    if trace.map_or_else(|| HAS_COLLECTOR.load(Relaxed), CallTrace::is_exported) {
+        open()
+    } else {
+        Span::none()
+    }
 }
 
 /// Sets the exported name of a span.
@@ -171,18 +245,29 @@ pub fn failed(span: &Span, reason: &str) {
 
 /// Adds an event to the current span: the call has waited. A wait of zero adds none.
 pub fn waited(event: &'static str, wait: Duration) {
-    if !wait.is_zero() {
+    if !wait.is_zero() && HAS_COLLECTOR.load(Relaxed) {
         let milliseconds = wait.as_secs_f64() * 1e3;
         let wait = vec![KeyValue::new(attribute::WAIT_MS, milliseconds)];
         Span::current().add_event(event, wait);
     }
 }
 
-/// Returns the headers that make a span the parent of the spans of an upstream server.
-pub fn trace_headers(span: &Span) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    TraceContextPropagator::new().inject_context(&span.context(), &mut Injected(&mut headers));
-    headers
+/// Adds the headers that make an upstream server continue the trace of a call, if it is for one:
+/// under the current span, where that is exported.
+pub fn add_trace_headers(headers: &mut HeaderMap, trace: Option<&CallTrace>) {
+    match trace {
+        Some(trace) if !trace.is_exported() => {
+            headers.insert(TRACEPARENT, trace.0.parent.clone());
+            if let Some(state) = trace.0.state.clone() {
+                headers.insert(TRACESTATE, state);
+            }
+        }
+        Some(_) | None if HAS_COLLECTOR.load(Relaxed) => {
+            let context = Span::current().context();
+            TraceContextPropagator::new().inject_context(&context, &mut Injected(headers));
+        }
+        Some(_) | None => {}
+    }
 }
 
 struct Extracted<'a>(&'a HeaderMap);

@@ -17,6 +17,7 @@ use samegate::domain::{
 };
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
+use samegate::telemetry::CallTrace;
 use tokio::time::Instant;
 
 use crate::support::images::{jpeg, png, variant};
@@ -47,6 +48,7 @@ fn call() -> Call {
         bulk: false,
         permit: CallPermit::default(),
         stats: CallStats::default(),
+        trace: CallTrace::default(),
     }
 }
 

@@ -22,7 +22,7 @@ use samegate::domain::{Add, Added, Effort, Profile, RawSource, RawTarget, Search
 use samegate::error::{Kind, Result};
 use samegate::library::Library;
 use samegate::library::rest::RestBackend;
-use samegate::telemetry::Metrics;
+use samegate::telemetry::{CallTrace, Metrics};
 use tokio::time::Instant;
 
 use crate::support::images::{file, png, variant};
@@ -48,6 +48,7 @@ fn call_within(timeout: Duration) -> Call {
         bulk: false,
         permit: CallPermit::default(),
         stats: CallStats::default(),
+        trace: CallTrace::default(),
     }
 }
 

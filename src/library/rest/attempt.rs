@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::call::CallStats;
+use crate::call::{Call, CallStats};
 use crate::error::Result;
 use crate::library::outcome::{CANCELLED, OK, outcome};
 use crate::telemetry::{self, Metrics, OnOutcome, OutcomeGuard, names::attribute};
@@ -58,15 +58,14 @@ impl AttemptRecorder {
         }))
     }
 
-    /// Records the request of an operation; `stats` are those of the call that it is made for, if
-    /// for any.
+    /// Records the request of an operation; `call` is the one that it is made for, if for any.
     pub(super) async fn record<T>(
         &self,
         operation: &'static str,
-        stats: Option<&CallStats>,
+        call: Option<&Call>,
         request: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let attempt = Attempt::begin(&self.0, operation, stats);
+        let attempt = Attempt::begin(&self.0, operation, call);
         let span = attempt.span.clone();
         let mut guard = OutcomeGuard::new(CANCELLED, attempt);
         let result = request.instrument(span).await;
@@ -87,15 +86,18 @@ impl AttemptRecorder {
 // === impl Attempt ===
 
 impl<'a> Attempt<'a> {
-    fn begin(totals: &'a Totals, operation: &'static str, stats: Option<&'a CallStats>) -> Self {
-        let span = tracing::info_span!("attempt", otel.kind = "client", operation);
-        telemetry::name_span(&span, operation);
-        telemetry::attribute(&span, attribute::HTTP_METHOD, "POST");
-        telemetry::attribute(&span, attribute::LIBRARY, totals.library.clone());
+    fn begin(totals: &'a Totals, operation: &'static str, call: Option<&'a Call>) -> Self {
+        let span = telemetry::exported_span(call.map(|call| &call.trace), || {
+            let span = tracing::info_span!("attempt", otel.kind = "client", operation);
+            telemetry::name_span(&span, operation);
+            telemetry::attribute(&span, attribute::HTTP_METHOD, "POST");
+            telemetry::attribute(&span, attribute::LIBRARY, totals.library.clone());
+            span
+        });
         totals.in_flight.fetch_add(1, Relaxed);
         Attempt {
             totals,
-            stats,
+            stats: call.map(|call| &call.stats),
             operation,
             span,
             begin: Instant::now(),

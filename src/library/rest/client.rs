@@ -11,17 +11,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
 use url::Url;
 
 use super::encode::{Form, Pieces};
 use super::rate_limiter::Permit;
 use super::transport_failure::unavailable;
 use crate::error::{Error, Kind, Result};
-use crate::telemetry::{self, names::attribute::HTTP_STATUS, trace_headers};
+use crate::telemetry::{self, CallTrace, names::attribute::HTTP_STATUS};
 
 /// Maximum size of a response; the vendor's largest, 1000 matches with full briefs, has under 0.5
 /// MiB.
@@ -74,7 +75,7 @@ impl Client {
         Ok(Client { http, timeout })
     }
 
-    /// Posts a form; dropping the future aborts the request.
+    /// Posts a form, for a call of `trace` if it is for one; dropping the future aborts the request.
     ///
     /// # Errors
     ///
@@ -85,6 +86,7 @@ impl Client {
         &self,
         url: Url,
         form: Form,
+        trace: Option<&CallTrace>,
         deadline: Instant,
         permit: &Arc<Permit>,
     ) -> Result<Response> {
@@ -98,7 +100,7 @@ impl Client {
             remaining: form.length(),
             permit: permit.clone(),
         };
-        match timeout_at(deadline.min(timeout), self.exchange(url, form)).await {
+        match timeout_at(deadline.min(timeout), self.exchange(url, form, trace)).await {
             Ok(response) => response,
             Err(_) if deadline <= timeout => Err(deadline_passed()),
             Err(_) => {
@@ -111,19 +113,25 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, url: Url, form: FormBody) -> Result<Response> {
+    async fn exchange(
+        &self,
+        url: Url,
+        form: FormBody,
+        trace: Option<&CallTrace>,
+    ) -> Result<Response> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let span = tracing::Span::current();
-        let request = self
-            .http
-            .post(url)
-            .headers(trace_headers(&span))
-            .header(CONTENT_TYPE, FORM)
-            .body(reqwest::Body::wrap(form));
-        let mut response = request.send().await.map_err(unavailable)?;
+        // Not the builder, which copies the URL and the headers.
+        let mut request = reqwest::Request::new(Method::POST, url);
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, FORM);
+        telemetry::add_trace_headers(headers, trace);
+        *request.body_mut() = Some(reqwest::Body::wrap(form));
+        let mut response = self.http.execute(request).await.map_err(unavailable)?;
         let status = i64::from(response.status().as_u16());
-        telemetry::attribute(&span, HTTP_STATUS, status);
-        let mut body = BytesMut::new();
+        telemetry::attribute(&Span::current(), HTTP_STATUS, status);
+        let expected = response.content_length().map(usize::try_from);
+        let expected = expected.and_then(|length| length.ok()).unwrap_or(0);
+        let mut body = BytesMut::with_capacity(expected.min(MAX_RESPONSE_BYTES));
         while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
             if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
                 let message =

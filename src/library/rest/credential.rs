@@ -186,7 +186,9 @@ fn fetch(
                 .await?;
             let deadline = Instant::now() + timeout;
             let request = async {
-                let posted = client.post(url, form, deadline, &Arc::new(permit)).await;
+                let posted = client
+                    .post(url, form, None, deadline, &Arc::new(permit))
+                    .await;
                 parse::token_grant(&posted.map_err(|error| no_token_in_time(error, timeout))?)
             };
             attempts.record("token", None, request).await

@@ -210,7 +210,10 @@ impl Upstream {
                 .map_err(at(Stage::CircuitBreaker))?;
             let url = self.url(operation, &token);
             let request = async {
-                let posted = self.client.post(url, form, call.deadline, &permit).await;
+                let posted = self
+                    .client
+                    .post(url, form, Some(&call.trace), call.deadline, &permit)
+                    .await;
                 record_outcome(guard, &posted);
                 if posted.is_ok() {
                     credential.rate_limiter.record_response_time(now.elapsed());
@@ -219,7 +222,7 @@ impl Upstream {
             };
             let response = credential
                 .attempts
-                .record(operation.name(), Some(&call.stats), request)
+                .record(operation.name(), Some(call), request)
                 .await;
             if response.is_ok() {
                 token.mark_accepted();
@@ -291,10 +294,7 @@ impl Upstream {
     }
 
     fn url(&self, operation: Operation, token: &CachedToken) -> Url {
-        let mut url = self.urls[operation.index()].clone();
-        url.query_pairs_mut()
-            .append_pair("access_token", token.expose());
-        url
+        token.in_urls(&self.urls)[operation.index()].clone()
     }
 }
 

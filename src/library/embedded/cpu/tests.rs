@@ -10,6 +10,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::call::{CallStats, RequestId};
+use crate::telemetry::CallTrace;
 
 const SMALL: Demand = Demand {
     class: Class::Search,
@@ -38,6 +39,7 @@ fn call(name: &str, seconds: u64) -> Call {
         bulk: false,
         permit: Default::default(),
         stats: CallStats::default(),
+        trace: CallTrace::default(),
     }
 }
 

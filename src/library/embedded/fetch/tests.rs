@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::call::{CallStats, RequestId, Tenant};
 use crate::domain::ImageLimits;
+use crate::telemetry::CallTrace;
 
 fn public(address: &str) -> bool {
     AddressScope::Public.includes(address.parse().unwrap())
@@ -222,6 +223,7 @@ fn call(tenant: &str) -> Call {
         bulk: false,
         permit: Default::default(),
         stats: CallStats::default(),
+        trace: CallTrace::default(),
     }
 }
 

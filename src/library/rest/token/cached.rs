@@ -1,13 +1,14 @@
 //! A granted token, and how long a cache keeps it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use moka::Expiry;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
+use url::Url;
 
 use crate::error::{Error, Kind, Result};
 use crate::wire::TokenGrant;
@@ -22,6 +23,8 @@ pub(crate) struct CachedToken {
     expires_at: Instant,
     /// Whether the vendor has accepted it in a call.
     accepted: AtomicBool,
+    /// See [`CachedToken::in_urls`].
+    urls: OnceLock<Box<[Url]>>,
 }
 
 // === impl CachedToken ===
@@ -42,12 +45,26 @@ impl CachedToken {
             granted_at: requested_at,
             expires_at: requested_at + Duration::from_secs(grant.expires_in).min(MAX_TTL),
             accepted: AtomicBool::new(false),
+            urls: OnceLock::new(),
         })
     }
 
-    /// Returns the text, for the query of a call and nothing else.
+    /// Returns the text, to compare it.
     pub(crate) fn expose(&self) -> &str {
         self.text.expose_secret()
+    }
+
+    /// Returns URLs with the token in their query, built at the first call from those that it
+    /// passes; each call needs one, and all calls of a token go to the same vendor.
+    pub(crate) fn in_urls(&self, urls: &[Url]) -> &[Url] {
+        let with_token = |url: &Url| {
+            let mut url = url.clone();
+            url.query_pairs_mut()
+                .append_pair("access_token", self.expose());
+            url
+        };
+        self.urls
+            .get_or_init(|| urls.iter().map(with_token).collect())
     }
 
     /// Returns whether the ttl is over.

@@ -12,6 +12,7 @@ use tokio::time::{advance, sleep};
 
 use super::refresh_state::MAX_BACKOFF;
 use super::*;
+use crate::wire::NoErrorCode;
 
 const TTL: Duration = Duration::from_secs(1000);
 
@@ -68,6 +69,7 @@ fn grant(text: &str, ttl: Duration) -> TokenGrant {
         scope: String::new(),
         session_key: String::new(),
         session_secret: String::new(),
+        error_code: NoErrorCode,
     }
 }
 
