@@ -18,6 +18,7 @@
 pub mod embedded;
 mod fair_queue;
 pub mod instrumented;
+pub mod opensearch;
 mod outcome;
 pub mod rest;
 mod state;

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// State of one library. A field that a backend does not have is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct State {
-    /// `embedded` or `rest`.
+    /// `embedded`, `rest` or `opensearch`.
     pub backend: &'static str,
     /// Random identity of the library.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +31,10 @@ pub struct State {
     /// Whether failures of its file persist, so that the gateway is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_storage_failing: Option<bool>,
+    /// Whether requests are sent to a node of its cluster at present: not all circuit breakers are
+    /// open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_cluster_reachable: Option<bool>,
     /// Its credentials at the vendor, in the order of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialState>,

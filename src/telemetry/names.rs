@@ -203,7 +203,7 @@ pub const PANICS: Metric = metric("samegate_panics_total", "Handlers that panick
 /// Duration of requests to vendors.
 pub const ATTEMPT_DURATION: Metric = metric(
     "samegate_upstream_attempt_duration_seconds",
-    "Duration of one request to a vendor, by outcome; token requests are operation `token`",
+    "Duration of one request to a vendor or a cluster, by outcome; token requests are operation `token`",
     &["library", "operation", "outcome"],
 );
 /// Open connections.
@@ -279,19 +279,19 @@ pub const BUILD: Metric = metric(
 /// Images of a library.
 pub const LIBRARY_IMAGES: Metric = metric(
     "samegate_library_images",
-    "Images that an embedded library holds",
+    "Images that an embedded library, or one in OpenSearch, holds",
     LIBRARY,
 );
 /// Maximum number of images of a library.
 pub const LIBRARY_CAPACITY: Metric = metric(
     "samegate_library_capacity_images",
-    "Maximum number of images of an embedded library",
+    "Maximum number of images of an embedded library, or one in OpenSearch",
     LIBRARY,
 );
 /// Files of a library.
 pub const LIBRARY_SIZE: Metric = metric(
     "samegate_library_size_bytes",
-    "Size of an embedded library's files",
+    "Size of an embedded library's files, or of the primary shards of one in OpenSearch",
     LIBRARY,
 );
 /// Free space of a library's disk.

@@ -76,8 +76,11 @@
 {{- if and (eq .backend "rest") (not .credentials) -}}
 {{- fail (printf "libraries[%s].credentials: a rest library needs at least one existing Secret" .name) -}}
 {{- end -}}
-{{- if and (eq .backend "embedded") .credentials -}}
-{{- fail (printf "libraries[%s].credentials: an embedded library has none" .name) -}}
+{{- if and (ne .backend "rest") .credentials -}}
+{{- fail (printf "libraries[%s].credentials: only a rest library has them" .name) -}}
+{{- end -}}
+{{- if and (eq .backend "opensearch") (not (and (dig "urls" "" (.settings | default dict)) (dig "index" "" (.settings | default dict)))) -}}
+{{- fail (printf "libraries[%s].settings: a library in OpenSearch needs urls and index" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
