@@ -39,7 +39,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result};
 
-pub use self::state::{BreakerState, ClassState, CpuState, CredentialState, State};
+pub use self::state::{BreakerState, ClassState, ClusterState, CpuState, CredentialState, State};
 
 /// A backup while it is made, in chunks. It is complete if it ends without an error.
 pub type BackupStream = BoxStream<'static, Result<Bytes>>;

@@ -361,7 +361,7 @@ impl Library for OpenSearchBackend {
             images: size.map(|(images, _)| images),
             capacity: Some(self.capacity),
             size_bytes: size.map(|(_, bytes)| bytes),
-            is_cluster_reachable: Some(self.client.is_reachable()),
+            cluster: Some(self.client.state()),
             ..State::default()
         }
     }

@@ -313,6 +313,31 @@ pub const STORAGE_FAILING: Metric = metric(
      1 or 0",
     LIBRARY,
 );
+/// Whether a library's cluster gets requests.
+pub const CLUSTER_REACHABLE: Metric = metric(
+    "samegate_cluster_reachable",
+    "Whether requests are sent to any node of a library's OpenSearch cluster: 1, or 0 while all \
+     circuit breakers are open",
+    LIBRARY,
+);
+/// Images that were compared for searches.
+pub const CLUSTER_CANDIDATES: Metric = metric(
+    "samegate_cluster_candidates_total",
+    "Candidates of searches that an OpenSearch cluster has returned",
+    LIBRARY,
+);
+/// Bytes to a cluster.
+pub const CLUSTER_SENT: Metric = metric(
+    "samegate_cluster_sent_bytes_total",
+    "Bytes of requests to an OpenSearch cluster",
+    LIBRARY,
+);
+/// Bytes from a cluster.
+pub const CLUSTER_RECEIVED: Metric = metric(
+    "samegate_cluster_received_bytes_total",
+    "Bytes of responses of an OpenSearch cluster",
+    LIBRARY,
+);
 /// Running jobs of the CPU pool.
 pub const CPU_RUNNING: Metric = metric(
     "samegate_cpu_pool_running",
@@ -377,7 +402,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 38] = [
+pub const METRICS: [Metric; 42] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -406,6 +431,10 @@ pub const METRICS: [Metric; 38] = [
     LIBRARY_FREE_DISK,
     STORAGE_FAILURES,
     STORAGE_FAILING,
+    CLUSTER_REACHABLE,
+    CLUSTER_CANDIDATES,
+    CLUSTER_SENT,
+    CLUSTER_RECEIVED,
     CPU_RUNNING,
     CPU_WAITING,
     CPU_DECODED_BYTES,

@@ -2,10 +2,11 @@
 //! backends do not have.
 //!
 //! Against a real node, which all tests share; `nodes` starts clusters of its own, `failures` makes
-//! the index, the node or a double of it fail.
+//! the index, the node or a double of it fail, `security` puts TLS in front of it.
 
 mod failures;
 mod nodes;
+mod security;
 
 use futures_util::StreamExt;
 use samegate::config::OpenSearch;

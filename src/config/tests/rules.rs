@@ -5,68 +5,6 @@ use super::{CLOUD, TENANT, from_file};
 const HASH: &str = "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90";
 
 #[test]
-fn every_rule_about_libraries_in_opensearch_is_enforced() {
-    let with = |keys: &str| {
-        let begin = "[libraries.a]\nbackend = \"opensearch\"";
-        format!("{begin}\nurls = [\"https://n:9200\"]\nindex = \"posters\"\n{keys}")
-    };
-    rejected(
-        "[libraries.a]\nbackend = \"opensearch\"\nindex = \"a\"",
-        "`libraries.a.urls`: must hold 1 to 16 URLs",
-    );
-    rejected(
-        "[libraries.a]\nbackend = \"opensearch\"\nindex = \"a\"\nurls = [\"https://u:p@n\"]",
-        "`libraries.a.urls`: must be an http or https URL without user",
-    );
-    rejected(
-        "[libraries.a]\nbackend = \"opensearch\"\nurls = [\"http://n\"]\nindex = \"_All\"",
-        "`libraries.a.index`: must be 1 to 200 characters",
-    );
-    for (keys, message) in [
-        (
-            "username = \"u\"",
-            "`libraries.a.username`: `username` and `password` belong together",
-        ),
-        (
-            "password = \"p\"",
-            "`libraries.a.username`: `username` and `password` belong together",
-        ),
-        (
-            "username = \"u\"\npassword = \"p\"\napi_key = \"k\"",
-            "`libraries.a.api_key`: is given together with `username` or `password`",
-        ),
-        (
-            "password = \"p\"\npassword_file = \"f\"",
-            "`libraries.a.password_file`: is given together with `password`",
-        ),
-        ("ca = \"/no/such/file\"", "`libraries.a.ca`: cannot be read"),
-        (
-            "client_key = \"/no/such/file\"",
-            "`libraries.a.client_key`: cannot be read",
-        ),
-        (
-            "shards = 0",
-            "`libraries.a.shards`: must be a number from 1 to 1024",
-        ),
-        (
-            "replicas = 17",
-            "`libraries.a.replicas`: must be a number from 0 to 16",
-        ),
-        (
-            "candidates = 9",
-            "`libraries.a.candidates`: must be a number from 10 to 1000",
-        ),
-        (
-            "capacity = 0",
-            "`libraries.a.capacity`: must be a number from 1",
-        ),
-        ("data_dir = \"x\"", "`libraries.a.data_dir`: unknown key"),
-    ] {
-        rejected(&with(keys), message);
-    }
-}
-
-#[test]
 fn every_rule_about_libraries_is_enforced() {
     let embedded = "backend = \"embedded\"";
     rejected("[libraries]", "`libraries`: must not be empty");
@@ -535,7 +473,7 @@ fn two_listeners_cannot_have_the_same_address() {
     from_file("[listen]\ngrpc = \"127.0.0.1:0\"\nrest = \"127.0.0.1:0\"").unwrap();
 }
 
-fn rejected(text: &str, message: &str) {
+pub(super) fn rejected(text: &str, message: &str) {
     let errors = from_file(text).expect_err(text);
     assert!(errors.contains(message), "{text}\n---\n{errors}");
     assert!(!errors.contains("canary"), "{errors}");

@@ -5,7 +5,7 @@
 //! rejected before it was done, is sent again after a backoff, within the deadline and the retry
 //! budget. Knows no operation of a library. Neither URLs nor credentials are in its errors.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +20,7 @@ use crate::call::CallStats;
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::jitter;
+use crate::library::ClusterState;
 use crate::library::rest::attempt::AttemptRecorder;
 use crate::library::rest::circuit_breaker::CircuitBreaker;
 use crate::library::rest::retry::RetryBudget;
@@ -43,6 +44,9 @@ pub(super) struct Client {
     timeout: Duration,
     budget: RetryBudget,
     attempts: AttemptRecorder,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
+    candidates: AtomicU64,
 }
 
 struct Node {
@@ -114,6 +118,9 @@ impl Client {
             timeout: config.timeout,
             budget: RetryBudget::new(),
             attempts: AttemptRecorder::new(name, metrics.clone()),
+            sent_bytes: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            candidates: AtomicU64::new(0),
         })
     }
 
@@ -221,6 +228,8 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             sent = sent.header(AUTHORIZATION, authorization.clone());
         }
+        self.sent_bytes
+            .fetch_add(request.body.len() as u64, Relaxed);
         let mut response = sent.send().await.map_err(failure::broken)?;
         let status = response.status();
         telemetry::attribute(&span, HTTP_STATUS, i64::from(status.as_u16()));
@@ -230,6 +239,7 @@ impl Client {
                 return Err(Failure::of_request(failure::too_long(MAX_RESPONSE_BYTES)));
             }
             body.extend_from_slice(&chunk);
+            self.received_bytes.fetch_add(chunk.len() as u64, Relaxed);
         }
         let body = body.freeze();
         match status {
@@ -239,10 +249,20 @@ impl Client {
         }
     }
 
-    /// Returns whether requests are sent to any node at present.
-    pub(super) fn is_reachable(&self) -> bool {
+    /// Counts images that a search has fetched.
+    pub(super) fn add_candidates(&self, count: usize) {
+        self.candidates.fetch_add(count as u64, Relaxed);
+    }
+
+    /// Returns the state for operators.
+    pub(super) fn state(&self) -> ClusterState {
         let now = Instant::now();
         let mut nodes = self.nodes.iter();
-        nodes.any(|node| node.breaker.rejects_for(now).is_none())
+        ClusterState {
+            is_reachable: nodes.any(|node| node.breaker.rejects_for(now).is_none()),
+            candidates: self.candidates.load(Relaxed),
+            sent_bytes: self.sent_bytes.load(Relaxed),
+            received_bytes: self.received_bytes.load(Relaxed),
+        }
     }
 }

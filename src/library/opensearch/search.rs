@@ -103,13 +103,14 @@ impl OpenSearchBackend {
                 .client
                 .send(call.deadline, Some(&call.stats), &request)
                 .await?;
-            let (compared, inverted) = self
+            let (compared, inverted, fetched) = self
                 .step(call, move || {
-                    running.compare(&response)?;
+                    let count = running.compare(&response)?;
                     let inverted = running.search.invert();
-                    Ok::<_, crate::error::Error>((running, inverted))
+                    Ok::<_, crate::error::Error>((running, inverted, count))
                 })
                 .await??;
+            self.client.add_candidates(fetched);
             running = compared;
             if !inverted {
                 return Ok(running);
@@ -177,8 +178,8 @@ impl OpenSearchBackend {
 // === impl Running ===
 
 impl Running {
-    /// Compares the documents of a response, each once, the oldest first.
-    fn compare(&mut self, response: &[u8]) -> Result<()> {
+    /// Compares the documents of a response, each once, the oldest first; returns their number.
+    fn compare(&mut self, response: &[u8]) -> Result<usize> {
         let mut hits: Vec<Hit> = response::searches(response)?
             .into_iter()
             .flat_map(response::Found::into_hits)
@@ -195,7 +196,9 @@ impl Running {
             self.texts.insert(document.image.content.first_sign(), text);
             images.push(document.image);
         }
-        self.search.compare(images).map_err(|error| storage(&error))
+        let count = images.len();
+        let compared = self.search.compare(images);
+        compared.map(|()| count).map_err(|error| storage(&error))
     }
 
     fn page(mut self, ranking: &engine::DocumentRanking) -> Result<SearchResults> {
