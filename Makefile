@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis clients stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis opensearch clients stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -48,7 +48,7 @@ lint: .tools/node ## Checks formatting, clippy and the protobuf contract
 contract: .tools/node ## Records the contract of a release, which `make lint` compares with later ones
 	$(BUF) build --exclude-source-info --output proto/contract.binpb
 
-rust: redis ## Runs unit, integration and doc tests
+rust: redis opensearch ## Runs unit, integration and doc tests
 	$(CARGO) test --workspace
 
 # Installs a Debian package unless its command is there: $(call debian-package,COMMAND,PACKAGE).
@@ -64,6 +64,20 @@ endef
 redis:
 	$(call debian-package,redis-server,redis-server)
 	$(call debian-package,jq,jq)
+
+# The tests of libraries in OpenSearch start nodes of it on free ports. OpenSearch is on Maven Central
+# as jars, without its launcher; tests/cluster/Cluster.java starts a node.
+opensearch: .tools/opensearch
+	$(call debian-package,javac,default-jdk-headless)
+
+.tools/opensearch: tests/cluster/pom.xml tests/cluster/Cluster.java
+	$(call debian-package,javac,default-jdk-headless)
+	$(call debian-package,mvn,maven)
+	rm -rf $@
+	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DincludeScope=runtime \
+		-DoutputDirectory=$(CURDIR)/$@
+	javac -cp '$@/*' -d $@/classes tests/cluster/Cluster.java
+	touch $@
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
@@ -166,7 +180,7 @@ soak: ## Runs 24 clients against an embedded library: [SOAK_SECONDS=600]
 
 # Processes that the tests start are counted too, except those that they kill. A kill while
 # a profile is written leaves an invalid one, which is left out.
-coverage: redis .tools/bin/cargo-llvm-cov ## Measures line coverage of the Rust tests (installs LLVM's tools)
+coverage: redis opensearch .tools/bin/cargo-llvm-cov ## Measures line coverage of the Rust tests (installs LLVM's tools)
 	$(call debian-package,llvm-cov-$(LLVM),llvm-$(LLVM))
 	LLVM_COV=llvm-cov-$(LLVM) LLVM_PROFDATA=llvm-profdata-$(LLVM) \
 		.tools/bin/cargo-llvm-cov llvm-cov --workspace --failure-mode all --summary-only

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::apis::Routers;
 use self::components::Components;
 pub use self::descriptors::raise_descriptor_limit;
+pub use self::libraries::check_clusters;
 pub use self::listener::Addresses;
 use self::listener::BoundListener;
 pub use self::reload::Reloader;

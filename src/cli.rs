@@ -3,7 +3,8 @@
 //! [`parse`] handles `--help`, `--version` and usage errors (status 2). `serve` and `config …`
 //! belong to the caller; every other command is a [`ClientCommand`] for [`run`]. Client commands
 //! use only the public contract of the gateway, so they work with any gateway that implements it;
-//! only the subcommands of `library` use the engine's files and the admin port.
+//! only the subcommands of `library` use the engine's files, the admin port and the gateway's
+//! configuration.
 
 mod add;
 mod backoff;
@@ -115,6 +116,9 @@ pub enum ConfigCommand {
     Check {
         /// The file.
         file: PathBuf,
+        /// Also check the index and the settings of each OpenSearch cluster.
+        #[arg(long)]
+        clusters: bool,
     },
     /// Prints the commented default configuration.
     Default,

@@ -1,4 +1,4 @@
-//! Checked requests and responses, shared by both APIs and both backends.
+//! Checked requests and responses, shared by both APIs and all backends.
 //!
 //! Every rule about a request is here, once. An API passes what it read ([`RawSource`],
 //! [`RawTarget`], [`RawFilter`], numbers and texts) and gets a valid request, or one error that lists every

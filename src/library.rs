@@ -18,6 +18,7 @@
 pub mod embedded;
 mod fair_queue;
 pub mod instrumented;
+pub mod opensearch;
 mod outcome;
 pub mod rest;
 mod state;
@@ -38,7 +39,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result};
 
-pub use self::state::{BreakerState, ClassState, CpuState, CredentialState, State};
+pub use self::state::{BreakerState, ClassState, ClusterState, CpuState, CredentialState, State};
 
 /// A backup while it is made, in chunks. It is complete if it ends without an error.
 pub type BackupStream = BoxStream<'static, Result<Bytes>>;

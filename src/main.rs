@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use samegate::app::{Addresses, App, Reloader, raise_descriptor_limit};
+use samegate::app::{Addresses, App, Reloader, check_clusters, raise_descriptor_limit};
 use samegate::cli::{self, Command, ConfigCommand, Output, Serve};
 use samegate::config::{self, Config, ConfigErrors, LogFormat, Overrides, RestSecret};
-use samegate::error::{Error, Kind, Result};
+use samegate::error::{Error, Kind, Result, chain};
 use samegate::telemetry;
 use samegate::watch::FileWatcher;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,7 +37,9 @@ fn main() -> ExitCode {
             telemetry::stop();
             exit
         }
-        Command::Config(ConfigCommand::Check { file }) => check(&file),
+        Command::Config(ConfigCommand::Check { file, clusters }) => {
+            runtime.block_on(check(&file, clusters))
+        }
         Command::Config(ConfigCommand::Default) => {
             Output::standard().line(config::DEFAULT.trim_end());
             ExitCode::SUCCESS
@@ -264,6 +266,9 @@ fn libraries(config: &Config, app: &App) -> String {
                 format!("{images} images in {}", folder.display())
             }
             config::Library::Rest(_) => "at a vendor".to_owned(),
+            config::Library::OpenSearch(library) => {
+                format!("in the index {} of an OpenSearch cluster", library.index)
+            }
         };
         lines += &format!("\x20 library    {name}: {contents}\n");
     }
@@ -306,19 +311,27 @@ fn generated_pairs(config: &Config) -> impl Iterator<Item = (&str, &Path)> {
     })
 }
 
-/// Checks a file; warnings do not fail it.
-fn check(file: &Path) -> ExitCode {
-    match config::load(Some(file), &config::environment(), &Overrides::default()) {
-        Ok(config) => {
-            let mut output = Output::standard();
-            for warning in &config.warnings {
-                output.note(&format!("warning: {warning}"));
-            }
-            output.line(&format!("{}: no errors", file.display()));
-            ExitCode::SUCCESS
-        }
-        Err(errors) => fail_config(&errors),
+/// Checks a file and, if asked, the clusters that it names; warnings do not fail it.
+async fn check(file: &Path, clusters: bool) -> ExitCode {
+    let config = match config::load(Some(file), &config::environment(), &Overrides::default()) {
+        Ok(config) => config,
+        Err(errors) => return fail_config(&errors),
+    };
+    let mut output = Output::standard();
+    for warning in &config.warnings {
+        output.note(&format!("warning: {warning}"));
     }
+    if clusters {
+        let errors = check_clusters(&config).await;
+        for (name, error) in &errors {
+            output.note(&format!("error: libraries.{name}: {}", chain(error)));
+        }
+        if !errors.is_empty() {
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    }
+    output.line(&format!("{}: no errors", file.display()));
+    ExitCode::SUCCESS
 }
 
 fn fail_config(errors: &ConfigErrors) -> ExitCode {

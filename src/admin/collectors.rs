@@ -39,12 +39,13 @@ pub(super) struct LibraryCollector(pub(super) Libraries);
 pub(super) struct LimitsCollector(pub(super) MetricSources);
 
 type OfLibrary = fn(&State) -> Option<f64>;
+type CountOfLibrary = fn(&State) -> Option<u64>;
 type ClassOf = fn(&CpuState) -> ClassState;
 type OfClass = fn(ClassState) -> u64;
 type OfCredential = fn(&CredentialState) -> Option<f64>;
 
 #[expect(clippy::cast_precision_loss, reason = "gauges show magnitudes")]
-const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
+const OF_LIBRARIES: [(Metric, OfLibrary); 6] = [
     (names::LIBRARY_IMAGES, |state| Some(state.images? as f64)),
     (names::LIBRARY_CAPACITY, |state| {
         Some(state.capacity? as f64)
@@ -55,6 +56,20 @@ const OF_LIBRARIES: [(Metric, OfLibrary); 5] = [
     }),
     (names::STORAGE_FAILING, |state| {
         Some(f64::from(u8::from(state.is_storage_failing?)))
+    }),
+    (names::CLUSTER_REACHABLE, |state| {
+        Some(f64::from(u8::from(state.cluster?.is_reachable)))
+    }),
+];
+
+const COUNTS_OF_LIBRARIES: [(Metric, CountOfLibrary); 4] = [
+    (names::STORAGE_FAILURES, |state| state.storage_failures),
+    (names::CLUSTER_CANDIDATES, |state| {
+        Some(state.cluster?.candidates)
+    }),
+    (names::CLUSTER_SENT, |state| Some(state.cluster?.sent_bytes)),
+    (names::CLUSTER_RECEIVED, |state| {
+        Some(state.cluster?.received_bytes)
     }),
 ];
 
@@ -103,11 +118,13 @@ impl Collector for LibraryCollector {
             });
             family(&mut encoder, metric, values)?;
         }
-        let failures = states.iter().filter_map(|(name, state)| {
-            let labels = vec![("library", (*name).to_owned())];
-            Some((labels, state.storage_failures?))
-        });
-        counters(&mut encoder, names::STORAGE_FAILURES, failures)?;
+        for (metric, read) in COUNTS_OF_LIBRARIES {
+            let values = states.iter().filter_map(|(name, state)| {
+                let labels = vec![("library", (*name).to_owned())];
+                Some((labels, read(state)?))
+            });
+            counters(&mut encoder, metric, values)?;
+        }
         for (metric, read) in OF_CREDENTIALS {
             let values = states.iter().flat_map(|(name, state)| {
                 state.credentials.iter().filter_map(move |credential| {

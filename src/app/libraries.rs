@@ -3,13 +3,27 @@
 use std::sync::Arc;
 
 use crate::config::{self, Config};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::library::embedded::{CpuPool, EmbeddedBackend};
 use crate::library::instrumented::InstrumentedLibrary;
+use crate::library::opensearch::OpenSearchBackend;
 use crate::library::rest::RestBackend;
 use crate::library::{Libraries, Library};
 use crate::replicas::Redis;
 use crate::telemetry::Metrics;
+
+/// Checks the index of each library in OpenSearch; returns the errors with the names of the libraries.
+pub async fn check_clusters(config: &Config) -> Vec<(&str, Error)> {
+    let mut errors = Vec::new();
+    for (name, library) in &config.libraries {
+        if let config::Library::OpenSearch(library) = library
+            && let Err(error) = OpenSearchBackend::check(library).await
+        {
+            errors.push((name.as_str(), error));
+        }
+    }
+    errors
+}
 
 /// Opens every library; the embedded ones share `cpu`, and are also returned by themselves, to be
 /// closed.
@@ -31,6 +45,10 @@ pub(super) fn open(
             }
             config::Library::Rest(config) => {
                 let library = RestBackend::new(config, name, metrics, shared_rate_limits)?;
+                Arc::new(InstrumentedLibrary::new(name.as_str(), library))
+            }
+            config::Library::OpenSearch(config) => {
+                let library = OpenSearchBackend::new(config, name, cpu.clone(), metrics)?;
                 Arc::new(InstrumentedLibrary::new(name.as_str(), library))
             }
         };

@@ -2,11 +2,13 @@
 //!
 //! The size comes from a running gateway over its public contract. The subcommands work on the data
 //! folder of an embedded library that no gateway has open (`source`), on a backup file, or, for
-//! backups, on the admin port of a running gateway (`remote`).
+//! backups, on the admin port of a running gateway (`remote`). Only `init` reads the gateway's
+//! configuration, and calls a cluster.
 
 mod backup;
 mod backup_folder;
 mod compact;
+mod init;
 mod progress;
 mod remote;
 mod restore;
@@ -31,7 +33,8 @@ Examples:
   samegate library verify --data ./restored
 
 The subcommands need a library that no gateway has open, except `backup` and
-`verify` with --admin, which ask the running gateway.";
+`verify` with --admin, which ask the running gateway, and `init`, which makes the
+index of a library in OpenSearch.";
 
 /// Flags of `samegate library`.
 #[derive(Args, Debug)]
@@ -58,6 +61,9 @@ pub enum LibraryCommand {
     /// Gives unused space of a library file back to the disk.
     #[command(after_help = compact::EXAMPLES)]
     Compact(compact::Compact),
+    /// Makes the index of a library in an OpenSearch cluster.
+    #[command(after_help = init::EXAMPLES)]
+    Init(init::Init),
     /// Prints the record of each image as a JSON line.
     #[command(after_help = transfer::EXPORT_EXAMPLES)]
     Export(transfer::Export),
@@ -74,6 +80,7 @@ pub(super) async fn run(args: Library, output: &mut Output) -> Result<Exit, Fail
         Some(LibraryCommand::Verify(verify)) => verify::run(verify, output).await,
         Some(LibraryCommand::Restore(restore)) => restore::run(&restore, output),
         Some(LibraryCommand::Compact(compact)) => compact::run(&compact, output),
+        Some(LibraryCommand::Init(init)) => init::run(&init, output).await,
         Some(LibraryCommand::Export(export)) => transfer::export(&export, output),
         Some(LibraryCommand::Import(import)) => transfer::import(&import, output),
     }
@@ -89,6 +96,7 @@ impl Library {
             Some(LibraryCommand::Verify(verify)) => verify.json,
             Some(LibraryCommand::Restore(restore)) => restore.json,
             Some(LibraryCommand::Compact(compact)) => compact.json,
+            Some(LibraryCommand::Init(_)) => false,
             // Its output is JSON, but an error belongs to the standard error.
             Some(LibraryCommand::Export(_)) => false,
             Some(LibraryCommand::Import(import)) => import.json,

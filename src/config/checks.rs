@@ -93,7 +93,7 @@ pub(super) fn generated_secrets(
         let are_valid = entries.clone().all(|entry| matches!(entry, Some(Some(_))));
         let folder = entries.find_map(|entry| match entry? {
             Some(Library::Embedded(library)) => Some(&library.data_dir),
-            Some(Library::Rest(_)) | None => None,
+            Some(Library::Rest(_) | Library::OpenSearch(_)) | None => None,
         });
         for (index, pair) in tenant.rest_keys.iter_mut().enumerate() {
             let RestSecret::Generated(file) = &mut pair.secret_key else {
@@ -131,10 +131,12 @@ pub(super) fn shares(limits: &Limits, tenants: &Entries<Tenant>, errors: &ErrorC
 /// Checks that the largest image of each library can be decoded within the memory for it.
 pub(super) fn sides(limits: &Limits, libraries: &Entries<Library>, errors: &ErrorCollector) {
     for (name, library) in libraries {
-        let Some(Library::Embedded(library)) = library else {
-            continue;
+        let max_side = match library {
+            Some(Library::Embedded(library)) => library.max_side,
+            Some(Library::OpenSearch(library)) => library.max_side,
+            Some(Library::Rest(_)) | None => continue,
         };
-        let needed = u64::from(library.max_side).pow(2) * DECODER_BYTES_PER_PIXEL;
+        let needed = u64::from(max_side).pow(2) * DECODER_BYTES_PER_PIXEL;
         if needed > limits.max_decoded_bytes {
             errors.push(
                 &format!("libraries.{name}.max_side"),

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
+use super::library_keys::{
+    Effort, MAX_SIDE, Profile, TIMEOUT, base_url, effort, max_side, profile, score, timeout,
+};
+use super::opensearch::{self, OpenSearch};
 use super::parse;
 use super::section::Section;
 
@@ -19,6 +22,8 @@ pub enum Library {
     Embedded(Embedded),
     /// A `same_hq` server, normally the vendor's.
     Rest(Rest),
+    /// An index of an OpenSearch cluster.
+    OpenSearch(Box<OpenSearch>),
 }
 
 /// A library in the gateway's own engine.
@@ -79,30 +84,6 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// How certain a match must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// Every image with enough common details.
-    Loose,
-    /// Images whose pixels agree with the query.
-    #[default]
-    Balanced,
-    /// Images whose pixels agree clearly.
-    Strict,
-}
-
-/// How much a search does for a query that matches nothing at first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Effort {
-    /// Nothing more.
-    Fast,
-    /// Looks for stretched copies too.
-    #[default]
-    Normal,
-    /// Looks for finer details too.
-    Thorough,
-}
-
 /// The vendor's image search services; all have the same four operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Service {
@@ -125,21 +106,19 @@ const CAPACITY: u64 = 500_000;
 /// Enough for thousands of deletes, and for what a writer at full speed adds within a second, the
 /// interval of the measurement: 40 MB.
 const MIN_FREE_DISK: u64 = 256 << 20;
-/// The vendor's limit.
-const MAX_SIDE: u32 = 4096;
-/// Up to the engine's limit.
-const MAX_SIDE_RANGE: RangeInclusive<u32> = MAX_SIDE..=16_384;
 /// Maximum number of pairs of keys of one library.
 const MAX_CREDENTIALS: usize = 16;
 /// The vendor's standard limit (its price page): 10 requests per second for each interface.
 const QPS: u32 = 10;
-const TIMEOUT: Duration = Duration::from_secs(30);
-const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(1);
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Library> {
     match section.required("backend", backend)? {
         Backend::Embedded => read_embedded(section).map(Library::Embedded),
         Backend::Rest => read_rest(section).map(Library::Rest),
+        Backend::OpenSearch => {
+            let library = opensearch::read(section);
+            library.map(Box::new).map(Library::OpenSearch)
+        }
     }
 }
 
@@ -203,44 +182,22 @@ fn read_credential(mut section: Section<'_>) -> Option<Credential> {
 enum Backend {
     Embedded,
     Rest,
+    OpenSearch,
 }
 
 fn backend(value: &str) -> Result<Backend, String> {
     match value {
         "embedded" => Ok(Backend::Embedded),
         "rest" => Ok(Backend::Rest),
-        _ => Err(format!("must be embedded or rest, not `{value}`")),
+        "opensearch" => Ok(Backend::OpenSearch),
+        _ => Err(format!(
+            "must be embedded, rest or opensearch, not `{value}`"
+        )),
     }
 }
 
 fn capacity(value: &str) -> Result<u64, String> {
     parse::number(value, &(1..=100_000_000))
-}
-
-fn profile(value: &str) -> Result<Profile, String> {
-    match value {
-        "loose" => Ok(Profile::Loose),
-        "balanced" => Ok(Profile::Balanced),
-        "strict" => Ok(Profile::Strict),
-        _ => Err(format!("must be loose, balanced or strict, not `{value}`")),
-    }
-}
-
-fn effort(value: &str) -> Result<Effort, String> {
-    match value {
-        "fast" => Ok(Effort::Fast),
-        "normal" => Ok(Effort::Normal),
-        "thorough" => Ok(Effort::Thorough),
-        _ => Err(format!("must be fast, normal or thorough, not `{value}`")),
-    }
-}
-
-fn score(value: &str) -> Result<f64, String> {
-    parse::number(value, &(0.0..=1.0))
-}
-
-fn max_side(value: &str) -> Result<u32, String> {
-    parse::number(value, &MAX_SIDE_RANGE)
 }
 
 /// Accepts the vendor's limit only, with a message for those who expect that it can be raised.
@@ -268,21 +225,6 @@ fn qps(value: &str) -> Result<u32, String> {
     parse::number(value, &(1..=1000))
 }
 
-/// Parses the URL of a server. The message omits the value, since the parts that are rejected may
-/// hold secrets.
-fn base_url(value: &str) -> Result<Url, String> {
-    let message = "must be an http or https URL without user, query or fragment";
-    let url = Url::parse(value).map_err(|error| format!("{message}: {error}"))?;
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if bare && matches!(url.scheme(), "http" | "https") {
-        return Ok(url);
-    }
-    Err(message.to_owned())
-}
-
 fn service(value: &str) -> Result<Service, String> {
     match value {
         "same_hq" => Ok(Service::SameHq),
@@ -294,8 +236,4 @@ fn service(value: &str) -> Result<Service, String> {
             "must be same_hq, similar, product, materiel or picturebook, not `{value}`"
         )),
     }
-}
-
-fn timeout(value: &str) -> Result<Duration, String> {
-    parse::duration_within(value, &TIMEOUT_RANGE, "from 1ms to 1h")
 }

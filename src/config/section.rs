@@ -119,6 +119,29 @@ impl<'a> Section<'a> {
         Some(SecretString::from(secret))
     }
 
+    /// Reads a secret that may be missing, as [`Section::secret`] does.
+    #[expect(clippy::option_option, reason = "absent and invalid are different")]
+    pub(super) fn optional_secret(
+        &mut self,
+        key: &'static str,
+        file: &'static str,
+    ) -> Option<Option<SecretString>> {
+        if self.holds(key) || self.holds(file) {
+            return self.secret(key, file).map(Some);
+        }
+        self.known.extend([key, file]);
+        Some(None)
+    }
+
+    /// Reads the text of a file that a key names; the key may be missing.
+    #[expect(clippy::option_option, reason = "absent and invalid are different")]
+    pub(super) fn optional_file(&mut self, key: &'static str) -> Option<Option<String>> {
+        match self.text(key) {
+            None => Some(None),
+            Some(path) => self.read_secret_file(key, path?.into()).map(Some),
+        }
+    }
+
     fn read_secret_file(&self, key: &str, path: PathBuf) -> Option<String> {
         self.errors.push_file(path.clone());
         match std::fs::read_to_string(path) {

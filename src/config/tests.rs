@@ -1,5 +1,6 @@
 //! Tests of the configuration as a user sees it: what is read and what is rejected.
 
+mod opensearch;
 mod rules;
 mod secrets;
 

@@ -37,6 +37,15 @@ pub(super) fn find(
             errors.warn(&format!("libraries.{name}.base_url"), message);
         }
     }
+    for (name, library) in libraries {
+        if let Library::OpenSearch(library) = library
+            && library.urls.iter().any(is_plain)
+        {
+            let message =
+                "has plain http: passwords, keys and stored images can be read on the way";
+            errors.warn(&format!("libraries.{name}.urls"), message);
+        }
+    }
     if let Some(jwt) = &auth.jwt
         && let JwksSource::Url(url) = &jwt.jwks
         && is_plain(url)

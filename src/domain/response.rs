@@ -199,6 +199,13 @@ impl Added {
         }
     }
 
+    /// Returns the same result with the other stored images that are the same.
+    #[must_use]
+    pub fn with_matches(mut self, matches: Vec<Match>) -> Self {
+        self.matches = matches;
+        self
+    }
+
     /// Returns the error of a rejected addition.
     pub fn rejection(&self) -> Option<Error> {
         self.is_rejected.then(|| {

@@ -5,16 +5,16 @@
 //! a duplicate costs one hash and one look-up; its image is never decoded.
 
 mod backup;
-mod candidate;
-mod choices;
-mod convert;
-mod cpu;
-mod demand;
+pub(in crate::library) mod candidate;
+pub(in crate::library) mod choices;
+pub(in crate::library) mod convert;
+pub(in crate::library) mod cpu;
+pub(in crate::library) mod demand;
 mod duplicates;
-mod errors;
-mod fetch;
+pub(in crate::library) mod errors;
+pub(in crate::library) mod fetch;
 mod listing;
-mod page_token;
+pub(in crate::library) mod page_token;
 mod query_image;
 
 use std::fmt;
@@ -87,7 +87,7 @@ impl EmbeddedBackend {
             engine: Arc::new(engine),
             cpu,
             fetcher: Fetcher::new(scope)?,
-            choices: Choices::new(config),
+            choices: Choices::new(config.profile, config.effort),
             min_score: config.min_score,
             max_side: config.max_side,
             backup_slot: Arc::new(Semaphore::new(1)),
@@ -388,7 +388,7 @@ impl Library for EmbeddedBackend {
             free_disk_bytes: self.engine.free_disk_bytes(),
             storage_failures: Some(health.failures),
             is_storage_failing: Some(health.is_failing),
-            credentials: Vec::new(),
+            ..State::default()
         }
     }
 }

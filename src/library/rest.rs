@@ -5,8 +5,8 @@
 //! retries where they help. `convert` makes a result of the response. Nothing here knows the APIs
 //! of the gateway.
 
-mod attempt;
-mod circuit_breaker;
+pub(in crate::library) mod attempt;
+pub(in crate::library) mod circuit_breaker;
 mod client;
 mod convert;
 mod cooldown;
@@ -15,7 +15,7 @@ mod delete;
 pub mod encode;
 mod parse;
 mod rate_limiter;
-mod retry;
+pub(in crate::library) mod retry;
 mod service;
 mod token;
 mod transport_failure;

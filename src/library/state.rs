@@ -8,7 +8,7 @@ use serde::Serialize;
 /// State of one library. A field that a backend does not have is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct State {
-    /// `embedded` or `rest`.
+    /// `embedded`, `rest` or `opensearch`.
     pub backend: &'static str,
     /// Random identity of the library.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +31,9 @@ pub struct State {
     /// Whether failures of its file persist, so that the gateway is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_storage_failing: Option<bool>,
+    /// Its cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterState>,
     /// Its credentials at the vendor, in the order of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialState>,
@@ -56,6 +59,19 @@ pub struct ClassState {
     pub running: u64,
     /// Jobs that wait for one.
     pub waiting: u64,
+}
+
+/// State of the cluster of a library in OpenSearch, as this gateway sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClusterState {
+    /// Whether requests are sent to any of its nodes at present: not all circuit breakers are open.
+    pub is_reachable: bool,
+    /// Images that searches have compared since the start.
+    pub candidates: u64,
+    /// Bytes of the requests since the start.
+    pub sent_bytes: u64,
+    /// Bytes of the responses since the start.
+    pub received_bytes: u64,
 }
 
 /// State of one credential at the vendor.

@@ -203,7 +203,7 @@ pub const PANICS: Metric = metric("samegate_panics_total", "Handlers that panick
 /// Duration of requests to vendors.
 pub const ATTEMPT_DURATION: Metric = metric(
     "samegate_upstream_attempt_duration_seconds",
-    "Duration of one request to a vendor, by outcome; token requests are operation `token`",
+    "Duration of one request to a vendor or a cluster, by outcome; token requests are operation `token`",
     &["library", "operation", "outcome"],
 );
 /// Open connections.
@@ -279,19 +279,19 @@ pub const BUILD: Metric = metric(
 /// Images of a library.
 pub const LIBRARY_IMAGES: Metric = metric(
     "samegate_library_images",
-    "Images that an embedded library holds",
+    "Images that an embedded library, or one in OpenSearch, holds",
     LIBRARY,
 );
 /// Maximum number of images of a library.
 pub const LIBRARY_CAPACITY: Metric = metric(
     "samegate_library_capacity_images",
-    "Maximum number of images of an embedded library",
+    "Maximum number of images of an embedded library, or one in OpenSearch",
     LIBRARY,
 );
 /// Files of a library.
 pub const LIBRARY_SIZE: Metric = metric(
     "samegate_library_size_bytes",
-    "Size of an embedded library's files",
+    "Size of an embedded library's files, or of the primary shards of one in OpenSearch",
     LIBRARY,
 );
 /// Free space of a library's disk.
@@ -311,6 +311,31 @@ pub const STORAGE_FAILING: Metric = metric(
     "samegate_library_storage_failing",
     "Whether failures of an embedded library's file persist, so that the gateway is not ready: \
      1 or 0",
+    LIBRARY,
+);
+/// Whether a library's cluster gets requests.
+pub const CLUSTER_REACHABLE: Metric = metric(
+    "samegate_cluster_reachable",
+    "Whether requests are sent to any node of a library's OpenSearch cluster: 1, or 0 while all \
+     circuit breakers are open",
+    LIBRARY,
+);
+/// Images that were compared for searches.
+pub const CLUSTER_CANDIDATES: Metric = metric(
+    "samegate_cluster_candidates_total",
+    "Candidates of searches that an OpenSearch cluster has returned",
+    LIBRARY,
+);
+/// Bytes to a cluster.
+pub const CLUSTER_SENT: Metric = metric(
+    "samegate_cluster_sent_bytes_total",
+    "Bytes of requests to an OpenSearch cluster",
+    LIBRARY,
+);
+/// Bytes from a cluster.
+pub const CLUSTER_RECEIVED: Metric = metric(
+    "samegate_cluster_received_bytes_total",
+    "Bytes of responses of an OpenSearch cluster",
     LIBRARY,
 );
 /// Running jobs of the CPU pool.
@@ -377,7 +402,7 @@ pub const RATE_LIMIT_SHARED: Metric = metric(
 );
 
 /// Every metric of `/metrics`.
-pub const METRICS: [Metric; 38] = [
+pub const METRICS: [Metric; 42] = [
     CALL_DURATION,
     CALLS_IN_FLIGHT,
     BYTES_IN_FLIGHT,
@@ -406,6 +431,10 @@ pub const METRICS: [Metric; 38] = [
     LIBRARY_FREE_DISK,
     STORAGE_FAILURES,
     STORAGE_FAILING,
+    CLUSTER_REACHABLE,
+    CLUSTER_CANDIDATES,
+    CLUSTER_SENT,
+    CLUSTER_RECEIVED,
     CPU_RUNNING,
     CPU_WAITING,
     CPU_DECODED_BYTES,

@@ -23,9 +23,11 @@ CONTENTS = {
     "shop-key": "sha256:" + "3" * 64,
     "url": f"redis://user:{SECRET}@127.0.0.1:1/0",
     "jwks.json": '{"keys": []}',
+    "password": SECRET,
+    "ca.crt": SECRET,
 }
 # Files of Secrets that are mounted with all keys.
-WHOLE = {"redis": ["url"], "jwks": ["jwks.json"]}
+WHOLE = {"redis": ["url"], "jwks": ["jwks.json"], "opensearch": ["password", "ca.crt"]}
 
 
 def render(values, name=RELEASE):

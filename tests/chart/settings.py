@@ -74,6 +74,10 @@ def a_secret_in_values_is_rejected_and_not_shown(_):
             "libraries[cloud].settings.credentials[0].secret_key",
         ),
         (
+            {"libraries": [{"name": "cloud", "backend": "opensearch", "settings": {"api_key": SECRET}}]},
+            "libraries[cloud].settings.api_key",
+        ),
+        (
             {"tenants": [tenant | {"settings": {"rest_keys": [pair]}}]},
             "tenants[shop].settings.rest_keys[0].secret_key",
         ),
@@ -102,6 +106,7 @@ def values_that_cannot_work_are_rejected_with_advice(_):
         ({"tenants": [{"name": "shop", "libraries": ["cloud"]}]}, "tenants[shop]: give apiKeys"),
         ({"tenants": [tenant, tenant]}, "tenants: two are named `shop`"),
         ({"libraries": [{"name": "cloud", "backend": "rest"}]}, "libraries[cloud].credentials"),
+        ({"libraries": [{"name": "cloud", "backend": "opensearch"}]}, "libraries[cloud].settings"),
         ({"backup": {"enabled": True}}, "backup.enabled: only embedded libraries"),
         (
             VALUES["embedded"] | {"config": {"listen": {"hosts": ["images.example.org"]}}},

@@ -30,7 +30,7 @@ pub struct Fixture {
 
 // === Calls ===
 
-fn call() -> Call {
+pub fn call() -> Call {
     let tenant = Arc::new(Tenant {
         name: "test".to_owned(),
         libraries: Vec::new(),
@@ -53,24 +53,24 @@ fn call() -> Call {
 }
 
 impl Fixture {
-    async fn try_add(&self, image: Bytes, brief: &str, tags: &[u32]) -> Result<Added> {
+    pub async fn try_add(&self, image: Bytes, brief: &str, tags: &[u32]) -> Result<Added> {
         let request = Add::new(RawSource::Content(image), brief.to_owned(), tags).unwrap();
         self.library.add(&call(), request).await
     }
 
-    async fn add(&self, image: Bytes, brief: &str, tags: &[u32]) -> ContSign {
+    pub async fn add(&self, image: Bytes, brief: &str, tags: &[u32]) -> ContSign {
         let added = self.try_add(image, brief, tags).await.unwrap();
         assert!(!added.existed, "`{brief}` is new");
         added.cont_sign
     }
 
-    async fn search(&self, image: Bytes, window: (u32, u32)) -> SearchResults {
+    pub async fn search(&self, image: Bytes, window: (u32, u32)) -> SearchResults {
         let query =
             Search::new(RawSource::Content(image), &[], TagLogic::And, window, 0.0).unwrap();
         self.library.search(&call(), query).await.unwrap()
     }
 
-    async fn briefs(&self, image: Bytes, tags: &[u32], logic: TagLogic) -> Vec<String> {
+    pub async fn briefs(&self, image: Bytes, tags: &[u32], logic: TagLogic) -> Vec<String> {
         let query = Search::new(RawSource::Content(image), tags, logic, (0, 0), 0.0).unwrap();
         let page = self.library.search(&call(), query).await.unwrap();
         let mut briefs: Vec<_> = page.matches.into_iter().map(|found| found.brief).collect();
@@ -78,7 +78,7 @@ impl Fixture {
         briefs
     }
 
-    async fn update(
+    pub async fn update(
         &self,
         target: RawTarget,
         brief: Option<&str>,
@@ -88,7 +88,7 @@ impl Fixture {
         self.library.update(&call(), request).await.map(drop)
     }
 
-    async fn delete(&self, target: RawTarget) -> Vec<Option<Kind>> {
+    pub async fn delete(&self, target: RawTarget) -> Vec<Option<Kind>> {
         let deleted = self
             .library
             .delete(&call(), Delete::new(target).unwrap())
@@ -102,11 +102,11 @@ impl Fixture {
     }
 }
 
-fn signs(signs: &[&ContSign]) -> RawTarget {
+pub fn signs(signs: &[&ContSign]) -> RawTarget {
     RawTarget::Signs(signs.iter().map(ToString::to_string).collect())
 }
 
-fn content(image: Bytes) -> RawTarget {
+pub fn content(image: Bytes) -> RawTarget {
     RawTarget::Source(RawSource::Content(image))
 }
 
@@ -434,5 +434,6 @@ macro_rules! contract {
 }
 
 contract!(embedded, crate::support::backends::embedded);
+contract!(opensearch, crate::support::backends::opensearch);
 contract!(rest_api, crate::support::backends::rest_to_own_rest_api);
 contract!(vendor, crate::support::backends::rest_to_fake_vendor);

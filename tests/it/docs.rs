@@ -103,8 +103,16 @@ fn gather(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
     }
 }
 
-/// Keys that stand for others of the default file: one or the other is given.
-const ALTERNATIVES: [&str; 2] = ["auth.jwt.jwks_file", "tenants.NAME.rest_keys[].secret_key"];
+/// Keys that stand for others of the default file, one or the other is given; and keys that name
+/// files, which the examples there cannot do.
+const ALTERNATIVES: [&str; 6] = [
+    "auth.jwt.jwks_file",
+    "tenants.NAME.rest_keys[].secret_key",
+    "libraries.NAME.api_key",
+    "libraries.NAME.ca",
+    "libraries.NAME.client_certificate",
+    "libraries.NAME.client_key",
+];
 
 #[test]
 fn every_key_is_documented_and_no_other() {

@@ -17,6 +17,7 @@ mod grpc_api;
 mod history;
 mod hostile;
 mod kills;
+mod opensearch;
 mod operations;
 mod quota;
 mod rest_api;

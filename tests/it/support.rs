@@ -13,6 +13,7 @@ pub mod http2;
 pub mod images;
 pub mod issuer;
 pub mod memory;
+pub mod opensearch;
 pub mod probe;
 pub mod process;
 pub mod proxy;

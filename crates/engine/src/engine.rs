@@ -9,6 +9,7 @@ mod candidate;
 mod checked;
 mod compare;
 mod disk_space;
+mod documents;
 mod duplicates;
 mod effort;
 mod judge;
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use checked::{CheckError, CheckedAdd, CheckedImage};
 pub use compare::{Compared, Comparison};
+pub use documents::{DocumentMatch, DocumentRanking, DocumentSearch, ImageDocument};
 pub use duplicates::{
     DuplicateGroup, DuplicatePair, DuplicateQuery, InvalidCursor, Join, JoinBlock, JoinCursor,
     JoinError, MAX_ROUND, OpenGroup, Round,

@@ -59,9 +59,12 @@ impl BriefPattern {
     }
 }
 
+/// Returns the lower case in which briefs are compared.
+///
 /// Unlike `str::to_lowercase`, a letter does not depend on its neighbours: the lower case of a part
 /// of a text is a part of the text's.
-fn lower_case(text: &str) -> String {
+#[must_use]
+pub fn lower_case(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 

@@ -47,6 +47,13 @@ impl ContentHash {
         &self.0
     }
 
+    /// Parses the form in which it is shown; `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hash = blake3::Hash::from_hex(text).ok()?;
+        Some(Self(*hash.as_bytes()))
+    }
+
     /// Returns the sign that an image with this content has, unless another file with the same
     /// first 64 bits was stored before.
     #[must_use]
@@ -56,13 +63,16 @@ impl ContentHash {
     }
 }
 
+impl fmt::Display for ContentHash {
+    /// Writes 64 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        blake3::Hash::from_bytes(self.0).fmt(f)
+    }
+}
+
 impl fmt::Debug for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ContentHash({})",
-            blake3::Hash::from_bytes(self.0).to_hex()
-        )
+        write!(f, "ContentHash({self})")
     }
 }
 
@@ -119,7 +129,8 @@ impl LibraryId {
     }
 
     /// Parses the form in which it is shown.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let is_shown = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let raw = u64::from_str_radix(text, 16).ok().filter(|_| is_shown);
         raw.map(Self)

@@ -31,6 +31,7 @@ mod posting_lists;
 mod query_words;
 mod sealed;
 mod segment;
+mod terms;
 mod verified;
 mod votes;
 
@@ -44,7 +45,6 @@ use crate::verify::QueryForm;
 use comparison::QueryTable;
 use memtable::Memtable;
 use posting_lists::PostingLists;
-use query_words::QueryWords;
 use sealed::Sealed;
 use verified::MIN_INLIERS;
 use votes::Candidate;
@@ -52,7 +52,10 @@ use votes::Candidate;
 pub use direct::DirectQuery;
 pub(crate) use join::{Block, Comparison, JoinedIndex, MAX_BLOCK, PARTS};
 pub use merge::{Merge, MergeOptions, MergeScope};
+pub(crate) use query_words::QueryWords;
 pub use segment::{Segment, SegmentError};
+pub(crate) use terms::FormWords;
+pub use terms::Term;
 pub use verified::VerifiedMatch;
 
 /// A search with inverted colours verifies one of this many candidates: a copy is inverted as a
@@ -310,7 +313,7 @@ impl Components {
 }
 
 /// Sorts by descending score, matches before weak ones, and keeps the first of each image.
-fn best_of_each(mut found: Vec<VerifiedMatch>) -> Vec<VerifiedMatch> {
+pub(crate) fn best_of_each(mut found: Vec<VerifiedMatch>) -> Vec<VerifiedMatch> {
     found.sort_by(|a, b| {
         let weakness = a.is_weak.cmp(&b.is_weak);
         weakness

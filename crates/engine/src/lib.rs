@@ -47,19 +47,21 @@ pub use decode::{
     is_within, scale_down,
 };
 pub use engine::{
-    CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DuplicateGroup,
-    DuplicatePair, DuplicateQuery, Effort, Engine, Hit, ImageRef, InvalidCursor, Join, JoinBlock,
-    JoinCursor, JoinError, ListQuery, MAX_RESULTS, MAX_ROUND, OpenGroup, Options, Page, Profile,
-    Query, Record, Response, Round, SearchError, Selection, Stats, StoredImage,
+    CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DocumentMatch,
+    DocumentRanking, DocumentSearch, DuplicateGroup, DuplicatePair, DuplicateQuery, Effort, Engine,
+    Hit, ImageDocument, ImageRef, InvalidCursor, Join, JoinBlock, JoinCursor, JoinError, ListQuery,
+    MAX_RESULTS, MAX_ROUND, OpenGroup, Options, Page, Profile, Query, Record, Response, Round,
+    SearchError, Selection, Stats, StoredImage,
 };
-pub use filter::{ImageFilter, Order};
+pub use filter::{ImageFilter, Order, lower_case};
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
+pub use index::Term;
 pub use maintenance::{
     BackupError, BackupInfo, Compaction, Damage, Existing, OfflineLibrary, Progress, RestoreError,
     Verification, restore, verify_backup,
 };
-pub use prepare::{PreparedImage, PreparedQuery, prepare_memory};
+pub use prepare::{PreparedImage, PreparedQuery, prepare_both, prepare_memory};
 pub use store::{
     Added, MAX_BRIEF_BYTES, NewRecord, OpenError, RecordUpdate, StorageHealth, StoreError, Target,
     WriteError,

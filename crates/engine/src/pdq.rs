@@ -8,12 +8,15 @@
 //! filtering, which moves a few bits.
 
 mod filter;
+mod pieces;
 mod transform;
 
 use image::GrayImage;
 
 use filter::Samples;
 use transform::Coefficients;
+
+pub(crate) use pieces::MIN_PIECES;
 
 /// Bits in a hash.
 pub(crate) const BITS: u32 = 256;

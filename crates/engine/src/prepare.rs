@@ -71,7 +71,11 @@ pub(crate) enum Look {
 }
 
 /// Decodes an image once, and extracts what the library stores and what a search compares.
-pub(crate) fn prepare_both(
+///
+/// # Errors
+///
+/// [`DecodeError`] when the bytes are not an image within the limits.
+pub fn prepare_both(
     bytes: &[u8],
     max_side: u32,
 ) -> Result<(PreparedImage, PreparedQuery), DecodeError> {
@@ -84,8 +88,13 @@ pub(crate) fn prepare_both(
 // === impl PreparedImage ===
 
 impl PreparedImage {
-    /// Decodes an image and extracts what the library stores.
-    pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+    /// Decodes an image with sides of up to `max_side` pixels and extracts what a library stores;
+    /// see [`Engine::prepare`](crate::Engine::prepare).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] when the bytes are not an image within the limits.
+    pub fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
         let image = DecodedImage::decode(bytes, max_side)?;
         Self::of(&image, &PdqDigest::of(image.grey()), bytes)
     }
@@ -143,8 +152,13 @@ impl fmt::Debug for PreparedImage {
 // === impl PreparedQuery ===
 
 impl PreparedQuery {
-    /// Decodes an image and extracts what a search compares.
-    pub(crate) fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+    /// Decodes an image with sides of up to `max_side` pixels and extracts what a search compares;
+    /// see [`Engine::prepare_query`](crate::Engine::prepare_query).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] when the bytes are not an image within the limits.
+    pub fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
         let image = DecodedImage::decode(bytes, max_side)?;
         Ok(Self::of(&image, &PdqDigest::of(image.grey()), bytes))
     }

@@ -76,8 +76,14 @@
 {{- if and (eq .backend "rest") (not .credentials) -}}
 {{- fail (printf "libraries[%s].credentials: a rest library needs at least one existing Secret" .name) -}}
 {{- end -}}
-{{- if and (eq .backend "embedded") .credentials -}}
-{{- fail (printf "libraries[%s].credentials: an embedded library has none" .name) -}}
+{{- if and (ne .backend "rest") .credentials -}}
+{{- fail (printf "libraries[%s].credentials: only a rest library has them" .name) -}}
+{{- end -}}
+{{- if and (eq .backend "opensearch") (dig "api_key" "" (.settings | default dict)) -}}
+{{- fail (printf "libraries[%s].settings.api_key: secrets do not belong in values; mount an existing Secret with secretMounts and name its file in `api_key_file`" .name) -}}
+{{- end -}}
+{{- if and (eq .backend "opensearch") (not (and (dig "urls" "" (.settings | default dict)) (dig "index" "" (.settings | default dict)))) -}}
+{{- fail (printf "libraries[%s].settings: a library in OpenSearch needs urls and index" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -12,14 +12,24 @@
 {{- $loads := div (mul 3 (int64 ($limits.max_requests_in_flight | default 1024))) 8 -}}
 {{- $message := include "samegate.mebibytes" ($limits.max_message_bytes | default "8MiB") -}}
 {{- $sum := add $inFlight $loads (mul $message (len .Values.tenants)) .Values.memory.overheadMiB -}}
+{{- $decodes := false -}}
+{{- range .Values.libraries -}}
+{{- $decodes = or $decodes (ne .backend "rest") -}}
+{{- end -}}
+{{- if $decodes -}}
+{{- $sum = add $sum (include "samegate.mebibytes" ($limits.max_decoded_bytes | default "1GiB")) -}}
+{{- end -}}
 {{- if include "samegate.stateful" . -}}
-{{- /* A join of 860 MiB. */ -}}
-{{- $sum = add $sum (include "samegate.mebibytes" ($limits.max_decoded_bytes | default "1GiB")) 860 -}}
+{{- /* A join. */ -}}
+{{- $sum = add $sum 860 -}}
 {{- end -}}
 {{- range .Values.libraries -}}
 {{- if eq .backend "embedded" -}}
 {{- $capacity := dig "capacity" 500000 (.settings | default dict) | int64 -}}
 {{- $sum = add $sum 464 (div (add (mul 49 $capacity) 1048575) 1048576) -}}
+{{- else if eq .backend "opensearch" -}}
+{{- /* 32 searches of 25 MB, 32 checked additions of 4 MB, a group of writes. */ -}}
+{{- $sum = add $sum 960 -}}
 {{- end -}}
 {{- end -}}
 {{- $sum -}}

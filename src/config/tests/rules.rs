@@ -10,7 +10,7 @@ fn every_rule_about_libraries_is_enforced() {
     rejected("[libraries]", "`libraries`: must not be empty");
     rejected(
         "[libraries.a]\nbackend = \"cloud\"",
-        "`libraries.a.backend`: must be embedded or rest",
+        "`libraries.a.backend`: must be embedded, rest or opensearch",
     );
     rejected("[libraries.a]", "`libraries.a.backend`: is missing");
     rejected("[libraries]\na = 1", "`libraries.a`: must be a table");
@@ -473,7 +473,7 @@ fn two_listeners_cannot_have_the_same_address() {
     from_file("[listen]\ngrpc = \"127.0.0.1:0\"\nrest = \"127.0.0.1:0\"").unwrap();
 }
 
-fn rejected(text: &str, message: &str) {
+pub(super) fn rejected(text: &str, message: &str) {
     let errors = from_file(text).expect_err(text);
     assert!(errors.contains(message), "{text}\n---\n{errors}");
     assert!(!errors.contains("canary"), "{errors}");

@@ -23,7 +23,7 @@ pub(super) enum Candidate {
 /// Bounds the additions that look for others that are the same: what was checked needs 4 MB until
 /// it is written. Those of bulk loads, which wait longest for a core, have slots of their own.
 #[derive(Clone)]
-pub(super) struct CheckSlots {
+pub(in crate::library) struct CheckSlots {
     single: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
 }
@@ -34,7 +34,7 @@ const MAX_CHECKS: usize = 16;
 // === impl CheckSlots ===
 
 impl CheckSlots {
-    pub(super) fn new() -> Self {
+    pub(in crate::library) fn new() -> Self {
         CheckSlots {
             single: Arc::new(Semaphore::new(MAX_CHECKS)),
             bulk: Arc::new(Semaphore::new(MAX_CHECKS)),
@@ -42,7 +42,7 @@ impl CheckSlots {
     }
 
     /// Returns the slots for a call.
-    pub(super) fn of(&self, call: &Call) -> Arc<Semaphore> {
+    pub(in crate::library) fn of(&self, call: &Call) -> Arc<Semaphore> {
         Arc::clone(if call.bulk { &self.bulk } else { &self.single })
     }
 }

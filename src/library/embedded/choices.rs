@@ -7,7 +7,7 @@ use crate::domain::{Effort, Profile};
 
 /// The choices of a library's configuration.
 #[derive(Clone, Copy)]
-pub(super) struct Choices {
+pub(in crate::library) struct Choices {
     profile: engine::Profile,
     effort: engine::Effort,
 }
@@ -15,14 +15,14 @@ pub(super) struct Choices {
 // === impl Choices ===
 
 impl Choices {
-    pub(super) fn new(config: &config::Embedded) -> Self {
+    pub(in crate::library) fn new(profile: config::Profile, effort: config::Effort) -> Self {
         Self {
-            profile: match config.profile {
+            profile: match profile {
                 config::Profile::Loose => engine::Profile::Loose,
                 config::Profile::Balanced => engine::Profile::Balanced,
                 config::Profile::Strict => engine::Profile::Strict,
             },
-            effort: match config.effort {
+            effort: match effort {
                 config::Effort::Fast => engine::Effort::Fast,
                 config::Effort::Normal => engine::Effort::Normal,
                 config::Effort::Thorough => engine::Effort::Thorough,
@@ -31,7 +31,7 @@ impl Choices {
     }
 
     /// Returns the profile of a search.
-    pub(super) fn profile(self, chosen: Option<Profile>) -> engine::Profile {
+    pub(in crate::library) fn profile(self, chosen: Option<Profile>) -> engine::Profile {
         match chosen {
             None => self.profile,
             Some(Profile::Loose) => engine::Profile::Loose,
@@ -41,7 +41,7 @@ impl Choices {
     }
 
     /// Returns the effort of a search.
-    pub(super) fn effort(self, chosen: Option<Effort>) -> engine::Effort {
+    pub(in crate::library) fn effort(self, chosen: Option<Effort>) -> engine::Effort {
         match chosen {
             None => self.effort,
             Some(Effort::Fast) => engine::Effort::Fast,

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::error::{Error, Kind, Result};
 
 /// Returns the parameters of a search.
-pub(super) fn query(options: &SearchOptions, choices: Choices) -> engine::Query {
+pub(in crate::library) fn query(options: &SearchOptions, choices: Choices) -> engine::Query {
     engine::Query {
         filter: tag_filter(&options.tags, options.tag_logic),
         offset: options.offset as usize,
@@ -23,7 +23,7 @@ pub(super) fn query(options: &SearchOptions, choices: Choices) -> engine::Query 
 }
 
 /// Returns the parameters of the search before an addition, which usually finds nothing.
-pub(super) fn best_matches(min_score: f64, choices: Choices) -> engine::Query {
+pub(in crate::library) fn best_matches(min_score: f64, choices: Choices) -> engine::Query {
     engine::Query {
         limit: MAX_REPORTED_MATCHES as usize,
         min_score: score(min_score),
@@ -34,11 +34,11 @@ pub(super) fn best_matches(min_score: f64, choices: Choices) -> engine::Query {
 }
 
 /// Parses a sign; a text that is no sign of the engine means no image.
-pub(super) fn sign(text: &ContSign) -> Option<engine::Sign> {
+pub(in crate::library) fn sign(text: &ContSign) -> Option<engine::Sign> {
     engine::Sign::parse(text.as_str())
 }
 
-pub(super) fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
+pub(in crate::library) fn cont_sign(sign: engine::Sign) -> Result<ContSign> {
     ContSign::new(&sign.to_string()).map_err(Error::from)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn checked(result: engine::CheckedAdd) -> Result<Added> {
     })
 }
 
-pub(super) fn comparison(found: &engine::Comparison) -> Comparison {
+pub(in crate::library) fn comparison(found: &engine::Comparison) -> Comparison {
     Comparison {
         score: f64::from(found.score),
         geometry: found.geometry.map(geometry),
@@ -99,7 +99,7 @@ fn score(score: f64) -> f32 {
     score as f32
 }
 
-pub(super) fn geometry(found: engine::Geometry) -> Geometry {
+pub(in crate::library) fn geometry(found: engine::Geometry) -> Geometry {
     Geometry {
         query: found.query,
         stored: found.stored,

@@ -24,8 +24,8 @@ use crate::error::{Error, Kind, Result};
 use crate::library::CpuState;
 use crate::telemetry::{names::event, waited};
 
-pub(super) use self::class_queue::Class;
-pub(super) use self::schedule::Demand;
+pub(in crate::library) use self::class_queue::Class;
+pub(in crate::library) use self::schedule::Demand;
 
 /// Runs jobs on as many threads as there are cores; clones share them.
 #[derive(Clone)]
@@ -92,7 +92,7 @@ impl CpuPool {
     /// `RateLimitDeadline` when the job would start too late for the call's deadline: at once, or
     /// later when other jobs came in between; `Overloaded` when too many jobs wait; both with the
     /// wait. `Internal` when the job panics.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(in crate::library) async fn run<T: Send + 'static>(
         &self,
         call: &Call,
         demand: Demand,

@@ -20,16 +20,24 @@ const READ: u64 = 16;
 /// Cost of a page of a listing that searches briefs: up to 10,000 records, about 20 ms.
 const SEARCH_BRIEFS: u64 = 20 * READ;
 
-/// Returns the demand of a search.
+/// Returns the demand of a search in the engine.
 pub(super) fn search(call: &Call, image: &QueryImage) -> Demand {
+    match image {
+        QueryImage::File(image) => search_with(call, Some(image)),
+        QueryImage::Stored(_) => search_with(call, None),
+    }
+}
+
+/// Returns the demand of a search with a file, or with a stored image.
+pub(in crate::library) fn search_with(call: &Call, image: Option<&ImageFile>) -> Demand {
     let class = if call.bulk {
         Class::Bulk
     } else {
         Class::Search
     };
     match image {
-        QueryImage::File(image) => of_image(class, SEARCH, image),
-        QueryImage::Stored(_) => Demand {
+        Some(image) => of_image(class, SEARCH, image),
+        None => Demand {
             class,
             cost: SEARCH,
             bytes: 0,
@@ -38,7 +46,7 @@ pub(super) fn search(call: &Call, image: &QueryImage) -> Demand {
 }
 
 /// Returns the demand of an add; that of a stored image is less, which shows only when it runs.
-pub(super) fn add(call: &Call, image: &ImageFile, with_search: bool) -> Demand {
+pub(in crate::library) fn add(call: &Call, image: &ImageFile, with_search: bool) -> Demand {
     let fixed = if with_search { ADD + SEARCH } else { ADD };
     of_image(class(call), fixed, image)
 }
@@ -54,7 +62,7 @@ pub(super) fn compare(call: &Call, first: &QueryImage, second: &QueryImage) -> D
 }
 
 /// Returns the demand of a job that decodes no image.
-pub(super) fn read(call: &Call) -> Demand {
+pub(in crate::library) fn read(call: &Call) -> Demand {
     Demand {
         class: class(call),
         cost: READ,

@@ -32,23 +32,23 @@ pub(super) fn rejected(error: &engine::WriteError) -> Error {
     }
 }
 
-pub(super) fn storage(error: &(dyn std::error::Error + 'static)) -> Error {
+pub(in crate::library) fn storage(error: &(dyn std::error::Error + 'static)) -> Error {
     Error::new(Kind::Storage, chain(error))
 }
 
 /// Makes the error for a full disk; space returns when the operator acts, not within a second.
-fn disk_full(message: String) -> Error {
+pub(in crate::library) fn disk_full(message: String) -> Error {
     Error::new(Kind::DiskFull, message).with_retry_after(DISK_RETRY_INTERVAL)
 }
 
-pub(super) fn shut_down() -> Error {
+pub(in crate::library) fn shut_down() -> Error {
     Error::new(
         Kind::ShuttingDown,
         "the library is closed: the gateway is shutting down",
     )
 }
 
-pub(super) fn not_found() -> Error {
+pub(in crate::library) fn not_found() -> Error {
     Error::new(Kind::ImageNotFound, "no such image in the library")
 }
 
@@ -57,7 +57,7 @@ pub(super) fn not_found() -> Error {
     clippy::wildcard_enum_match_arm,
     reason = "the engine may get more errors; a new one is one of the image"
 )]
-pub(super) fn unusable(error: &engine::DecodeError) -> Error {
+pub(in crate::library) fn unusable(error: &engine::DecodeError) -> Error {
     let kind = match error {
         engine::DecodeError::Empty => Kind::ImageEmpty,
         engine::DecodeError::UnknownFormat => Kind::ImageFormat,

@@ -24,7 +24,7 @@ use url::Host;
 
 use self::lookups::Lookups;
 use self::resolver::{Resolver, on_behalf_of};
-pub(super) use self::scope::AddressScope;
+pub(in crate::library) use self::scope::AddressScope;
 use self::scope::NotPublic;
 use crate::call::Call;
 use crate::domain::{ImageFile, ImageUrl};
@@ -39,7 +39,7 @@ const USER_AGENT: &str = concat!("samegate/", env!("CARGO_PKG_VERSION"));
 
 /// Fetches images; clones share connections.
 #[derive(Clone, Debug)]
-pub(super) struct Fetcher {
+pub(in crate::library) struct Fetcher {
     client: reqwest::Client,
     scope: AddressScope,
 }
@@ -59,7 +59,7 @@ impl Fetcher {
     /// # Errors
     ///
     /// `Internal` when the TLS library cannot be set up.
-    pub(super) fn new(scope: AddressScope) -> Result<Self> {
+    pub(in crate::library) fn new(scope: AddressScope) -> Result<Self> {
         Fetcher::with_resolver(scope, Arc::new(Resolver::new(scope, Lookups::of_process())))
     }
 
@@ -84,7 +84,7 @@ impl Fetcher {
     ///
     /// `UrlUnreachable` (rejected address, failed connection, status other than 200), `UrlTimeout`,
     /// `Overloaded` when the image does not fit into the budget of bytes in flight, and every violation of the image itself.
-    pub(super) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
+    pub(in crate::library) async fn fetch(&self, call: &Call, url: &ImageUrl) -> Result<ImageFile> {
         if !allowed(url.as_url(), self.scope) {
             return Err(Error::new(
                 Kind::UrlUnreachable,

@@ -1,8 +1,11 @@
-//! Page tokens: a cursor of the engine, bound to the listing that it belongs to.
+//! Page tokens: a cursor of the library, bound to the listing that it belongs to.
 //!
 //! A cursor means another position in another library, filter or order; with its token a caller
 //! gets an error instead of wrong pages. The binding protects from mistakes, not from forgery: a
 //! forged token leads to some page of the caller's own library.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use same_image as engine;
 
@@ -11,12 +14,12 @@ use crate::error::{Error, Kind, Result};
 
 /// Identifies a listing: 64 bits of the BLAKE3 hash of library, filter and order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct ListingId([u8; 8]);
+pub(in crate::library) struct ListingId([u8; 8]);
 
 // === impl ListingId ===
 
 impl ListingId {
-    pub(super) fn new(library: engine::LibraryId, request: &List) -> Self {
+    pub(in crate::library) fn new(library: engine::LibraryId, request: &List) -> Self {
         let ImageFilter {
             tags,
             tag_logic,
@@ -44,7 +47,7 @@ impl ListingId {
     }
 
     /// Writes the token of the page after a cursor.
-    pub(super) fn token(self, cursor: engine::Cursor) -> String {
+    pub(in crate::library) fn token(self, cursor: impl Display) -> String {
         format!("{cursor}.{:016x}", u64::from_be_bytes(self.0))
     }
 
@@ -53,14 +56,14 @@ impl ListingId {
     /// # Errors
     ///
     /// `InvalidParameter` for a text that is no token, and for the token of another listing.
-    pub(super) fn cursor(self, token: &str) -> Result<Option<engine::Cursor>> {
+    pub(in crate::library) fn cursor<C: Display + FromStr>(self, token: &str) -> Result<Option<C>> {
         if token.is_empty() {
             return Ok(None);
         }
         let cursor = token
             .split_once('.')
             .and_then(|(cursor, _)| cursor.parse().ok())
-            .filter(|cursor| self.token(*cursor) == token);
+            .filter(|cursor: &C| self.token(cursor) == token);
         if cursor.is_some() {
             return Ok(cursor);
         }

@@ -16,7 +16,7 @@ use crate::telemetry::{self, Metrics, OnOutcome, OutcomeGuard, names::attribute}
 
 /// Records the requests of one credential; clones share the counts.
 #[derive(Clone, Debug)]
-pub(super) struct AttemptRecorder(Arc<Totals>);
+pub(in crate::library) struct AttemptRecorder(Arc<Totals>);
 
 #[derive(Debug)]
 struct Totals {
@@ -48,7 +48,7 @@ struct Attempt<'a> {
 
 impl AttemptRecorder {
     /// Creates the recorder of a credential of this library.
-    pub(super) fn new(library: &str, metrics: Metrics) -> Self {
+    pub(in crate::library) fn new(library: &str, metrics: Metrics) -> Self {
         AttemptRecorder(Arc::new(Totals {
             library: library.into(),
             metrics,
@@ -59,7 +59,7 @@ impl AttemptRecorder {
     }
 
     /// Records the request of an operation; `call` is the one that it is made for, if for any.
-    pub(super) async fn record<T>(
+    pub(in crate::library) async fn record<T>(
         &self,
         operation: &'static str,
         call: Option<&Call>,

@@ -31,7 +31,7 @@ pub(super) const NO_RESPONSE_THRESHOLD: Duration = Duration::from_secs(10);
 
 /// Opens after consecutive failures of one credential.
 #[derive(Debug)]
-pub(super) struct CircuitBreaker {
+pub(in crate::library) struct CircuitBreaker {
     circuit: Mutex<Circuit>,
     no_response_threshold: Duration,
 }
@@ -53,7 +53,7 @@ enum Circuit {
 
 /// Permission to send one call; reports how it ended, also when it is dropped.
 #[derive(Debug)]
-pub(super) struct CallGuard<'a> {
+pub(in crate::library) struct CallGuard<'a> {
     breaker: &'a CircuitBreaker,
     is_probe: bool,
     begin: Instant,
@@ -64,7 +64,7 @@ pub(super) struct CallGuard<'a> {
 
 impl CircuitBreaker {
     /// Creates a closed circuit breaker; `timeout` is the maximum time of a call.
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(in crate::library) fn new(timeout: Duration) -> Self {
         CircuitBreaker {
             circuit: Mutex::new(Circuit::Closed { failures: 0 }),
             no_response_threshold: NO_RESPONSE_THRESHOLD.min(timeout),
@@ -72,7 +72,7 @@ impl CircuitBreaker {
     }
 
     /// Returns how long calls will be rejected; `None` if a call would be sent.
-    pub(super) fn rejects_for(&self, now: Instant) -> Option<Duration> {
+    pub(in crate::library) fn rejects_for(&self, now: Instant) -> Option<Duration> {
         match *self.lock() {
             Circuit::Closed { .. } => None,
             Circuit::Open { until, .. } if until <= now => None,
@@ -87,7 +87,7 @@ impl CircuitBreaker {
     /// # Errors
     ///
     /// The wait until the next probe.
-    pub(super) fn try_call(&self, now: Instant) -> Result<CallGuard<'_>, Duration> {
+    pub(in crate::library) fn try_call(&self, now: Instant) -> Result<CallGuard<'_>, Duration> {
         if let Some(wait) = self.rejects_for(now) {
             return Err(wait);
         }
@@ -110,7 +110,7 @@ impl CircuitBreaker {
     }
 
     /// Returns the state for operators.
-    pub(super) fn state(&self) -> BreakerState {
+    pub(in crate::library) fn state(&self) -> BreakerState {
         match *self.lock() {
             Circuit::Closed { .. } => BreakerState::Closed,
             Circuit::Open { .. } => BreakerState::Open,
@@ -166,13 +166,13 @@ fn open(now: Instant, reopened: u32) -> Circuit {
 
 impl CallGuard<'_> {
     /// Reports that the vendor responded, with success or an API error.
-    pub(super) fn responded(mut self) {
+    pub(in crate::library) fn responded(mut self) {
         self.reported = true;
         self.breaker.record_response();
     }
 
     /// Reports that the transport failed or the server returned HTTP 5xx.
-    pub(super) fn failed(mut self, now: Instant) {
+    pub(in crate::library) fn failed(mut self, now: Instant) {
         self.reported = true;
         self.breaker.record_failure(self.is_probe, now);
     }

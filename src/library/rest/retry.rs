@@ -53,7 +53,7 @@ pub(super) enum Idempotency {
 /// have no cap either: after a minute of heavy traffic it would pay for thousands of retries at
 /// once.
 #[derive(Debug)]
-pub(super) struct RetryBudget(Mutex<TokenBucket>);
+pub(in crate::library) struct RetryBudget(Mutex<TokenBucket>);
 
 /// Tokens of the budget: a call deposits one, a retry costs [`CALLS_PER_RETRY`].
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ fn max_retries(kind: Kind) -> u32 {
 impl RetryBudget {
     /// Creates a bucket that holds one retry, which the next five calls pay for: otherwise the
     /// first failure of a library could not be retried.
-    pub(super) fn new() -> Self {
+    pub(in crate::library) fn new() -> Self {
         RetryBudget(Mutex::new(TokenBucket {
             tokens: CALLS_PER_RETRY,
             initial: CALLS_PER_RETRY,
@@ -143,7 +143,7 @@ impl RetryBudget {
     }
 
     /// Deposits the token of one call.
-    pub(super) fn deposit(&self) {
+    pub(in crate::library) fn deposit(&self) {
         let mut bucket = self.lock();
         if bucket.initial > 0 {
             bucket.initial -= 1;
@@ -153,7 +153,7 @@ impl RetryBudget {
     }
 
     /// Withdraws the tokens of one retry, if there are enough.
-    pub(super) fn withdraw(&self) -> bool {
+    pub(in crate::library) fn withdraw(&self) -> bool {
         let mut bucket = self.lock();
         let remaining = bucket.tokens.checked_sub(CALLS_PER_RETRY);
         bucket.tokens = remaining.unwrap_or(bucket.tokens);

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use samegate::config;
 use samegate::library::embedded::{CpuPool, EmbeddedBackend};
+use samegate::library::opensearch::OpenSearchBackend;
 use samegate::library::rest::RestBackend;
 use samegate::telemetry::Metrics;
 
 use super::gateway::Gateway;
+use super::opensearch;
 use super::vendor::Vendor;
 use crate::contract::Fixture;
 
@@ -30,6 +32,27 @@ pub async fn embedded() -> Fixture {
         library: Arc::new(library),
         _keep: Box::new(folder),
     }
+}
+
+/// An index of its own in the OpenSearch node that all tests share.
+pub async fn opensearch() -> Fixture {
+    let config = opensearch::library(opensearch::shared());
+    OpenSearchBackend::create(&config).await.unwrap();
+    opensearch_fixture(&config)
+}
+
+/// Another gateway of a library in OpenSearch.
+pub fn opensearch_fixture(config: &config::OpenSearch) -> Fixture {
+    Fixture {
+        library: Arc::new(opensearch_library(config)),
+        _keep: Box::new(()),
+    }
+}
+
+/// Opens a library in OpenSearch.
+pub fn opensearch_library(config: &config::OpenSearch) -> OpenSearchBackend {
+    let cpu = CpuPool::new(1 << 30);
+    OpenSearchBackend::new(config, "test", cpu, &Metrics::new()).unwrap()
 }
 
 /// The rest backend in front of a whole gateway's REST API.

@@ -72,7 +72,8 @@ impl Engine {
     }
 }
 
-fn compare_one(
+/// Compares one of the images with a query; `None` when there is none with this number.
+pub(super) fn compare_one(
     images: &dyn StoredImages,
     id: ImageId,
     query: &PreparedQuery,
@@ -132,7 +133,8 @@ pub(super) fn find_among(
     ranking::rank_all(candidates, options.limit, options.min_score, &mut judge)
 }
 
-fn hash_distance(query: &PreparedQuery, record: &StoredRecord) -> Option<u32> {
+/// Returns the smallest distance of the hashes; `None` when they cannot be compared.
+pub(super) fn hash_distance(query: &PreparedQuery, record: &StoredRecord) -> Option<u32> {
     let distances = query.pdq.iter().map(|hash| hash.distance(&record.pdq));
     let is_comparable = query.pdq_quality.min(record.pdq_quality) >= MIN_QUALITY;
     distances.min().filter(|_| is_comparable)

@@ -84,19 +84,38 @@ fn rank_weak(
     min_score: f32,
     judge: &mut Judge<'_>,
 ) -> Result<Vec<RankedImage>, StoreError> {
+    let mut ranking = Vec::new();
+    for (id, part) in worth_judging(weak).iter().take(MAX_WEAK) {
+        ranking.extend(judge.judge_weak(*id, part)?);
+    }
+    ranking.retain(|found| found.score >= min_score);
+    ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    Ok(ranking)
+}
+
+/// Returns the numbers of the candidates whose pixels [`rank_all`] may compare.
+pub(super) fn judged(candidates: impl Iterator<Item = Candidate>) -> impl Iterator<Item = ImageId> {
+    let (mut strong, weak): (Vec<Candidate>, Vec<Candidate>) =
+        candidates.partition(Candidate::has_evidence);
+    strong.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.id.cmp(&b.id)));
+    let weak = worth_judging(weak).into_iter().take(MAX_WEAK);
+    let strong = strong.into_iter().take(MAX_JUDGED);
+    let strong = strong.filter(|candidate| !candidate.is_exact && candidate.part.is_some());
+    strong
+        .map(|candidate| candidate.id)
+        .chain(weak.map(|(id, _)| id))
+}
+
+/// Returns the parts among candidates with too little evidence whose pixels are compared, the best
+/// first.
+fn worth_judging(weak: Vec<Candidate>) -> Vec<(ImageId, VerifiedMatch)> {
     let parts = weak
         .into_iter()
         .filter_map(|weak| Some((weak.id, weak.part?)));
     let mut parts: Vec<(ImageId, VerifiedMatch)> =
         parts.filter(|(_, part)| is_worth_judging(part)).collect();
     parts.sort_by(|(a_id, a), (b_id, b)| b.score.total_cmp(&a.score).then(a_id.cmp(b_id)));
-    let mut ranking = Vec::new();
-    for (id, part) in parts.iter().take(MAX_WEAK) {
-        ranking.extend(judge.judge_weak(*id, part)?);
-    }
-    ranking.retain(|found| found.score >= min_score);
-    ranking.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-    Ok(ranking)
+    parts
 }
 
 /// Returns whether a part with too little evidence has enough to compare its pixels.

@@ -6,17 +6,16 @@
 use std::fmt;
 
 use crate::features::{Features, QueryFeatures};
-use crate::verify::QueryForm;
 
 use super::best_of_each;
-use super::comparison::QueryTable;
 use super::query_words::QueryWords;
-use super::verified::{MIN_INLIERS, VerifiedMatch, verified};
+use super::terms::FormWords;
+use super::verified::VerifiedMatch;
 
 /// The words of a query, to be compared with single images: about 2 MB.
 pub struct DirectQuery {
-    plain: QueryTable,
-    inverted: QueryTable,
+    plain: FormWords,
+    inverted: FormWords,
 }
 
 // === impl DirectQuery ===
@@ -24,10 +23,10 @@ pub struct DirectQuery {
 impl DirectQuery {
     /// Quantises the features of a query. Cost: 10 to 20 ms.
     pub fn new(query: &QueryFeatures) -> Self {
-        let table = |inverted| QueryTable::new(&QueryWords::new(query, inverted));
-        Self {
-            plain: table(false),
-            inverted: table(true),
+        let form = |inverted| FormWords::new(&QueryWords::new(query, inverted), inverted);
+        DirectQuery {
+            plain: form(false),
+            inverted: form(true),
         }
     }
 
@@ -36,10 +35,10 @@ impl DirectQuery {
     /// image that shares nothing.
     pub fn compare(&self, query: &QueryFeatures, images: &[(u64, Features)]) -> Vec<VerifiedMatch> {
         let mut found = Vec::new();
-        for image in images {
-            let plain = compare_colours(&self.plain, query, image, false);
+        for (id, image) in images {
+            let plain: Vec<VerifiedMatch> = self.plain.compare(query, *id, image).collect();
             if plain.iter().all(|found| found.is_weak) {
-                found.extend(compare_colours(&self.inverted, query, image, true));
+                found.extend(self.inverted.compare(query, *id, image));
             }
             found.extend(plain);
         }
@@ -52,21 +51,4 @@ impl fmt::Debug for DirectQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DirectQuery")
     }
-}
-
-fn compare_colours(
-    table: &QueryTable,
-    query: &QueryFeatures,
-    (id, image): &(u64, Features),
-    inverted: bool,
-) -> Vec<VerifiedMatch> {
-    let mut found = Vec::new();
-    for mirrored in [false, true] {
-        let (matches, _) = table.matches(image, mirrored);
-        if matches.len() >= usize::from(MIN_INLIERS) {
-            let form = QueryForm { mirrored, inverted };
-            found.extend(verified(*id, image, query, &matches, form));
-        }
-    }
-    found
 }

@@ -16,18 +16,18 @@ pub(super) const CELLS_PER_FEATURE: usize = 8;
 const MAX_INVERTED_FEATURES: usize = 400;
 
 /// The words of one feature, the nearest cell first.
-pub(super) type FeatureWords = [QueryWord; CELLS_PER_FEATURE];
+pub(crate) type FeatureWords = [QueryWord; CELLS_PER_FEATURE];
 
 /// The words of a query in one colour form.
-pub(super) struct QueryWords {
+pub(crate) struct QueryWords {
     /// The words of each feature, plain and mirrored.
-    pub(super) features: Vec<[FeatureWords; 2]>,
+    pub(crate) features: Vec<[FeatureWords; 2]>,
 }
 
 // === impl QueryWords ===
 
 impl QueryWords {
-    pub(super) fn new(query: &QueryFeatures, inversion: bool) -> Self {
+    pub(crate) fn new(query: &QueryFeatures, inversion: bool) -> Self {
         let max_features = if inversion {
             MAX_INVERTED_FEATURES
         } else {

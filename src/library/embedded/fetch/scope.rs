@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Which addresses images may be fetched from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::library::embedded) enum AddressScope {
+pub(in crate::library) enum AddressScope {
     /// Public addresses only.
     Public,
     /// Any address: the operator trusts the callers.

@@ -1,0 +1,67 @@
+//! A node of a cluster dies: nothing acknowledged is lost, and searches are whole or fail.
+
+use std::time::Duration;
+
+use samegate::config::OpenSearch;
+use samegate::domain::{RawSource, Search, TagLogic};
+use samegate::library::opensearch::OpenSearchBackend;
+
+use crate::contract::call;
+use crate::support::backends::opensearch_fixture;
+use crate::support::images::png;
+use crate::support::opensearch::{CLAUSES, Node, library};
+use crate::support::probe::until;
+
+#[tokio::test]
+async fn after_the_death_of_a_node_searches_are_whole_or_fail_until_they_are_whole() {
+    let name = "cluster.name=two-nodes";
+    let first = Node::start(&[
+        name,
+        CLAUSES,
+        "node.name=first",
+        "cluster.initial_cluster_manager_nodes=first",
+    ]);
+    let seeds = format!("discovery.seed_hosts={}", first.transport);
+    let data = "node.roles=data";
+    let mut second = Node::start(&[name, CLAUSES, "node.name=second", data, &seeds]);
+    let config = OpenSearch {
+        urls: vec![second.url.parse().unwrap(), first.url.parse().unwrap()],
+        shards: 2,
+        replicas: 1,
+        timeout: Duration::from_secs(20),
+        ..library(&first)
+    };
+    OpenSearchBackend::create(&config).await.unwrap();
+    let path = format!(
+        "_cluster/health/{}?wait_for_status=green&timeout=60s",
+        config.index
+    );
+    assert_eq!(first.request("GET", &path, None).await.0, 200);
+    let fixture = opensearch_fixture(&config);
+    for seed in 1..6 {
+        fixture.add(png(seed), &seed.to_string(), &[]).await;
+    }
+
+    second.kill();
+
+    let search = async |seed| {
+        let source = RawSource::Content(png(seed));
+        let query = Search::new(source, &[], TagLogic::And, (0, 0), 0.0).unwrap();
+        fixture.library.search(&call(), query).await
+    };
+    for seed in 1..6 {
+        until("a search is whole", async || match search(seed).await {
+            Ok(found) => {
+                assert_eq!(found.matches.len(), 1, "whole, or an error");
+                true
+            }
+            Err(_) => false,
+        })
+        .await;
+    }
+    until("images can be added", async || {
+        fixture.try_add(png(6), "6", &[]).await.is_ok()
+    })
+    .await;
+    assert_eq!(search(6).await.unwrap().matches.len(), 1);
+}
