@@ -10,6 +10,7 @@ import hashlib
 import http.server
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
@@ -202,6 +203,39 @@ def an_error_of_the_callers_iterator_comes_after_the_outcomes(binary):
         else:
             raise AssertionError("the error is lost")
         equal(client.info().image_count, 3)
+
+
+@check
+def what_is_no_item_is_one_outcome_and_the_iterable_may_wait_for_outcomes(binary):
+    with gateway(binary) as started, started.client() as client:
+        seen = queue.SimpleQueue()
+
+        def one_by_one():
+            for item in [*items(2), started.folder / "none.jpg", Item(started.folder / "none.jpg"), *items(3)[2:]]:
+                yield item
+                assert seen.get(timeout=LIMIT_S)
+
+        reasons = []
+        for outcome in client.add_all(one_by_one(), max_in_flight=0):
+            reasons.append(outcome.error and outcome.error.reason)
+            seen.put(True)
+        equal(reasons, [None, None, "INVALID_ITEM", "FILE_UNREADABLE", None])
+
+
+@check
+def files_that_cannot_be_read_are_not_kept_in_memory(binary):
+    with gateway(binary) as started, started.client() as client:
+        taken = []
+
+        def unreadable():
+            for number in range(500):
+                taken.append(number)
+                yield Item(started.folder / f"{number}.jpg")
+
+        load = client.add_all(unreadable())
+        next(load)
+        assert len(taken) < 40, len(taken)
+        equal(len(list(load)), 499)
 
 
 def interrupted_load(binary, how):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
+import queue
 import random
 import threading
 import time
@@ -22,12 +23,17 @@ from .errors import SamegateError
 from .images import Image
 from .v1 import same_image_pb2 as pb
 
+#: Items in memory at once, as many as the gateway has in flight by default.
+DEFAULT_WINDOW = 16
 #: Times that an item is sent if it fails for a transient reason.
 ITEM_ATTEMPTS = 3
 #: Consecutive streams without a result after which the run fails.
 STREAM_ATTEMPTS = 8
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 15.0
+
+# Kinds of events.
+UNSENT, WORK, RESPONSE, END = "unsent", "work", "response", "end"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +65,13 @@ class _Pending:
 
 
 class Run:
-    """One bulk load or bulk search over as many streams as it needs."""
+    """One bulk load or bulk search over as many streams as it needs.
+
+    The caller's thread reads events: outcomes of items that cannot be sent, responses, and ends of
+    streams. A feeder thread takes items from the caller's iterable, a thread of each stream reads
+    responses, and gRPC's own thread sends. So neither a slow iterable nor one that waits for outcomes
+    holds anything up.
+    """
 
     def __init__(
         self,
@@ -73,33 +85,52 @@ class Run:
         self._options = options
         self._to_message = to_message
         self._items = iter(items)
-        self._window = window
-        self._keys = itertools.count()
-        self._source = threading.Lock()
+        self._window = window or DEFAULT_WINDOW
+        self._events: queue.SimpleQueue[tuple[str, int, Any]] = queue.SimpleQueue()
         self._changed = threading.Condition()
         # Guarded by `_changed`:
         self._stream = 0
         self._pending: dict[str, _Pending] = {}
         self._to_send: collections.deque[str] = collections.deque()
-        self._unsent: collections.deque[Outcome] = collections.deque()
+        self._unsent = 0
         self._is_exhausted = False
+        self._is_closed = False
         self._source_error: Optional[Exception] = None
-        self._count = 0
         self._wait_until = 0.0
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yields the outcome of each item, in the order of completion."""
+        threading.Thread(target=self._feed, daemon=True).start()
+        try:
+            yield from self._all_streams()
+        finally:
+            # Also when the caller stops reading: no further item is taken or sent.
+            with self._changed:
+                self._is_closed = True
+                self._changed.notify_all()
+        if self._source_error is not None:
+            raise self._source_error
+
+    def _all_streams(self) -> Iterator[Outcome]:
         failures = 0
         while True:
             with self._changed:
-                self._stream += 1
-                self._to_send = collections.deque(self._pending)
-                before = self._count
-            error = yield from self._one_stream()
+                has_work = bool(self._pending)
+                is_done = self._is_exhausted and not has_work
+            if not has_work:
+                if is_done and self._events.empty():
+                    return
+                kind, _, value = self._events.get()
+                if kind == UNSENT:
+                    yield self._not_sent(value)
+                continue
+            results, error = yield from self._one_stream()
             with self._changed:
-                if self._is_exhausted and not self._pending and not self._unsent:
-                    break
-                failures = 0 if self._count > before else failures + 1
+                is_failure = results == 0 and (error is not None or bool(self._pending))
+                is_over = self._is_exhausted and not self._pending
+            failures = failures + 1 if is_failure else 0
+            if is_over:
+                continue
             if error is not None and not error.is_transient:
                 raise error
             if failures >= STREAM_ATTEMPTS:
@@ -107,28 +138,45 @@ class Run:
             if failures:
                 wait = (error.retry_after if error else None) or 0.0
                 time.sleep(max(wait, _backoff(failures)))
-        if self._source_error is not None:
-            raise self._source_error
 
     def _one_stream(self):
-        """Yields the outcomes of one stream; returns the error that broke it, if one did."""
-        call = self._open_stream(self._requests(self._stream))
+        """Yields the outcomes of one stream; returns the number of results, and its error if any."""
+        with self._changed:
+            self._stream += 1
+            stream = self._stream
+            self._to_send = collections.deque(self._pending)
+        call = self._open_stream(self._requests(stream))
+        threading.Thread(target=self._read, args=(call, stream), daemon=True).start()
+        results = 0
+        try:
+            while True:
+                kind, of, value = self._events.get()
+                if kind == UNSENT:
+                    yield self._not_sent(value)
+                elif of != stream:
+                    continue
+                elif kind == END:
+                    return results, value
+                elif value.WhichOneof("event") == "drain":
+                    self._end_requests(stream)
+                elif value.WhichOneof("event") == "result":
+                    results += 1
+                    outcome = self._settled(value.result)
+                    if outcome is not None:
+                        yield outcome
+        finally:
+            self._end_requests(stream)
+            call.cancel()
+
+    def _read(self, call: Any, stream: int) -> None:
+        """Passes on the responses of a stream. Bounded: each item in the window has one result."""
         try:
             for response in call:
-                event = response.WhichOneof("event")
-                if event == "result":
-                    yield from self._settled(response.result)
-                elif event == "drain":
-                    self._end_requests()
-                yield from self._not_sent()
+                self._events.put((RESPONSE, stream, response))
         except grpc.RpcError as error:
-            return SamegateError.from_call(error)
-        finally:
-            # Also when the caller stops reading: the gateway gets no further item.
-            self._end_requests()
-            call.cancel()
-        yield from self._not_sent()
-        return None
+            self._events.put((END, stream, SamegateError.from_call(error)))
+        else:
+            self._events.put((END, stream, None))
 
     def _requests(self, stream: int) -> Iterator[Any]:
         """Yields the messages of one stream; runs on a thread of gRPC."""
@@ -138,94 +186,89 @@ class Run:
 
     def _next(self, stream: int) -> Any:
         """Returns the next message of a stream; None at its end."""
-        while True:
-            with self._changed:
-                while not self._is_ready(stream):
-                    self._changed.wait(timeout=max(0.05, self._wait_until - time.monotonic()))
-                if stream != self._stream:
+        with self._changed:
+            while True:
+                if stream != self._stream or self._is_closed:
                     return None
-                if self._to_send:
+                wait = self._wait_until - time.monotonic()
+                if self._to_send and wait <= 0:
                     return self._pending[self._to_send.popleft()].message
-                if self._is_exhausted:
-                    # All have a result: the stream ends, and with it the run.
+                if self._is_exhausted and not self._pending:
                     return None
-            # The thread of a stream that broke may still wait for the caller's iterator.
-            with self._source:
-                if stream == self._stream and not self._is_exhausted:
-                    self._take()
+                self._changed.wait(wait if self._to_send else None)
 
-    def _is_ready(self, stream: int) -> bool:
-        if stream != self._stream:
-            return True
-        if self._to_send:
-            return time.monotonic() >= self._wait_until
-        if self._is_exhausted:
-            return not self._pending
-        return len(self._pending) < self._window
+    def _feed(self) -> None:
+        """Takes the items; runs on a thread of its own."""
+        for key in map(str, itertools.count()):
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._is_closed or len(self._pending) + self._unsent < self._window
+                )
+                if self._is_closed:
+                    return
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return self._exhaust(None)
+            except Exception as error:  # The caller's: raised when all items before it are done.
+                return self._exhaust(error)
+            self._take(key, item)
 
-    def _take(self) -> None:
-        """Takes the next item; it is pending until it has a result."""
-        try:
-            item = next(self._items)
-        except StopIteration:
-            self._exhaust(None)
-            return
-        except Exception as error:  # Of the caller's iterator: raised when all items are done.
-            self._exhaust(error)
-            return
-        key = str(next(self._keys))
+    def _take(self, key: str, item: Any) -> None:
+        """Makes an item pending, or its outcome if it cannot be sent."""
         try:
             message = self._to_message(key, item)
-        except (SamegateError, TypeError, ValueError) as error:
+        except Exception as error:  # Of an item that is none: it must not end the run.
             if not isinstance(error, SamegateError):
                 error = SamegateError(None, str(error), reason="INVALID_ITEM")
             with self._changed:
-                self._unsent.append(Outcome(item, None, error))
+                self._unsent += 1
+            self._events.put((UNSENT, 0, Outcome(item, None, error)))
             return
         with self._changed:
             self._pending[key] = _Pending(item, message)
             self._to_send.append(key)
+            self._changed.notify_all()
+        self._events.put((WORK, 0, None))
 
     def _exhaust(self, error: Optional[Exception]) -> None:
         with self._changed:
             self._source_error = error
             self._is_exhausted = True
+            self._changed.notify_all()
+        self._events.put((WORK, 0, None))
 
-    def _settled(self, result: Any) -> Iterator[Outcome]:
-        """Yields the outcome of an item, unless it is sent again."""
+    def _settled(self, result: Any) -> Optional[Outcome]:
+        """Returns the outcome of an item; None if it is sent again."""
         with self._changed:
             pending = self._pending.get(result.key)
             if pending is None:
-                return
+                return None
             error = None
             if result.status.code != 0:
                 error = SamegateError.from_item(result.status, result.matches)
                 if error.reason == "SHUTTING_DOWN":
-                    return
+                    return None
                 pending.attempts += 1
                 if error.is_transient and pending.attempts < ITEM_ATTEMPTS:
                     self._to_send.append(result.key)
                     self._wait_until = time.monotonic() + _backoff(pending.attempts)
                     self._changed.notify_all()
-                    return
+                    return None
             del self._pending[result.key]
-            self._count += 1
             self._changed.notify_all()
-        yield Outcome(pending.item, result, error)
+        return Outcome(pending.item, result, error)
 
-    def _not_sent(self) -> Iterator[Outcome]:
-        """Yields the items that could not be sent, such as files that cannot be read."""
-        while True:
-            with self._changed:
-                if not self._unsent:
-                    return
-                outcome = self._unsent.popleft()
-                self._count += 1
-            yield outcome
-
-    def _end_requests(self) -> None:
+    def _not_sent(self, outcome: Outcome) -> Outcome:
         with self._changed:
-            self._stream += 1
+            self._unsent -= 1
+            self._changed.notify_all()
+        return outcome
+
+    def _end_requests(self, stream: int) -> None:
+        with self._changed:
+            if self._stream == stream:
+                self._stream += 1
             self._changed.notify_all()
 
 

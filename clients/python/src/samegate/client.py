@@ -21,9 +21,11 @@ from .v1 import same_image_pb2_grpc
 
 SERVICE = "samegate.v1.SameImageService"
 KEEPALIVE_MS = 60_000
+#: gRPC sends no request again that is larger: by default 256 KiB, less than a photo.
+RETRY_BUFFER_BYTES = 64 * 1024 * 1024
 
 # UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
-# as long as the gateway asks for (`grpc-retry-pushback-ms`), and not at all where a retry is useless.
+# as long as the gateway asks for (`grpc-retry-pushback-ms`).
 _SAFE = [
     "SearchImages",
     "UpdateImage",
@@ -100,6 +102,7 @@ class Client:
         options = [
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
             *options,
         ]
         if tls is None:
@@ -119,10 +122,16 @@ class Client:
         self._channel.close()
 
     def is_serving(self) -> bool:
-        """Asks the health service of the gateway."""
+        """Asks the health service; False also for a gateway that is not there."""
         stub = health_pb2_grpc.HealthStub(self._channel)
         request = health_pb2.HealthCheckRequest(service=SERVICE)
-        response = self._call(stub.Check, request)
+        try:
+            response = self._call(stub.Check, request)
+        except SamegateError as error:
+            # The channel itself leaves out a gateway that is not serving.
+            if error.code == grpc.StatusCode.UNAVAILABLE:
+                return False
+            raise
         return response.status == health_pb2.HealthCheckResponse.SERVING
 
     def add(
