@@ -15,7 +15,7 @@ use super::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
 use super::client::{Client, LibraryTarget};
 use super::failure::Failure;
 use super::failure_class::{FailureClass, classify};
-use super::image::ImageSource;
+use super::image::{ImageArg, ImageSource};
 use super::query::{QueryArg, QuerySource};
 use super::scale::{Loader, Resizing, Scaled};
 use crate::proto::v1;
@@ -80,7 +80,7 @@ impl BulkSearch<'_> {
         queries: &[QueryArg],
         each: impl FnMut(Found) -> bool + Send,
     ) -> Result<(), Failure> {
-        let outcomes = Mutex::new(Outcomes::new(queries.len(), each));
+        let outcomes = Mutex::new(Outcomes::new(queries, each));
         let mut without_result = 0;
         loop {
             let (pending, results) = {
@@ -94,7 +94,7 @@ impl BulkSearch<'_> {
             let end = self.stream(queries, &pending, &outcomes).await;
             let delay = {
                 let outcomes = lock(&outcomes);
-                if !outcomes.is_wanted {
+                if !outcomes.is_wanted || outcomes.pending().is_empty() {
                     return Ok(());
                 }
                 without_result = if outcomes.results > results {
@@ -186,9 +186,16 @@ impl BulkSearch<'_> {
 // === impl Outcomes ===
 
 impl<F: FnMut(Found) -> bool> Outcomes<F> {
-    fn new(queries: usize, each: F) -> Self {
+    fn new(queries: &[QueryArg], each: F) -> Self {
+        let state = |query: &QueryArg| QueryState::Pending {
+            // Standard input can be read once.
+            failed_attempts: match query {
+                QueryArg::Image(ImageArg::Stdin) => MAX_ATTEMPTS - 1,
+                QueryArg::Image(_) | QueryArg::Sign(_) => 0,
+            },
+        };
         Outcomes {
-            states: vec![QueryState::Pending { failed_attempts: 0 }; queries],
+            states: queries.iter().map(state).collect(),
             scaled: HashMap::new(),
             each,
             is_wanted: true,

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use prost::Message;
 use prost_types::Any;
-use tonic::Status;
 use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt, pb};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Retry};
 use crate::proto::v1;
 
 /// `domain` of google.rpc.ErrorInfo.
@@ -101,13 +101,26 @@ fn status(error: &Error) -> Status {
         truncate(error.message(), MAX_MESSAGE_BYTES),
         details,
     );
-    if let Some(wait) = error.retry_after() {
-        let milliseconds = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+    if let Some(milliseconds) = pushback(error) {
         status
             .metadata_mut()
             .insert(PUSHBACK, MetadataValue::from(milliseconds));
     }
     status
+}
+
+/// Returns the milliseconds to wait before a retry, or -1 for none at all (gRFC A6): a client with a
+/// retry policy for a code would send again what cannot succeed, or wait until midnight.
+fn pushback(error: &Error) -> Option<i64> {
+    let is_retried = matches!(
+        error.kind().code(),
+        Code::ResourceExhausted | Code::Unavailable
+    );
+    if is_retried && error.kind().retry() == Retry::Never {
+        return Some(-1);
+    }
+    let wait = error.retry_after()?.as_millis();
+    Some(wait.try_into().unwrap_or(i64::MAX))
 }
 
 fn metadata(error: &Error) -> HashMap<String, String> {
@@ -155,11 +168,9 @@ fn truncate(text: &str, max_bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use tonic::Code;
-
     use super::*;
     use crate::error::Violation;
+    use proptest::prelude::*;
 
     fn size(status: Status) -> usize {
         let response: http::Response<tonic::body::Body> = status.into_http();
@@ -185,6 +196,23 @@ mod tests {
             prop_assert!(size(status(&plain)) < 6 * 1024);
             prop_assert!(size(status(&invalid)) < 6 * 1024);
         }
+    }
+
+    #[test]
+    fn clients_are_told_how_long_to_wait_or_not_to_try_again() {
+        let pushback = |kind, wait: Option<u64>| {
+            let error = Error::new(kind, "x");
+            let error = match wait {
+                Some(seconds) => error.with_retry_after(std::time::Duration::from_secs(seconds)),
+                None => error,
+            };
+            super::pushback(&error)
+        };
+
+        assert_eq!(pushback(Kind::Overloaded, Some(2)), Some(2000));
+        assert_eq!(pushback(Kind::QuotaDay, Some(3600)), Some(-1));
+        assert_eq!(pushback(Kind::LibraryFull, None), Some(-1));
+        assert_eq!(pushback(Kind::ImageFormat, None), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::groups::Surplus;
+use crate::cli::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
 use crate::cli::client::{Client, LibraryTarget};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -21,6 +22,8 @@ use crate::proto::v1::delete_images_request::Target;
 const IMAGES_PER_CALL: usize = 1000;
 /// Kept images that are looked up at once.
 const LOOK_UPS: usize = 16;
+/// Maximum number of times that one is looked up.
+const MAX_ATTEMPTS: usize = 8;
 
 /// Deletes the copies; returns whether all are gone.
 pub(super) async fn run(
@@ -30,6 +33,24 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let mut deleted = 0;
+    let ended = delete_all(copies, target, client, output, &mut deleted).await;
+    // Also of a deletion that failed in the middle.
+    output.note(&format!("deleted {deleted} images"));
+    ended?;
+    Ok(if deleted == copies.len() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+async fn delete_all(
+    copies: &[Surplus<'_>],
+    target: &LibraryTarget,
+    client: &mut Client,
+    output: &mut Output,
+    deleted: &mut usize,
+) -> Result<(), Failure> {
     for copies in copies.chunks(IMAGES_PER_CALL) {
         let missing = missing(copies, target, client).await?;
         let mut signs = Vec::new();
@@ -43,15 +64,10 @@ pub(super) async fn run(
             }
         }
         if !signs.is_empty() {
-            deleted += delete(signs, target, client, output).await?;
+            *deleted += delete(signs, target, client, output).await?;
         }
     }
-    output.note(&format!("deleted {deleted} images"));
-    Ok(if deleted == copies.len() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(())
 }
 
 /// Returns the kept images that are not stored any more.
@@ -64,8 +80,20 @@ async fn missing<'a>(
     let look_up = |sign: &'a str| {
         let mut client = client.clone();
         async move {
-            let image = records::find(sign, target, &mut client).await?;
-            Ok::<_, Failure>(image.is_none().then_some(sign))
+            let mut attempts = 0;
+            loop {
+                let failure = match records::find(sign, target, &mut client).await {
+                    Ok(image) => return Ok::<_, Failure>(image.is_none().then_some(sign)),
+                    Err(failure) => failure,
+                };
+                attempts += 1;
+                if attempts == MAX_ATTEMPTS || !is_transient(&failure) {
+                    return Err(failure);
+                }
+                // Look-ups count for the tenant's quota.
+                let wait = failure.retry_after().unwrap_or_default();
+                tokio::time::sleep(wait.max(backoff(attempts)).min(MAX_RETRY_AFTER)).await;
+            }
         }
     };
     let found = stream::iter(originals).map(look_up);
