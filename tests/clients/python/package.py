@@ -139,6 +139,7 @@ def an_image_is_added_found_changed_and_deleted(binary):
         equal([image.brief for image in client.images(page_size=1)], ["new", "two"])
         equal(client.info().image_count, 2)
         equal([library.library for library in client.libraries()], ["default"])
+        equal(client.state().tenant, "shop")
         equal([result.status.code for result in client.delete([sign, "1,1"]).results], [0, 5])
         equal(client.info().image_count, 1)
 

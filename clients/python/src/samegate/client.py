@@ -295,6 +295,10 @@ class Client:
         """Returns the libraries that the caller may use, with what each can do."""
         return self._call(self._stub.ListLibraries, pb.ListLibrariesRequest()).libraries
 
+    def state(self) -> pb.GetStateResponse:
+        """Returns the caller's libraries, quotas and last calls, and the version of the gateway."""
+        return self._call(self._stub.GetState, pb.GetStateRequest())
+
     def find_duplicates(
         self,
         *,

@@ -58,6 +58,13 @@ class Capability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAPABILITY_MORE_FORMATS: _ClassVar[Capability]
     CAPABILITY_SEARCH_BY_SIGN: _ClassVar[Capability]
     CAPABILITY_FIND_DUPLICATES: _ClassVar[Capability]
+
+class CircuitBreaker(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CIRCUIT_BREAKER_UNSPECIFIED: _ClassVar[CircuitBreaker]
+    CIRCUIT_BREAKER_CLOSED: _ClassVar[CircuitBreaker]
+    CIRCUIT_BREAKER_HALF_OPEN: _ClassVar[CircuitBreaker]
+    CIRCUIT_BREAKER_OPEN: _ClassVar[CircuitBreaker]
 ON_DUPLICATE_UNSPECIFIED: OnDuplicate
 ON_DUPLICATE_REJECT: OnDuplicate
 ON_DUPLICATE_ACCEPT: OnDuplicate
@@ -86,6 +93,10 @@ CAPABILITY_GEOMETRY: Capability
 CAPABILITY_MORE_FORMATS: Capability
 CAPABILITY_SEARCH_BY_SIGN: Capability
 CAPABILITY_FIND_DUPLICATES: Capability
+CIRCUIT_BREAKER_UNSPECIFIED: CircuitBreaker
+CIRCUIT_BREAKER_CLOSED: CircuitBreaker
+CIRCUIT_BREAKER_HALF_OPEN: CircuitBreaker
+CIRCUIT_BREAKER_OPEN: CircuitBreaker
 
 class AddImageRequest(_message.Message):
     __slots__ = ("library", "content", "url", "brief", "tags", "on_duplicate", "on_match", "match_score")
@@ -707,3 +718,107 @@ class FindDuplicatesProgress(_message.Message):
     total: int
     cursor: str
     def __init__(self, compared: _Optional[int] = ..., total: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class GetStateRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStateResponse(_message.Message):
+    __slots__ = ("version", "start_time", "config_time", "config_failed", "tenant", "libraries", "quota", "calls")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FAILED_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    LIBRARIES_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    start_time: _timestamp_pb2.Timestamp
+    config_time: _timestamp_pb2.Timestamp
+    config_failed: bool
+    tenant: str
+    libraries: _containers.RepeatedCompositeFieldContainer[LibraryState]
+    quota: QuotaState
+    calls: _containers.RepeatedCompositeFieldContainer[RecentCall]
+    def __init__(self, version: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., config_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., config_failed: _Optional[bool] = ..., tenant: _Optional[str] = ..., libraries: _Optional[_Iterable[_Union[LibraryState, _Mapping]]] = ..., quota: _Optional[_Union[QuotaState, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[RecentCall, _Mapping]]] = ...) -> None: ...
+
+class LibraryState(_message.Message):
+    __slots__ = ("library", "backend", "image_count", "image_capacity", "size_bytes", "storage_failing", "credentials")
+    LIBRARY_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_FAILING_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    library: str
+    backend: str
+    image_count: int
+    image_capacity: int
+    size_bytes: int
+    storage_failing: bool
+    credentials: _containers.RepeatedCompositeFieldContainer[CredentialState]
+    def __init__(self, library: _Optional[str] = ..., backend: _Optional[str] = ..., image_count: _Optional[int] = ..., image_capacity: _Optional[int] = ..., size_bytes: _Optional[int] = ..., storage_failing: _Optional[bool] = ..., credentials: _Optional[_Iterable[_Union[CredentialState, _Mapping]]] = ...) -> None: ...
+
+class CredentialState(_message.Message):
+    __slots__ = ("name", "breaker", "in_cooldown", "queue_length", "available_slots", "token_age_seconds", "token_remaining_seconds", "in_flight", "succeeded", "failed")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FIELD_NUMBER: _ClassVar[int]
+    IN_COOLDOWN_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_REMAINING_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    breaker: CircuitBreaker
+    in_cooldown: bool
+    queue_length: int
+    available_slots: float
+    token_age_seconds: float
+    token_remaining_seconds: float
+    in_flight: int
+    succeeded: int
+    failed: int
+    def __init__(self, name: _Optional[str] = ..., breaker: _Optional[_Union[CircuitBreaker, str]] = ..., in_cooldown: _Optional[bool] = ..., queue_length: _Optional[int] = ..., available_slots: _Optional[float] = ..., token_age_seconds: _Optional[float] = ..., token_remaining_seconds: _Optional[float] = ..., in_flight: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
+
+class QuotaState(_message.Message):
+    __slots__ = ("requests_per_second", "burst", "requests_per_day", "bytes_per_second", "concurrent", "requests_today", "running", "rejected")
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    BURST_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENT_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_TODAY_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    requests_per_second: int
+    burst: int
+    requests_per_day: int
+    bytes_per_second: int
+    concurrent: int
+    requests_today: int
+    running: int
+    rejected: int
+    def __init__(self, requests_per_second: _Optional[int] = ..., burst: _Optional[int] = ..., requests_per_day: _Optional[int] = ..., bytes_per_second: _Optional[int] = ..., concurrent: _Optional[int] = ..., requests_today: _Optional[int] = ..., running: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
+
+class RecentCall(_message.Message):
+    __slots__ = ("time", "method", "code", "reason", "milliseconds", "log_id", "library")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    LOG_ID_FIELD_NUMBER: _ClassVar[int]
+    LIBRARY_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    method: str
+    code: str
+    reason: str
+    milliseconds: float
+    log_id: int
+    library: str
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., code: _Optional[str] = ..., reason: _Optional[str] = ..., milliseconds: _Optional[float] = ..., log_id: _Optional[int] = ..., library: _Optional[str] = ...) -> None: ...

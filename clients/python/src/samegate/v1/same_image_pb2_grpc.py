@@ -106,6 +106,11 @@ class SameImageServiceStub:
                 request_serializer=samegate_dot_v1_dot_same__image__pb2.FindDuplicatesRequest.SerializeToString,
                 response_deserializer=samegate_dot_v1_dot_same__image__pb2.FindDuplicatesResponse.FromString,
                 _registered_method=True)
+        self.GetState = channel.unary_unary(
+                '/samegate.v1.SameImageService/GetState',
+                request_serializer=samegate_dot_v1_dot_same__image__pb2.GetStateRequest.SerializeToString,
+                response_deserializer=samegate_dot_v1_dot_same__image__pb2.GetStateResponse.FromString,
+                _registered_method=True)
 
 
 class SameImageServiceServicer:
@@ -154,8 +159,7 @@ class SameImageServiceServicer:
 
         Errors: INVALID_ARGUMENT for an invalid request or image; NOT_FOUND when
         `cont_sign` names no image of the library; UNIMPLEMENTED for a `cont_sign`
-        at another backend than the embedded one; RESOURCE_EXHAUSTED when a quota
-        is exceeded.
+        at a `rest` backend; RESOURCE_EXHAUSTED when a quota is exceeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,7 +183,7 @@ class SameImageServiceServicer:
         each sign. A deletion by content or URL fails with NOT_FOUND when the image
         is not in the library.
 
-        A deletion by filter is for the embedded backend only; other backends fail
+        A deletion by filter is for embedded and OpenSearch backends; others fail
         with UNIMPLEMENTED. It counts the images first, and compares the count with
         `expected_count`; then it deletes them in steps of 1,000. It deletes none
         that it has not counted, and none that has changed since so that the filter
@@ -194,7 +198,7 @@ class SameImageServiceServicer:
     def GetLibrary(self, request, context):
         """Returns the size, the capacity and the limits of a library.
 
-        Embedded backend only; other backends fail with UNIMPLEMENTED.
+        Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,7 +215,7 @@ class SameImageServiceServicer:
         images, whatever the order and the filter, but for `brief_contains`.
 
         Errors: INVALID_ARGUMENT for a page token of another library, filter or
-        order. Embedded backend only; other backends fail with UNIMPLEMENTED.
+        order. Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,7 +224,7 @@ class SameImageServiceServicer:
     def GetImage(self, request, context):
         """Returns the record of one stored image, with its thumbnail.
 
-        Embedded backend only; other backends fail with UNIMPLEMENTED.
+        Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,7 +233,7 @@ class SameImageServiceServicer:
     def ListTags(self, request, context):
         """Returns the tags of a library, each with the number of its images.
 
-        Embedded backend only; other backends fail with UNIMPLEMENTED.
+        Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,8 +252,8 @@ class SameImageServiceServicer:
         has only the second one. Nothing is stored.
 
         Errors: INVALID_ARGUMENT for an invalid request or image; NOT_FOUND when a
-        `cont_sign` names no image of the library. Embedded backend only; other
-        backends fail with UNIMPLEMENTED.
+        `cont_sign` names no image of the library. Embedded and OpenSearch backends
+        only; others fail with UNIMPLEMENTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,10 +298,19 @@ class SameImageServiceServicer:
         is shutting down, go on with the last `cursor`: what was sent before it is
         not sent again.
 
-        Embedded backend only; other backends fail with UNIMPLEMENTED. Errors:
+        Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED. Errors:
         INVALID_ARGUMENT for an invalid request and for a cursor of another
         library; RESOURCE_EXHAUSTED (reason OVERLOADED) while another join of the
         gateway runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetState(self, request, context):
+        """Returns the state of what the caller's tenant uses: its libraries, their
+        credentials at a vendor, its quota and its last calls. Nothing of another
+        tenant is in it. Makes no request to a vendor, and is not among the calls.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -370,6 +383,11 @@ def add_SameImageServiceServicer_to_server(servicer, server):
                     servicer.FindDuplicates,
                     request_deserializer=samegate_dot_v1_dot_same__image__pb2.FindDuplicatesRequest.FromString,
                     response_serializer=samegate_dot_v1_dot_same__image__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'GetState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetState,
+                    request_deserializer=samegate_dot_v1_dot_same__image__pb2.GetStateRequest.FromString,
+                    response_serializer=samegate_dot_v1_dot_same__image__pb2.GetStateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -730,6 +748,33 @@ class SameImageService:
             '/samegate.v1.SameImageService/FindDuplicates',
             samegate_dot_v1_dot_same__image__pb2.FindDuplicatesRequest.SerializeToString,
             samegate_dot_v1_dot_same__image__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/samegate.v1.SameImageService/GetState',
+            samegate_dot_v1_dot_same__image__pb2.GetStateRequest.SerializeToString,
+            samegate_dot_v1_dot_same__image__pb2.GetStateResponse.FromString,
             options,
             channel_credentials,
             insecure,
