@@ -167,7 +167,7 @@ FUZZ = mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CURDIR)/.tools/bin/c
 FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1
 
 fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SECONDS=60] each
-	set -e; for target in form multipart base64 jwt response config; do \
+	set -e; for target in form multipart base64 json jwt response config; do \
 		$(FUZZ) fuzz/seeds/$$target -- $(FUZZ_LIMITS) -dict=fuzz/tokens.dict; \
 	done
 	set -e; cd crates/engine; for target in decode record features segment; do \

@@ -2,19 +2,29 @@
 //!
 //! No rule about requests is here: [`convert`] passes every field to `domain`, and [`status`]
 //! writes every error as a gRPC status. Authentication, deadlines and logs are middleware around
-//! this API.
+//! this API. Calls of the Connect protocol, also in JSON, are translated to gRPC around them
+//! ([`ConnectLayer`]) and in front of the service ([`Messages`]).
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
+mod bare;
 mod bulk;
+mod connect;
+mod contract;
 mod convert;
 mod duplicates;
 mod health;
 mod inflate;
+mod json;
+mod openapi;
 mod prefix;
 mod service;
 mod status;
 
-use prost::Message;
-use prost_types::FileDescriptorSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use tonic::body::Body;
 use tonic::service::{LayerExt, Layered};
 use tonic::{Code, Status};
@@ -22,13 +32,17 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
 
+use self::bare::BareMessages;
 use self::bulk::DropOversizedItems;
 use self::health::HealthChecks;
 use self::inflate::Inflate;
+use self::json::Json;
 use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
 
+pub use self::connect::ConnectLayer;
+pub use self::contract::Contract;
 pub use self::service::Service;
 pub use self::status::reject;
 
@@ -40,19 +54,22 @@ pub const NAME: &str = SERVICE_NAME;
 
 /// The service as a tower service, before our middleware.
 pub type Server =
-    Layered<MapResponse<Inflate<PlainServer>, fn(Response) -> Response>, Inflate<PlainServer>>;
+    Layered<MapResponse<Messages<PlainServer>, fn(Response) -> Response>, Messages<PlainServer>>;
 
-/// The service for plain messages.
+/// A service for messages of every form: bare, compressed, in JSON.
+type Messages<S> = BareMessages<Inflate<Json<S>>>;
+
+/// The service for plain messages in protobuf.
 type PlainServer = DropOversizedItems<SameImageServiceServer<Service>>;
 
 type Response = http::Response<Body>;
 
 /// Makes the tower service; it rejects a message over `max_message_bytes` with
 /// `RESOURCE_EXHAUSTED`, and of a bulk load that item alone.
-pub fn server(service: Service, max_message_bytes: usize) -> Server {
+pub fn server(service: Service, max_message_bytes: usize, contract: &Arc<Contract>) -> Server {
     let service = SameImageServiceServer::new(service).max_decoding_message_size(max_message_bytes);
     let service = DropOversizedItems::new(service, max_message_bytes);
-    let service = Inflate::new(service, max_message_bytes);
+    let service = messages(service, max_message_bytes, contract);
     MapResponseLayer::new(reject_too_large as fn(Response) -> Response).named_layer(service)
 }
 
@@ -67,33 +84,16 @@ fn reject_too_large(response: Response) -> Response {
     }
 }
 
-/// Lists every method of the gRPC port, as `package.Service/Method`.
-///
-/// # Errors
-///
-/// When a compiled-in descriptor set cannot be decoded, which is a bug of the build.
-pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
-    let sets = [
-        DESCRIPTORS,
-        tonic_health::pb::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-    ];
-    let mut methods = Vec::new();
-    for set in sets {
-        for file in FileDescriptorSet::decode(set)?.file {
-            for service in &file.service {
-                let full_name = format!("{}.{}", file.package(), service.name());
-                methods.extend(
-                    service
-                        .method
-                        .iter()
-                        .map(|method| format!("{full_name}/{}", method.name())),
-                );
-            }
-        }
-    }
-    Ok(methods)
+/// Writes the OpenAPI document of the unary methods in JSON.
+pub fn openapi(contract: &Contract) -> Bytes {
+    openapi::document(contract).to_string().into()
+}
+
+/// Makes a service for plain messages in protobuf one for messages of every form.
+fn messages<S>(service: S, max_bytes: usize, contract: &Arc<Contract>) -> Messages<S> {
+    let service = Json::new(service, contract.clone(), max_bytes);
+    let service = Inflate::new(service, max_bytes);
+    BareMessages::new(service, contract.clone(), max_bytes)
 }
 
 /// Routes to the service with its middleware, to health checks and to reflection.
@@ -104,6 +104,7 @@ pub fn methods() -> Result<Vec<String>, prost::DecodeError> {
 pub fn routes<S, B>(
     service: S,
     health: HealthReporter,
+    contract: &Arc<Contract>,
 ) -> Result<tonic::service::Routes, tonic_reflection::server::Error>
 where
     S: tower::Service<
@@ -138,9 +139,9 @@ where
     let mut routes = tonic::service::Routes::builder();
     routes
         .add_service(service)
-        .add_service(Inflate::new(health, MAX_NAMES_BYTES))
+        .add_service(messages(health, MAX_NAMES_BYTES, contract))
         // Older tools (grpcurl before 1.9) support the alpha protocol only.
-        .add_service(Inflate::new(alpha, MAX_NAMES_BYTES))
-        .add_service(Inflate::new(current, MAX_NAMES_BYTES));
+        .add_service(messages(alpha, MAX_NAMES_BYTES, contract))
+        .add_service(messages(current, MAX_NAMES_BYTES, contract));
     Ok(routes.routes().prepare())
 }

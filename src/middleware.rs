@@ -24,6 +24,7 @@ mod quota;
 mod request_id;
 mod same_origin;
 mod trace;
+mod unread_body;
 mod web_rejection;
 
 use self::admission::AdmissionCheck;
@@ -46,6 +47,7 @@ pub use auth::{
 pub use body_rate::MinBodyRate;
 pub use deadline::Deadlines;
 pub use same_origin::{Port, same_origin};
+pub use unread_body::unread_body;
 
 /// Limits on the calls of both APIs.
 #[derive(Clone, Debug)]

@@ -11,7 +11,6 @@
 //! none.
 
 mod attempts;
-mod discard;
 mod escape;
 mod form;
 mod image;
@@ -28,7 +27,6 @@ use std::time::SystemTime;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -77,7 +75,6 @@ pub fn routes(calls: Router, tokens: TokenEndpoint) -> Router {
         .merge(calls)
         .fallback(reject_unsupported)
         .method_not_allowed_fallback(reject_unsupported)
-        .layer(from_fn(discard::unread_body))
 }
 
 fn operation_path(name: &str) -> String {

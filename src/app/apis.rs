@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
 use tonic::service::LayerExt;
 use tonic_web::GrpcWebLayer;
 
@@ -18,6 +20,8 @@ use crate::middleware::{
 use crate::quota::Quotas;
 use crate::telemetry::Metrics;
 use crate::{grpc, rest};
+
+const JSON: &str = "application/json";
 
 /// What the listeners serve.
 pub(super) struct Routers {
@@ -134,20 +138,31 @@ fn grpc_api(
         limits.bulk_idle_timeout,
         limits.max_image_bytes,
     );
+    let broken = "the compiled-in protobuf descriptors are broken";
+    let contract = grpc::Contract::compiled_in()
+        .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
+    let contract = Arc::new(contract);
     let authenticate = middleware::by_credentials(credentials);
     let service = middleware::api(authenticate, call_limits.clone(), grpc::reject)
-        .named_layer(grpc::server(service, limits.max_message_bytes));
-    let broken = "the compiled-in protobuf descriptors are broken";
-    let methods =
-        grpc::methods().map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
-    let routes = grpc::routes(service, components.health.clone())
+        .named_layer(grpc::server(service, limits.max_message_bytes, &contract));
+    let routes = grpc::routes(service, components.health.clone(), &contract)
         .map_err(|error| Error::new(Kind::Internal, broken).with_source(error))?;
-    let info = api_info("grpc", methods, &components.metrics);
+    let openapi = grpc::openapi(&contract);
+    let info = api_info("grpc", contract.method_names(), &components.metrics);
     Ok(routes
         .into_axum_router()
         .layer(middleware::outer(info, grpc::reject))
-        // Everything inside sees gRPC, also for a call from a browser.
-        .layer(GrpcWebLayer::new()))
+        // Everything inside sees gRPC, also for a call of Connect or from a browser.
+        .layer((
+            middleware::unread_body(false),
+            grpc::ConnectLayer::new(contract),
+            GrpcWebLayer::new(),
+        ))
+        // No call, and public as the contract is.
+        .route(
+            "/openapi.json",
+            get(async || ([(CONTENT_TYPE, JSON)], openapi)),
+        ))
 }
 
 fn rest_api(
@@ -165,7 +180,10 @@ fn rest_api(
     let calls = rest::calls(components.libraries.clone(), limits.max_message_bytes)
         .layer(middleware::api(authenticate, limits, rest::reject));
     let info = api_info("same_hq", rest::methods(), &components.metrics);
-    rest::routes(calls, tokens).layer(middleware::outer(info, rest::reject))
+    // Outside of what may reject a request, and inside of what counts its bytes.
+    rest::routes(calls, tokens)
+        .layer(middleware::unread_body(true))
+        .layer(middleware::outer(info, rest::reject))
 }
 
 fn api_info(system: &'static str, methods: Vec<String>, metrics: &Metrics) -> ApiInfo {

@@ -15,21 +15,24 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use flate2::write::GzDecoder;
 use futures_util::future::{BoxFuture, Either, FutureExt, Ready, ready as done};
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 use tonic::server::NamedService;
 use tower::Service;
 
 use super::bulk;
+use super::json;
 use super::prefix::{PREFIX_BYTES, message_length, plain_prefix};
 use super::status::reject;
 use crate::admission::CallPermit;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+/// How the messages of a request are compressed.
+pub(super) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GZIP: &[u8] = b"gzip";
+pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 /// Length of the parts in which an inflated message is kept, and freed as it is read.
 const PART_BYTES: usize = 64 * 1024;
 
@@ -83,6 +86,13 @@ struct Inflated {
     max_length: usize,
 }
 
+/// Returns whether the messages of a request may be compressed with gzip.
+pub(super) fn is_compressed(headers: &HeaderMap) -> bool {
+    headers
+        .get(ENCODING)
+        .is_some_and(|encoding| encoding.as_bytes() == GZIP)
+}
+
 // === impl Inflate ===
 
 impl<S> Inflate<S> {
@@ -116,11 +126,12 @@ where
         let encoding = request.headers().get(ENCODING);
         let inflater = match encoding.map(HeaderValue::as_bytes) {
             None | Some(b"identity") => None,
-            Some(b"gzip") => {
+            Some(GZIP) => {
                 request.headers_mut().remove(ENCODING);
                 let call = request.extensions().get::<Call>();
                 let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
-                let mut inflater = Inflater::new(self.max_message_bytes, permit);
+                let max_bytes = json::max_bytes(request.headers(), self.max_message_bytes);
+                let mut inflater = Inflater::new(max_bytes, permit);
                 // Of the calls that are charged only a bulk load has a stream of messages.
                 inflater.is_unary = call.is_some() && !bulk::is_bulk(request.uri().path());
                 Some(Box::new(inflater))
@@ -133,7 +144,7 @@ where
 }
 
 fn unsupported<R: Default>() -> Response<R> {
-    let message = "`grpc-encoding` must be gzip or identity";
+    let message = "the encoding of messages must be gzip or identity";
     let mut response = reject(&Error::new(Kind::OperationUnsupported, message));
     let accepted = HeaderValue::from_static("gzip,identity");
     response.headers_mut().insert(ACCEPT_ENCODING, accepted);

@@ -1,5 +1,5 @@
-//! The prefix of each message (gRPC over HTTP/2, Length-Prefixed-Message): one byte that says
-//! whether it is compressed, and four with its length.
+//! The prefix of each message (gRPC over HTTP/2, Length-Prefixed-Message; Connect,
+//! Enveloped-Message): one byte of flags, 1 for a compressed message, and four with its length.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -14,8 +14,13 @@ pub(super) fn message_length(prefix: &[u8]) -> usize {
 
 /// Writes the prefix of a plain message.
 pub(super) fn plain_prefix(length: usize) -> Bytes {
+    prefix(0, length)
+}
+
+/// Writes the prefix of a message.
+pub(super) fn prefix(flags: u8, length: usize) -> Bytes {
     let mut prefix = BytesMut::with_capacity(PREFIX_BYTES);
-    prefix.put_u8(0);
+    prefix.put_u8(flags);
     prefix.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     prefix.freeze()
 }

@@ -29,7 +29,7 @@ const MAX_MATCHES_BYTES: usize = 2048;
 /// Type of the detail with the matches.
 const SAME_IMAGES: &str = "type.googleapis.com/samegate.v1.SameImages";
 /// Response header with the time that a client must wait before a retry (gRFC A6).
-const PUSHBACK: &str = "grpc-retry-pushback-ms";
+pub(super) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {

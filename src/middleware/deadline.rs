@@ -1,6 +1,6 @@
 //! Bounds the time of a call and passes the deadline to everything below.
 //!
-//! The deadline is the smaller of the client's (`grpc-timeout`) and ours. A unary call that exceeds
+//! The deadline is the smaller of the client's (`grpc-timeout`, `connect-timeout-ms`) and ours. A unary call that exceeds
 //! it is dropped, with its upstream request, and gets `DEADLINE_EXCEEDED`; tonic by itself would
 //! return `CANCELLED`. The head of a stream is sent at once, so the stream itself ends at
 //! `Call::stream_deadline`.
@@ -16,6 +16,9 @@ use super::guard::{Check, Hold};
 use crate::admission::CallPermit;
 use crate::call::{Call, Tenant};
 use crate::error::{Error, Kind, Violation};
+
+/// Header with the timeout of a client of Connect.
+const CONNECT_TIMEOUT: &str = "connect-timeout-ms";
 
 /// Limits on the time of a call; as a check, adds the [`Call`] to the extensions of each request.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +68,10 @@ impl Deadlines {
     fn call(&self, head: &Parts) -> Result<Call, Error> {
         let tenant = head.extensions.get::<Arc<Tenant>>().cloned();
         let tenant = tenant.ok_or_else(|| Error::new(Kind::Internal, "the call has no tenant"))?;
-        let client = grpc_timeout(&head.headers)?;
+        let client = match connect_timeout(&head.headers)? {
+            None => grpc_timeout(&head.headers)?,
+            timeout => timeout,
+        };
         let now = Instant::now();
         Ok(Call {
             tenant,
@@ -107,6 +113,23 @@ fn grpc_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
             message,
         )])
     })
+}
+
+/// Parses the client's timeout: up to 10 digits (Connect protocol, Timeout-Milliseconds).
+fn connect_timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+    let Some(value) = headers.get(CONNECT_TIMEOUT) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let is_valid = text.len() <= 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(milliseconds) if is_valid => Ok(Some(Duration::from_millis(milliseconds))),
+        Ok(_) | Err(_) => Err(Error::violation(
+            CONNECT_TIMEOUT,
+            Kind::InvalidParameter,
+            "must be 1 to 10 digits",
+        )),
+    }
 }
 
 #[cfg(test)]

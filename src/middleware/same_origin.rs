@@ -1,5 +1,5 @@
 //! Rejects what web pages of other origins cause, before anything else is done for a request; and at
-//! the gRPC port, what is no gRPC.
+//! the gRPC port, what is no call.
 //!
 //! A browser sends requests to this machine and its network for every page that it shows. Two kinds
 //! of attack follow, and credentials do not help where a listener needs none:
@@ -39,15 +39,24 @@ const API_METHODS: &str = "POST, GET";
 const ADMIN_METHODS: &str = "GET";
 /// Begin of the content types of gRPC and gRPC-Web.
 const GRPC: &[u8] = b"application/grpc";
+/// Content types of the Connect protocol.
+const CONNECT: [&str; 4] = [
+    "application/json",
+    "application/proto",
+    "application/connect+json",
+    "application/connect+proto",
+];
 /// Request headers that pages of listed origins may set: those that gRPC-Web, Connect and JSON
 /// clients send, and those that the gateway reads.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, connect-protocol-version, connect-timeout-ms, content-type, grpc-timeout, \
-     traceparent, tracestate, x-api-key, x-grpc-web, x-request-id, x-user-agent",
+    "authorization, connect-content-encoding, connect-protocol-version, connect-timeout-ms, \
+     content-encoding, content-type, grpc-timeout, traceparent, tracestate, x-api-key, \
+     x-grpc-web, x-request-id, x-user-agent",
 );
 /// Response headers that pages of listed origins may read.
-const RESPONSE_HEADERS: HeaderValue =
-    HeaderValue::from_static("grpc-status, grpc-message, grpc-status-details-bin, x-request-id");
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
+    "grpc-status, grpc-message, grpc-status-details-bin, retry-after, x-request-id",
+);
 /// Time in seconds for which a browser keeps the response to a preflight: the maximum of Chromium.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
@@ -196,7 +205,7 @@ impl Policy {
         }
         let verdict = self.judge_origin(request, &authority);
         let is_served = matches!(verdict, Verdict::Serve | Verdict::ServeListed(_));
-        if is_served && self.port == Port::Grpc && !may_be_grpc(request) {
+        if is_served && self.port == Port::Grpc && !may_be_call(request) {
             return Verdict::Reject(WebRejection::ContentType);
         }
         verdict
@@ -273,16 +282,26 @@ fn authority<A>(request: &Request<A>) -> Option<Cow<'_, Authority>> {
     is_valid.then_some(authority)
 }
 
-/// Returns whether a request is gRPC by its content type, or no request of a client that means to
-/// call: one with another method than POST has none.
-fn may_be_grpc<A>(request: &Request<A>) -> bool {
-    match request.headers().get(CONTENT_TYPE) {
-        Some(kind) => kind
-            .as_bytes()
-            .get(..GRPC.len())
-            .is_some_and(|kind| kind.eq_ignore_ascii_case(GRPC)),
-        None => request.method() != Method::POST,
-    }
+/// Returns whether a request is one of gRPC or Connect by its content type, or no request of a
+/// client that means to call: one with another method than POST has none.
+fn may_be_call<A>(request: &Request<A>) -> bool {
+    let Some(kind) = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+    else {
+        return request.method() != Method::POST;
+    };
+    let begin = kind.get(..GRPC.len());
+    let media_type = kind
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or(kind)
+        .trim_ascii();
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(GRPC))
+        || CONNECT
+            .iter()
+            .any(|name| media_type.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Returns whether an origin has the host and the port of a request. The scheme is not compared: a

@@ -73,7 +73,8 @@ impl WebRejection {
                  exceptions\n"
             }
             WebRejection::ContentType => {
-                "this port serves gRPC and gRPC-Web: the content type must begin with \
+                "this port serves gRPC, gRPC-Web and Connect: the content type must be \
+                 application/json, application/proto, or begin with application/connect+ or \
                  application/grpc\n"
             }
         }

@@ -83,6 +83,9 @@ def all_clients(grpc, rest, secret, drawn, compiled):
     yield "buf curl", [sys.executable, python / "buf_curl.py", grpc, buf], str.splitlines
     node = ["node", CLIENTS / "node" / "client.js", grpc, PROTO, drawn]
     yield "Node grpc-js", node, str.splitlines
+    connect = ["node", CLIENTS / "node" / "connect.js", grpc, PROTO, drawn]
+    yield "Node connect", connect, str.splitlines
+    yield "OpenAPI", [sys.executable, python / "openapi.py", grpc, drawn], str.splitlines
     yield "Python baidu-aip", sdk, str.splitlines
     arguments = [f"http://{rest}", "local", secret, drawn / "image-0.png"]
     for name, command in compiled.items():

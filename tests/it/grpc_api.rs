@@ -1,6 +1,7 @@
 //! The gRPC API over real sockets: responses, errors and their details.
 
 mod compressed;
+mod connect;
 mod duplicates;
 mod errors;
 mod images;

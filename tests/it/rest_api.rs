@@ -145,7 +145,9 @@ fn with_middleware(calls: Router, keys: Keys) -> Router {
         methods: Arc::default(),
         metrics,
     };
-    rest::routes(calls, tokens).layer(middleware::outer(api, rest::reject))
+    rest::routes(calls, tokens)
+        .layer(middleware::unread_body(true))
+        .layer(middleware::outer(api, rest::reject))
 }
 
 fn named(name: &str, library: MemoryLibrary) -> (String, Arc<dyn Library>) {

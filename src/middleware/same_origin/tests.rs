@@ -163,7 +163,7 @@ fn an_origin_is_served_if_it_is_that_of_the_host_or_listed() {
 }
 
 #[test]
-fn the_grpc_port_serves_grpc_content_types_only() {
+fn the_grpc_port_serves_content_types_of_grpc_and_connect_only() {
     let grpc = Policy {
         port: Port::Grpc,
         ..policy(true, &[], &["https://app.test"])
@@ -180,13 +180,20 @@ fn the_grpc_port_serves_grpc_content_types_only() {
         "application/grpc+proto",
         "Application/gRPC",
         "application/grpc-web-text",
+        "application/json",
+        "Application/JSON; charset=utf-8",
+        "application/proto",
+        "application/connect+json",
+        "application/connect+proto",
     ] {
         assert_eq!(of("POST", &[("content-type", kind)]), SERVED, "{kind}");
     }
     for kind in [
-        "application/json",
-        "application/connect+json",
+        "application/jsonp",
+        "application/connect",
+        "application/x-www-form-urlencoded",
         "text/plain",
+        "text/plain; application/json",
         "",
     ] {
         for origin in [&[][..], &[("origin", "https://app.test")]] {

@@ -161,7 +161,7 @@ async fn metadata_is_accepted_up_to_the_limit_and_rejected_above_it() {
 }
 
 #[tokio::test]
-async fn json_at_a_grpc_path_is_an_unsupported_media_type() {
+async fn a_form_at_a_grpc_path_is_an_unsupported_media_type() {
     let gateway = Gateway::start().await;
     let path = "samegate.v1.SameImageService/GetLibrary";
     let url = format!("http://{}/{path}", gateway.addresses.grpc);
@@ -173,11 +173,13 @@ async fn json_at_a_grpc_path_is_an_unsupported_media_type() {
             false => client.http1_only(),
         };
         let call = client.build().unwrap().post(&url).body("{}");
-        let response = call.header("content-type", "application/json").send();
+        let response = call
+            .header("content-type", "application/x-www-form-urlencoded")
+            .send();
         let response = response.await.unwrap();
 
         assert_eq!(response.status(), 415, "HTTP/2: {http2}");
         let text = response.text().await.unwrap();
-        assert!(text.contains("application/grpc"), "{text}");
+        assert!(text.contains("application/json"), "{text}");
     }
 }

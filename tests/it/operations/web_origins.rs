@@ -2,6 +2,8 @@
 //!
 //! Requests are written byte by byte, as browsers write them; `make browser` runs a browser.
 
+mod json;
+
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -396,7 +398,7 @@ async fn rejected_requests_are_counted_and_logged_by_reason() {
         (process.admin, &[("Host", "evil.test")]),
         (process.rest, &[host, ("Origin", "https://evil.test")]),
         (process.rest, &[host, ("Sec-Fetch-Site", "cross-site")]),
-        (process.grpc, &[host, ("Content-Type", "application/json")]),
+        (process.grpc, &[host, ("Content-Type", "text/plain")]),
     ] {
         send(address, "POST /some/path?access_token=canary", headers, b"").await;
     }

@@ -1,0 +1,186 @@
+//! Puts a prefix before a body that is one message without one, as Connect's unary calls send it.
+//!
+//! The prefix has the length, so the body is collected first; it was charged as it arrived. Before
+//! that, calls in the other form than that of their method are rejected.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::future::{Either, Ready, ready as done};
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use tonic::Status;
+use tonic::server::NamedService;
+use tower::Service;
+
+use super::contract::Contract;
+use super::inflate::is_compressed;
+use super::json;
+use super::prefix::prefix;
+use super::status::reject;
+use crate::error::{Error, Kind};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Extension of the requests that were Connect's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectCall {
+    /// Whether the body is one message without a prefix: the form of unary calls.
+    pub(super) is_bare: bool,
+}
+
+/// Service around a gRPC service that adds prefixes.
+#[derive(Clone, Debug)]
+pub struct BareMessages<S> {
+    inner: S,
+    contract: Arc<Contract>,
+    max_message_bytes: usize,
+}
+
+/// A body with a prefix before its message; the body of another call passes as it is.
+#[derive(Debug)]
+pub struct PrefixedBody<B> {
+    inner: B,
+    collected: Option<Box<Collected>>,
+}
+
+#[derive(Debug)]
+struct Collected {
+    is_compressed: bool,
+    max_bytes: usize,
+    parts: VecDeque<Bytes>,
+    length: usize,
+    is_complete: bool,
+}
+
+// === impl BareMessages ===
+
+impl<S> BareMessages<S> {
+    /// Adds prefixes to messages up to `max_message_bytes`.
+    pub(super) fn new(inner: S, contract: Arc<Contract>, max_message_bytes: usize) -> Self {
+        BareMessages {
+            inner,
+            contract,
+            max_message_bytes,
+        }
+    }
+}
+
+impl<S: NamedService> NamedService for BareMessages<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B, R> Service<Request<B>> for BareMessages<S>
+where
+    S: Service<Request<PrefixedBody<B>>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let call = request.extensions().get::<ConnectCall>();
+        let is_bare = call.is_some_and(|call| call.is_bare);
+        if call.is_some() && !self.contract.suits(request.uri().path(), is_bare) {
+            return Either::Right(done(Ok(reject(&unsuitable(is_bare)))));
+        }
+        let collected = is_bare.then(|| {
+            let headers = request.headers();
+            Box::new(Collected {
+                is_compressed: is_compressed(headers),
+                max_bytes: json::max_bytes(headers, self.max_message_bytes),
+                parts: VecDeque::new(),
+                length: 0,
+                is_complete: false,
+            })
+        });
+        let request = request.map(|inner| PrefixedBody { inner, collected });
+        Either::Left(self.inner.call(request))
+    }
+}
+
+fn unsuitable(is_bare: bool) -> Error {
+    let message = if is_bare {
+        "this method has streams: its content type is application/connect+json or \
+         application/connect+proto"
+    } else {
+        "this method is unary: its content type is application/json or application/proto"
+    };
+    Error::new(Kind::OperationUnsupported, message)
+}
+
+// === impl PrefixedBody ===
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PrefixedBody<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let PrefixedBody { inner, collected } = &mut *self;
+        let Some(collected) = collected else {
+            let frame = ready!(Pin::new(inner).poll_frame(context));
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        };
+        while !collected.is_complete {
+            match ready!(Pin::new(&mut *inner).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    if let Err(error) = collected.push(frame.into_data().unwrap_or_default()) {
+                        return Poll::Ready(Some(Err(Box::new(Status::from(error)))));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => collected.complete(),
+            }
+        }
+        Poll::Ready(
+            collected
+                .parts
+                .pop_front()
+                .map(|part| Ok(Frame::data(part))),
+        )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.collected.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.collected {
+            None => self.inner.size_hint(),
+            Some(_) => SizeHint::default(),
+        }
+    }
+}
+
+// === impl Collected ===
+
+impl Collected {
+    fn push(&mut self, part: Bytes) -> Result<(), Error> {
+        self.length += part.len();
+        if self.length > self.max_bytes {
+            let message = format!("the body has more than {} bytes", self.max_bytes);
+            self.parts.clear();
+            return Err(Error::new(Kind::MessageTooLarge, message));
+        }
+        self.parts.push_back(part);
+        Ok(())
+    }
+
+    fn complete(&mut self) {
+        // An empty body is never compressed (Connect, Unary-Request).
+        let flags = u8::from(self.is_compressed && self.length > 0);
+        self.parts.push_front(prefix(flags, self.length));
+        self.is_complete = true;
+    }
+}
