@@ -186,6 +186,22 @@ async fn a_load_whose_item_arrives_slowly_is_not_idle() {
 }
 
 #[tokio::test]
+async fn another_encoding_is_rejected_with_those_that_are_accepted() {
+    let gateway = Gateway::start().await;
+    let request = post(&gateway, "FindDuplicates", JSON).body(framed(b"{}"));
+    let request = request.header("connect-content-encoding", "br");
+
+    let response = request.send().await.unwrap();
+
+    assert_eq!(
+        response.headers()["connect-accept-encoding"],
+        "gzip,identity"
+    );
+    let (_, end) = split(response.bytes().await.unwrap());
+    assert_eq!(end["error"]["code"], "unimplemented", "{end}");
+}
+
+#[tokio::test]
 async fn a_watch_of_the_health_check_sends_as_it_goes() {
     let gateway = Gateway::start().await;
     let request = post_to(&gateway, "grpc.health.v1.Health/Watch", JSON).body(framed(b"{}"));
