@@ -19,11 +19,11 @@ use crate::error::{Error, Kind, Result};
 
 /// The only type of google.protobuf in the requests of the contract; in JSON it is a string.
 const TIMESTAMP: &str = "google.protobuf.Timestamp";
+/// Bytes of the name of an unknown field that its error shows.
+const MAX_NAME_BYTES: usize = 32;
 /// Maximum number of elements of a list: that of the longest list of the contract, the signs of a
 /// deletion. A document is read in one step, so it bounds how long other calls wait.
 const MAX_ELEMENTS: usize = 10_000;
-/// Bytes of the name of an unknown field that its error shows.
-const MAX_NAME_BYTES: usize = 32;
 
 /// Reads a message and appends it to `output`; no bytes at all are a message without fields.
 ///
