@@ -26,9 +26,9 @@ mod status;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::service::{LayerExt, Layered};
-use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::util::{MapResponse, MapResponseLayer};
@@ -38,7 +38,6 @@ use self::bulk::DropOversizedItems;
 use self::health::HealthChecks;
 use self::inflate::Inflate;
 use self::json::Json;
-use crate::error::{Error, Kind};
 use crate::proto::DESCRIPTORS;
 use crate::proto::v1::same_image_service_server::{SERVICE_NAME, SameImageServiceServer};
 
@@ -72,18 +71,14 @@ pub fn server(service: Service, max_message_bytes: usize, contract: &Arc<Contrac
     let service = SameImageServiceServer::new(service).max_decoding_message_size(max_message_bytes);
     let service = DropOversizedItems::new(service, max_message_bytes);
     let service = messages(service, max_message_bytes, contract);
-    MapResponseLayer::new(reject_too_large as fn(Response) -> Response).named_layer(service)
+    MapResponseLayer::new(reject_unreadable as fn(Response) -> Response).named_layer(service)
 }
 
-/// Replaces tonic's `OUT_OF_RANGE` for a message over the limit, a code that this API uses for
-/// nothing else, by our error.
-fn reject_too_large(response: Response) -> Response {
-    match Status::from_header_map(response.headers()) {
-        Some(status) if status.code() == Code::OutOfRange => {
-            reject(&Error::new(Kind::MessageTooLarge, status.message()))
-        }
-        Some(_) | None => response,
-    }
+/// Replaces tonic's errors about messages that it cannot read by ours.
+fn reject_unreadable(response: Response) -> Response {
+    let status = Status::from_header_map(response.headers());
+    let error = status.as_ref().and_then(status::unreadable);
+    error.map_or(response, |error| reject(&error))
 }
 
 /// Writes the OpenAPI document of the unary methods in JSON.

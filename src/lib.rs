@@ -21,6 +21,7 @@ pub mod grpc;
 pub mod http_service;
 pub mod jitter;
 pub mod library;
+pub mod media_type;
 pub mod middleware;
 pub mod printable;
 pub mod proto;

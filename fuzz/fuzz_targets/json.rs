@@ -29,9 +29,12 @@ fuzz_target!(|input: &[u8]| {
     if !json.is_empty() {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let theirs = request.clone().deserialize(&mut deserializer);
-        let theirs = theirs.expect("what is accepted is proto3 JSON");
-        // NaN differs from itself, its bytes do not.
-        assert_eq!(ours.encode_to_vec(), theirs.encode_to_vec());
+        match theirs {
+            // NaN differs from itself, its bytes do not.
+            Ok(theirs) => assert_eq!(ours.encode_to_vec(), theirs.encode_to_vec()),
+            // It reads no "3.0" or "1e2" as an integer.
+            Err(error) => assert!(error.to_string().starts_with("invalid digit"), "{error}"),
+        }
     }
     let written = serde_json::to_vec(&ours).expect("a message can be written");
     let again = read(&written, request).expect("what is written can be read");

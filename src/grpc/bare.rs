@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, Ready, ready as done};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -22,6 +22,12 @@ use super::json;
 use super::prefix::prefix;
 use super::status::reject;
 use crate::error::{Error, Kind};
+
+/// Length below which a part is copied: kept as it is, it would keep all of the buffer that it was
+/// read into, which nothing is charged for.
+const MIN_PART_BYTES: usize = 16 * 1024;
+/// Length up to which copied parts become one.
+const MAX_COPIED_BYTES: usize = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -52,6 +58,8 @@ struct Collected {
     is_compressed: bool,
     max_bytes: usize,
     parts: VecDeque<Bytes>,
+    /// Short parts behind those, copied.
+    copied: BytesMut,
     length: usize,
     is_complete: bool,
 }
@@ -94,13 +102,8 @@ where
         }
         let collected = is_bare.then(|| {
             let headers = request.headers();
-            Box::new(Collected {
-                is_compressed: is_compressed(headers),
-                max_bytes: json::max_bytes(headers, self.max_message_bytes),
-                parts: VecDeque::new(),
-                length: 0,
-                is_complete: false,
-            })
+            let max_bytes = json::max_bytes(headers, self.max_message_bytes);
+            Box::new(Collected::new(is_compressed(headers), max_bytes))
         });
         let request = request.map(|inner| PrefixedBody { inner, collected });
         Either::Left(self.inner.call(request))
@@ -166,21 +169,87 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PrefixedBody
 // === impl Collected ===
 
 impl Collected {
+    fn new(is_compressed: bool, max_bytes: usize) -> Self {
+        Collected {
+            is_compressed,
+            max_bytes,
+            parts: VecDeque::new(),
+            copied: BytesMut::new(),
+            length: 0,
+            is_complete: false,
+        }
+    }
+
     fn push(&mut self, part: Bytes) -> Result<(), Error> {
         self.length += part.len();
         if self.length > self.max_bytes {
             let message = format!("the body has more than {} bytes", self.max_bytes);
-            self.parts.clear();
+            (self.parts, self.copied) = Default::default();
             return Err(Error::new(Kind::MessageTooLarge, message));
         }
-        self.parts.push_back(part);
+        let is_long = part.len() >= MIN_PART_BYTES;
+        if is_long || self.copied.len() + part.len() > MAX_COPIED_BYTES {
+            self.keep_copied();
+        }
+        if is_long {
+            self.parts.push_back(part);
+        } else {
+            self.copied.extend_from_slice(&part);
+        }
         Ok(())
     }
 
+    fn keep_copied(&mut self) {
+        if !self.copied.is_empty() {
+            let copied = std::mem::take(&mut self.copied);
+            self.parts.push_back(copied.freeze());
+        }
+    }
+
     fn complete(&mut self) {
+        self.keep_copied();
         // An empty body is never compressed (Connect, Unary-Request).
         let flags = u8::from(self.is_compressed && self.length > 0);
         self.parts.push_front(prefix(flags, self.length));
         self.is_complete = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_tiny_parts_is_kept_in_long_ones() {
+        let tiny: Vec<u8> = (0..=255).cycle().take(150_000).collect();
+        let long = Bytes::from(vec![7; MIN_PART_BYTES]);
+        let mut collected = Collected::new(false, 1 << 20);
+
+        for byte in tiny.chunks(1) {
+            collected.push(Bytes::copy_from_slice(byte)).unwrap();
+            collected.push(Bytes::new()).unwrap();
+        }
+        collected.push(long.clone()).unwrap();
+        collected.push(Bytes::from_static(b"end")).unwrap();
+        collected.complete();
+
+        let lengths = collected.parts.iter().map(Bytes::len);
+        let rest = 150_000 - 2 * MAX_COPIED_BYTES;
+        let expected = [5, MAX_COPIED_BYTES, MAX_COPIED_BYTES, rest, long.len(), 3];
+        assert_eq!(lengths.collect::<Vec<_>>(), expected);
+        let body: Vec<Bytes> = collected.parts.drain(1..).collect();
+        assert_eq!(body.concat(), [&tiny[..], &long, b"end"].concat());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_body_that_is_too_long() {
+        let mut collected = Collected::new(false, MIN_PART_BYTES + 1);
+        collected.push(vec![7; MIN_PART_BYTES].into()).unwrap();
+        collected.push(Bytes::from_static(b"7")).unwrap();
+
+        let error = collected.push(Bytes::from_static(b"7")).unwrap_err();
+
+        assert_eq!(error.kind(), Kind::MessageTooLarge);
+        assert!(collected.parts.is_empty() && collected.copied.is_empty());
     }
 }

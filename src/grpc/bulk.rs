@@ -24,13 +24,15 @@ use futures_util::future::{FutureExt, OptionFuture};
 use futures_util::stream::StreamExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
+use tonic_types::StatusExt;
 
 use self::item::{AdmittedItem, ReceivedItem};
 use self::state::LoadState;
 use crate::call::Call;
 use crate::domain::ImageLimits;
 use crate::error::{Error, Kind, Result};
+use crate::grpc::status;
 use crate::library::Library;
 
 pub(super) use self::add::AddImages;
@@ -72,14 +74,11 @@ struct ClientGone;
 pub(super) async fn read_options<Request, Options>(
     messages: &mut Streaming<Request>,
     options: impl FnOnce(Request) -> Option<Options>,
-) -> Result<Options> {
-    let first = messages
-        .message()
-        .await
-        .map_err(|status| stream_error(&status))?;
+) -> StreamResult<Options> {
+    let first = messages.message().await.map_err(stream_error)?;
     first.and_then(options).ok_or_else(|| {
         let message = "the first message of the stream must carry `options`";
-        Error::violation("options", Kind::MissingParameter, message)
+        Error::violation("options", Kind::MissingParameter, message).into()
     })
 }
 
@@ -172,7 +171,8 @@ impl<M: BulkMethod> BulkLoad<M> {
                     load.outbox.push_back(drain::<M>("the server is shutting down"));
                 }
                 () = idle.as_mut(), if load.ended.is_none() => {
-                    load.note_arrived(self.body.arrived());
+                    // As the client sends it: an item is here once it has been converted.
+                    load.note_arrived(self.call.stats.bytes());
                     match load.idle_until(self.idle_timeout) {
                         Some(later) => idle.as_mut().reset(later),
                         None => {
@@ -187,7 +187,7 @@ impl<M: BulkMethod> BulkLoad<M> {
             }
         }
         let last = match load.ended {
-            Some(Err(error)) => Err(error.into()),
+            Some(Err(status)) => Err(status),
             Some(Ok(())) | None => Ok(load.summary()),
         };
         events.send(last).await.map_err(|_| ClientGone)
@@ -202,14 +202,13 @@ impl<M: BulkMethod> BulkLoad<M> {
         match message.map(|message| message.map(M::item)) {
             Ok(Some(Some(item))) => self.request_admission(load, item),
             Ok(Some(None)) => {
-                load.ended = Some(Err(Error::violation(
-                    "item",
-                    Kind::MissingParameter,
-                    "only the first message carries `options`; every later one carries an `item`",
-                )));
+                let message =
+                    "only the first message carries `options`; every later one carries an `item`";
+                let error = Error::violation("item", Kind::MissingParameter, message);
+                load.ended = Some(Err(error.into()));
             }
             Ok(None) => load.ended = Some(Ok(())),
-            Err(status) => load.ended = Some(Err(stream_error(&status))),
+            Err(status) => load.ended = Some(Err(stream_error(status))),
         }
     }
 
@@ -246,15 +245,16 @@ impl<M: BulkMethod> BulkLoad<M> {
     }
 }
 
-/// Classifies an error of the stream; tonic reports a message over the size limit as `OutOfRange`.
-fn stream_error(status: &Status) -> Error {
-    if status.code() == Code::OutOfRange {
-        return Error::new(Kind::MessageTooLarge, status.message());
+/// Classifies an error of the stream. One with a reason is ours: of what reads messages before tonic.
+fn stream_error(status: Status) -> Status {
+    if let Some(error) = status::unreadable(&status) {
+        return error.into();
     }
-    Error::new(
-        Kind::InvalidParameter,
-        format!("the stream broke off: {}", status.message()),
-    )
+    if status.get_details_error_info().is_some() {
+        return status;
+    }
+    let message = format!("the stream broke off: {}", status.message());
+    Error::new(Kind::InvalidParameter, message).into()
 }
 
 fn drain<M: BulkMethod>(reason: &str) -> M::Response {

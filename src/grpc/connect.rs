@@ -12,9 +12,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::{BoxFuture, Either, FutureExt, Ready, ready};
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use futures_util::future::{BoxFuture, Either, FutureExt};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -23,6 +23,7 @@ use super::bare::ConnectCall;
 use super::contract::Contract;
 use super::inflate;
 use super::json::GRPC_JSON;
+use crate::media_type::media_type;
 
 const GRPC_PROTO: HeaderValue = HeaderValue::from_static("application/grpc+proto");
 const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -82,26 +83,19 @@ impl<S> Layer<S> for ConnectLayer {
 
 // === impl Connect ===
 
-type Immediate = Ready<Result<Response<Body>, Infallible>>;
-type Translated = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
 impl<S, B> Service<Request<B>> for Connect<S>
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Either<S::Future, Either<Immediate, Translated>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response<Body>, Infallible>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let path = request.uri().path();
-        if request.method() != Method::POST && self.contract.method(path).is_some() {
-            return Either::Right(Either::Left(ready(Ok(method_not_allowed()))));
-        }
         let Some(format) = Format::of(request.headers()) else {
             return Either::Left(self.inner.call(request));
         };
@@ -109,7 +103,7 @@ where
             contract: self.contract.clone(),
             content_type: HeaderValue::from_static(format.name),
             is_bare: format.is_bare,
-            is_suitable: self.contract.suits(path, format.is_bare),
+            is_suitable: self.contract.suits(request.uri().path(), format.is_bare),
             // Messages of streams are sent plain.
             may_compress: format.is_bare && accepts_gzip(request.headers()),
         };
@@ -118,18 +112,7 @@ where
         async move { Ok(translation.translate(response.await?).await) }
             .boxed()
             .right_future()
-            .right_future()
     }
-}
-
-fn method_not_allowed() -> Response<Body> {
-    let mut response = Response::new(Body::new("call methods with POST\n".to_owned()));
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static("POST"));
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(CONTENT_TYPE, text);
-    response
 }
 
 /// Returns whether a client lists gzip. Weights are not compared: few clients list gzip and mean
@@ -141,18 +124,33 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
         .flat_map(|list| list.split(','));
     listed.any(|encoding| {
         let (name, weight) = encoding.split_once(';').unwrap_or((encoding, ""));
-        name.trim().eq_ignore_ascii_case("gzip") && !matches!(weight.trim(), "q=0" | "q=0.0")
+        // Behind `q=`.
+        let weight = weight
+            .trim()
+            .get(2..)
+            .and_then(|text| text.parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight != Some(0.0)
     })
+}
+
+/// Returns gRPC's name of an encoding of HTTP (RFC 9110 section 8.4.1); one that it does not know
+/// stays.
+fn grpc_encoding(encoding: HeaderValue) -> HeaderValue {
+    let name = encoding.as_bytes().trim_ascii().to_ascii_lowercase();
+    match name.as_slice() {
+        b"gzip" | b"x-gzip" => HeaderValue::from_static("gzip"),
+        b"identity" | b"" => HeaderValue::from_static("identity"),
+        _ => encoding,
+    }
 }
 
 // === impl Format ===
 
 impl Format {
     fn of(headers: &HeaderMap) -> Option<Format> {
-        let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let kind = kind.split(';').next().unwrap_or(kind).trim();
+        let kind = media_type(headers)?;
         let mut formats = FORMATS.into_iter();
-        formats.find(|format| format.name.eq_ignore_ascii_case(kind))
+        formats.find(|format| format.name.as_bytes().eq_ignore_ascii_case(kind))
     }
 
     /// Makes the head of a call of gRPC. Its timeout stays: the deadline reads both protocols'.
@@ -171,7 +169,7 @@ impl Format {
             STREAM_ENCODING
         };
         if let Some(encoding) = headers.remove(encoding) {
-            headers.insert(inflate::ENCODING, encoding);
+            headers.insert(inflate::ENCODING, grpc_encoding(encoding));
         }
     }
 }

@@ -42,6 +42,24 @@ pub fn reject<B: Default>(error: &Error) -> http::Response<B> {
     status(error).into_http()
 }
 
+/// Classifies an error of tonic about a message that it cannot read; `None` for another error. It says
+/// `OUT_OF_RANGE`, which this API uses for nothing else, for a message over the limit; and
+/// `INTERNAL`, without a reason, for what is no message: a defect of the caller, not of the server.
+/// That stays for flags, as gRPC requires it for one without an encoding (gRPC Compression).
+pub(super) fn unreadable(status: &Status) -> Option<Error> {
+    let kind = if status.code() == Code::OutOfRange {
+        Kind::MessageTooLarge
+    } else if status.code() == Code::Internal
+        && status.get_details_error_info().is_none()
+        && !status.message().starts_with("protocol error")
+    {
+        Kind::InvalidParameter
+    } else {
+        return None;
+    };
+    Some(Error::new(kind, status.message()))
+}
+
 /// Writes an error as the status of one item of a stream or batch.
 pub(super) fn item(error: &Error) -> v1::Status {
     v1::Status {
@@ -168,9 +186,10 @@ fn truncate(text: &str, max_bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::error::Violation;
-    use proptest::prelude::*;
 
     fn size(status: Status) -> usize {
         let response: http::Response<tonic::body::Body> = status.into_http();

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt, ready};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    CONTENT_TYPE, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST,
+    ORIGIN, VARY,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -29,6 +29,7 @@ use super::around::{Around, Middleware, ResponseFuture};
 use super::web_rejection::{WebRejection, WebRejections};
 use crate::config::Listen;
 use crate::http_service::HttpService;
+use crate::media_type::media_type;
 use crate::telemetry::Metrics;
 
 /// How the page that causes a request relates to its target (W3C Fetch Metadata).
@@ -205,7 +206,13 @@ impl Policy {
         }
         let verdict = self.judge_origin(request, &authority);
         let is_served = matches!(verdict, Verdict::Serve | Verdict::ServeListed(_));
-        if is_served && self.port == Port::Grpc && !may_be_call(request) {
+        if !is_served || self.port != Port::Grpc {
+            return verdict;
+        }
+        if request.method() != Method::POST && is_of_method(request.uri().path()) {
+            return Verdict::Reject(WebRejection::Method);
+        }
+        if !may_be_call(request) {
             return Verdict::Reject(WebRejection::ContentType);
         }
         verdict
@@ -282,26 +289,24 @@ fn authority<A>(request: &Request<A>) -> Option<Cow<'_, Authority>> {
     is_valid.then_some(authority)
 }
 
+/// Returns whether a path is that of a method: `/package.Service/Method`.
+fn is_of_method(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let service = parts.next().unwrap_or_default();
+    service.contains('.') && parts.next().is_some()
+}
+
 /// Returns whether a request is one of gRPC or Connect by its content type, or no request of a
 /// client that means to call: one with another method than POST has none.
 fn may_be_call<A>(request: &Request<A>) -> bool {
-    let Some(kind) = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .map(HeaderValue::as_bytes)
-    else {
+    let Some(kind) = media_type(request.headers()) else {
         return request.method() != Method::POST;
     };
     let begin = kind.get(..GRPC.len());
-    let media_type = kind
-        .split(|byte| *byte == b';')
-        .next()
-        .unwrap_or(kind)
-        .trim_ascii();
     begin.is_some_and(|begin| begin.eq_ignore_ascii_case(GRPC))
         || CONNECT
             .iter()
-            .any(|name| media_type.eq_ignore_ascii_case(name.as_bytes()))
+            .any(|name| kind.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Returns whether an origin has the host and the port of a request. The scheme is not compared: a

@@ -3,7 +3,7 @@
 //! These requests never become calls of an API, so the layers that count and log calls do not see
 //! them. Each is counted by listener and reason, and has one line in the access log.
 
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
 use prometheus_client::metrics::counter::Counter;
 
@@ -17,6 +17,7 @@ pub(super) enum WebRejection {
     ForeignOrigin,
     CrossSite,
     ContentType,
+    Method,
 }
 
 /// Reports the rejections of one listener.
@@ -30,12 +31,13 @@ pub(super) struct WebRejections {
 // === impl WebRejection ===
 
 impl WebRejection {
-    const ALL: [WebRejection; 5] = [
+    const ALL: [WebRejection; 6] = [
         WebRejection::InvalidHost,
         WebRejection::ForeignHost,
         WebRejection::ForeignOrigin,
         WebRejection::CrossSite,
         WebRejection::ContentType,
+        WebRejection::Method,
     ];
 
     /// Returns the value of the label and of the log field.
@@ -46,6 +48,7 @@ impl WebRejection {
             WebRejection::ForeignOrigin => "foreign_origin",
             WebRejection::CrossSite => "cross_site",
             WebRejection::ContentType => "content_type",
+            WebRejection::Method => "method",
         }
     }
 
@@ -59,6 +62,7 @@ impl WebRejection {
             WebRejection::ForeignOrigin | WebRejection::CrossSite => StatusCode::FORBIDDEN,
             // gRPC over HTTP/2, Requests: "SHOULD respond with HTTP status of 415".
             WebRejection::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            WebRejection::Method => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -77,6 +81,7 @@ impl WebRejection {
                  application/json, application/proto, or begin with application/connect+ or \
                  application/grpc\n"
             }
+            WebRejection::Method => "call methods with POST\n",
         }
     }
 }
@@ -118,7 +123,12 @@ impl WebRejections {
         let mut response = Response::new(B::from(rejection.message()));
         *response.status_mut() = rejection.status();
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, text);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, text);
+        if rejection == WebRejection::Method {
+            // RFC 9110 section 15.5.6 requires it.
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
         response
     }
 }

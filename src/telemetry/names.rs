@@ -224,7 +224,7 @@ pub const HANDSHAKE_FAILURES: Metric = metric(
 /// Requests that are rejected before their call.
 pub const WEB_REJECTIONS: Metric = metric(
     "samegate_web_rejections_total",
-    "Requests rejected before any call: for their host, origin or content type",
+    "Requests rejected before any call: for their host, origin, content type or HTTP method",
     &["listener", "reason"],
 );
 /// Rejected token requests.

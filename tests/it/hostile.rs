@@ -67,13 +67,13 @@ async fn malformed_grpc_messages_are_rejected_one_by_one() {
     let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03";
 
     for (case, encoding, body, expected) in [
-        ("nothing", "identity", vec![], internal),
-        ("half a prefix", "identity", vec![0, 0, 0], internal),
+        ("nothing", "identity", vec![], invalid),
+        ("half a prefix", "identity", vec![0, 0, 0], invalid),
         (
             "half a message",
             "identity",
             message(0, 9, b"\x0a"),
-            internal,
+            invalid,
         ),
         ("unknown flag", "identity", message(2, 0, b""), internal),
         (
@@ -99,19 +99,19 @@ async fn malformed_grpc_messages_are_rejected_one_by_one() {
             "no protobuf",
             "identity",
             message(0, 3, b"\xff\xff\xff"),
-            internal,
+            invalid,
         ),
         (
             "length past the end",
             "identity",
             message(0, 2, b"\x0a\x7f"),
-            internal,
+            invalid,
         ),
         (
             "deep nesting",
             "identity",
             message(0, 20_000, &nested),
-            internal,
+            invalid,
         ),
     ] {
         let (status, text) = grpc(address, encoding, body).await;

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -41,17 +40,10 @@ pub struct DropOversizedItems<S> {
     max_message_bytes: usize,
 }
 
-/// What the body tells its load; clones share it.
+/// What the body tells its load: position and length of each dropped item that the load has not
+/// received yet. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct BodyReport(Arc<Report>);
-
-#[derive(Debug, Default)]
-struct Report {
-    /// Position and length of each dropped item that the load has not received yet.
-    dropped: Mutex<VecDeque<(u64, usize)>>,
-    /// Bytes that have arrived.
-    arrived: AtomicU64,
-}
+pub(crate) struct BodyReport(Arc<Mutex<VecDeque<(u64, usize)>>>);
 
 /// A request body without oversized items; the body of another method passes as it is.
 #[derive(Debug)]
@@ -134,14 +126,8 @@ impl BodyReport {
         first.map(|(_, length)| length)
     }
 
-    /// Returns how many bytes of the body have arrived, whether their items are complete or not.
-    pub(super) fn arrived(&self) -> u64 {
-        self.0.arrived.load(Ordering::Relaxed)
-    }
-
     fn dropped(&self) -> MutexGuard<'_, VecDeque<(u64, usize)>> {
-        let dropped = self.0.dropped.lock();
-        dropped.unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -201,10 +187,6 @@ impl Filter {
 
     /// Sorts the bytes of a frame into those that pass and those that are dropped.
     fn push(&mut self, mut data: Bytes) {
-        self.report
-            .0
-            .arrived
-            .fetch_add(data.len() as u64, Ordering::Relaxed);
         while !data.is_empty() {
             match &mut self.part {
                 Part::Prefix(arrived) if arrived.is_empty() && data.len() >= PREFIX_BYTES => {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
+use tonic::Status;
 
 use super::item::{AdmittedItem, CompletedItem, MAX_KEY_BYTES, ReceivedItem};
 use super::method::BulkMethod;
-use crate::error::Result;
 
 /// Maximum number of image bytes in flight per load; bounds memory when items are large.
 const MAX_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct LoadState<M: BulkMethod> {
     /// number is bounded by the items in flight.
     pub(super) outbox: VecDeque<M::Response>,
     /// Set when no further item is received: `Ok` at a regular end or drain, else the error.
-    pub(super) ended: Option<Result<()>>,
+    pub(super) ended: Option<Result<(), Status>>,
     /// Number of items that were received.
     pub(super) received: u64,
     acknowledged: u64,

@@ -30,8 +30,11 @@ use crate::grpc::status::PUSHBACK;
 const END_OF_STREAM: u8 = 2;
 /// Length below which compression saves no packet.
 const MIN_COMPRESSED_BYTES: usize = 1024;
-/// Bytes that are compressed at once, so that other calls run between.
-const STEP_BYTES: usize = 32 * 1024;
+/// Bytes that are compressed or given out at once. Other calls run between steps of compression; and
+/// HTTP/1 takes 16 parts of a body before it sends one, which are not charged once it has the last.
+const STEP_BYTES: usize = 16 * 1024;
+/// What a stream accepts, where a unary call has `accept-encoding`.
+const STREAM_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 
 /// How the response of one call is translated.
 pub(super) struct Translation {
@@ -71,7 +74,7 @@ impl Translation {
         }
         let (mut head, inner) = response.into_parts();
         let status = Status::from_header_map(&head.headers);
-        strip(&mut head.headers);
+        strip(&mut head.headers, STREAM_ACCEPT_ENCODING);
         head.headers.insert(CONTENT_TYPE, self.content_type);
         let body = StreamBody {
             inner,
@@ -102,10 +105,12 @@ impl Translation {
             without_prefix(&mut parts);
             self.content_type
         } else {
-            head.status = if self.is_suitable {
-                http_status(&status)
-            } else {
+            // Other errors come first, such as that of a missing credential.
+            let is_mismatch = !self.is_suitable && status.code() == Code::Unimplemented;
+            head.status = if is_mismatch {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
+            } else {
+                http_status(&status)
             };
             retry_after(headers);
             let error = ConnectError::new(&status, &self.contract);
@@ -113,7 +118,7 @@ impl Translation {
             parts = VecDeque::from([json.into()]);
             HeaderValue::from_static("application/json")
         };
-        strip(headers);
+        strip(headers, ACCEPT_ENCODING);
         headers.insert(CONTENT_TYPE, content_type);
         let length = parts.iter().map(Bytes::len).sum::<usize>();
         let encoder = (self.may_compress && length >= MIN_COMPRESSED_BYTES).then(|| {
@@ -154,10 +159,10 @@ fn retry_after(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes the headers of gRPC.
-fn strip(headers: &mut HeaderMap) {
+/// Removes the headers of gRPC; that with the encodings of requests gets another name.
+fn strip(headers: &mut HeaderMap, accept_encoding: HeaderName) {
     if let Some(accepted) = headers.remove(inflate::ACCEPT_ENCODING) {
-        headers.insert(ACCEPT_ENCODING, accepted);
+        headers.insert(accept_encoding, accepted);
     }
     let names = headers
         .keys()
@@ -170,6 +175,19 @@ fn strip(headers: &mut HeaderMap) {
 
 // === impl UnaryBody ===
 
+impl UnaryBody {
+    /// Takes what is given out or compressed next.
+    fn step(&mut self) -> Option<Bytes> {
+        let part = self.parts.front_mut()?;
+        let step = part.split_to(STEP_BYTES.min(part.len()));
+        if part.is_empty() {
+            self.parts.pop_front();
+        }
+        Some(step)
+    }
+}
+
+/// Never says that it has ended: HTTP/1 drops such a body at its last part, before it sends one.
 impl http_body::Body for UnaryBody {
     type Data = Bytes;
     type Error = Status;
@@ -178,20 +196,19 @@ impl http_body::Body for UnaryBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let UnaryBody { parts, encoder, .. } = &mut *self;
-        let Some(writer) = encoder else {
-            return Poll::Ready(parts.pop_front().map(|part| Ok(Frame::data(part))));
+        let step = self.step();
+        let Some(encoder) = &mut self.encoder else {
+            return Poll::Ready(step.map(|step| Ok(Frame::data(step))));
         };
-        let compressed = match parts.front_mut() {
-            Some(part) => {
-                let step = part.split_to(STEP_BYTES.min(part.len()));
-                if part.is_empty() {
-                    parts.pop_front();
-                }
-                let written = writer.write_all(&step);
-                written.map(|()| std::mem::take(writer.get_mut()))
+        let compressed = match step {
+            Some(step) => {
+                let written = encoder.write_all(&step);
+                written.map(|()| std::mem::take(encoder.get_mut()))
             }
-            None => encoder.take().map_or(Ok(Vec::new()), GzEncoder::finish),
+            None => {
+                let encoder = self.encoder.take();
+                encoder.map_or(Ok(Vec::new()), GzEncoder::finish)
+            }
         };
         match compressed {
             Ok(compressed) if compressed.is_empty() => {
@@ -201,10 +218,6 @@ impl http_body::Body for UnaryBody {
             Ok(compressed) => Poll::Ready(Some(Ok(Frame::data(compressed.into())))),
             Err(error) => Poll::Ready(Some(Err(Status::internal(error.to_string())))),
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.encoder.is_none() && self.parts.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -254,3 +267,6 @@ impl http_body::Body for StreamBody {
         Poll::Ready(Some(Ok(self.end(&status))))
     }
 }
+
+#[cfg(test)]
+mod tests;

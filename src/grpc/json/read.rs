@@ -26,6 +26,9 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, BASE64
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, BASE64);
 /// Bytes of the name of an unknown field that its error shows.
 const MAX_NAME_BYTES: usize = 32;
+/// Maximum number of elements of a list: that of the longest list of the contract, the signs of a
+/// deletion. A document is read in one step, so it bounds how long other calls wait.
+const MAX_ELEMENTS: usize = 10_000;
 
 /// Reads a message and appends it to `output`; no bytes at all are a message without fields.
 ///
@@ -341,13 +344,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<bool, E> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "what is out of range becomes the limit, which is out of range of every type"
-        )]
-        // 1.0 and 1e3 are integers too.
-        let integer = Some(value as i128).filter(|_| value.fract() == 0.0);
-        self.put_number(value, integer)
+        self.put_number(value, integer(value))
     }
 
     fn visit_str<E: serde::de::Error>(mut self, text: &str) -> Result<bool, E> {
@@ -363,7 +360,11 @@ impl<'de> Visitor<'de> for Value<'_> {
                 None => return Err(self.mismatch()),
             },
             // Those of 64 bits are strings, others may be.
-            Shape::Integer(..) => return self.put_integer(text.parse().ok()),
+            Shape::Integer(..) => {
+                let value = text.parse().ok();
+                let value = value.or_else(|| integer(text.parse().ok()?));
+                return self.put_integer(value);
+            }
             Shape::Time(kind) => {
                 let text = IntoDeserializer::<Invalid>::into_deserializer(text);
                 match kind.clone().deserialize(text) {
@@ -390,7 +391,11 @@ impl<'de> Visitor<'de> for Value<'_> {
                 is_nullable: false,
             };
             match list.next_element_seed(element) {
-                Ok(Some(_)) => {}
+                Ok(Some(_)) if index < MAX_ELEMENTS => {}
+                Ok(Some(_)) => {
+                    let violation = format!("has more than {MAX_ELEMENTS} elements");
+                    return Err(self.output.fail(violation));
+                }
                 Ok(None) => break,
                 Err(error) => {
                     self.output.path.push(format!("[{index}]"));
@@ -416,6 +421,15 @@ impl<'de> Visitor<'de> for Value<'_> {
         }
         Ok(true)
     }
+}
+
+/// Returns the integer that a number is: 1.0 and 1e3 are some too.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is out of range becomes the limit, which is out of range of every type"
+)]
+fn integer(value: f64) -> Option<i128> {
+    Some(value as i128).filter(|_| value.fract() == 0.0)
 }
 
 /// Reads a number that is written as a string.

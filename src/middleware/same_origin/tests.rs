@@ -206,6 +206,29 @@ fn the_grpc_port_serves_content_types_of_grpc_and_connect_only() {
 }
 
 #[test]
+fn the_grpc_port_serves_its_methods_to_post_only() {
+    let grpc = Policy {
+        port: Port::Grpc,
+        ..policy(true, &[], &["https://app.test"])
+    };
+    let of = |method: &str, path: &str| {
+        let headers = [("host", "localhost"), ("content-type", "application/json")];
+        let mut request = request(path, Version::HTTP_11, &headers);
+        *request.method_mut() = method.parse().unwrap();
+        status(&grpc, &request)
+    };
+
+    let path = "/samegate.v1.SameImageService/GetLibrary";
+    assert_eq!(of("POST", path), SERVED);
+    for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
+        assert_eq!(of(method, path), 405, "{method}");
+    }
+    for path in ["/", "/openapi.json", "/folder/file.js", "/v1.0"] {
+        assert_eq!(of("GET", path), SERVED, "{path}");
+    }
+}
+
+#[test]
 fn a_listed_page_only_reads_the_admin_port() {
     let admin = Policy {
         port: Port::Admin,

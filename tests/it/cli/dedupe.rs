@@ -137,9 +137,8 @@ async fn a_copy_of_an_image_that_was_deleted_meanwhile_is_kept() {
     let double = double(4);
     let join = vec![group(&double, &[(1, 2)]), group(&double, &[(3, 4)])];
     // Somebody else deletes the kept image of the first group.
-    let mut store = double.store.lock().unwrap();
-    store.stored.retain(|image| image.cont_sign != "2,0");
-    drop(store);
+    let is_left = |image: &v1::Image| image.cont_sign != "2,0";
+    double.store.lock().unwrap().stored.retain(is_left);
 
     let shown = dedupe(&double, vec![join], &["--delete", "--yes"]).await;
 

@@ -220,13 +220,12 @@ async fn a_query_that_fails_for_a_transient_reason_is_sent_again() {
     let double = Double::start();
     let busy = || error_status(Code::Unavailable, "VENDOR_BUSY");
     let bad = || error_status(Code::InvalidArgument, "IMAGE_FORMAT");
-    let mut store = double.store.lock().unwrap();
-    store.errors.insert("0".to_owned(), [busy(), busy()].into());
-    store
-        .errors
-        .insert("1".to_owned(), [busy(), busy(), busy()].into());
-    store.errors.insert("2".to_owned(), [bad()].into());
-    drop(store);
+    double.store.lock().unwrap().errors = [
+        ("0".to_owned(), [busy(), busy()].into()),
+        ("1".to_owned(), [busy(), busy(), busy()].into()),
+        ("2".to_owned(), [bad()].into()),
+    ]
+    .into();
 
     let found = samegate(&double, &["search", "1,1", "1,2", "1,3", "1,4", "--json"]).await;
 

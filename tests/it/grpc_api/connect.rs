@@ -16,7 +16,7 @@ use tonic_types::pb;
 use super::add;
 use crate::support::gateway::Gateway;
 use crate::support::images::png;
-use crate::support::probe::until_metric;
+use crate::support::probe::{metric, until_metric};
 
 const JSON: &str = "application/json";
 const PROTO: &str = "application/proto";
@@ -260,6 +260,17 @@ async fn an_invalid_document_is_one_violation_that_names_the_path() {
 }
 
 #[tokio::test]
+async fn what_is_no_protobuf_is_invalid() {
+    let gateway = Gateway::start().await;
+
+    let request = post(&gateway, "GetLibrary", PROTO).body("no protobuf");
+    let (status, error) = received(request).await;
+
+    assert_eq!((status, &error["code"]), (400, &"invalid_argument".into()));
+    assert_eq!(reason(&error), "INVALID_PARAMETER");
+}
+
+#[tokio::test]
 async fn a_method_is_called_with_post_and_a_content_type_that_suits_it() {
     let gateway = Gateway::start().await;
 
@@ -272,6 +283,8 @@ async fn a_method_is_called_with_post_and_a_content_type_that_suits_it() {
         (response.status().as_u16(), &response.headers()["allow"]),
         (405, &"POST".parse().unwrap())
     );
+    let rejections = "samegate_web_rejections_total{listener=\"grpc\",reason=\"method\"}";
+    assert_eq!(metric(gateway.addresses.admin, rejections).await, Some(1.0));
     for (method, content_type, hint) in [
         ("FindDuplicates", JSON, "application/connect+json"),
         ("AddImages", PROTO, "application/connect+json"),

@@ -65,8 +65,8 @@ fn add(codebook: &Codebook, descriptor: &mut Descriptor, point: &[f32; PROJECTED
         let mut sums = [0.0; LANES];
         for (row, point) in row.as_chunks().0.iter().zip(point.as_chunks().0) {
             let lanes: (&[f32; LANES], &[f32; LANES]) = (row, point);
-            for lane in 0..LANES {
-                sums[lane] += lanes.0[lane] * lanes.1[lane];
+            for (sum, (a, b)) in sums.iter_mut().zip(lanes.0.iter().zip(lanes.1)) {
+                *sum += a * b;
             }
         }
         *value += sums.iter().sum::<f32>();

@@ -27,6 +27,17 @@ async fn a_compressed_request_is_inflated() {
     let (status, added) = received(request.body(gzip(add.as_bytes()))).await;
 
     assert_eq!(status, 200, "{added}");
+    for (encoding, body) in [
+        ("GZip", gzip(add.as_bytes())),
+        ("x-gzip", gzip(add.as_bytes())),
+        ("Identity", add.clone().into_bytes()),
+        ("", add.clone().into_bytes()),
+    ] {
+        let request = post(&gateway, "SearchImages", JSON).header("content-encoding", encoding);
+        let (status, found) = received(request.body(body)).await;
+
+        assert_eq!(status, 200, "{encoding} {found}");
+    }
     let request = post(&gateway, "AddImage", JSON).header("content-encoding", "gzip");
     let (status, error) = received(request.body("no gzip")).await;
     assert_eq!((status, &error["code"]), (400, &"invalid_argument".into()));
@@ -74,6 +85,10 @@ async fn a_long_response_is_compressed_for_a_client_that_accepts_it() {
     let compressed = list("br, gzip;q=0.8").await;
     assert_eq!(compressed.headers()["content-encoding"], "gzip");
     let compressed = compressed.bytes().await.unwrap();
+    for refused in ["gzip; Q=0.000", "*;q=0, gzip;q=0.0"] {
+        let plain = list(refused).await;
+        assert!(!plain.headers().contains_key("content-encoding"));
+    }
     let plain = list("gzip;q=0, identity").await;
     assert!(!plain.headers().contains_key("content-encoding"));
     let plain = plain.bytes().await.unwrap();

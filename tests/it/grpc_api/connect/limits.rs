@@ -42,6 +42,9 @@ async fn credentials_and_quotas_are_those_of_grpc() {
     let (status, error) = call(&gateway, "GetLibrary", json!({})).await;
     assert_eq!((status, &error["code"]), (401, &"unauthenticated".into()));
     assert_eq!(reason(&error), "CREDENTIALS_MISSING");
+    // Also where the content type does not suit the method.
+    let (status, _) = call(&gateway, "AddImages", json!({})).await;
+    assert_eq!(status, 401);
     let mut rejected = None;
     for _ in 0..10 {
         let response = post(&gateway, "GetLibrary", JSON).header("x-api-key", "key");

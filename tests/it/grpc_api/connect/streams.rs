@@ -1,5 +1,7 @@
 //! Streams of the Connect protocol: prefixed messages, and one at the end with the status.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use prost::Message;
 use samegate::proto::v1;
@@ -81,6 +83,7 @@ async fn an_error_is_the_end_of_a_stream() {
         (JSON, vec![0, 0, 0, 0, 9, b'{'], "within a message"),
         (JSON, vec![2, 0, 0, 0, 2, b'{', b'}'], "flags 2"),
         (JSON, vec![0, 255, 255, 255, 255], "more than"),
+        (PROTO, framed(b"no protobuf"), "Protobuf"),
         (
             PROTO,
             framed(
@@ -129,6 +132,73 @@ async fn a_bulk_load_takes_its_items_in_json() {
     assert_eq!(last["summary"]["received"], "3", "{last}");
     assert_eq!(last["summary"]["added"], "2", "{last}");
     until_metric(gateway.addresses.admin, "samegate_admission_bytes", 0.0).await;
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_ends_a_load_with_its_own_error() {
+    let gateway = Gateway::with_config("[limits]\nmax_message_bytes = \"64KiB\"\n").await;
+    let options = framed(br#"{"options": {}}"#);
+
+    for (content, reason) in [
+        ("no base64!".to_owned(), "INVALID_PARAMETER"),
+        ("A".repeat(90 << 10), "MESSAGE_TOO_LARGE"),
+    ] {
+        let item = json!({"item": {"key": "a", "content": content}}).to_string();
+        let body = [options.clone(), framed(item)].concat();
+        let request = post(&gateway, "AddImages", JSON).body(body);
+        let (messages, end) = received(request, JSON).await;
+
+        assert!(messages.is_empty(), "{messages:?}");
+        let details = &end["error"]["details"];
+        assert_eq!(details[0]["debug"]["reason"], reason, "{end}");
+        if reason == "INVALID_PARAMETER" {
+            let violation = &details[1]["debug"]["fieldViolations"][0];
+            assert_eq!(violation["field"], "item.content", "{end}");
+        }
+    }
+    until_metric(gateway.addresses.admin, "samegate_admission_bytes", 0.0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_whose_item_arrives_slowly_is_not_idle() {
+    let gateway = Gateway::start().await;
+    let (body, chunks) = tokio::sync::mpsc::channel(1);
+    let chunks = tokio_stream::wrappers::ReceiverStream::new(chunks);
+    let request = post(&gateway, "AddImages", JSON).body(reqwest::Body::wrap_stream(chunks));
+    let response = tokio::spawn(received(request, JSON));
+    let send = async |part: Vec<u8>| body.send(Ok::<_, std::io::Error>(part)).await.unwrap();
+
+    send(framed(br#"{"options": {}}"#)).await;
+    // No image, so that the engine, which works outside of the runtime, is not called.
+    let item = json!({"item": {"key": "a", "content": in_base64(vec![7; 600_000])}}).to_string();
+    for part in framed(item).chunks(200_000) {
+        send(part.to_vec()).await;
+        // Idle is a load after 5 min.
+        tokio::time::sleep(Duration::from_mins(4)).await;
+    }
+    drop(body);
+
+    let (messages, end) = response.await.unwrap();
+    assert_eq!(end, json!({}));
+    let last = value(messages.last().unwrap());
+    assert_eq!(last["summary"]["received"], "1", "{last}");
+    assert_eq!(last["summary"]["failed"], "1", "{last}");
+}
+
+#[tokio::test]
+async fn another_encoding_is_rejected_with_those_that_are_accepted() {
+    let gateway = Gateway::start().await;
+    let request = post(&gateway, "FindDuplicates", JSON).body(framed(b"{}"));
+    let request = request.header("connect-content-encoding", "br");
+
+    let response = request.send().await.unwrap();
+
+    assert_eq!(
+        response.headers()["connect-accept-encoding"],
+        "gzip,identity"
+    );
+    let (_, end) = split(response.bytes().await.unwrap());
+    assert_eq!(end["error"]["code"], "unimplemented", "{end}");
 }
 
 #[tokio::test]
