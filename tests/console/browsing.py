@@ -60,8 +60,13 @@ def the_library_shows_the_newest_images_first(world):
 def tags_and_text_of_the_brief_filter(world):
     with console(world) as page:
         until_tiles(page)
+        page.click(".tile .mark")
+        page.until_text("1 selected", ".selection")
         page.click_text("#9 2")
         page.until_text("2 images found")
+        # What is not listed any more is not selected, and the keyboard stays where it is.
+        assert page.run("document.querySelector('.selection').hidden")
+        assert page.run("document.activeElement.textContent") == "#9 2"
         page.click_text("#2 40")
         page.until_text("0 images found")
         page.click_text("all tags")
@@ -73,6 +78,25 @@ def tags_and_text_of_the_brief_filter(world):
         page.until_text("1 image found")
         page.fill("input[type=search]", "no such brief")
         page.until_text("Nothing found")
+
+
+@check
+def all_means_the_images_that_were_listed(world):
+    with console(world) as page:
+        until_tiles(page)
+        page.until_text("202 images, newest first")
+        sign = world.gateway.add(drawn.poster(940), "added meanwhile")
+        page.run("document.querySelector('.grid').focus()")
+        page.press("a", ["Control"])
+        page.until_text("202 selected", ".selection")
+        page.press("Escape")
+        page.until("document.querySelector('.selection').hidden")
+        page.fill("input[type=search]", "p")
+        page.until_text("Newest first")
+        page.run("document.querySelector('.grid').focus()")
+        page.press("a", ["Control"])
+        toast(page, "is not known yet")
+    delete(world, sign)
 
 
 @check

@@ -39,6 +39,9 @@ def a_bulk_change_that_loses_the_network_says_what_was_done_and_goes_on(world):
         shown = page.text("dialog")
         assert "failed." in shown and "not tried." in shown, shown
         assert len(world.gateway.list(tags=[61])) == 10
+        for _ in range(3):
+            page.press("Escape")
+        assert page.run("document.querySelector('dialog').open")
         page.run("globalThis.isBack = true")
         page.click_text("Try the other 20 again")
         toast(page, "30 images changed.")
