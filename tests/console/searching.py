@@ -95,6 +95,14 @@ def an_address_is_fetched_by_the_gateway_and_never_by_the_page(world):
         # The gateway fetches nothing from private addresses unless it is configured to.
         page.until_text("This did not work", ".results")
         page.until_text("http://127.0.0.1:9/image.jpg", ".query")
+        # A search that failed has not said that there is no such image.
+        page.run("(() => { const s = document.querySelector('input[type=range]'); s.value = 50; s.dispatchEvent(new Event('input')); })()")
+        page.until_text("50%", ".filters output")
+        assert "No match" not in page.text(".results"), page.text(".results")
+        page.run("location.hash = '#/posters/library'")
+        until_tiles(page)
+        page.run("location.hash = '#/posters/search'")
+        page.until_text("This did not work", ".results")
         assert not any(":9/" in url for url in page.requests), page.requests
 
 
@@ -111,6 +119,15 @@ def the_least_score_and_the_tags_narrow_the_matches(world):
         page.press("Tab")
         page.until("!document.querySelector('.results').innerText.includes('poster 003')")
         page.until("document.querySelectorAll('.match').length === 1 || document.querySelector('.results').innerText.includes('No match')")
+    (world.folder / "stored.png").write_bytes(drawn.encoded(drawn.poster(60), "PNG"))
+    with console(world, "#/posters/search") as page:
+        page.choose_files("input[type=file]", world.folder / "stored.png")
+        page.until_text("poster 060", ".results")
+        page.fill(".filters input[type=text]", "65000")
+        page.press("Tab")
+        # It is stored, with another tag: adding it would be a duplicate.
+        page.until_text("No image with these tags", ".results")
+        assert "Add it" not in page.text(".results"), page.text(".results")
 
 
 @check

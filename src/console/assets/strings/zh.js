@@ -29,7 +29,7 @@ export default {
 
   "query": "检索图", "matches": "检索结果", "stored": "库中图片", "search_hint": "将图片拖放或粘贴到这里，或者", "choose_file": "选择文件", "camera": "拍照", "from_url": "通过网址", "from_url_note": "由网关获取图片，您的浏览器不会访问该网址。", "url_not_shown": "浏览器不访问此网址，因此不显示图片。",
   "pasted": "粘贴的图片", "photograph": "照片.jpg", "take_photo": "拍摄", "no_camera": "没有此页面可用的摄像头。", "searching": "正在检索…", "results_here": "检索结果显示在这里。",
-  "least_score": "最低相似度", "only_tags": "限定分类", "matches_n": "{n} 个结果", "there_are_more": "还有更多", "no_match": "没有相同图", "no_match_hint": "图库中没有与此图整体或局部相同的图片。", "no_match_above": "全部 {n} 个结果都低于最低相似度。", "add_it": "将它入库",
+  "least_score": "最低相似度", "only_tags": "限定分类", "matches_n": "{n} 个结果", "there_are_more": "还有更多", "no_match": "没有相同图", "no_match_hint": "图库中没有与此图整体或局部相同的图片。", "no_match_above": "全部 {n} 个结果都低于最低相似度。", "no_match_tagged": "具有这些分类的图片中没有相同图。其他图片中可能有：请去掉分类再检索。", "add_it": "将它入库",
   "overlap_is": "包含库图的 {share}", "agreement_is": "像素一致度 {share}",
 
   "comparing": "正在对比…", "nothing_to_compare": "没有可对比的图片", "nothing_to_compare_hint": "请先检索并在结果中点击“对比”，或在图库中选择两张图片。", "view": "显示方式", "view_side": "并排", "view_overlay": "叠加", "view_blink": "闪烁", "view_difference": "差异", "opacity": "不透明度",
