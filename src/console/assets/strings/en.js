@@ -5,7 +5,7 @@ export default {
   "cancel": "Cancel", "close": "Close", "save": "Save", "add": "Add", "delete": "Delete", "edit": "Edit", "back": "Back", "copy": "Copy", "copied": "Copied.", "stop": "Stop",
   "yes": "yes", "no": "no", "none": "none", "loading": "Loading…", "failed": "This did not work", "try_again": "Try again", "request_id": "Request id:",
 
-  "sign_in": "Sign in", "api_key": "API key", "api_key_hint": "The key of your tenant. It is sent with each call and never stored on disk.", "keep_key": "Remember it in this tab, until the tab is closed",
+  "sign_in": "Sign in", "api_key": "API key", "api_key_invalid": "A key has letters, digits and signs of ASCII only, and no spaces.", "api_key_hint": "The key of your tenant. It is sent with each call and never stored on disk.", "keep_key": "Remember it in this tab, until the tab is closed",
   "read_only": "This key may search and list, and change nothing.", "read_only_short": "Read only",
   "unreachable": "The gateway cannot be reached. Trying again…", "no_library": "This key has no library.",
 

@@ -5,7 +5,7 @@ export default {
   "cancel": "取消", "close": "关闭", "save": "保存", "add": "入库", "delete": "删除", "edit": "编辑", "back": "返回", "copy": "复制", "copied": "已复制。", "stop": "停止",
   "yes": "是", "no": "否", "none": "无", "loading": "正在加载…", "failed": "操作未成功", "try_again": "重试", "request_id": "请求编号：",
 
-  "sign_in": "登录", "api_key": "API Key", "api_key_hint": "您的租户的密钥。每次调用都会发送，从不写入磁盘。", "keep_key": "在此标签页中记住，直到关闭标签页",
+  "sign_in": "登录", "api_key": "API Key", "api_key_invalid": "密钥只含 ASCII 字母、数字和符号，不含空格。", "api_key_hint": "您的租户的密钥。每次调用都会发送，从不写入磁盘。", "keep_key": "在此标签页中记住，直到关闭标签页",
   "read_only": "此密钥只能检索和浏览，不能修改。", "read_only_short": "只读",
   "unreachable": "无法连接网关，正在重试…", "no_library": "此密钥没有图库。",
 
