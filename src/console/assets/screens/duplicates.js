@@ -112,7 +112,7 @@ export function show(place, { library, go }) {
     const n = groups.accepted().reduce((sum, group) => sum + doomed(group).length, 0);
     start.disabled = isRunning;
     fill(start, icon("copies"), t(isRunning ? "running" : view.cursor ? "find_again" : "find_duplicates"));
-    acceptAll.disabled = shown === 0;
+    acceptAll.hidden = shown === 0;
     acceptAll.textContent = t("accept_all", { n: shown });
     review.disabled = n === 0;
     review.textContent = t("review_delete", { n });
