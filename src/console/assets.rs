@@ -37,6 +37,7 @@ pub(super) const ASSETS: &[Asset] = &[
     asset!("files.js", SCRIPT),
     asset!("geometry.js", SCRIPT),
     asset!("grid.js", SCRIPT),
+    asset!("groups.js", SCRIPT),
     asset!("i18n.js", SCRIPT),
     asset!("keys.js", SCRIPT),
     asset!("listing.js", SCRIPT),

@@ -39,6 +39,9 @@ def a_bulk_change_that_loses_the_network_says_what_was_done_and_goes_on(world):
         shown = page.text("dialog")
         assert "failed." in shown and "not tried." in shown, shown
         assert len(world.gateway.list(tags=[61])) == 10
+        for _ in range(3):
+            page.press("Escape")
+        assert page.run("document.querySelector('dialog').open")
         page.run("globalThis.isBack = true")
         page.click_text("Try the other 20 again")
         toast(page, "30 images changed.")
@@ -87,6 +90,14 @@ def the_state_shows_ones_own_and_nothing_of_others(world):
             assert word in shown, (word, shown)
         for word in ("theirs", "others"):
             assert word not in shown, (word, shown)
+        # Read again, it keeps the focus.
+        page.click("input[type=checkbox]")
+        page.until("document.querySelectorAll('.calls .good').length === 0")
+        read = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/GetState')).length"
+        before = page.run(read)
+        page.press("r")
+        page.until(f"{read} > {before}")
+        assert page.run("document.activeElement.type") == "checkbox"
 
 
 @check
@@ -159,6 +170,9 @@ def fifty_thousand_images_scroll_without_a_long_task(world):
     with console(world, "#/many/library") as page:
         until_tiles(page)
         page.until_text(f"{MANY:,} images, newest first")
+        # It measures: a task of 300 ms is seen.
+        page.run("globalThis.longTasks = []; setTimeout(() => { const end = performance.now() + 300; while (performance.now() < end); })")
+        page.until("Math.max(0, ...(globalThis.longTasks ?? [])) >= 300")
         # Chromium measures by the clock, so what else runs on the machine counts too: the best of
         # some passes is what the page itself needs.
         worst = min(longest_task_of_a_pass(page) for _ in range(3))

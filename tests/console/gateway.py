@@ -104,7 +104,7 @@ class Gateway:
         return getattr(self.stub, method)(request, metadata=[("x-api-key", key)], wait_for_ready=True)
 
     def fill(self):
-        """Adds the posters, oldest first, and a planted group: three copies of the fourth poster."""
+        """Adds the posters, oldest first, and a planted group: the fourth poster, a whole copy and a crop of it."""
         for seed in range(POSTERS):
             self.add(drawn.poster(seed), f"poster {seed:03}", [1 + seed % 5])
         original = drawn.poster(3)

@@ -15,14 +15,17 @@ import { t, tOr } from "./i18n.js";
 export function dialog(title, body, options = {}) {
   return new Promise((resolve) => {
     const heading = h("h2", { id: `dialog-${(dialogs += 1)}` }, title);
-    const element = h("dialog", { class: options.wide ? "wide" : "", "aria-labelledby": heading.id });
+    const element = h("dialog", { class: options.wide ? "wide" : "", "aria-labelledby": heading.id, closedby: options.fixed ? "none" : false });
     /** @type {T | undefined} */
     let result;
     const close = (/** @type {T | undefined} */ value) => {
       result = value;
       element.close();
     };
-    element.addEventListener("cancel", (/** @type {Event} */ event) => options.fixed && event.preventDefault());
+    const stay = (/** @type {Event} */ event) => options.fixed && event.preventDefault();
+    element.addEventListener("cancel", stay);
+    // A browser lets a page prevent only one `cancel`: a second Escape would close the dialog.
+    element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && stay(event));
     element.addEventListener("close", () => {
       element.remove();
       resolve(result);

@@ -53,6 +53,20 @@ export function fill(parent, ...children) {
   append(parent, children);
 }
 
+const FOCUSABLE = "button, a[href], input, select, textarea, [tabindex]";
+
+/**
+ * Replaces the children of an element by newer ones of the same kind: the focus stays where it is.
+ * @param {Element} parent
+ * @param {...Child} children
+ */
+export function refill(parent, ...children) {
+  const focusable = () => /** @type {HTMLElement[]} */ ([...parent.querySelectorAll(FOCUSABLE)]);
+  const at = focusable().indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  fill(parent, ...children);
+  if (at >= 0) focusable()[at]?.focus({ preventScroll: true });
+}
+
 /** Paths of the icons, on a grid of 24, drawn with lines of 1.75. */
 const ICONS = {
   add: "M12 5v14M5 12h14",

@@ -39,17 +39,21 @@ export async function pick(file, name, library) {
   const maxBytes = Number(library?.maxImageBytes ?? 3 << 20);
   const maxSide = library?.maxSide ?? 4096;
   const bitmap = await createImageBitmap(file).catch(() => null);
-  const isTooLong = bitmap !== null && Math.max(bitmap.width, bitmap.height) > maxSide;
-  if (file.size <= maxBytes && !isTooLong) return picked(file, name);
-  if (!bitmap) throw new Error(t("too_large", { name, size: writeBytes(file.size), max: writeBytes(maxBytes) }));
-  let side = Math.min(maxSide, Math.max(bitmap.width, bitmap.height));
-  for (;;) {
-    const scaled = await drawn(bitmap, side);
-    if (scaled.size <= maxBytes) {
-      const note = t("scaled_down", { name, size: writeBytes(file.size), now: writeBytes(scaled.size), side });
-      return picked(scaled, name, note);
+  try {
+    const isTooLong = bitmap !== null && Math.max(bitmap.width, bitmap.height) > maxSide;
+    if (file.size <= maxBytes && !isTooLong) return picked(file, name);
+    if (!bitmap) throw new Error(t("too_large", { name, size: writeBytes(file.size), max: writeBytes(maxBytes) }));
+    let side = Math.min(maxSide, Math.max(bitmap.width, bitmap.height));
+    for (;;) {
+      const scaled = await drawn(bitmap, side);
+      if (scaled.size <= maxBytes) {
+        const note = t("scaled_down", { name, size: writeBytes(file.size), now: writeBytes(scaled.size), side });
+        return picked(scaled, name, note);
+      }
+      side = Math.floor(side * 0.7);
     }
-    side = Math.floor(side * 0.7);
+  } finally {
+    bitmap?.close();
   }
 }
 

@@ -55,8 +55,8 @@ export function matrix3d(h) {
   return `matrix3d(${[a, d, 0, g, b, e, 0, i, 0, 0, 1, 0, c, f, 0, j].join(",")})`;
 }
 
-/** @param {Position[]} polygon */
-function signedArea(polygon) {
+/** Returns the area of a polygon; negative if its corners go the other way round. @param {Position[]} polygon */
+export function signedArea(polygon) {
   return polygon.reduce((sum, [x, y], i) => {
     const [u, v] = polygon[(i + 1) % polygon.length];
     return sum + x * v - u * y;
@@ -66,19 +66,19 @@ function signedArea(polygon) {
 /**
  * Says in words how the query shows the stored image.
  * @param {Geometry} geometry
- * @param {[number, number]} query width and height
+ * @param {[number, number] | undefined} query width and height; without them neither angle nor scale is known
  * @param {[number, number]} stored width and height
  * @returns {string[]}
  */
 export function words(geometry, query, stored) {
   const from = corners(geometry.stored, ...stored);
-  const to = corners(geometry.query, ...query);
+  const to = corners(geometry.query, ...(query ?? [1, 1]));
   const isMirrored = signedArea(from) * signedArea(to) < 0;
   const said = [];
   if (isMirrored) said.push(t("mirrored"));
-  const angle = turn(from, to, isMirrored);
+  const angle = query ? turn(from, to, isMirrored) : 0;
   if (Math.abs(angle) >= 2) said.push(t(angle > 0 ? "turned_right" : "turned_left", { angle: Math.abs(angle) }));
-  const scale = Math.sqrt(Math.abs(signedArea(to) / signedArea(from)));
+  const scale = query ? Math.sqrt(Math.abs(signedArea(to) / signedArea(from))) : 1;
   if (scale < 0.95 || scale > 1.05) said.push(t(scale < 1 ? "smaller" : "larger", { scale: percent(scale) }));
   said.push(t("shows", { share: percent(geometry.overlap ?? 0) }));
   return said;

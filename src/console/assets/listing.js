@@ -31,6 +31,8 @@ export class Listing {
     this.count = 0;
     this.isCountKnown = false;
     this.isLoaded = false;
+    /** @type {string | undefined} sign of the first image */
+    this.first = undefined;
     this.abort = new AbortController();
     /** @type {Map<number, string>} start index of a chunk → token of the page that begins there */
     this.tokens = new Map([[0, ""]]);
@@ -122,6 +124,7 @@ export class Listing {
       if (page.total !== undefined) [this.count, this.isCountKnown] = [Number(page.total), true];
     } while (token && images.length < CHUNK);
     this.chunks.set(chunk, images);
+    if (chunk === 0) this.first ??= images[0]?.contSign;
     this.isLoaded = true;
     if (this.chunks.size > MAX_CHUNKS) this.chunks.delete(this.farthest(chunk));
     if (!token) return this.end(start + images.length);
@@ -154,26 +157,47 @@ export class Listing {
   }
 
   /**
-   * Reads the images of a range without thumbnails, for a selection.
+   * Returns the images of a range if they are at hand, and its ends are these signs.
    * @param {number} first
    * @param {number} last inclusive
-   * @returns {Promise<Image[]>}
+   * @param {[string, string | undefined]} ends in either order; `undefined`: the end of the list
+   * @returns {Image[] | undefined}
    */
-  async range(first, last) {
+  near(first, last, [one, other]) {
+    const images = Array.from({ length: last + 1 - first }, (_, index) => this.at(first + index));
+    const [begin, end] = [images[0]?.contSign, images.at(-1)?.contSign];
+    const isRange = (begin === one && (other === undefined || end === other)) || (begin === other && end === one);
+    return isRange && images.every(Boolean) ? /** @type {Image[]} */ (images) : undefined;
+  }
+
+  /**
+   * Reads the images from one sign to another, without thumbnails, for a selection. The positions
+   * only say where to begin: they shift when others add and delete images.
+   * @param {number} first position of the earlier one
+   * @param {[string, string | undefined]} ends in either order; `undefined`: the end of the list
+   * @param {number} limit
+   * @returns {Promise<Image[] | undefined>} `undefined`: one is not in the list any more, or they are too many
+   */
+  async between(first, [one, other], limit) {
     const begin = Math.floor(first / CHUNK) * CHUNK;
     while (!this.tokens.has(begin)) {
       const nearest = Math.max(...[...this.tokens.keys()].filter((index) => index < begin));
       await this.walk(nearest, Math.min(STEP, begin - nearest));
-      if (this.isCountKnown && this.count <= begin) return [];
+      if (this.isCountKnown && this.count <= begin) return undefined;
     }
     /** @type {Image[]} */
     const images = [];
+    /** @type {number[]} */
+    let found = [];
     let token = this.tokens.get(begin) ?? "";
     do {
-      const page = await this.page(token, Math.min(STEP, last + 1 - begin - images.length), false);
+      const page = await this.page(token, STEP, false);
       images.push(...page.images);
       token = page.nextPageToken;
-    } while (token && begin + images.length <= last);
-    return images.slice(first - begin, last + 1 - begin);
+      found = [one, other].map((sign) => images.findIndex((image) => image.contSign === sign));
+      if (other === undefined && !token) found[1] = images.length - 1;
+    } while (token && Math.min(...found) < 0 && images.length < limit + CHUNK + STEP);
+    const [from, to] = [Math.min(...found), Math.max(...found)];
+    return from >= 0 && to - from < limit ? images.slice(from, to + 1) : undefined;
   }
 }

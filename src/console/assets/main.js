@@ -14,8 +14,8 @@ import * as image from "./screens/image.js";
 import * as library from "./screens/library.js";
 import * as search from "./screens/search.js";
 import * as state from "./screens/state.js";
-import { session } from "./session.js";
-import { field } from "./views.js";
+import { isKey, session } from "./session.js";
+import { field, forgetRecords } from "./views.js";
 
 /** @type {Record<string, {show: (place: HTMLElement, context: any) => (() => void) | void}>} */
 const SCREENS = { library, image, search, compare, duplicates, state };
@@ -118,14 +118,39 @@ let signingIn;
  * @param {import("./api.js").CallError} error
  */
 function signIn(error) {
-  signingIn ??= askForKey(error).finally(() => (signingIn = undefined));
+  signingIn ??= askForKey(error).then(renew).finally(() => (signingIn = undefined));
   return signingIn;
+}
+
+/** What the caller may do, as far as the screens depend on it. */
+function rights() {
+  return JSON.stringify([session.readOnly, session.libraries.map(({ library: name, capabilities }) => [name, capabilities])]);
+}
+
+/** Shows the screen anew if another key may do something else. */
+function renew() {
+  forgetRecords();
+  // Before the page has begun, it reads its libraries in any case.
+  if (!hasBegun) return;
+  const before = rights();
+  // The call that asked for the key waits for this; it is made with the key at the same time.
+  readLibraries().then(() => rights() !== before && render(), () => {});
+}
+
+let hasBegun = false;
+
+async function readLibraries() {
+  const response = await call("ListLibraries", {});
+  session.libraries = response.libraries ?? [];
+  session.readOnly = response.readOnly ?? false;
+  hasBegun = true;
 }
 
 /** @param {import("./api.js").CallError} error */
 async function askForKey(error) {
   // A first visit without a key is no mistake.
   const wrong = session.hasKey ? explain(error) : "";
+  const check = (/** @type {any} */ event) => event.target.setCustomValidity(isKey(event.target.value.trim()) ? "" : t("api_key_invalid"));
   const answer = await dialog(t("sign_in"), (close) => h("form", {
     class: "sign-in",
     onsubmit(/** @type {SubmitEvent} */ event) {
@@ -134,7 +159,7 @@ async function askForKey(error) {
     },
   },
   wrong && h("p", { class: "error", role: "alert" }, wrong),
-  field(t("api_key"), { name: "key", type: "password", required: true, autocomplete: "off", autofocus: true }, t("api_key_hint")),
+  field(t("api_key"), { name: "key", type: "password", required: true, autocomplete: "off", autofocus: true, oninput: check }, t("api_key_hint")),
   h("label", { class: "check" }, h("input", { type: "checkbox", name: "keep" }), t("keep_key")),
   h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, t("sign_in")))), { fixed: true });
   session.setKey(String(answer?.get("key") ?? "").trim(), answer?.get("keep") === "on");
@@ -142,7 +167,7 @@ async function askForKey(error) {
 
 let isLost = false;
 
-/** Says that the gateway is lost, and shows the screen anew when it is back. */
+/** Says that the gateway is lost; when it is back, shows the screen anew if that shows an error. */
 async function unreachable() {
   if (isLost) return;
   isLost = true;
@@ -155,16 +180,13 @@ async function unreachable() {
   }
   isLost = false;
   banner.hidden = true;
-  // A dialog shows what was done and what was not: it stays.
-  if (document.querySelector("dialog[open]")) return;
-  start();
+  // A dialog shows what was done and what was not: it stays. So does a screen that lacks nothing.
+  if (!document.querySelector("dialog[open]") && place.querySelector("[role=alert]")) start();
 }
 
 async function start() {
   try {
-    const response = await call("ListLibraries", {});
-    session.libraries = response.libraries ?? [];
-    session.readOnly = response.readOnly ?? false;
+    await readLibraries();
     render();
   } catch (error) {
     setScreenKeys([]);

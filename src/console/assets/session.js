@@ -19,7 +19,16 @@ const STORED = "samegate.key";
  * @property {string[]} [capabilities]
  */
 
-let key = sessionStorage.getItem(STORED) ?? "";
+/**
+ * Returns whether a text can be a key: a header with anything else is never sent.
+ * @param {string} text
+ */
+export function isKey(text) {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
+const stored = sessionStorage.getItem(STORED) ?? "";
+let key = isKey(stored) ? stored : "";
 
 export const session = {
   /** @type {Library[]} */

@@ -7,7 +7,7 @@
 
 import { call } from "../api.js";
 import { showError } from "../dialogs.js";
-import { fill, h, icon } from "../dom.js";
+import { fill, h, icon, refill } from "../dom.js";
 import { percent, t } from "../i18n.js";
 import { setScreenKeys } from "../keys.js";
 import { corners, homography, matrix3d, words } from "../geometry.js";
@@ -51,18 +51,19 @@ export function show(place, { library, query: address }) {
       ]);
       const src = queried ? urlOf(queried) : query.picked?.url;
       const size = await sizeOf(src, queried?.image);
+      if (leaving.signal.aborted) return;
       draw(comparison, { src: urlOf(stored), image: stored.image }, { src, size, name: queried ? nameOf(queried.image) : query.picked?.name ?? query.url ?? "" });
     } catch (error) {
       if (!leaving.signal.aborted) showError(place, error, load);
     }
   }
 
-  /** @param {any} comparison @param {{src?: string, image: import("../views.js").Image}} stored @param {{src?: string, size: [number, number], name: string}} query */
+  /** @param {any} comparison @param {{src?: string, image: import("../views.js").Image}} stored @param {{src?: string, size?: [number, number], name: string}} query */
   function draw(comparison, stored, query) {
     const { width = 1, height = 1 } = stored.image;
     const { geometry } = comparison;
     const said = geometry ? words(geometry, query.size, [width, height]) : [];
-    const warp = geometry && query.src ? homography(corners(geometry.query, ...query.size), corners(geometry.stored, width, height)) : null;
+    const warp = geometry && query.src && query.size ? homography(corners(geometry.query, ...query.size), corners(geometry.stored, width, height)) : null;
     const buttons = h("div", { class: "chips", role: "group", "aria-label": t("view") });
     const slider = h("label", { class: "inline" }, h("span", {}, t("opacity")), h("input", {
       type: "range", min: 0, max: 100, value: opacity,
@@ -74,7 +75,7 @@ export function show(place, { library, query: address }) {
     const layer = () => /** @type {HTMLElement | null} */ (stage.querySelector(".warped"));
     const choose = (/** @type {(typeof MODES)[number]} */ one) => {
       mode = one;
-      fill(buttons, MODES.map((name) => h("button", { type: "button", class: "chip", "aria-pressed": String(name === mode), disabled: name !== "side" && !warp, onclick: () => choose(name) }, t(`view_${name}`))));
+      refill(buttons, MODES.map((name) => h("button", { type: "button", class: "chip", "aria-pressed": String(name === mode), disabled: name !== "side" && !warp, onclick: () => choose(name) }, t(`view_${name}`))));
       slider.hidden = mode !== "overlay";
       drawStage();
     };
@@ -83,12 +84,13 @@ export function show(place, { library, query: address }) {
       stage.className = `stage ${mode}`;
       if (mode === "side") {
         return fill(stage,
-          h("figure", {}, framed({ src: query.src, alt: t("query"), width: query.size[0], height: query.size[1], outline: geometry?.query }), h("figcaption", { dir: "auto" }, query.name)),
+          h("figure", {}, framed({ src: query.src, alt: t("query"), width: query.size?.[0], height: query.size?.[1], outline: geometry?.query }), h("figcaption", { dir: "auto" }, query.name)),
           h("figure", {}, framed({ src: stored.src, alt: t("stored"), width, height, outline: geometry?.stored }), h("figcaption", { dir: "auto" }, nameOf(stored.image))));
       }
       const image = h("img", { class: "warped", src: query.src, alt: t("query") });
-      image.style.width = `${query.size[0]}px`;
-      image.style.height = `${query.size[1]}px`;
+      const [queryWidth, queryHeight] = query.size ?? [0, 0];
+      image.style.width = `${queryWidth}px`;
+      image.style.height = `${queryHeight}px`;
       const box = framed({ src: stored.src, alt: t("stored"), width, height });
       box.append(image);
       fill(stage, h("figure", {}, box, h("figcaption", { dir: "auto" }, nameOf(stored.image))));
@@ -130,15 +132,16 @@ function urlOf(response) {
 }
 
 /**
- * Returns width and height of the query: those of its file, or of the stored image.
+ * Returns width and height of the query: those of its file, or of the stored image; `undefined` where
+ * the browser cannot show it.
  * @param {string | undefined} src
  * @param {import("../views.js").Image | undefined} image
- * @returns {Promise<[number, number]>}
+ * @returns {Promise<[number, number] | undefined>}
  */
 async function sizeOf(src, image) {
   if (image?.width && image.height) return [image.width, image.height];
-  if (!src) return [4, 3];
+  if (!src) return undefined;
   const loaded = h("img", { src });
   await loaded.decode().catch(() => {});
-  return [loaded.naturalWidth || 4, loaded.naturalHeight || 3];
+  return loaded.naturalWidth > 0 ? [loaded.naturalWidth, loaded.naturalHeight] : undefined;
 }

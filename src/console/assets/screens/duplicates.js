@@ -1,14 +1,15 @@
 /**
- * Groups of same images as the gateway finds them, and what is kept of each.
+ * The groups of same images as the gateway finds them, to be decided.
  *
- * The best image of each group is marked to be kept, the others to be deleted. Nothing is deleted
- * until a group is accepted, and the summary of all accepted groups is confirmed.
+ * Copies of a kept image are marked to be deleted. Nothing is deleted until a group is accepted, and
+ * the summary of all accepted groups is confirmed.
  */
 
-import { call, stream } from "../api.js";
-import { runAll } from "../bulk.js";
+import { call, CallError, stream } from "../api.js";
+import { deleteImages, runAll } from "../bulk.js";
 import { dialog, explain, showError, toast } from "../dialogs.js";
-import { fill, h, icon } from "../dom.js";
+import { fill, h, icon, refill } from "../dom.js";
+import { doomed, Groups, keptFor, toggle } from "../groups.js";
 import { bytes, number, percent, t, time } from "../i18n.js";
 import { setScreenKeys } from "../keys.js";
 import { session } from "../session.js";
@@ -16,18 +17,20 @@ import { empty, forgetRecords, framed, jpegUrl, nameOf, recordOf, tagList } from
 import { seen } from "./search.js";
 
 /** @typedef {import("../views.js").Image} Image */
-/**
- * @typedef {object} Group
- * @property {Map<string, Image>} images
- * @property {Map<string, number>} scores best score of the pairs of each image
- * @property {Set<string>} kept signs
- * @property {"open" | "accepted" | "different"} verdict
- * @property {HTMLElement} element
- */
+/** @typedef {import("../groups.js").Group} Group */
+/** @typedef {{image: Image, kept: Image | undefined}} Deletion  `kept`: the image that makes it superfluous */
 
-/** Groups that are shown; the others follow when these are resolved. */
+/** Undecided groups that are shown; the others follow when these are decided. */
 const MAX_SHOWN = 200;
 const DELETE_BATCH = 100;
+/** Images of the summary that are shown with their pictures. */
+const MAX_SUMMARY = 60;
+
+/**
+ * What a user left the screen with, to come back to.
+ * @type {{library: string, groups: Groups, cursor: string, progress?: {compared: number, total: number}} | undefined}
+ */
+let last;
 
 /**
  * @param {HTMLElement} place
@@ -36,14 +39,15 @@ const DELETE_BATCH = 100;
 export function show(place, { library, go }) {
   const canChange = !session.readOnly;
   const leaving = new AbortController();
-  /** @type {Group[]} */
-  let groups = [];
-  /** @type {Map<string, Group>} */
-  const groupOf = new Map();
-  let cursor = "";
+  const view = last?.library === library ? last : { library, groups: new Groups(), cursor: "", progress: undefined };
+  last = view;
+  const { groups } = view;
+  /** @type {Map<Group, HTMLElement>} those that are shown */
+  const elements = new Map();
   let isRunning = false;
   let current = 0;
   let currentImage = 0;
+  let frame = 0;
 
   if (!session.can(library, "FIND_DUPLICATES")) {
     fill(place, h("div", { class: "heading" }, h("h1", { tabindex: -1 }, t("duplicates"))), empty(t("cannot_find_duplicates"), t("cannot_list_why")));
@@ -53,88 +57,104 @@ export function show(place, { library, go }) {
 
   const bar = h("progress", { max: 1, value: 0, "aria-label": t("progress") });
   const status = h("p", { class: "muted", role: "status" });
+  const notice = h("div", {}, empty(t("duplicates_title"), t("duplicates_hint")));
   const list = h("div", { class: "groups" });
   const start = h("button", { type: "button", class: "primary", onclick: run });
-  const acceptAll = h("button", { type: "button", onclick: () => decideAll() }, t("accept_all"));
+  const acceptAll = h("button", { type: "button", onclick: () => decideAll() });
   const review = h("button", { type: "button", class: "danger", onclick: summary });
   fill(place,
     h("div", { class: "heading" }, h("h1", { tabindex: -1 }, t("duplicates")), h("div", { class: "actions" }, start, canChange && acceptAll, canChange && review)),
-    h("div", { class: "duplicates-body" }, bar, status, list));
-  const hint = empty(t("duplicates_title"), t("duplicates_hint"));
-  list.append(hint);
-  showState();
+    h("div", { class: "duplicates-body" }, bar, status, notice, list));
+  update();
 
   async function run() {
     if (isRunning) return;
     isRunning = true;
-    hint.remove();
-    showState();
+    fill(notice);
+    schedule();
     try {
-      for await (const event of stream("FindDuplicates", { library, cursor }, leaving.signal)) {
-        if (event.group) merge(event.group);
+      for await (const event of stream("FindDuplicates", { library, cursor: view.cursor }, leaving.signal)) {
+        if (leaving.signal.aborted) return;
+        if (event.group) add(event.group);
         if (event.progress) progress(event.progress);
       }
-      if (groups.length === 0) fill(list, empty(t("no_duplicates"), t("no_duplicates_hint")));
+      if (groups.list.length === 0) fill(notice, empty(t("no_duplicates"), t("no_duplicates_hint")));
     } catch (error) {
       if (leaving.signal.aborted) return;
-      if (groups.length === 0) showError(list, error, run);
+      if (groups.list.length === 0) showError(notice, error, run);
       else toast(explain(error), "error");
     } finally {
       isRunning = false;
-      showState();
+      schedule();
     }
   }
 
   function progress(/** @type {any} */ event) {
-    const [compared, total] = [Number(event.compared ?? 0), Number(event.total ?? 0)];
-    [bar.max, bar.value] = [Math.max(total, 1), compared];
-    if (event.cursor) cursor = event.cursor;
-    bar.dataset.text = t("compared", { compared, total });
+    view.progress = { compared: Number(event.compared ?? 0), total: Number(event.total ?? 0) };
+    if (event.cursor) view.cursor = event.cursor;
+    schedule();
+  }
+
+  /** Shows what has changed with the next frame: many groups may arrive in one. */
+  function schedule() {
+    if (frame === 0 && !leaving.signal.aborted) frame = requestAnimationFrame(update);
+  }
+
+  function update() {
+    frame = 0;
+    append();
     showState();
   }
 
   function showState() {
-    const open = groups.filter((group) => group.verdict === "open").length;
-    const doomed = toDelete().length;
+    const open = groups.list.filter((group) => group.verdict === "open").length;
+    const shown = [...elements.keys()].filter((group) => group.verdict === "open").length;
+    const n = groups.accepted().reduce((sum, group) => sum + doomed(group).length, 0);
     start.disabled = isRunning;
-    fill(start, icon("copies"), t(isRunning ? "running" : cursor ? "find_again" : "find_duplicates"));
-    acceptAll.disabled = open === 0;
-    review.disabled = doomed === 0;
-    review.textContent = t("review_delete", { n: doomed });
-    bar.hidden = !isRunning && !bar.dataset.text;
-    status.textContent = [bar.dataset.text, groups.length > 0 && t("groups_open", { n: groups.length, open })].filter(Boolean).join(" · ");
+    fill(start, icon("copies"), t(isRunning ? "running" : view.cursor ? "find_again" : "find_duplicates"));
+    acceptAll.hidden = shown === 0;
+    acceptAll.textContent = t("accept_all", { n: shown });
+    review.disabled = n === 0;
+    review.textContent = t("review_delete", { n });
+    bar.hidden = !view.progress && !isRunning;
+    [bar.max, bar.value] = [Math.max(view.progress?.total ?? 1, 1), view.progress?.compared ?? 0];
+    const count = groups.list.length;
+    status.textContent = [view.progress && t("compared", view.progress), count > 0 && t("groups_open", { n: count, open })].filter(Boolean).join(" · ");
   }
 
-  /** Adds a group; groups that share an image are one. */
-  function merge(/** @type {any} */ arrived) {
-    /** @type {Set<Group>} */
-    const shared = new Set((arrived.images ?? []).map((/** @type {Image} */ image) => groupOf.get(image.contSign)).filter(Boolean));
-    const [first, ...others] = shared;
-    const group = first ?? { images: new Map(), scores: new Map(), kept: new Set(), verdict: "open", element: h("article", { class: "group", tabindex: -1 }) };
-    for (const other of others) {
-      for (const [sign, image] of other.images) group.images.set(sign, image);
-      for (const [sign, score] of other.scores) group.scores.set(sign, score);
-      other.element.remove();
+  function add(/** @type {any} */ arrived) {
+    const { group, absorbed } = groups.add(arrived);
+    for (const other of absorbed) {
+      elements.get(other)?.remove();
+      elements.delete(other);
     }
-    if (others.length > 0) groups = groups.filter((one) => !shared.has(one) || one === group);
-    if (!first) groups.push(group);
-    for (const image of arrived.images ?? []) group.images.set(image.contSign, image);
-    for (const { a, b, score = 0 } of arrived.pairs ?? []) {
-      for (const sign of [a, b]) group.scores.set(sign, Math.max(score, group.scores.get(sign) ?? 0));
-    }
-    for (const sign of group.images.keys()) groupOf.set(sign, group);
-    group.kept = new Set([best([...group.images.values()]).contSign]);
-    group.verdict = "open";
     draw(group);
-    if (!group.element.isConnected && list.childElementCount < MAX_SHOWN) list.append(group.element);
-    showState();
+    schedule();
   }
 
+  /** Shows the next groups, until enough undecided ones are shown; and those up to an index. */
+  function append(upTo = -1) {
+    let open = 0;
+    for (const [index, group] of groups.list.entries()) {
+      if (open >= MAX_SHOWN && index > upTo) break;
+      if (group.verdict === "open") open += 1;
+      if (elements.has(group)) continue;
+      const element = h("article", { tabindex: -1 });
+      elements.set(group, element);
+      draw(group);
+      list.append(element);
+    }
+    if (elements.size > 0) fill(notice);
+  }
+
+  /** Draws a group anew, if it is shown. */
   function draw(/** @type {Group} */ group) {
-    const { element, images, kept, verdict } = group;
+    const element = elements.get(group);
+    if (!element) return;
+    const { images, kept, verdict } = group;
     element.className = `group ${verdict}`;
     const isLeft = kept.size > 0;
-    fill(element,
+    refill(element,
       h("header", {},
         h("h2", {}, t("group_of", { n: images.size })),
         h("span", { class: "badge" }, t(verdict === "open" ? "undecided" : verdict === "accepted" ? "accepted" : "not_the_same")),
@@ -150,12 +170,10 @@ export function show(place, { library, go }) {
     const isKept = group.kept.has(image.contSign);
     const picture = h("div", { class: "member-picture" });
     const score = group.scores.get(image.contSign);
-    const toggle = () => {
-      if (!group.kept.delete(image.contSign)) group.kept.add(image.contSign);
-      if (group.verdict === "different") group.verdict = "open";
+    const change = () => {
+      toggle(group, image.contSign);
       draw(group);
       showState();
-      focusToggle(group, image.contSign);
     };
     const item = h("li", { class: `member ${isKept ? "kept" : "doomed"}` },
       picture,
@@ -163,7 +181,7 @@ export function show(place, { library, go }) {
       h("span", { class: "muted" }, `${number(width)} × ${number(height)} · ${bytes(Number(image.sizeBytes ?? 0))}`),
       h("span", { class: "muted" }, time(image.addTime), score !== undefined && ` · ${percent(score)}`),
       tagList(image.tags),
-      canChange && h("button", { type: "button", class: "verdict", "aria-pressed": String(isKept), data: { sign: image.contSign }, onclick: toggle }, isKept ? [icon("check"), t("keep")] : [icon("trash"), t("delete")]));
+      canChange && h("button", { type: "button", class: "verdict", "aria-pressed": String(isKept), onclick: change }, isKept ? [icon("check"), t("keep")] : [icon("trash"), t("delete")]));
     seen(item, async () => {
       const record = await recordOf(library, image.contSign);
       fill(picture, framed({ src: jpegUrl(record.thumbnailJpeg), alt: "", width, height }));
@@ -171,111 +189,112 @@ export function show(place, { library, go }) {
     return item;
   }
 
-  /** Keeps the focus at the button of an image that was drawn anew. */
-  function focusToggle(/** @type {Group} */ group, /** @type {string} */ sign) {
-    const buttons = /** @type {NodeListOf<HTMLElement>} */ (group.element.querySelectorAll("button.verdict"));
-    [...buttons].find((button) => button.dataset.sign === sign)?.focus();
-  }
-
   function decide(/** @type {Group} */ group, /** @type {Group["verdict"]} */ verdict) {
     if (!canChange) return;
     group.verdict = group.verdict === verdict ? "open" : verdict;
     draw(group);
-    showState();
-    if (group.verdict !== "open") moveTo(groups.indexOf(group) + 1);
+    update();
+    if (group.verdict !== "open") moveTo(groups.list.indexOf(group) + 1);
   }
 
+  /** Accepts the undecided groups that are shown: no one has seen the others. */
   function decideAll() {
-    for (const group of groups) {
+    for (const group of elements.keys()) {
       if (group.verdict !== "open") continue;
       group.verdict = "accepted";
       draw(group);
     }
-    showState();
-  }
-
-  function toDelete() {
-    const accepted = groups.filter((group) => group.verdict === "accepted");
-    return accepted.flatMap((group) => [...group.images.values()].filter((image) => !group.kept.has(image.contSign)));
+    update();
   }
 
   async function summary() {
-    const doomed = toDelete();
-    if (doomed.length === 0) return;
-    const accepted = groups.filter((group) => group.verdict === "accepted");
+    const accepted = groups.accepted();
+    /** @type {Deletion[]} */
+    const deletions = accepted.flatMap((group) => doomed(group).map((image) => ({ image, kept: keptFor(group, image.contSign) })));
+    const n = deletions.length;
+    if (n === 0) return;
     const emptied = accepted.filter((group) => group.kept.size === 0).length;
-    const freed = doomed.reduce((sum, image) => sum + Number(image.sizeBytes ?? 0), 0);
-    const sure = await dialog(t("delete_images", { n: doomed.length }), (close) => [
-      h("p", {}, t("summary_of", { n: doomed.length, groups: accepted.length, size: bytes(freed) })),
+    const freed = deletions.reduce((sum, { image }) => sum + Number(image.sizeBytes ?? 0), 0);
+    const sure = await dialog(t("delete_images", { n }), (close) => [
+      h("p", {}, t("summary_of", { n, groups: accepted.length, size: bytes(freed) })),
       emptied > 0 && h("p", { class: "error", role: "alert" }, t("groups_emptied", { n: emptied })),
-      h("ul", { class: "summary pictures" }, doomed.slice(0, 60).map((image) => {
-        const picture = h("div", { class: "member-picture" });
-        recordOf(library, image.contSign).then((record) => fill(picture, h("img", { src: jpegUrl(record.thumbnailJpeg), alt: "" })), () => {});
-        return h("li", {}, picture, h("span", { dir: "auto" }, nameOf(image)));
-      }), doomed.length > 60 && h("li", { class: "muted" }, t("and_more", { n: doomed.length - 60 }))),
+      h("ul", { class: "summary pictures" }, deletions.slice(0, MAX_SUMMARY).map(({ image, kept }) =>
+        h("li", {}, summarised(image, "delete"), kept && summarised(kept, "keep"))),
+      n > MAX_SUMMARY && h("li", { class: "muted" }, t("and_more", { n: n - MAX_SUMMARY }))),
       h("p", {}, t("delete_warning")),
       h("div", { class: "actions" },
         h("button", { type: "button", onclick: () => close(false) }, t("cancel")),
-        h("button", { type: "button", class: "danger", onclick: () => close(true) }, t("delete_n", { n: doomed.length }))),
+        h("button", { type: "button", class: "danger", onclick: () => close(true) }, t("delete_n", { n }))),
     ], { wide: true });
-    if (sure) await remove(doomed);
+    if (sure) await remove(deletions);
   }
 
-  async function remove(/** @type {Image[]} */ doomed) {
-    const batches = [];
-    for (let i = 0; i < doomed.length; i += DELETE_BATCH) batches.push(doomed.slice(i, i + DELETE_BATCH));
-    let deleted = 0;
-    await runAll({
-      title: t("deleting"), items: batches, name: (batch) => t("batch_of", { n: batch.length, name: nameOf(batch[0]) }),
-      async run(batch) {
-        const response = await call("DeleteImages", { library, contSigns: { values: batch.map((image) => image.contSign) } });
-        for (const [index, result] of (response.results ?? []).entries()) {
-          if (!result.status?.code) forget(batch[index].contSign);
-          deleted += result.status?.code ? 0 : 1;
-        }
-      },
-    });
+  function summarised(/** @type {Image} */ image, /** @type {"delete" | "keep"} */ what) {
+    const picture = h("div", { class: "member-picture" });
+    recordOf(library, image.contSign).then((record) => fill(picture, h("img", { src: jpegUrl(record.thumbnailJpeg), alt: "" })), () => {});
+    return h("figure", { class: what }, picture, h("figcaption", {}, h("strong", {}, t(what)), " ", h("span", { dir: "auto" }, nameOf(image))));
+  }
+
+  async function remove(/** @type {Deletion[]} */ deletions) {
+    const deleted = await runAll({ title: t("deleting"), items: deletions, batch: DELETE_BATCH, run: removeBatch, name: ({ image }) => nameOf(image) });
     forgetRecords();
     toast(t("deleted_images", { n: deleted }));
-    // A group of one image is none.
-    groups = groups.filter((group) => group.images.size > 1);
-    fill(list, groups.slice(0, MAX_SHOWN).map((group) => group.element));
-    if (groups.length === 0) fill(list, empty(t("all_resolved"), t("no_duplicates_hint")));
-    showState();
+    groups.settle();
+    elements.clear();
+    fill(list);
+    update();
+    if (groups.list.length === 0) fill(notice, empty(t("all_resolved"), t("no_duplicates_hint")));
   }
 
-  function forget(/** @type {string} */ sign) {
-    const group = groupOf.get(sign);
-    group?.images.delete(sign);
-    groupOf.delete(sign);
-    if (group && group.images.size > 1) {
-      group.verdict = "open";
-      draw(group);
+  /** Deletes images whose kept one is still there: another tab or client may have deleted that. */
+  async function removeBatch(/** @type {Deletion[]} */ batch) {
+    /** @type {Map<string, boolean>} */
+    const exists = new Map();
+    for (const { kept } of batch) {
+      if (kept && !exists.has(kept.contSign)) exists.set(kept.contSign, await isStored(kept.contSign));
+    }
+    const isSafe = (/** @type {Deletion} */ { kept }) => kept === undefined || exists.get(kept.contSign) === true;
+    const safe = batch.filter(isSafe).map(({ image }) => image.contSign);
+    const outcomes = safe.length > 0 ? await deleteImages(library, safe) : [];
+    for (const [index, sign] of safe.entries()) if (!outcomes[index]) groups.forget(sign);
+    for (const [sign, isThere] of exists) if (!isThere) groups.forget(sign);
+    return batch.map((one) => isSafe(one) ? outcomes.shift() : new Error(t("kept_is_gone", { name: nameOf(/** @type {Image} */ (one.kept)) })));
+  }
+
+  async function isStored(/** @type {string} */ contSign) {
+    try {
+      await call("GetImage", { library, contSign });
+      return true;
+    } catch (error) {
+      if (error instanceof CallError && error.code === "not_found") return false;
+      throw error;
     }
   }
 
   function moveTo(/** @type {number} */ index) {
-    current = Math.max(0, Math.min(index, groups.length - 1));
+    current = Math.max(0, Math.min(index, groups.list.length - 1));
     currentImage = 0;
-    const group = groups[current];
-    if (!group) return;
-    if (!group.element.isConnected) list.append(group.element);
-    group.element.focus();
-    group.element.scrollIntoView({ block: "nearest" });
+    append(current);
+    const element = elements.get(groups.list[current]);
+    element?.focus();
+    element?.scrollIntoView({ block: "nearest" });
   }
 
   /** The group that the keyboard is in. */
   function focused() {
-    const at = groups.findIndex((group) => group.element.contains(document.activeElement));
+    const at = groups.list.findIndex((group) => elements.get(group)?.contains(document.activeElement));
     if (at >= 0) current = at;
-    return groups[current];
+    return groups.list[current];
   }
+
+  const isInside = (/** @type {Group | undefined} */ group) => group !== undefined && elements.get(group)?.contains(document.activeElement) === true;
 
   function moveImage(/** @type {number} */ step) {
     const group = focused();
-    if (!group) return;
+    const element = group && elements.get(group);
+    if (!element) return;
     currentImage = Math.max(0, Math.min(currentImage + step, group.images.size - 1));
-    const buttons = /** @type {NodeListOf<HTMLElement>} */ (group.element.querySelectorAll("button.verdict, .member a"));
+    const buttons = /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("button.verdict, .member a"));
     const own = [...buttons].filter((one) => one.matches(canChange ? "button.verdict" : "a"));
     own[currentImage]?.focus();
   }
@@ -286,7 +305,7 @@ export function show(place, { library, go }) {
   };
   setScreenKeys([
     { key: "f", label: "key_find", run },
-    { key: "j", label: "key_next_group", run: () => (focused()?.element.contains(document.activeElement) ? moveTo(current + 1) : moveTo(0)) },
+    { key: "j", label: "key_next_group", run: () => (isInside(focused()) ? moveTo(current + 1) : moveTo(0)) },
     { key: "k", label: "key_previous_group", run: () => (focused(), moveTo(current - 1)) },
     { key: "ArrowRight", label: "key_next_image", run: () => moveImage(document.activeElement?.matches("button.verdict") ? 1 : 0) },
     { key: "ArrowLeft", label: "key_previous_image", run: () => moveImage(-1) },
@@ -298,18 +317,8 @@ export function show(place, { library, go }) {
     ] : []),
     { key: "Enter", label: "key_open" },
   ]);
-  return () => leaving.abort();
-}
-
-/**
- * Returns the image that is worth keeping: the most pixels, then the largest file, then the oldest.
- * @param {Image[]} images
- */
-function best(images) {
-  const pixels = (/** @type {Image} */ image) => (image.width ?? 0) * (image.height ?? 0);
-  const size = (/** @type {Image} */ image) => Number(image.sizeBytes ?? 0);
-  return images.reduce((one, other) => {
-    const order = pixels(other) - pixels(one) || size(other) - size(one) || Date.parse(one.addTime ?? "") - Date.parse(other.addTime ?? "");
-    return order > 0 ? other : one;
-  });
+  return () => {
+    leaving.abort();
+    cancelAnimationFrame(frame);
+  };
 }

@@ -1,9 +1,9 @@
 /** The library: its images in a grid, filters, changes of many images, and a place to drop new ones. */
 
 import { call } from "../api.js";
-import { runAll } from "../bulk.js";
+import { deleteImages, runAll } from "../bulk.js";
 import { ask, confirm, explain, showError, toast } from "../dialogs.js";
-import { fill, h, icon } from "../dom.js";
+import { fill, h, icon, refill } from "../dom.js";
 import { base64, filesOf, pick, release } from "../files.js";
 import { Grid } from "../grid.js";
 import { bytes, number, t } from "../i18n.js";
@@ -18,11 +18,22 @@ const SHOWN_TAGS = 24;
 const DELETE_BATCH = 500;
 /** Images that can be selected at once: those that DeleteImages takes. */
 const MAX_SELECTED = 10_000;
+/** Bytes of the text of a filter (ImageFilter.brief_contains). */
+const MAX_FILTER_BYTES = 256;
 
 /**
  * What a user left the screen with, to come back to.
- * @type {{library: string, text: string, tags: number[], or: boolean, top: number} | undefined}
+ * @typedef {object} View
+ * @property {string} library
+ * @property {string} text
+ * @property {number[]} tags
+ * @property {boolean} or
+ * @property {number} top
+ * @property {Map<string, {contSign: string, brief?: string, tags?: number[]}>} selected
+ * @property {{index: number, sign: string} | undefined} anchor where an extended selection begins
  */
+
+/** @type {View | undefined} */
 let last;
 
 /**
@@ -34,11 +45,11 @@ export function show(place, { library, go }) {
   const info = session.library(library);
   const canList = session.can(library, "LIST");
   const canChange = !session.readOnly;
-  const view = last?.library === library ? last : { library, text: "", tags: [], or: false, top: 0 };
+  /** @type {View} */
+  const view = last?.library === library ? last : { library, text: "", tags: [], or: false, top: 0, selected: new Map(), anchor: undefined };
   last = view;
-  /** @type {Map<string, {contSign: string, brief?: string, tags?: number[]}>} */
-  const selected = new Map();
-  let anchor = 0;
+  const { selected } = view;
+  let extensions = 0;
   /** @type {Listing | undefined} */
   let listing;
 
@@ -72,7 +83,8 @@ export function show(place, { library, go }) {
   });
   const filters = h("div", { class: "filters" });
   const note = h("p", { class: "muted count", role: "status" });
-  fill(body, filters, note, h("div", { class: "grid-place" }, grid.element));
+  const failure = h("div", {});
+  fill(body, filters, note, failure, h("div", { class: "grid-place" }, grid.element));
   grid.element.addEventListener("scroll", () => (view.top = grid.top()));
 
   function filter() {
@@ -82,7 +94,8 @@ export function show(place, { library, go }) {
   function reload() {
     listing?.close();
     const isFirst = listing === undefined;
-    listing = new Listing(library, filter(), update, (error) => showError(grid.element.parentElement ?? body, error, () => go("")));
+    fill(failure);
+    listing = new Listing(library, filter(), update, (error) => showError(failure, error, reload));
     listing.ensure(0, 1);
     let restored = !isFirst;
     function update() {
@@ -114,37 +127,51 @@ export function show(place, { library, go }) {
     if (kind === "extend") return extend(index);
     // Once a selection has begun, a tap means one more; the keyboard still opens.
     if (kind === "open" && !(selected.size > 0 && _event instanceof MouseEvent)) return go(`image/${encodeURIComponent(image.contSign)}`);
-    anchor = index;
+    view.anchor = { index, sign: image.contSign };
     if (!selected.delete(image.contSign)) selected.set(image.contSign, image);
     changed();
   }
 
-  async function extend(/** @type {number} */ index) {
-    const [from, to] = [Math.min(anchor, index), Math.max(anchor, index)];
-    if (to - from >= MAX_SELECTED) return toast(t("too_many_selected", { n: MAX_SELECTED }), "error");
+  /** Selects from the anchor to an image, whatever others add and delete meanwhile. */
+  function extend(/** @type {number} */ index) {
+    const end = /** @type {import("../views.js").Image} */ (listing?.at(index));
+    const begin = (view.anchor ??= { index, sign: end.contSign });
+    if (Math.abs(index - begin.index) >= MAX_SELECTED) return toast(t("too_many_selected", { n: MAX_SELECTED }), "error");
+    return select(Math.min(begin.index, index), Math.max(begin.index, index), [begin.sign, end.contSign]);
+  }
+
+  function selectAll() {
+    if (!listing?.first || listing.count === 0) return;
+    if (!listing.isCountKnown) return toast(t("count_unknown"), "error");
+    if (listing.count > MAX_SELECTED) return toast(t("too_many_selected", { n: MAX_SELECTED }), "error");
+    view.anchor = { index: 0, sign: listing.first };
+    return select(0, listing.count - 1, [listing.first, undefined]);
+  }
+
+  /** Selects a range, those at hand or else from the gateway; of several, the one that was wished last. */
+  async function select(/** @type {number} */ from, /** @type {number} */ to, /** @type {[string, string | undefined]} */ ends) {
+    const number = (extensions += 1);
+    const source = /** @type {Listing} */ (listing);
     try {
-      const images = listing ? await range(from, to) : [];
+      const images = source.near(from, to, ends) ?? (await source.between(from, ends, MAX_SELECTED));
+      if (number !== extensions) return;
+      if (!images) {
+        toast(t("selection_changed"), "error");
+        clear();
+        return reload();
+      }
       selected.clear();
       for (const image of images) selected.set(image.contSign, image);
       changed();
     } catch (error) {
-      toast(explain(error), "error");
+      if (number === extensions && !source.abort.signal.aborted) toast(explain(error), "error");
     }
   }
 
-  /** Those at hand, or else from the gateway. */
-  async function range(/** @type {number} */ from, /** @type {number} */ to) {
-    const near = Array.from({ length: to - from + 1 }, (_, i) => listing?.at(from + i));
-    return near.every(Boolean) ? /** @type {import("../views.js").Image[]} */ (near) : /** @type {Listing} */ (listing).range(from, to);
-  }
-
-  function selectAll() {
-    anchor = 0;
-    if (listing && listing.count > 0) extend(Math.min(listing.count, MAX_SELECTED) - 1);
-  }
-
   function clear() {
+    extensions += 1;
     selected.clear();
+    view.anchor = undefined;
     changed();
   }
 
@@ -200,7 +227,7 @@ export function show(place, { library, go }) {
   }
 
   async function update(/** @type {(image: {contSign: string}) => object} */ change, /** @type {string} */ title) {
-    const run = async (/** @type {{contSign: string}} */ image) => void (await call("UpdateImage", { library, ...change(image) }));
+    const run = async (/** @type {{contSign: string}[]} */ [image]) => void (await call("UpdateImage", { library, ...change(image) }));
     const done = await runAll({ title, items: [...selected.values()], run, name: nameOf });
     toast(t("changed_images", { n: done }));
     await afterChange();
@@ -220,20 +247,12 @@ export function show(place, { library, go }) {
       danger: true,
     });
     if (!sure) return;
-    const batches = [];
-    const size = images.length > DELETE_BATCH ? DELETE_BATCH : Math.max(1, Math.ceil(images.length / 4));
-    for (let i = 0; i < images.length; i += size) batches.push(images.slice(i, i + size));
-    let deleted = 0;
-    await runAll({
+    const deleted = await runAll({
       title: t("deleting"),
-      items: batches,
-      name: (batch) => batch.length === 1 ? nameOf(batch[0]) : t("batch_of", { n: batch.length, name: nameOf(batch[0]) }),
-      async run(batch) {
-        const response = await call("DeleteImages", { library, contSigns: { values: batch.map((image) => image.contSign) } });
-        const failed = (response.results ?? []).filter((/** @type {any} */ result) => result.status?.code);
-        deleted += batch.length - failed.length;
-        if (failed.length > 0) return `${t("bulk_failed", { n: failed.length })} ${failed[0].status.message}`;
-      },
+      items: images,
+      batch: images.length > DELETE_BATCH ? DELETE_BATCH : Math.ceil(images.length / 4),
+      name: nameOf,
+      run: (batch) => deleteImages(library, batch.map((image) => image.contSign)),
     });
     toast(t("deleted_images", { n: deleted }));
     await afterChange();
@@ -255,7 +274,7 @@ export function show(place, { library, go }) {
     if (!answer) return;
     const tags = parseTags(String(answer.get("tags"))) ?? [];
     const brief = String(answer.get("brief"));
-    const done = await runAll({ title: t("adding"), items: files, name: (file) => file.name, run: (file) => addOne(file, brief || file.name, tags) });
+    const done = await runAll({ title: t("adding"), items: files, name: (file) => file.name, run: async ([file]) => [await addOne(file, brief || file.name, tags)] });
     toast(t("added_images", { n: done }));
     if (canList) await afterChange();
   }
@@ -275,17 +294,26 @@ export function show(place, { library, go }) {
 
   let typing = 0;
   const text = h("input", {
-    type: "search", value: view.text, placeholder: t("filter_brief"), "aria-label": t("filter_brief"), maxlength: 200,
+    type: "search", value: view.text, placeholder: t("filter_brief"), "aria-label": t("filter_brief"),
     oninput() {
       clearTimeout(typing);
+      const size = new TextEncoder().encode(text.value.trim()).length;
+      text.setCustomValidity(size > MAX_FILTER_BYTES ? t("brief_too_long", { n: size }) : "");
+      if (!text.reportValidity()) return;
       typing = window.setTimeout(() => {
         view.text = text.value.trim();
-        view.top = 0;
-        grid.scrollToTop(0);
-        reload();
+        refilter();
       }, 250);
     },
   });
+
+  /** Lists anew after a change of the filter; what was selected may not be listed any more. */
+  function refilter() {
+    view.top = 0;
+    grid.scrollToTop(0);
+    clear();
+    reload();
+  }
 
   async function showFilters() {
     const response = await call("ListTags", { library }).catch(() => ({}));
@@ -296,12 +324,10 @@ export function show(place, { library, go }) {
       const without = view.tags.filter((one) => one !== tag);
       // The API filters by two tags: a third replaces the older one.
       view.tags = without.length < view.tags.length ? without : [...without, tag].slice(-2);
-      view.top = 0;
-      grid.scrollToTop(0);
       draw();
-      reload();
+      refilter();
     };
-    const draw = () => fill(filters, text,
+    const draw = () => refill(byTags,
       shown.length > 0 && h("div", { class: "chips", role: "group", "aria-label": t("tags") }, shown.map(({ tag, imageCount }) =>
         h("button", { type: "button", class: "chip", "aria-pressed": String(view.tags.includes(tag)), onclick: () => toggle(tag) },
           `#${tag} `, h("span", { class: "muted" }, number(Number(imageCount)))))),
@@ -317,7 +343,7 @@ export function show(place, { library, go }) {
         onclick() {
           view.or = !view.or;
           draw();
-          reload();
+          refilter();
         },
       }, t(view.or ? "tags_or" : "tags_and")));
     draw();
@@ -338,11 +364,14 @@ export function show(place, { library, go }) {
     ] : []),
   ]);
   const undrop = dropZone(place, canChange, addFiles);
-  fill(filters, text);
+  const byTags = h("div", { class: "by-tags" });
+  fill(filters, text, byTags);
   showFilters();
   showSize();
   reload();
+  changed();
   return () => {
+    clearTimeout(typing);
     listing?.close();
     grid.close();
     undrop();

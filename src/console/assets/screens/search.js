@@ -2,7 +2,7 @@
 
 import { call } from "../api.js";
 import { ask, dialog, explain, showError, toast } from "../dialogs.js";
-import { fill, h, icon } from "../dom.js";
+import { fill, h, icon, refill } from "../dom.js";
 import { base64, filesOf, pick, release } from "../files.js";
 import { percent, t } from "../i18n.js";
 import { setScreenKeys } from "../keys.js";
@@ -25,8 +25,16 @@ const EVERY_MATCH = 0.001;
 
 /**
  * The last search, which the screen shows again when its user returns, and which Compare compares.
- * @type {{query: Query, matches: any[], hasMore: boolean, least: number} | undefined}
+ * @typedef {object} Search
+ * @property {Query} query
+ * @property {Wanted} wanted
+ * @property {any[]} [matches] none until they have arrived
+ * @property {boolean} hasMore
+ * @property {number} least score of the matches that are shown
  */
+/** @typedef {{tags: number[], or: boolean}} Wanted  which images may match */
+
+/** @type {Search | undefined} */
 let last;
 
 /** @param {string} library */
@@ -53,7 +61,14 @@ export function show(place, { library, query: address, go }) {
   const leaving = new AbortController();
   let searching = new AbortController();
   let chosen = 0;
-  let wanted = { tags: /** @type {number[]} */ ([]), or: false };
+  // Of several that run at the same time, only the last one counts.
+  let [picks, queries] = [0, 0];
+  if (last && last.query.library !== library) {
+    release(last.query.picked);
+    last = undefined;
+  }
+  /** @type {Wanted} */
+  let wanted = last?.wanted ?? { tags: [], or: false };
 
   const input = h("input", {
     type: "file", accept: "image/*", class: "unseen",
@@ -70,7 +85,7 @@ export function show(place, { library, query: address, go }) {
         h("button", { type: "button", onclick: openCamera }, icon("camera"), t("camera")),
         h("button", { type: "button", onclick: openUrl }, icon("link"), t("from_url")))));
   const tags = h("input", {
-    type: "text", inputmode: "numeric", placeholder: t("tags_hint"), "aria-label": t("only_tags"), class: "short",
+    type: "text", value: wanted.tags.join(" "), inputmode: "numeric", placeholder: t("tags_hint"), "aria-label": t("only_tags"), class: "short",
     onchange() {
       const parsed = parseTags(tags.value);
       tags.setCustomValidity(parsed ? "" : t("tags_invalid"));
@@ -81,19 +96,20 @@ export function show(place, { library, query: address, go }) {
     },
   });
   const logic = h("select", {
-    "aria-label": t("tag_logic"), hidden: true,
+    "aria-label": t("tag_logic"), hidden: wanted.tags.length < 2,
     onchange() {
       wanted = { ...wanted, or: logic.value === "or" };
       if (last && wanted.tags.length > 1) search(last.query);
     },
-  }, h("option", { value: "and" }, t("tags_and")), h("option", { value: "or" }, t("tags_or")));
+  }, h("option", { value: "and" }, t("tags_and")), h("option", { value: "or", selected: wanted.or }, t("tags_or")));
   const leastText = h("output", {}, percent(0));
   const least = h("input", {
     type: "range", min: 0, max: 100, value: 0, "aria-label": t("least_score"),
     oninput() {
       leastText.textContent = percent(Number(least.value) / 100);
-      if (last) last.least = Number(least.value) / 100;
-      showMatches();
+      if (!last) return;
+      last.least = Number(least.value) / 100;
+      if (last.matches) showMatches();
     },
   });
   const shown = h("div", { class: "query" });
@@ -111,8 +127,10 @@ export function show(place, { library, query: address, go }) {
   async function take(/** @type {File[]} */ files) {
     const [file] = files;
     if (!file) return;
+    const number = (picks += 1);
     try {
       const picked = await pick(file, file.name || t("pasted"), info);
+      if (number !== picks || leaving.signal.aborted) return release(picked);
       if (picked.note) toast(picked.note);
       await search({ library, picked });
     } catch (error) {
@@ -137,8 +155,9 @@ export function show(place, { library, query: address, go }) {
     searching.abort();
     searching = new AbortController();
     const { signal } = searching;
+    picks += 1;
     if (last && last.query.picked !== query.picked) release(last.query.picked);
-    last = { query, matches: [], hasMore: false, least: Number(least.value) / 100 };
+    last = { query, wanted, hasMore: false, least: Number(least.value) / 100 };
     chosen = 0;
     showQuery();
     fill(results, h("p", { class: "muted", role: "status" }, t("searching")));
@@ -146,6 +165,7 @@ export function show(place, { library, query: address, go }) {
     try {
       const request = { library, ...(await sourceOf(query)), tags: wanted.tags, tagLogic: wanted.or ? "TAG_LOGIC_OR" : "TAG_LOGIC_AND", limit: LIMIT, minScore: EVERY_MATCH };
       const response = await call("SearchImages", request, signal);
+      if (signal.aborted) return;
       last = { ...last, matches: response.matches ?? [], hasMore: response.hasMore ?? false };
       showMatches();
     } catch (error) {
@@ -158,6 +178,7 @@ export function show(place, { library, query: address, go }) {
   const visible = () => (last?.matches ?? []).filter((match) => (match.score ?? 0) >= (last?.least ?? 0));
 
   async function showQuery() {
+    const number = (queries += 1);
     if (!last) return fill(shown);
     const { query } = last;
     const match = visible()[chosen];
@@ -166,26 +187,29 @@ export function show(place, { library, query: address, go }) {
     if (query.picked) return fill(shown, framed({ src: query.picked.url, alt: t("query"), outline }), h("p", { class: "muted" }, query.picked.name));
     if (query.url) return fill(shown, h("p", { class: "muted", dir: "ltr" }, query.url), h("p", { class: "muted" }, t("url_not_shown")));
     const image = await recordOf(library, query.contSign ?? "").catch(() => undefined);
+    if (number !== queries) return;
     fill(shown, image && framed({ src: jpegUrl(image.thumbnailJpeg), alt: nameOf(image), width: image.width, height: image.height, outline }),
       h("p", { class: "muted", dir: "auto" }, image ? nameOf(image) : query.contSign));
   }
 
   function showMatches() {
-    if (!last) return;
+    if (!last?.matches) return;
     const matches = visible();
     chosen = Math.min(chosen, Math.max(0, matches.length - 1));
     showQuery();
     if (matches.length === 0) return showNone();
     const items = matches.map((match, index) => matchCard(match, index));
-    fill(results, h("p", { class: "muted", role: "status" }, t("matches_n", { n: matches.length }), last.hasMore && ` ${t("there_are_more")}`),
+    refill(results, h("p", { class: "muted", role: "status" }, t("matches_n", { n: matches.length }), last.hasMore && ` ${t("there_are_more")}`),
       h("ol", { class: "matches" }, items));
     choose(chosen, false);
   }
 
   function showNone() {
-    const wasCut = (last?.matches.length ?? 0) > 0;
-    const canAdd = !session.readOnly && !wasCut && !last?.query.contSign;
-    fill(results, empty(t("no_match"), wasCut ? t("no_match_above", { n: last?.matches.length ?? 0 }) : t("no_match_hint"),
+    const n = last?.matches?.length ?? 0;
+    // Among images with other tags there may be the same one.
+    const isTagged = wanted.tags.length > 0;
+    const canAdd = !session.readOnly && n === 0 && !isTagged && !last?.query.contSign;
+    fill(results, empty(t("no_match"), n > 0 ? t("no_match_above", { n }) : t(isTagged ? "no_match_tagged" : "no_match_hint"),
       canAdd && h("button", { type: "button", class: "primary", onclick: add }, icon("add"), t("add_it"))));
   }
 
@@ -231,7 +255,7 @@ export function show(place, { library, query: address, go }) {
   async function add() {
     if (!last) return;
     const { query } = last;
-    const answer = await ask({ title: t("add_it"), action: t("add"), fields: [briefField(query.picked?.name ?? ""), tagField(wanted.tags.join(" "))] });
+    const answer = await ask({ title: t("add_it"), action: t("add"), fields: [briefField(query.picked?.name ?? ""), tagField()] });
     if (!answer) return;
     try {
       const request = { library, ...(await sourceOf(query)), brief: String(answer.get("brief")), tags: parseTags(String(answer.get("tags"))) ?? [], onDuplicate: "ON_DUPLICATE_ACCEPT" };
@@ -273,15 +297,13 @@ export function show(place, { library, query: address, go }) {
   ]);
 
   const sign = address.get("sign");
-  if (last && last.query.library !== library) {
-    release(last.query.picked);
-    last = undefined;
-  }
   if (sign && last?.query.contSign !== sign) search({ library, contSign: sign });
   else if (last) {
     least.value = String(last.least * 100);
     leastText.textContent = percent(last.least);
-    showMatches();
+    // One that was left or has failed before its matches arrived is made again.
+    if (last.matches) showMatches();
+    else search(last.query);
   } else fill(results, h("p", { class: "muted" }, t("results_here")));
   return () => {
     leaving.abort();

@@ -2,60 +2,74 @@
 
 import { call } from "../api.js";
 import { showError } from "../dialogs.js";
-import { fill, h } from "../dom.js";
+import { fill, h, refill } from "../dom.js";
 import { bytes, number, t, time, tOr } from "../i18n.js";
 import { setScreenKeys } from "../keys.js";
 
-/** Time between two readings. */
-const EVERY_MS = 5000;
+/** Time between two readings: each is a call of the tenant's quota. */
+const EVERY_MS = 30_000;
 
 /** @param {HTMLElement} place */
 export function show(place) {
   const leaving = new AbortController();
   const body = h("div", { class: "state-body" }, h("p", { class: "muted", role: "status" }, t("loading")));
   const errorsOnly = h("input", { type: "checkbox", onchange: () => draw() });
+  const [own, libraries] = [h("section", { class: "cards" }), h("div", { class: "cards" })];
+  const rows = h("tbody", {});
+  const content = [
+    own,
+    h("section", {}, h("h2", {}, t("libraries")), libraries),
+    h("section", {},
+      h("div", { class: "heading" }, h("h2", {}, t("last_calls")), h("label", { class: "check" }, errorsOnly, t("errors_only"))),
+      h("div", { class: "table-scroll calls", tabindex: 0, role: "region", "aria-label": t("last_calls") },
+        h("table", {},
+          h("thead", {}, h("tr", {}, ["time", "method", "library", "code", "reason", "ms", "log_id"].map((name) => h("th", { scope: "col", class: ["ms", "log_id"].includes(name) ? "number" : "" }, t(`call_${name}`))))),
+          rows))),
+  ];
   /** @type {any} */
   let state;
+  let timer = 0;
   fill(place, h("div", { class: "heading" }, h("h1", { tabindex: -1 }, t("state"))), body);
   setScreenKeys([{ key: "r", label: "key_reload", run: () => void read() }]);
   read();
-  const reading = setInterval(() => document.visibilityState === "visible" && read(), EVERY_MS);
   return () => {
-    clearInterval(reading);
+    clearTimeout(timer);
     leaving.abort();
   };
 
   async function read() {
+    clearTimeout(timer);
     try {
       state = await call("GetState", {}, leaving.signal);
       draw();
     } catch (error) {
       if (!leaving.signal.aborted) showError(body, error, read);
     }
+    wait();
   }
 
+  /** Reads again after a while, in a tab that is seen. */
+  function wait() {
+    clearTimeout(timer);
+    if (leaving.signal.aborted) return;
+    timer = window.setTimeout(() => (document.visibilityState === "visible" ? read() : wait()), EVERY_MS);
+  }
+
+  /** Fills the parts of the screen: the focus and what is scrolled stay. */
   function draw() {
+    if (!own.isConnected) fill(body, content);
     const calls = (state.calls ?? []).filter((/** @type {any} */ one) => !errorsOnly.checked || one.code !== "OK");
-    const top = body.querySelector(".table-scroll.calls")?.scrollTop ?? 0;
-    fill(body,
-      h("section", { class: "cards" },
-        card(t("gateway"), [
-          [t("version"), state.version ?? ""],
-          [t("started"), time(state.startTime)],
-          [t("tenant"), state.tenant ?? ""],
-          [t("configuration"), state.configFailed ? h("strong", { class: "error" }, t("config_failed")) : t("config_ok")],
-          [t("config_time"), time(state.configTime)],
-        ], "h2"),
-        quotaCard(state.quota)),
-      h("section", {}, h("h2", {}, t("libraries")), h("div", { class: "cards" }, (state.libraries ?? []).map(libraryCard))),
-      h("section", {},
-        h("div", { class: "heading" }, h("h2", {}, t("last_calls")), h("label", { class: "check" }, errorsOnly, t("errors_only"))),
-        h("div", { class: "table-scroll calls", tabindex: 0, role: "region", "aria-label": t("last_calls") },
-          h("table", {},
-            h("thead", {}, h("tr", {}, ["time", "method", "library", "code", "reason", "ms", "log_id"].map((name) => h("th", { scope: "col", class: ["ms", "log_id"].includes(name) ? "number" : "" }, t(`call_${name}`))))),
-            h("tbody", {}, calls.map(callRow))))));
-    const scrolled = body.querySelector(".table-scroll.calls");
-    if (scrolled) scrolled.scrollTop = top;
+    fill(own,
+      card(t("gateway"), [
+        [t("version"), state.version ?? ""],
+        [t("started"), time(state.startTime)],
+        [t("tenant"), state.tenant ?? ""],
+        [t("configuration"), state.configFailed ? h("strong", { class: "error" }, t("config_failed")) : t("config_ok")],
+        [t("config_time"), time(state.configTime)],
+      ], "h2"),
+      quotaCard(state.quota));
+    refill(libraries, (state.libraries ?? []).map(libraryCard));
+    fill(rows, calls.map(callRow));
   }
 }
 
