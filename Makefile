@@ -73,11 +73,12 @@ opensearch: .tools/opensearch
 .tools/opensearch: tests/cluster/pom.xml tests/cluster/Cluster.java
 	$(call debian-package,javac,default-jdk-headless)
 	$(call debian-package,mvn,maven)
-	rm -rf $@
+	rm -rf $@ $@.new
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DincludeScope=runtime \
-		-DoutputDirectory=$(CURDIR)/$@
-	javac -cp '$@/*' -d $@/classes tests/cluster/Cluster.java
-	touch $@
+		-DoutputDirectory=$(CURDIR)/$@.new
+	javac -cp '$@.new/*' -d $@.new/classes tests/cluster/Cluster.java
+	touch $@.new
+	mv $@.new $@
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.

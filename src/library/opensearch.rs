@@ -25,12 +25,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use same_image as engine;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::client::Client;
 use self::document::RECORD;
-use self::index::Index;
+use self::index::{Index, Target};
 use self::stats::Size;
 use self::writer::Writer;
 use crate::call::{Call, new_log_id};
@@ -51,15 +51,15 @@ use crate::library::embedded::fetch::{AddressScope, Fetcher};
 use crate::library::{BackupStream, DuplicateStream, Library, State};
 use crate::telemetry::Metrics;
 
-/// Searches at once, up to 25 MB each while they wait for the cluster.
-const MAX_SEARCHES: usize = 32;
+/// Searches at once, up to 25 MB each while they wait for the cluster: of single calls, and of bulk
+/// loads and joins, which cannot take the slots of the former.
+const MAX_SEARCHES: [usize; 2] = [24, 8];
 
 /// A library in an index of an OpenSearch cluster; clones share it.
 #[derive(Clone)]
 pub struct OpenSearchBackend {
     client: Arc<Client>,
-    alias: String,
-    index: Arc<OnceCell<Index>>,
+    target: Arc<Target>,
     writer: Writer,
     size: Arc<Size>,
     cpu: CpuPool,
@@ -71,7 +71,7 @@ pub struct OpenSearchBackend {
     min_score: f64,
     max_side: u32,
     check_slots: CheckSlots,
-    search_slots: Arc<Semaphore>,
+    search_slots: Arc<[Semaphore; 2]>,
     /// One permit: a join keeps the cluster busy.
     join_slot: Arc<Semaphore>,
 }
@@ -95,7 +95,7 @@ impl OpenSearchBackend {
         metrics: &Metrics,
     ) -> Result<Self> {
         let client = Arc::new(Client::new(config, name, metrics)?);
-        let alias = config.index.clone();
+        let target = Arc::new(Target::new(config.index.clone()));
         let scope = if config.allow_private_addresses {
             AddressScope::Any
         } else {
@@ -104,14 +104,13 @@ impl OpenSearchBackend {
         Ok(OpenSearchBackend {
             writer: Writer::start(
                 Arc::clone(&client),
-                alias.clone(),
+                Arc::clone(&target),
                 config.capacity,
                 config.timeout,
             ),
-            size: Size::watch(&client, &alias, config.timeout),
+            size: Size::watch(&client, &target, config.timeout),
             client,
-            alias,
-            index: Arc::default(),
+            target,
             cpu,
             fetcher: Fetcher::new(scope)?,
             choices: Choices::new(config.profile, config.effort),
@@ -121,7 +120,7 @@ impl OpenSearchBackend {
             min_score: config.min_score,
             max_side: config.max_side,
             check_slots: CheckSlots::new(),
-            search_slots: Arc::new(Semaphore::new(MAX_SEARCHES)),
+            search_slots: Arc::new(MAX_SEARCHES.map(Semaphore::new)),
             join_slot: Arc::new(Semaphore::new(1)),
         })
     }
@@ -157,8 +156,7 @@ impl OpenSearchBackend {
 
     /// Returns the checked index; checks it if no call has done so.
     async fn opened(&self, deadline: Instant) -> Result<&Index> {
-        let open = || Index::open(&self.client, &self.alias, deadline);
-        self.index.get_or_try_init(open).await
+        self.target.opened(&self.client, deadline).await
     }
 }
 
@@ -168,7 +166,7 @@ impl Library for OpenSearchBackend {
         self.opened(call.deadline).await?;
         let image = self.image(call, request.source).await?;
         let content = self.content(call, &image).await?;
-        if self.is_stored(call, content).await? {
+        if self.is_stored(call, content, false).await? {
             let sign = cont_sign(content.first_sign())?;
             return Ok(Added::new(sign, true, new_log_id()));
         }
@@ -304,7 +302,8 @@ impl Library for OpenSearchBackend {
 
     async fn stats(&self, call: &Call) -> Result<LibraryStats> {
         let library = self.opened(call.deadline).await?.library;
-        let (images, size_bytes) = stats::read(&self.client, &self.alias, call.deadline).await?;
+        let (images, size_bytes) =
+            stats::read(&self.client, self.target.alias(), call.deadline).await?;
         Ok(LibraryStats {
             id: library.to_string(),
             images,
@@ -357,7 +356,7 @@ impl Library for OpenSearchBackend {
         let size = self.size.get();
         State {
             backend: "opensearch",
-            id: self.index.get().map(|index| index.library.to_string()),
+            id: self.target.index().map(|index| index.library.to_string()),
             images: size.map(|(images, _)| images),
             capacity: Some(self.capacity),
             size_bytes: size.map(|(_, bytes)| bytes),

@@ -1,6 +1,10 @@
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 import org.opensearch.common.settings.Settings;
 import org.opensearch.env.Environment;
@@ -10,8 +14,8 @@ import org.opensearch.node.Node;
 /**
  * One OpenSearch node for tests: {@code Cluster FOLDER KEY=VALUE ...}.
  *
- * <p>Prints its addresses when it is started, and ends with its standard input: the tests that
- * started it may be killed.
+ * <p>Prints its addresses when it is started, and ends with its standard input, after which it
+ * deletes its folder: the tests that started it may be killed.
  */
 public final class Cluster {
     private static final class PluginNode extends Node {
@@ -46,6 +50,14 @@ public final class Cluster {
         System.out.println("transport " + transport);
         System.out.println("http " + http);
         while (System.in.read() >= 0) { }
+        node.close();
+        try (Stream<Path> files = Files.walk(Path.of(arguments[0]))) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(file);
+            }
+        } catch (IOException gone) {
+            // The tests have deleted it.
+        }
         Runtime.getRuntime().halt(0);
     }
 }

@@ -301,3 +301,46 @@ async fn an_update_by_content_and_one_without_a_change_need_the_image() {
         .unwrap();
     assert_eq!(fixture.briefs(png(1), &[], TagLogic::And).await, ["new"]);
 }
+
+#[tokio::test]
+async fn a_page_beyond_the_first_candidates_has_all_copies() {
+    let config = OpenSearch {
+        candidates: 5,
+        ..library(shared())
+    };
+    OpenSearchBackend::create(&config).await.unwrap();
+    let fixture = opensearch_fixture(&config);
+    for number in 0..12 {
+        fixture.add(variant(1, number), "", &[]).await;
+    }
+
+    let first = fixture.search(png(1), (0, 8)).await;
+    let rest = fixture.search(png(1), (8, 8)).await;
+
+    assert_eq!((first.matches.len(), first.has_more), (8, true));
+    assert_eq!((rest.matches.len(), rest.has_more), (4, false));
+}
+
+#[tokio::test]
+async fn a_gateway_stays_with_its_index_when_the_alias_is_moved() {
+    let (config, [one, _]) = two().await;
+    let (other, [elsewhere, _]) = two().await;
+    one.add(png(1), "here", &[]).await;
+    let action = |verb: &str, index: &str| {
+        let index = format!("{index}-*-1");
+        serde_json::json!({ verb: { "index": index, "alias": config.index } })
+    };
+    let moved = [action("remove", &config.index), action("add", &other.index)];
+    let body = serde_json::json!({ "actions": moved });
+    let (status, response) = shared().request("POST", "_aliases", Some(body)).await;
+    assert_eq!(status, 200, "{response}");
+
+    one.add(png(2), "also here", &[]).await;
+
+    assert_eq!(one.briefs(png(1), &[], TagLogic::And).await, ["here"]);
+    assert_eq!(one.briefs(png(2), &[], TagLogic::And).await, ["also here"]);
+    assert_eq!(elsewhere.search(png(2), (0, 0)).await.matches, []);
+    // A gateway that starts now finds an index that does not know the alias.
+    let error = OpenSearchBackend::check(&config).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::ClusterSetup);
+}

@@ -54,8 +54,8 @@ pub(crate) use join::{Block, Comparison, JoinedIndex, MAX_BLOCK, PARTS};
 pub use merge::{Merge, MergeOptions, MergeScope};
 pub(crate) use query_words::QueryWords;
 pub use segment::{Segment, SegmentError};
-pub(crate) use terms::FormWords;
 pub use terms::Term;
+pub(crate) use terms::{FormWords, MAX_COMPARISONS};
 pub use verified::VerifiedMatch;
 
 /// A search with inverted colours verifies one of this many candidates: a copy is inverted as a

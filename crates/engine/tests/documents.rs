@@ -65,7 +65,7 @@ impl TextIndex {
                 if let Some((terms, least)) = search.hash_terms() {
                     found.extend(self.sharing(1, &terms, least));
                 }
-                search.compare(found).unwrap();
+                search.compare((0..).zip(found)).unwrap();
                 if !search.invert() {
                     break;
                 }
@@ -91,7 +91,7 @@ impl TextIndex {
 }
 
 const SOURCES: u64 = 8;
-const ATTACKS: [fn(&RgbImage, &mut Chance) -> RgbImage; 7] = [
+const ATTACKS: [fn(&RgbImage, &mut Chance) -> RgbImage; 8] = [
     |image, _| image.clone(),
     |image, chance| attack::crop(image, 0.6, chance),
     |image, _| attack::rotate(image, 5.0),
@@ -99,6 +99,7 @@ const ATTACKS: [fn(&RgbImage, &mut Chance) -> RgbImage; 7] = [
     |image, _| attack::invert(image),
     |image, _| imageops::rotate90(image),
     |image, _| attack::scale(image, 1.0, 0.5),
+    |image, _| attack::scale(image, 0.5, 1.0),
 ];
 
 #[test]
@@ -132,6 +133,38 @@ fn documents_are_found_with_the_scores_and_geometry_of_a_library() {
             let source = index.documents[number].content.first_sign();
             assert!(found.iter().all(|found| found.sign == source));
         }
+    }
+}
+
+#[test]
+fn every_look_is_one_at_the_image_itself() {
+    let (library, mut index) = (Library::new(), TextIndex::default());
+    let sources: Vec<RgbImage> = (0..4).map(|seed| poster::poster(seed, 640, 480)).collect();
+    for source in &sources {
+        library.add(&draw::png(source), "", &[]).unwrap();
+        index.add(&draw::png(source));
+    }
+    let options = Query {
+        effort: Effort::Thorough,
+        ..Query::default()
+    };
+    // Of the last look, with more and finer features.
+    for (source, part) in sources.iter().zip([0.3, 0.2, 0.15]) {
+        let copy = attack::crop(source, part, &mut Chance::new(1));
+        let prepared = library.engine.prepare_query(&draw::png(&copy)).unwrap();
+        let expected = library.engine.search(&prepared, &options).unwrap().matches;
+        let expected = expected
+            .iter()
+            .map(|hit| (hit.sign, hit.score, hit.geometry));
+
+        let found = index.search(prepared, &options).matches;
+
+        let found = found.iter().map(|hit| (hit.sign, hit.score, hit.geometry));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>(),
+            "{part}"
+        );
     }
 }
 
@@ -181,7 +214,7 @@ fn damaged_features_are_an_error_and_an_effort_bounds_the_looks() {
     let mut search = DocumentSearch::new(query);
 
     assert!(document.terms().is_err());
-    assert!(search.compare([document]).is_err());
+    assert!(search.compare([(0, document)]).is_err());
     assert!(search.look_again(Effort::Fast, 0).is_none());
     assert!(search.look_again(Effort::Normal, 1).is_some());
     assert!(search.look_again(Effort::Normal, 2).is_none());

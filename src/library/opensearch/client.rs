@@ -1,9 +1,10 @@
 //! The HTTP client of a cluster: sends a request to one of its nodes, returns the bounded response.
 //!
 //! Nodes take turns; one whose circuit breaker is open is left out. In order: a request that a node
-//! did not get goes to the next node at once; an idempotent one that failed, or any that was
-//! rejected before it was done, is sent again after a backoff, within the deadline and the retry
-//! budget. Knows no operation of a library. Neither URLs nor credentials are in its errors.
+//! did not get goes at once to a node that has not had it, and so does an idempotent one that a node
+//! did not respond to within half of the time; an idempotent one that failed or is not whole, or any
+//! that was rejected before it was done, is sent again after a backoff, within the deadline and the
+//! retry budget. Knows no operation of a library. Neither URLs nor credentials are in its errors.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,13 +17,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::failure::{self, Failure};
+use super::response;
 use crate::call::Call;
 use crate::config;
 use crate::error::{Error, Kind, Result};
 use crate::jitter;
 use crate::library::ClusterState;
 use crate::library::rest::attempt::AttemptRecorder;
-use crate::library::rest::circuit_breaker::CircuitBreaker;
+use crate::library::rest::circuit_breaker::{CallGuard, CircuitBreaker};
 use crate::library::rest::retry::RetryBudget;
 use crate::telemetry::{self, Metrics, names::attribute::HTTP_STATUS};
 
@@ -30,10 +32,10 @@ use crate::telemetry::{self, Metrics, names::attribute::HTTP_STATUS};
 const MAX_RESPONSE_BYTES: usize = 48 << 20;
 /// Connect timeout: a node that is down is replaced by another one, so it is short.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
-const MAX_BACKOFF: Duration = Duration::from_millis(1600);
+pub(super) const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_millis(1600);
 /// Maximum number of retries of a request.
-const MAX_RETRIES: u32 = 3;
+pub(super) const MAX_RETRIES: u32 = 3;
 
 /// Sends requests to the nodes of one cluster.
 pub(super) struct Client {
@@ -64,6 +66,8 @@ pub(super) struct Request {
     pub(super) body: Bytes,
     /// Whether a second one has the same effect and response.
     pub(super) is_idempotent: bool,
+    /// Whether a response is an error unless every shard has contributed.
+    pub(super) needs_all_shards: bool,
 }
 
 // === impl Client ===
@@ -138,10 +142,10 @@ impl Client {
         request: &Request,
     ) -> Result<Bytes> {
         self.budget.deposit();
-        let mut retries = 0;
-        let mut failovers = self.nodes.len() - 1;
+        let (mut retries, mut tried) = (0, Vec::new());
         loop {
-            let failure = match self.attempt(deadline, call, request).await {
+            let attempt = self.attempt(deadline, call, request, &mut tried);
+            let failure = match attempt.await {
                 Ok(response) => return Ok(response),
                 Err(failure) => failure,
             };
@@ -151,8 +155,7 @@ impl Client {
             if !may_repeat || !can_help {
                 return Err(failure.error);
             }
-            if failure.is_of_node && failovers > 0 {
-                failovers -= 1;
+            if failure.is_of_node && self.has_other(&tried) {
                 continue;
             }
             let wait = jitter::backoff(INITIAL_BACKOFF, MAX_BACKOFF, retries, 0.5..1.0);
@@ -165,32 +168,32 @@ impl Client {
         }
     }
 
-    /// Makes one attempt at the next node.
+    /// Makes one attempt at the next node, which becomes one of those that were tried.
     async fn attempt(
         &self,
         deadline: Instant,
         call: Option<&Call>,
         request: &Request,
+        tried: &mut Vec<usize>,
     ) -> Result<Bytes, Failure> {
         let now = Instant::now();
         if deadline <= now {
             return Err(Failure::not_sent(failure::deadline_passed()));
         }
-        let turn = self.next.fetch_add(1, Relaxed);
-        let count = self.nodes.len();
-        let mut nodes = (0..count).map(|at| &self.nodes[(turn + at) % count]);
-        let chosen = nodes.find_map(|node| Some((node, node.breaker.try_call(now).ok()?)));
-        let Some((node, guard)) = chosen else {
+        let Some((node, guard)) = self.choose(now, tried) else {
             return Err(Failure::not_sent(failure::circuit_open()));
         };
-        let timeout = now + self.timeout;
+        let mut patience = (deadline - now).min(self.timeout);
+        if request.is_idempotent && self.has_other(tried) {
+            // A node that hangs leaves time for another one.
+            patience /= 2;
+        }
+        let limit = now + patience;
         let exchange = async {
-            match timeout_at(deadline.min(timeout), self.exchange(node, call, request)).await {
+            match timeout_at(limit, self.exchange(node, call, request)).await {
                 Ok(response) => response,
-                Err(_) if deadline <= timeout => {
-                    Err(Failure::of_request(failure::deadline_passed()))
-                }
-                Err(_) => Err(Failure::of_node(failure::no_response(self.timeout))),
+                Err(_) if deadline <= limit => Err(Failure::unanswered()),
+                Err(_) => Err(Failure::of_node(failure::no_response(patience))),
             }
         };
         let mut failed = None;
@@ -207,10 +210,29 @@ impl Client {
             .await;
         match &failed {
             Some(failure) if failure.is_of_node => guard.failed(Instant::now()),
-            Some(failure) if failure.error.kind() == Kind::DeadlineExceeded => drop(guard),
+            Some(failure) if failure.is_unanswered => drop(guard),
             Some(_) | None => guard.responded(),
         }
         response.map_err(|error| failed.unwrap_or_else(|| Failure::of_request(error)))
+    }
+
+    /// Returns the next node, one that was not tried if there is one.
+    fn choose(&self, now: Instant, tried: &mut Vec<usize>) -> Option<(&Node, CallGuard<'_>)> {
+        let turn = self.next.fetch_add(1, Relaxed);
+        let count = self.nodes.len();
+        let mut order: Vec<usize> = (0..count).map(|at| (turn + at) % count).collect();
+        order.sort_by_key(|at| tried.contains(at));
+        let guard = |at: usize| Some((at, self.nodes[at].breaker.try_call(now).ok()?));
+        let (at, guard) = order.into_iter().find_map(guard)?;
+        tried.push(at);
+        Some((&self.nodes[at], guard))
+    }
+
+    /// Returns whether a node that was not tried would get a request.
+    fn has_other(&self, tried: &[usize]) -> bool {
+        let now = Instant::now();
+        let mut nodes = self.nodes.iter().enumerate();
+        nodes.any(|(at, node)| !tried.contains(&at) && node.breaker.rejects_for(now).is_none())
     }
 
     async fn exchange(
@@ -253,7 +275,12 @@ impl Client {
         }
         let body = body.freeze();
         match status {
-            status if status.is_success() => Ok(body),
+            status if status.is_success() => {
+                if request.needs_all_shards {
+                    response::whole(&body).map_err(Failure::of_request)?;
+                }
+                Ok(body)
+            }
             StatusCode::NOT_FOUND if !failure::is_error(&body) => Ok(body),
             status => Err(failure::of_response(status, &body)),
         }
@@ -273,6 +300,90 @@ impl Client {
             candidates: self.candidates.load(Relaxed),
             sent_bytes: self.sent_bytes.load(Relaxed),
             received_bytes: self.received_bytes.load(Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn listen() -> (TcpListener, Url) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (listener, url.parse().unwrap())
+    }
+
+    /// Starts a node that gives these responses, one for each connection.
+    async fn node(bodies: Vec<&'static str>) -> Url {
+        let (listener, url) = listen().await;
+        tokio::spawn(async move {
+            for body in bodies {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await.unwrap();
+                let length = body.len();
+                let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length:";
+                let response = format!("{head} {length}\r\n\r\n{body}");
+                stream.write_all(response.as_bytes()).await.unwrap();
+            }
+        });
+        url
+    }
+
+    async fn send(urls: Vec<Url>) -> Result<Bytes> {
+        let config = config::OpenSearch {
+            urls,
+            index: "posters".to_owned(),
+            auth: config::ClusterAuth::None,
+            ca: None,
+            client_identity: None,
+            shards: 1,
+            replicas: 0,
+            capacity: 1000,
+            candidates: 200,
+            timeout: Duration::from_secs(2),
+            profile: config::Profile::default(),
+            effort: config::Effort::default(),
+            min_score: 0.0,
+            allow_private_addresses: false,
+            max_side: 4096,
+        };
+        let client = Client::new(&config, "posters", &Metrics::new()).unwrap();
+        let request = Request {
+            operation: "search",
+            method: Method::POST,
+            path: "posters/_search".to_owned(),
+            body: Bytes::from_static(b"{}"),
+            is_idempotent: true,
+            needs_all_shards: true,
+        };
+        let deadline = Instant::now() + Duration::from_secs(2);
+        client.send(deadline, None, &request).await
+    }
+
+    const WHOLE: &str = r#"{"_shards":{"total":1,"successful":1,"failed":0}}"#;
+
+    #[tokio::test]
+    async fn a_node_that_accepts_and_hangs_is_replaced_within_the_deadline() {
+        let (_hangs, url) = listen().await;
+
+        let response = send(vec![url, node(vec![WHOLE]).await]).await;
+
+        assert_eq!(response.unwrap(), WHOLE);
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_not_whole_is_asked_for_again() {
+        let part = r#"{"_shards":{"total":2,"successful":1,"failed":0}}"#;
+        let busy = r#"{"responses":[{"error":{"type":"x"},"status":429}]}"#;
+
+        for body in [part, busy] {
+            let response = send(vec![node(vec![body, WHOLE]).await]).await;
+            assert_eq!(response.unwrap(), WHOLE);
         }
     }
 }

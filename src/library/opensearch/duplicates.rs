@@ -2,7 +2,8 @@
 //!
 //! In rounds of some hundred images, the oldest first: a page of documents → a search with each of
 //! them, some at once → the groups that their pairs connect → a cursor. A group whose images are in
-//! several rounds comes in several parts, which share images. Searches and single calls go first.
+//! several rounds comes in several parts, which share images. A pair is sent once: of two images of
+//! different rounds, in the round of the one added last. Searches and single calls go first.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,12 +14,13 @@ use tokio::time::timeout_at;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::document::{COMPARED, Document, RECORD};
+use super::images::now_ms;
 use super::listing::{PageQuery, Position};
 use super::{OpenSearchBackend, failure};
 use crate::call::Call;
 use crate::domain::{
     DuplicateEvent, DuplicateGroup, DuplicatePair, FindDuplicates, Geometry, ImageFilter,
-    JoinProgress, ListOrder, Record,
+    JoinProgress, ListOrder, Record, TagLogic,
 };
 use crate::error::{Error, Kind, Result};
 use crate::library::DuplicateStream;
@@ -49,6 +51,7 @@ struct Join {
     call: Call,
     events: mpsc::Sender<Result<DuplicateEvent>>,
     options: engine::Query,
+    /// Which images are searched for; none that were added after the begin.
     filter: ImageFilter,
     library: engine::LibraryId,
     _slot: OwnedSemaphorePermit,
@@ -70,6 +73,7 @@ impl OpenSearchBackend {
             tags: request.tags,
             tag_logic: request.tag_logic,
             added_since_ms: request.added_since_ms,
+            added_before_ms: Some(now_ms() + 1),
             ..ImageFilter::default()
         };
         // One slot: a client that does not read its groups stops the join.
@@ -132,7 +136,8 @@ impl Join {
 
     async fn rounds(&self, mut after: Option<Position>) -> Result<()> {
         let fields = [&COMPARED[..], &["thumbnail"]].concat();
-        let (mut compared, mut total) = (0, None);
+        let total = self.backend.count(&self.call, &self.filter, after).await?;
+        let mut compared = 0;
         loop {
             let page = PageQuery {
                 filter: &self.filter,
@@ -142,8 +147,6 @@ impl Join {
                 fields: &fields,
             };
             let found = self.backend.documents(&self.call, &page).await?;
-            // The cluster counts all that the filter admits, also those before the cursor.
-            let total = *total.get_or_insert(found.total());
             let hits = found.into_hits().into_iter();
             let documents: Vec<Document> = hits.map(|hit| hit.document()).collect::<Result<_>>()?;
             let Some(last) = documents.last() else {
@@ -164,6 +167,7 @@ impl Join {
 
     async fn groups(&self, documents: Vec<Document>) -> Result<Vec<DuplicateGroup>> {
         let mut records: HashMap<engine::Sign, Record> = HashMap::new();
+        let round: HashSet<engine::Sign> = documents.iter().map(Document::sign).collect();
         for document in &documents {
             let mut bare = document.clone();
             bare.image.thumbnail = Vec::new();
@@ -184,11 +188,30 @@ impl Join {
         }
         self.read_missing(&pairs, &mut records).await?;
         // One that was deleted meanwhile has no record.
-        pairs.retain(|(a, b), _| records.contains_key(a) && records.contains_key(b));
+        pairs.retain(|(a, b), _| {
+            let (own, other) = (records.get(a), records.get(b));
+            let both = own.zip(other);
+            both.is_some_and(|(own, other)| {
+                round.contains(b) || self.is_of_this_round((*a, own), (*b, other))
+            })
+        });
         Ok(connected(pairs)
             .into_iter()
             .map(|pairs| group(pairs, &records))
             .collect())
+    }
+
+    /// Returns whether a pair with an image of another round is sent in this one: that image is
+    /// older, or no image of the join, though it was there at the begin.
+    fn is_of_this_round(
+        &self,
+        (own_sign, own): (engine::Sign, &Record),
+        (other_sign, other): (engine::Sign, &Record),
+    ) -> bool {
+        let filter = &self.filter;
+        let begin = filter.added_before_ms.unwrap_or(u64::MAX);
+        (other.added_at_ms, other_sign) < (own.added_at_ms, own_sign)
+            || (other.added_at_ms < begin && !admits(filter, &other.tags))
     }
 
     /// Searches for an image.
@@ -247,6 +270,16 @@ impl Join {
     async fn send(&self, event: DuplicateEvent) {
         // Fails only when the client has disconnected, which ends the join.
         let _ = self.events.send(Ok(event)).await;
+    }
+}
+
+/// Returns whether tags are those of a filter.
+fn admits(filter: &ImageFilter, tags: &[u16]) -> bool {
+    let mut wanted = filter.tags.as_slice().iter();
+    match filter.tag_logic {
+        _ if wanted.len() == 0 => true,
+        TagLogic::And => wanted.all(|tag| tags.contains(tag)),
+        TagLogic::Or => wanted.any(|tag| tags.contains(tag)),
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Failure {
     pub(super) may_be_done: bool,
     /// Whether another node may succeed.
     pub(super) is_of_node: bool,
+    /// Whether the deadline passed before the node responded.
+    pub(super) is_unanswered: bool,
 }
 
 /// An error in a response of the cluster: of the whole, of one search, or of one item.
@@ -29,7 +31,7 @@ pub(super) struct Failure {
 pub(super) struct Cause {
     #[serde(rename = "type", default)]
     kind: String,
-    /// Read for the name of a block only.
+    /// Read for the name of a block, and for a timeout.
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
@@ -52,6 +54,7 @@ impl Failure {
             error,
             may_be_done: false,
             is_of_node: false,
+            is_unanswered: false,
         }
     }
 
@@ -61,6 +64,7 @@ impl Failure {
             error,
             may_be_done: true,
             is_of_node: true,
+            is_unanswered: false,
         }
     }
 
@@ -70,6 +74,15 @@ impl Failure {
             error,
             may_be_done: true,
             is_of_node: false,
+            is_unanswered: false,
+        }
+    }
+
+    /// Of a request to which the node had not responded at the deadline.
+    pub(super) fn unanswered() -> Self {
+        Failure {
+            is_unanswered: true,
+            ..Failure::of_request(deadline_passed())
         }
     }
 }
@@ -101,6 +114,7 @@ pub(super) fn of_response(status: StatusCode, body: &[u8]) -> Failure {
         // A rejection precedes the work; a node without its cluster does none.
         may_be_done: !matches!(status.as_u16(), 401 | 403 | 404 | 413 | 429),
         is_of_node: status.is_server_error() && is_gateway_error,
+        is_unanswered: false,
         error,
     }
 }
@@ -118,6 +132,11 @@ pub(super) fn of_cause(status: u16, cause: &Cause) -> Error {
     if is("cluster_block_exception") {
         return of_block(cause);
     }
+    if is("query_phase_execution_exception") && cause.says("Time exceeded") {
+        return timed_out();
+    }
+    let is_rejection = is("rejected_execution_exception") || is("circuit_breaking_exception");
+    let status = if is_rejection { 429 } else { status };
     if is("index_not_found_exception") {
         return setup(
             "the cluster has no such library: `samegate library init` makes its index".to_owned(),
@@ -155,20 +174,15 @@ pub(super) fn of_cause(status: u16, cause: &Cause) -> Error {
 
 /// Classifies a block of the index or of the whole cluster.
 fn of_block(cause: &Cause) -> Error {
-    let says = |text: &str| {
-        cause.any(&|cause| {
-            let reason = cause.reason.as_deref().unwrap_or_default();
-            reason.contains(text)
-        })
-    };
-    if says("read-only / allow delete") || says("disk usage exceeded") {
+    if cause.says("read-only / allow delete") || cause.says("disk usage exceeded") {
         return disk_full(
             "the disks of the cluster are nearly full: images can be searched and deleted, not added"
                 .to_owned(),
         );
     }
-    if says("no cluster manager") || says("no master") || says("not recovered") {
-        let message = "the cluster has no cluster manager";
+    // `SERVICE_UNAVAILABLE/2/no cluster-manager`, and `1/state not recovered / initialized`.
+    if cause.says("SERVICE_UNAVAILABLE/") {
+        let message = "the cluster has no cluster manager, or is starting";
         return Error::new(Kind::ClusterUnavailable, message);
     }
     let message = "the index is blocked: it was closed or made read-only";
@@ -186,7 +200,7 @@ pub(super) fn circuit_open() -> Error {
 }
 
 pub(super) fn no_response(timeout: Duration) -> Error {
-    let message = format!("a node of the cluster did not respond within {timeout:?} (timeout)");
+    let message = format!("a node of the cluster did not respond within {timeout:.1?}");
     Error::new(Kind::ClusterUnavailable, message)
 }
 
@@ -205,8 +219,8 @@ pub(super) fn unreadable(error: serde_json::Error) -> Error {
 }
 
 /// Makes the error for a response that is not whole.
-pub(super) fn incomplete(failed: u32, total: u32) -> Error {
-    let message = format!("{failed} of {total} shards of the index did not respond");
+pub(super) fn incomplete(missing: u32, total: u32) -> Error {
+    let message = format!("{missing} of {total} shards of the index did not respond");
     Error::new(Kind::ClusterUnavailable, message)
 }
 
@@ -223,6 +237,14 @@ impl Cause {
         serde_json::from_value(error).unwrap_or_default()
     }
 
+    /// Returns whether a reason contains a text.
+    fn says(&self, text: &str) -> bool {
+        self.any(&|cause| {
+            let reason = cause.reason.as_deref().unwrap_or_default();
+            reason.contains(text)
+        })
+    }
+
     fn any(&self, is: &dyn Fn(&Cause) -> bool) -> bool {
         let mut inner = self.root_cause.iter().chain(self.caused_by.as_deref());
         is(self) || inner.any(|cause| cause.any(is))
@@ -234,5 +256,37 @@ impl Cause {
             "" => "no type",
             kind => kind,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_block_and_a_timeout_are_known_by_their_reasons() {
+        let kind = |status, kind: &str, reason: &str| {
+            let cause = json!({ "type": kind, "reason": reason });
+            let error =
+                json!({ "type": "search_phase_execution_exception", "root_cause": [cause] });
+            of_cause(status, &Cause::of(error)).kind()
+        };
+        let block = "cluster_block_exception";
+
+        let no_manager = "blocked by: [SERVICE_UNAVAILABLE/2/no cluster-manager];";
+        assert_eq!(kind(503, block, no_manager), Kind::ClusterUnavailable);
+        let starts = "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];";
+        assert_eq!(kind(503, block, starts), Kind::ClusterUnavailable);
+        let full = "index [posters-1-1] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded \
+                    flood-stage watermark, index has read-only-allow-delete block];";
+        assert_eq!(kind(429, block, full), Kind::DiskFull);
+        let read_only = "index [posters-1-1] blocked by: [FORBIDDEN/5/index read-only (api)];";
+        assert_eq!(kind(403, block, read_only), Kind::ClusterSetup);
+        let late = kind(500, "query_phase_execution_exception", "Time exceeded");
+        assert_eq!(late, Kind::DeadlineExceeded);
+        let busy = kind(503, "rejected_execution_exception", "queue is full");
+        assert_eq!(busy, Kind::ClusterBusy);
     }
 }

@@ -31,24 +31,36 @@ impl OpenSearchBackend {
         }
     }
 
-    /// Reads a document; without `fields` all of it.
+    /// Reads a document, also one that no search sees yet; without `fields` all of it.
     pub(super) async fn read(
         &self,
         call: &Call,
         sign: engine::Sign,
         fields: &[&str],
     ) -> Result<Option<(Document, Option<Version>)>> {
+        self.read_of(call, sign, fields, true).await
+    }
+
+    async fn read_of(
+        &self,
+        call: &Call,
+        sign: engine::Sign,
+        fields: &[&str],
+        realtime: bool,
+    ) -> Result<Option<(Document, Option<Version>)>> {
         let id = sign.to_string().replace(',', "%2C");
         let request = Request {
             operation: "read",
             method: Method::GET,
             path: format!(
-                "{}/_doc/{id}?_source_includes={}",
-                self.alias,
+                "{}/_doc/{id}?realtime={realtime}&_source_includes={}",
+                self.target.alias(),
                 fields.join(",")
             ),
             body: Bytes::new(),
             is_idempotent: true,
+            // A document is in one shard.
+            needs_all_shards: false,
         };
         let response = self
             .client
@@ -57,17 +69,21 @@ impl OpenSearchBackend {
         response::parse::<Read>(&response)?.document()
     }
 
-    /// Returns the content of the stored image that has the sign of these bytes.
-    pub(super) async fn content_at(
+    /// Returns the content of the stored image that has the sign of these bytes; unless `realtime`,
+    /// of one that searches see.
+    async fn content_at(
         &self,
         call: &Call,
         content: engine::ContentHash,
+        realtime: bool,
     ) -> Result<Option<engine::ContentHash>> {
-        let found = self.read(call, content.first_sign(), &["content"]).await?;
+        let found = self.read_of(call, content.first_sign(), &["content"], realtime);
+        let found = found.await?;
         Ok(found.map(|(document, _)| document.image.content))
     }
 
-    /// Returns whether these bytes are stored.
+    /// Returns whether these bytes are stored; unless `realtime`, whether searches see them, as they
+    /// must once a caller is told so.
     ///
     /// # Errors
     ///
@@ -76,8 +92,9 @@ impl OpenSearchBackend {
         &self,
         call: &Call,
         content: engine::ContentHash,
+        realtime: bool,
     ) -> Result<bool> {
-        match self.content_at(call, content).await? {
+        match self.content_at(call, content, realtime).await? {
             None => Ok(false),
             Some(stored) if stored == content => Ok(true),
             Some(_) => {
@@ -95,7 +112,7 @@ impl OpenSearchBackend {
             ImageRef::Sign(sign) => convert::sign(&sign).ok_or_else(not_found),
             ImageRef::Source(source) => {
                 let content = self.content(call, &self.image(call, source).await?).await?;
-                let stored = self.content_at(call, content).await?;
+                let stored = self.content_at(call, content, true).await?;
                 let stored = stored.filter(|stored| *stored == content);
                 Ok(stored.ok_or_else(not_found)?.first_sign())
             }
@@ -164,7 +181,7 @@ impl OpenSearchBackend {
         // Another call has added it meanwhile.
         let existed = outcome == Outcome::Conflict;
         if existed {
-            self.is_stored(call, content).await?;
+            self.is_stored(call, content, true).await?;
         }
         Ok(Added::new(cont_sign(sign)?, existed, new_log_id()))
     }
@@ -225,7 +242,7 @@ impl OpenSearchBackend {
     }
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let millis = now.unwrap_or_default().as_millis();
     u64::try_from(millis).unwrap_or(u64::MAX)

@@ -1,22 +1,26 @@
 //! The index of a library: its mapping, and the check that it is the right one.
 //!
-//! Requests name an alias, `index` of the configuration; the index behind it is named after alias,
-//! codebook and version of the mapping. Writes demand the alias, so that the cluster does not make an
-//! index by itself where one is missing. The mapping says which codebook the terms belong to and
-//! which library it is.
+//! Two aliases lead to it: `index` of the configuration, and one with the identity of the library
+//! behind that; the index itself is named after alias, codebook and version of the mapping, and the
+//! mapping says which codebook the terms belong to and which library it is. Requests name the second
+//! alias once the index was checked: an alias that is moved meanwhile does not lead them to an index
+//! that was not. Writes demand an alias, so that the cluster does not make an index by itself where
+//! one is missing.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Method;
 use same_image as engine;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::client::{Client, Request};
 use super::failure::{MAX_CLAUSES, unreadable};
-use super::response;
+use super::response::{self, SEARCH};
 use crate::config;
 use crate::error::{Error, Kind, Result};
 
@@ -28,6 +32,14 @@ const MAPPING: u32 = 1;
 pub(super) struct Index {
     /// Identity of the library.
     pub(super) library: engine::LibraryId,
+    /// The alias with its identity.
+    alias: String,
+}
+
+/// Where the requests of a library go.
+pub(super) struct Target {
+    configured: String,
+    index: OnceCell<Index>,
 }
 
 /// What the mapping says about the library.
@@ -40,6 +52,8 @@ struct Marker {
 
 #[derive(Deserialize)]
 struct Described {
+    #[serde(default)]
+    aliases: BTreeMap<String, IgnoredAny>,
     mappings: Mappings,
 }
 
@@ -52,6 +66,38 @@ struct Mappings {
 #[derive(Deserialize)]
 struct Meta {
     samegate: Option<Marker>,
+}
+
+// === impl Target ===
+
+impl Target {
+    pub(super) fn new(configured: String) -> Self {
+        Target {
+            configured,
+            index: OnceCell::new(),
+        }
+    }
+
+    /// Returns the checked index; checks it if no call has done so.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Index::open`].
+    pub(super) async fn opened(&self, client: &Client, deadline: Instant) -> Result<&Index> {
+        let open = || Index::open(client, &self.configured, deadline);
+        self.index.get_or_try_init(open).await
+    }
+
+    /// Returns the index, if it was checked.
+    pub(super) fn index(&self) -> Option<&Index> {
+        self.index.get()
+    }
+
+    /// Returns the alias that requests name.
+    pub(super) fn alias(&self) -> &str {
+        let index = self.index.get();
+        index.map_or(self.configured.as_str(), |index| index.alias.as_str())
+    }
 }
 
 // === impl Index ===
@@ -70,6 +116,7 @@ impl Index {
             path: alias.to_owned(),
             body: Bytes::new(),
             is_idempotent: true,
+            needs_all_shards: false,
         };
         let found = client.send(deadline, None, &request).await?;
         let found: BTreeMap<String, Described> =
@@ -97,6 +144,7 @@ impl Index {
             path: format!("_cat/aliases/{alias}?format=json"),
             body: Bytes::new(),
             is_idempotent: true,
+            needs_all_shards: false,
         };
         let existing = client.send(deadline, None, &existing).await?;
         if !response::parse::<Vec<Value>>(&existing)?.is_empty() {
@@ -109,6 +157,7 @@ impl Index {
             path: format!("{}-{}-{MAPPING}", config.index, codebook()),
             body: body(config, library).to_string().into(),
             is_idempotent: false,
+            needs_all_shards: false,
         };
         client.send(deadline, None, &request).await.map(drop)
     }
@@ -143,10 +192,19 @@ impl Index {
                  again"
             ));
         }
-        match engine::LibraryId::parse(&marker.library) {
-            Some(library) => Ok(Index { library }),
-            None => setup(format!("`{alias}` has no identity of a library")),
+        let Some(library) = engine::LibraryId::parse(&marker.library) else {
+            return setup(format!("`{alias}` has no identity of a library"));
+        };
+        let own = own_alias(alias, library);
+        if !described.aliases.contains_key(&own) {
+            return setup(format!(
+                "the alias `{own}` does not lead to the index that `{alias}` leads to: add it"
+            ));
         }
+        Ok(Index {
+            library,
+            alias: own,
+        })
     }
 
     /// Sends a query with as many terms as a search can have.
@@ -160,12 +218,12 @@ impl Index {
         let request = Request {
             operation: "open",
             method: Method::POST,
-            path: format!("{alias}/_search"),
+            path: format!("{alias}/{SEARCH}"),
             body: body.to_string().into(),
             is_idempotent: true,
+            needs_all_shards: true,
         };
-        let found = client.send(deadline, None, &request).await?;
-        response::search(&found).map(drop)
+        client.send(deadline, None, &request).await.map(drop)
     }
 }
 
@@ -177,7 +235,12 @@ fn codebook() -> String {
     )
 }
 
-/// Writes settings and mapping. Votes are counted, not weighted: similarity `boolean`, no norms, no
+/// Returns the alias of a library with its identity.
+fn own_alias(alias: &str, library: engine::LibraryId) -> String {
+    format!("{alias}-{library}")
+}
+
+/// Writes settings, mapping and aliases. Votes are counted, not weighted: similarity `boolean`, no norms, no
 /// frequencies.
 fn body(config: &config::OpenSearch, library: engine::LibraryId) -> Value {
     let marker = Marker {
@@ -224,7 +287,7 @@ fn body(config: &config::OpenSearch, library: engine::LibraryId) -> Value {
                 "sign": { "type": "keyword" },
             },
         },
-        "aliases": { config.index.as_str(): {} },
+        "aliases": { config.index.as_str(): {}, own_alias(&config.index, library): {} },
     })
 }
 
@@ -233,7 +296,10 @@ mod tests {
     use super::*;
 
     fn check(alias: &str, marker: &Value) -> Result<Index> {
-        let found = json!({ "posters-1-1": { "mappings": { "_meta": marker } } });
+        let found = json!({ "posters-1-1": {
+            "aliases": { "posters": {}, "posters-0123456789abcdef": {} },
+            "mappings": { "_meta": marker },
+        }});
         Index::check(alias, serde_json::from_value(found).unwrap())
     }
 
@@ -252,6 +318,11 @@ mod tests {
             ("posters", marker(1, "ffffffff"), "codebook ffffffff"),
             ("posters", json!({}), "no index that samegate has made"),
             ("posters-1-1", marker(1, &codebook()), "no alias"),
+            (
+                "photos",
+                marker(1, &codebook()),
+                "`photos-0123456789abcdef`",
+            ),
         ] {
             let error = check(alias, &marker).unwrap_err();
             assert_eq!(error.kind(), Kind::ClusterSetup);

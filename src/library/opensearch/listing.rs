@@ -11,13 +11,12 @@ use same_image as engine;
 use serde_json::{Value, json};
 
 use super::document::{Document, RECORD};
-use super::response::{self, Found, Hit, Version};
+use super::response::{self, Found, Hit, SEARCH, Version};
 use super::writer::{Change, Outcome};
 use super::{OpenSearchBackend, query};
 use crate::call::{Call, new_log_id};
 use crate::domain::{
-    ContSign, DeleteByFilter, DeletedByFilter, ImageFilter, List, ListOrder, Listing, Record,
-    TagCount,
+    DeleteByFilter, DeletedByFilter, ImageFilter, List, ListOrder, Listing, Record, TagCount,
 };
 use crate::error::{Error, Kind, Result};
 use crate::library::embedded::convert::cont_sign;
@@ -30,6 +29,8 @@ const MAX_THUMBNAIL_BYTES: usize = 3 << 20;
 const MAX_THUMBNAILS: usize = 200;
 /// Images of one step of a deletion: two bulk requests.
 const DELETE_STEP: usize = 1000;
+/// Maximum number of images that one call deletes; their signs and versions need 24 MB.
+const MAX_DELETED: usize = 1_000_000;
 /// Maximum number of signs in the response to a dry run.
 const MAX_SIGNS: usize = 100;
 /// Maximum number of different tags (their range).
@@ -115,20 +116,33 @@ impl OpenSearchBackend {
             "query": query::filter(page.filter),
             "sort": [{ "added_at_ms": order }, { "sign": order }],
         });
+        if page.fields.is_empty() {
+            // An empty list would be all fields.
+            body["_source"] = false.into();
+        }
         if let Some(Position { added_at_ms, sign }) = page.after {
             body["search_after"] = json!([added_at_ms, sign.to_string()]);
         }
-        let request = self.post("list", "_search", body.to_string());
+        let request = self.post("list", SEARCH, body.to_string());
         let response = self
             .client
             .send(call.deadline, Some(call), &request)
             .await?;
-        response::search(&response)
+        response::parse(&response)
     }
 
-    /// Returns the number of documents that a filter admits.
-    pub(super) async fn count(&self, call: &Call, filter: &ImageFilter) -> Result<u64> {
-        let body = json!({ "query": query::filter(filter) });
+    /// Returns the number of documents that a filter admits, after a position if there is one.
+    pub(super) async fn count(
+        &self,
+        call: &Call,
+        filter: &ImageFilter,
+        after: Option<Position>,
+    ) -> Result<u64> {
+        let conditions: Vec<Value> = [query::filter(filter)]
+            .into_iter()
+            .chain(after.map(Position::condition_after))
+            .collect();
+        let body = json!({ "query": { "bool": { "filter": conditions } } });
         let request = self.post("count", "_count", body.to_string());
         response::count(
             &self
@@ -142,12 +156,12 @@ impl OpenSearchBackend {
     pub(super) async fn tag_counts(&self, call: &Call) -> Result<Vec<TagCount>> {
         let tags = json!({ "field": "tags", "size": MAX_TAGS, "order": { "_key": "asc" } });
         let body = json!({ "size": 0, "aggs": { "tags": { "terms": tags } } });
-        let request = self.post("list", "_search", body.to_string());
+        let request = self.post("list", SEARCH, body.to_string());
         let response = self
             .client
             .send(call.deadline, Some(call), &request)
             .await?;
-        let found = response::search(&response)?;
+        let found: Found = response::parse(&response)?;
         let buckets = found.aggregations["tags"]["buckets"].as_array();
         let count = |bucket: &Value| {
             let tag = u16::try_from(bucket["key"].as_u64()?).ok()?;
@@ -157,69 +171,92 @@ impl OpenSearchBackend {
         Ok(buckets.into_iter().flatten().filter_map(count).collect())
     }
 
-    /// Deletes every image that a filter admits, or counts them only. An image that changes meanwhile
-    /// is left.
+    /// Deletes every image that a filter admits, or counts them only: collects them, compares their
+    /// number with the expected one, and deletes those that were collected. An image that changes
+    /// meanwhile is left.
     pub(super) async fn delete_admitted(
         &self,
         call: &Call,
         request: DeleteByFilter,
     ) -> Result<DeletedByFilter> {
-        let matched = self.count(call, &request.filter).await?;
-        if let Some(expected) = request.expected_count.filter(|count| *count != matched) {
+        let mut result = DeletedByFilter {
+            matched: 0,
+            deleted: 0,
+            cont_signs: Vec::new(),
+            log_id: new_log_id(),
+        };
+        if request.dry_run {
+            let found = self.versions(call, &request.filter, None, MAX_SIGNS);
+            let (versions, _, matched) = found.await?;
+            let signs = versions.iter().map(|(sign, _)| cont_sign(*sign));
+            result.cont_signs = signs.collect::<Result<_>>()?;
+            result.matched = matched;
+            return Ok(result);
+        }
+        let (mut collected, mut after) = (Vec::new(), None);
+        loop {
+            let found = self.versions(call, &request.filter, after, DELETE_STEP);
+            let (versions, last, matched) = found.await?;
+            if matched > MAX_DELETED as u64 {
+                let message = format!(
+                    "admits {matched} images, and one call deletes up to {MAX_DELETED}: narrow it, \
+                     for example by `added_before`"
+                );
+                return Err(Error::violation("filter", Kind::InvalidParameter, message));
+            }
+            collected.extend(versions);
+            if last.is_none() || collected.len() > MAX_DELETED {
+                break;
+            }
+            after = last;
+        }
+        result.matched = collected.len() as u64;
+        let expected = request.expected_count;
+        if let Some(expected) = expected.filter(|count| *count != result.matched) {
             let message = format!(
-                "nothing was deleted: the filter admits {matched} images, and `expected_count` is \
-                 {expected}"
+                "nothing was deleted: the filter admits {} images, and `expected_count` is {expected}",
+                result.matched
             );
             return Err(Error::new(Kind::CountMismatch, message));
         }
-        let (mut cont_signs, mut deleted) = (Vec::<ContSign>::new(), 0);
-        let (mut after, mut seen) = (None, 0);
-        while seen < matched {
-            let page = PageQuery {
-                filter: &request.filter,
-                order: ListOrder::OldestFirst,
-                after,
-                size: if request.dry_run {
-                    MAX_SIGNS
-                } else {
-                    DELETE_STEP
-                },
-                fields: &[],
-            };
-            let hits = self.documents(call, &page).await?.into_hits();
-            let versions: Vec<_> = hits
-                .iter()
-                .map(Hit::id_and_version)
-                .collect::<Result<_>>()?;
-            let (Some(last), count) = (hits.last(), hits.len() as u64) else {
-                break;
-            };
-            after = Some(last.position()?);
-            if request.dry_run {
-                let signs = versions.iter().map(|(sign, _)| cont_sign(*sign));
-                cont_signs = signs.collect::<Result<_>>()?;
-                break;
-            }
-            deleted += self.delete_versions(call, versions).await?;
-            seen += count;
+        for versions in collected.chunks(DELETE_STEP) {
+            result.deleted += self.delete_versions(call, versions).await?;
         }
-        Ok(DeletedByFilter {
-            matched,
-            deleted,
-            cont_signs,
-            log_id: new_log_id(),
-        })
+        Ok(result)
+    }
+
+    /// Returns a page of the versions that a filter admits, where it ends, and the number of all.
+    async fn versions(
+        &self,
+        call: &Call,
+        filter: &ImageFilter,
+        after: Option<Position>,
+        size: usize,
+    ) -> Result<(Vec<(engine::Sign, Version)>, Option<Position>, u64)> {
+        let page = PageQuery {
+            filter,
+            order: ListOrder::OldestFirst,
+            after,
+            size,
+            fields: &[],
+        };
+        let found = self.documents(call, &page).await?;
+        let total = found.total();
+        let hits = found.into_hits();
+        let last = hits.last().map(Hit::position).transpose()?;
+        let versions = hits.iter().map(Hit::id_and_version);
+        Ok((versions.collect::<Result<_>>()?, last, total))
     }
 
     /// Deletes documents unless they have changed; returns how many.
     async fn delete_versions(
         &self,
         call: &Call,
-        versions: Vec<(engine::Sign, Version)>,
+        versions: &[(engine::Sign, Version)],
     ) -> Result<u64> {
-        let writes = versions.into_iter().map(|(sign, version)| {
-            let change = Change::Delete(Some(version));
-            self.writer.write(call.deadline, sign, change)
+        let writes = versions.iter().map(|(sign, version)| {
+            let change = Change::Delete(Some(*version));
+            self.writer.write(call.deadline, *sign, change)
         });
         let outcomes = futures_util::future::try_join_all(writes).await?;
         let done = outcomes.into_iter().filter(|end| *end == Outcome::Done);
@@ -266,6 +303,19 @@ impl Position {
             added_at_ms: document.added_at_ms,
             sign: document.sign(),
         }
+    }
+
+    /// Writes a condition on the documents that a listing, the oldest first, has after this one.
+    fn condition_after(self) -> Value {
+        let Position { added_at_ms, sign } = self;
+        let of_same_time = json!([
+            { "term": { "added_at_ms": added_at_ms } },
+            { "range": { "sign": { "gt": sign.to_string() } } },
+        ]);
+        json!({ "bool": { "minimum_should_match": 1, "should": [
+            { "range": { "added_at_ms": { "gt": added_at_ms } } },
+            { "bool": { "filter": of_same_time } },
+        ]}})
     }
 }
 

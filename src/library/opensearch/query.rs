@@ -9,11 +9,9 @@ use crate::domain::{ImageFilter, TagLogic, Tags};
 /// Minimum number of terms that a candidate shares with a form; by chance nearly all images share
 /// one.
 const MIN_VOTES: usize = 2;
-/// Maximum number of documents that are found by their hash.
-const MAX_HASHES: usize = 100;
 
-/// Writes the body of the searches for the candidates of one colour form, in this order: by words
-/// and, unless colours are inverted, by hash and the same file.
+/// Writes the body of the searches for this many candidates of one colour form, in this order: by
+/// words and, if the search compares hashes, by hash and, if the query is a file, the same file.
 pub(super) fn candidates(
     search: &engine::DocumentSearch,
     filter: &[Value],
@@ -26,7 +24,7 @@ pub(super) fn candidates(
         .map(|terms| shares("terms", terms, MIN_VOTES));
     let mut searches = vec![(size, json!({ "dis_max": { "queries": forms } }))];
     if let Some((terms, least)) = search.hash_terms() {
-        searches.push((MAX_HASHES, shares("hash_terms", &terms, least)));
+        searches.push((count, shares("hash_terms", &terms, least)));
     }
     if let Some(sign) = search.exact() {
         searches.push((1, json!({ "ids": { "values": [sign.to_string()] } })));
@@ -40,7 +38,7 @@ pub(super) fn candidates(
             "_source": super::document::COMPARED,
             "query": { "bool": { "must": query, "filter": filter } },
         });
-        body += "{}\n";
+        body += "{\"allow_partial_search_results\":false}\n";
         body += &search.to_string();
         body += "\n";
     }

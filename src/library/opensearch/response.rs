@@ -1,5 +1,6 @@
 //! Reads the responses of a cluster. A response that is not whole is an error: a timeout, a shard
-//! that failed, or one that has no copy.
+//! that failed, or one that has no copy. The client checks that ([`whole`]), so that it can send the
+//! request again; the other functions read what was checked.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +8,10 @@ use serde_json::Value;
 
 use super::document::{Document, Source};
 use super::failure::{self, Cause};
-use crate::error::Result;
+use crate::error::{Kind, Result};
+
+/// Path of a search below the alias. One that is not whole is an error in the cluster already.
+pub(super) const SEARCH: &str = "_search?allow_partial_search_results=false";
 
 /// A document that was found.
 #[derive(Deserialize)]
@@ -36,16 +40,23 @@ pub(super) struct Version {
 #[derive(Deserialize)]
 pub(super) struct Found {
     #[serde(default)]
-    timed_out: bool,
-    #[serde(rename = "_shards", default)]
-    shards: Shards,
-    #[serde(default)]
     hits: Hits,
     #[serde(default)]
     pub(super) aggregations: Value,
+}
+
+/// What a response says about its completeness, and those of several requests in one; the documents
+/// are skipped.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    timed_out: bool,
+    #[serde(rename = "_shards")]
+    shards: Option<Shards>,
     error: Option<Value>,
-    #[serde(default)]
     status: u16,
+    responses: Vec<Head>,
+    docs: Vec<Head>,
 }
 
 #[derive(Default, Deserialize)]
@@ -61,10 +72,20 @@ struct Total {
     value: u64,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Shards {
     total: u32,
+    /// Less than `total - failed` when shards have no copy.
+    successful: u32,
     failed: u32,
+    failures: Vec<ShardFailure>,
+}
+
+#[derive(Deserialize)]
+struct ShardFailure {
+    #[serde(default)]
+    reason: Value,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +96,6 @@ struct Searches {
 #[derive(Deserialize)]
 struct Count {
     count: u64,
-    #[serde(rename = "_shards")]
-    shards: Shards,
 }
 
 /// The response to a read of a document by its id.
@@ -90,7 +109,6 @@ pub(super) struct Read {
     number: Option<u64>,
     #[serde(rename = "_primary_term")]
     term: Option<u64>,
-    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -103,22 +121,21 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(failure::unreadable)
 }
 
-/// Reads the response to one search.
-pub(super) fn search(body: &[u8]) -> Result<Found> {
-    parse::<Found>(body)?.checked()
+/// Checks that every shard has contributed to a response, to one request or to several.
+///
+/// Cost: about a millisecond for 1 MB.
+pub(super) fn whole(body: &[u8]) -> Result<()> {
+    parse::<Head>(body)?.check()
 }
 
 /// Reads the response to several searches, in their order.
 pub(super) fn searches(body: &[u8]) -> Result<Vec<Found>> {
-    let responses = parse::<Searches>(body)?.responses.into_iter();
-    responses.map(Found::checked).collect()
+    parse::<Searches>(body).map(|searches| searches.responses)
 }
 
 /// Reads a number of documents.
 pub(super) fn count(body: &[u8]) -> Result<u64> {
-    let count: Count = parse(body)?;
-    count.shards.check()?;
-    Ok(count.count)
+    parse::<Count>(body).map(|count| count.count)
 }
 
 /// Reads the response to a read of several documents; those that do not exist are left out.
@@ -153,17 +170,6 @@ impl Version {
 // === impl Found ===
 
 impl Found {
-    fn checked(self) -> Result<Self> {
-        if let Some(error) = self.error {
-            return Err(failure::of_cause(self.status, &Cause::of(error)));
-        }
-        if self.timed_out {
-            return Err(failure::timed_out());
-        }
-        self.shards.check()?;
-        Ok(self)
-    }
-
     /// Returns the number of documents that the query admits.
     pub(super) fn total(&self) -> u64 {
         self.hits.total.value
@@ -174,14 +180,31 @@ impl Found {
     }
 }
 
+// === impl Head ===
+
+impl Head {
+    fn check(self) -> Result<()> {
+        if let Some(error) = self.error {
+            // A read of several documents has no status.
+            let status = if self.status == 0 { 503 } else { self.status };
+            return Err(failure::of_cause(status, &Cause::of(error)));
+        }
+        if self.timed_out {
+            return Err(failure::timed_out());
+        }
+        if let Some(shards) = self.shards {
+            shards.all_contributed()?;
+        }
+        let mut parts = self.responses.into_iter().chain(self.docs);
+        parts.try_for_each(Head::check)
+    }
+}
+
 // === impl Read ===
 
 impl Read {
     /// Returns the document with its version; `None` when there is none.
     pub(super) fn document(self) -> Result<Option<(Document, Option<Version>)>> {
-        if let Some(error) = self.error {
-            return Err(failure::of_cause(503, &Cause::of(error)));
-        }
         let version = Version::of(self.number, self.term);
         let source = self.source.filter(|_| self.found);
         let document = source.map(Document::from_source).transpose()?;
@@ -192,31 +215,65 @@ impl Read {
 // === impl Shards ===
 
 impl Shards {
-    pub(super) fn check(self) -> Result<()> {
+    /// Checks that no copy failed; one that no node has is no failure.
+    pub(super) fn none_failed(&self) -> Result<()> {
         match self.failed {
             0 => Ok(()),
             failed => Err(failure::incomplete(failed, self.total)),
         }
     }
+
+    fn all_contributed(self) -> Result<()> {
+        let missing = self.total.saturating_sub(self.successful).max(self.failed);
+        if missing == 0 {
+            return Ok(());
+        }
+        let mut failures = self.failures.into_iter();
+        let busy = failures.find_map(|failed| {
+            let error = failure::of_cause(503, &Cause::of(failed.reason));
+            (error.kind() == Kind::ClusterBusy).then_some(error)
+        });
+        Err(busy.unwrap_or_else(|| failure::incomplete(missing, self.total)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::error::Kind;
-
     use super::*;
 
     #[test]
     fn a_search_that_is_not_whole_is_an_error() {
-        let kind = |body: &str| search(body.as_bytes()).map(drop).unwrap_err().kind();
+        let kind = |body: &str| whole(body.as_bytes()).unwrap_err().kind();
+        let found = r#"{"_shards":{"total":2,"successful":2,"failed":0},"hits":{"hits":[]}}"#;
+        whole(found.as_bytes()).unwrap();
 
-        let late = r#"{"timed_out":true,"_shards":{"total":1,"failed":0},"hits":{"hits":[]}}"#;
+        let late = r#"{"timed_out":true,"_shards":{"total":1,"successful":1,"failed":0}}"#;
         assert_eq!(kind(late), Kind::DeadlineExceeded);
-        let part = r#"{"timed_out":false,"_shards":{"total":3,"failed":1},"hits":{"hits":[]}}"#;
-        assert_eq!(kind(part), Kind::ClusterUnavailable);
+        let failed = r#"{"timed_out":false,"_shards":{"total":3,"successful":2,"failed":1}}"#;
+        assert_eq!(kind(failed), Kind::ClusterUnavailable);
+        let without_copy = r#"{"count":1,"_shards":{"total":2,"successful":1,"failed":0}}"#;
+        assert_eq!(kind(without_copy), Kind::ClusterUnavailable);
+        assert_eq!(kind("<html>"), Kind::ClusterSetup);
+    }
+
+    #[test]
+    fn one_search_of_several_that_is_not_whole_is_an_error() {
+        let kind = |part: &str| {
+            let whole = r#"{"_shards":{"total":1,"successful":1,"failed":0},"status":200}"#;
+            let body = format!(r#"{{"responses":[{whole},{part}]}}"#);
+            super::whole(body.as_bytes()).unwrap_err().kind()
+        };
+
         let missing = r#"{"error":{"type":"index_not_found_exception"},"status":404}"#;
         assert_eq!(kind(missing), Kind::ClusterSetup);
-        assert_eq!(kind("<html>"), Kind::ClusterSetup);
+        let busy = r#"{"error":{"type":"x"},"status":429}"#;
+        assert_eq!(kind(busy), Kind::ClusterBusy);
+        let failures = r#"[{"reason":{"type":"rejected_execution_exception"}}]"#;
+        let shards = format!(r#"{{"total":2,"successful":1,"failed":1,"failures":{failures}}}"#);
+        assert_eq!(
+            kind(&format!(r#"{{"_shards":{shards}}}"#)),
+            Kind::ClusterBusy
+        );
     }
 
     #[test]
@@ -225,7 +282,7 @@ mod tests {
         assert!(reads(missing.as_bytes()).unwrap().is_empty());
 
         let failed = r#"{"docs":[{"_id":"1,2","error":{"type":"shard_not_available"}}]}"#;
-        let error = reads(failed.as_bytes()).map(drop).unwrap_err();
+        let error = whole(failed.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), Kind::ClusterUnavailable);
     }
 }

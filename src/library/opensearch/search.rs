@@ -3,8 +3,9 @@
 //! Order of events: terms of the query (CPU pool) → one request for the documents that share the
 //! most terms, those with near hashes and that of the same file → compared (CPU pool) → the same with
 //! inverted colours if nothing was found → one request for the thumbnails of likely matches → judged
-//! (CPU pool) → again with another look, if there is no match. A search holds a slot: its query and
-//! its documents need up to 25 MB.
+//! (CPU pool) → again with another look, if there is no match. A page that ends beyond the first
+//! candidates is of all that can be returned, if most of the first are matches. A search holds a slot:
+//! its query and its documents need up to 25 MB.
 
 use std::collections::HashMap;
 
@@ -26,8 +27,14 @@ use crate::library::embedded::cpu::Demand;
 use crate::library::embedded::demand;
 use crate::library::embedded::errors::storage;
 
-/// Cost of quantising a query, and of comparing or judging documents: about 10 ms.
+/// Cost of a step of a search beyond that of its documents, such as quantising a query: 10 ms.
 const STEP: u64 = 160;
+/// Cost of reading and comparing a document of 9 kB: about 60 µs.
+const COMPARE: u64 = 1;
+/// Cost of comparing the pixels of a likely match: 2 to 3 ms.
+const JUDGE: u64 = 40;
+/// Cost of another look at the pixels of a query: 40 to 150 ms.
+const LOOK: u64 = 1024;
 /// Maximum number of images that a search compares: as many as it can return.
 const MAX_CANDIDATES: usize = engine::MAX_RESULTS;
 
@@ -48,7 +55,8 @@ impl OpenSearchBackend {
         options: engine::Query,
         filter: Vec<Value>,
     ) -> Result<SearchResults> {
-        let slot = timeout_at(call.deadline, self.search_slots.acquire()).await;
+        let slots = &self.search_slots[usize::from(call.bulk)];
+        let slot = timeout_at(call.deadline, slots.acquire()).await;
         let _slot = slot.map_err(|_| failure::deadline_passed())?;
         let mut running = self
             .step(call, move || Running {
@@ -61,17 +69,19 @@ impl OpenSearchBackend {
             running = self
                 .compare_candidates(call, running, &options, &filter)
                 .await?;
-            running = self.fetch_thumbnails(call, running).await?;
+            let likely = running.search.needs_thumbnails();
+            let cost = STEP + JUDGE * likely.len() as u64;
+            running = self.fetch_thumbnails(call, running, &likely).await?;
             let wanted = options.clone();
-            let (ranking, next, ranked) = self
-                .step(call, move || {
-                    let ranking = running.search.rank(&wanted);
-                    let is_empty = ranking.as_ref().is_ok_and(|ranking| ranking.is_empty);
-                    let next = is_empty.then(|| running.search.look_again(wanted.effort, looks));
-                    (ranking, next.flatten(), running)
-                })
-                .await?;
+            let rank = move || (running.search.rank(&wanted), running);
+            let (ranking, ranked) = self.step_of(call, cost, rank).await?;
             let ranking = ranking.map_err(|error| storage(&error))?;
+            let effort = options.effort;
+            if !ranking.is_empty || effort == engine::Effort::Fast {
+                return ranked.page(&ranking);
+            }
+            let look = move || (ranked.search.look_again(effort, looks), ranked);
+            let (next, ranked) = self.step_of(call, LOOK, look).await?;
             match next {
                 Some(search) => {
                     running = Running {
@@ -86,6 +96,7 @@ impl OpenSearchBackend {
     }
 
     /// Compares the candidates of the plain colour form and, if it has no match, of the inverted one.
+    /// If most of the first have evidence and the page ends beyond them, all that can be returned.
     async fn compare_candidates(
         &self,
         call: &Call,
@@ -94,7 +105,7 @@ impl OpenSearchBackend {
         filter: &[Value],
     ) -> Result<Running> {
         let end = options.offset + options.limit;
-        let count = (end + 1).clamp(self.candidates, MAX_CANDIDATES);
+        let mut count = self.candidates;
         loop {
             let timeout_ms = call.remaining().min(self.timeout).as_millis();
             let body = query::candidates(&running.search, filter, (count, timeout_ms));
@@ -103,28 +114,39 @@ impl OpenSearchBackend {
                 .client
                 .send(call.deadline, Some(call), &request)
                 .await?;
-            let (compared, inverted, fetched) = self
-                .step(call, move || {
-                    let count = running.compare(&response)?;
-                    let inverted = running.search.invert();
-                    Ok::<_, crate::error::Error>((running, inverted, count))
+            let may_go_deeper = end >= count && count < MAX_CANDIDATES;
+            let cost = STEP + COMPARE * count as u64;
+            let (compared, next, fetched) = self
+                .step_of(call, cost, move || {
+                    let fetched = running.compare(&response)?;
+                    let next = if may_go_deeper && 2 * running.search.evident() >= count {
+                        Some(MAX_CANDIDATES)
+                    } else {
+                        running.search.invert().then_some(count)
+                    };
+                    Ok::<_, crate::error::Error>((running, next, fetched))
                 })
                 .await??;
             self.client.add_candidates(fetched);
             running = compared;
-            if !inverted {
-                return Ok(running);
+            match next {
+                Some(next) => count = next,
+                None => return Ok(running),
             }
         }
     }
 
-    async fn fetch_thumbnails(&self, call: &Call, mut running: Running) -> Result<Running> {
-        let signs = running.search.needs_thumbnails();
+    async fn fetch_thumbnails(
+        &self,
+        call: &Call,
+        mut running: Running,
+        signs: &[engine::Sign],
+    ) -> Result<Running> {
         if signs.is_empty() {
             return Ok(running);
         }
         let fields = ["content", "thumbnail"];
-        for document in self.read_all(call, &signs, &fields).await? {
+        for document in self.read_all(call, signs, &fields).await? {
             let engine::ImageDocument {
                 content, thumbnail, ..
             } = document.image;
@@ -155,9 +177,10 @@ impl OpenSearchBackend {
         Request {
             operation,
             method: Method::POST,
-            path: format!("{}/{path}", self.alias),
+            path: format!("{}/{path}", self.target.alias()),
             body: Bytes::from(body),
             is_idempotent: true,
+            needs_all_shards: true,
         }
     }
 
@@ -167,8 +190,17 @@ impl OpenSearchBackend {
         call: &Call,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
+        self.step_of(call, STEP, job).await
+    }
+
+    async fn step_of<T: Send + 'static>(
+        &self,
+        call: &Call,
+        cost: u64,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
         let demand = Demand {
-            cost: STEP,
+            cost,
             ..demand::search_with(call, None)
         };
         self.cpu.run(call, demand, job).await
@@ -180,21 +212,22 @@ impl OpenSearchBackend {
 impl Running {
     /// Compares the documents of a response, each once, the oldest first; returns their number.
     fn compare(&mut self, response: &[u8]) -> Result<usize> {
-        let mut hits: Vec<Hit> = response::searches(response)?
+        let hits = response::searches(response)?
             .into_iter()
-            .flat_map(response::Found::into_hits)
-            .collect();
-        hits.sort_by(|a, b| a.id.cmp(&b.id));
-        hits.dedup_by(|a, b| a.id == b.id);
-        let sources = hits.into_iter().filter_map(|hit| hit.source);
-        let mut documents: Vec<Document> =
-            sources.map(Document::from_source).collect::<Result<_>>()?;
-        documents.sort_by_key(|document| (document.added_at_ms, document.sign()));
+            .flat_map(response::Found::into_hits);
+        let mut hits: Vec<(usize, Hit)> = (0..).zip(hits).collect();
+        hits.sort_by(|(a_place, a), (b_place, b)| a.id.cmp(&b.id).then(a_place.cmp(b_place)));
+        hits.dedup_by(|(_, a), (_, b)| a.id == b.id);
+        let mut documents = Vec::with_capacity(hits.len());
+        for (place, hit) in hits {
+            documents.push((place, hit.document()?));
+        }
+        documents.sort_by_key(|(_, document)| (document.added_at_ms, document.sign()));
         let mut images = Vec::with_capacity(documents.len());
-        for document in documents {
+        for (place, document) in documents {
             let text = (document.brief, document.tags);
             self.texts.insert(document.image.content.first_sign(), text);
-            images.push(document.image);
+            images.push((place, document.image));
         }
         let count = images.len();
         let compared = self.search.compare(images);

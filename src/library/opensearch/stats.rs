@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::client::{Client, Request};
+use super::index::Target;
 use super::response::{self, Shards};
 use crate::error::Result;
 
@@ -52,16 +53,22 @@ struct Store {
 
 impl Size {
     /// Reads the size now and then, until the result is dropped.
-    pub(super) fn watch(client: &Arc<Client>, alias: &str, timeout: Duration) -> Arc<Self> {
+    pub(super) fn watch(
+        client: &Arc<Client>,
+        target: &Arc<Target>,
+        timeout: Duration,
+    ) -> Arc<Self> {
         let size = Arc::<Size>::default();
         let (watched, client) = (Arc::downgrade(&size), Arc::clone(client));
-        let alias = alias.to_owned();
+        let target = Arc::clone(target);
         tokio::spawn(async move {
             let mut ticks = interval(INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                let now = read(&client, &alias, Instant::now() + timeout).await.ok();
+                let now = read(&client, target.alias(), Instant::now() + timeout)
+                    .await
+                    .ok();
                 let Some(size) = watched.upgrade() else {
                     return;
                 };
@@ -85,10 +92,12 @@ pub(super) async fn read(client: &Client, alias: &str, deadline: Instant) -> Res
         path: format!("{alias}/_stats/docs,store"),
         body: Bytes::new(),
         is_idempotent: true,
+        // Its total also counts replicas that no node has.
+        needs_all_shards: false,
     };
     let response = client.send(deadline, None, &request).await?;
     let stats: Stats = response::parse(&response)?;
-    stats.shards.check()?;
+    stats.shards.none_failed()?;
     let Primaries { docs, store } = stats.all.primaries;
     Ok((docs.count, store.size_in_bytes))
 }

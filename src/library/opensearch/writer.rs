@@ -2,7 +2,8 @@
 //!
 //! One task per library: while a bulk request runs, further writes queue; the next request takes all
 //! of them, up to its bounds. Each write learns its own outcome after the refresh, so the next search
-//! finds it. A write whose caller goes away is done anyway. Before a group with new images the
+//! finds it. A write whose caller goes away is done anyway. Writes that the cluster rejected because
+//! it has too much to do are sent again, before further groups. Before a group with new images the
 //! documents are counted, which bounds the library; gateways that add at the same time can exceed the
 //! bound by one group each.
 
@@ -14,12 +15,14 @@ use same_image as engine;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::client::{Client, Request};
+use super::client::{Client, INITIAL_BACKOFF, MAX_BACKOFF, MAX_RETRIES, Request};
 use super::failure::{self, Cause};
+use super::index::Target;
 use super::response::{self, Version};
 use crate::error::{Error, Kind, Result};
+use crate::jitter;
 use crate::library::embedded::errors::shut_down;
 
 /// Writes that wait for the next group; further callers wait for a place.
@@ -82,7 +85,7 @@ struct ItemResult {
 /// The task behind the queue.
 struct Task {
     client: Arc<Client>,
-    alias: String,
+    target: Arc<Target>,
     capacity: u64,
     timeout: std::time::Duration,
 }
@@ -93,14 +96,14 @@ impl Writer {
     /// Starts the task; it ends with the last clone of the writer.
     pub(super) fn start(
         client: Arc<Client>,
-        alias: String,
+        target: Arc<Target>,
         capacity: u64,
         timeout: std::time::Duration,
     ) -> Self {
         let (queue, writes) = mpsc::channel(MAX_WAITING);
         let task = Task {
             client,
-            alias,
+            target,
             capacity,
             timeout,
         };
@@ -147,23 +150,31 @@ impl Task {
     }
 
     async fn write_group(&self, group: Vec<Write>) {
-        let group = match self.within_capacity(group).await {
-            Ok(group) if group.is_empty() => return,
+        let mut group = match self.within_capacity(group).await {
             Ok(group) => group,
             Err((group, error)) => return reject(group, &error),
         };
-        match self.send(&group).await {
-            Ok(items) if items.len() == group.len() => {
-                for (write, item) in group.into_iter().zip(items) {
-                    // The caller may have gone away; the write is done anyway.
-                    let _ = write.done.send(item.outcome());
-                }
-            }
-            Ok(_) => {
+        let mut retries = 0;
+        while !group.is_empty() {
+            let items = match self.send(&group).await {
+                Ok(items) => items,
+                Err(error) => return reject(group, &error),
+            };
+            if items.len() != group.len() {
                 let message = "the cluster did not answer every item of a bulk request";
-                reject(group, &Error::new(Kind::ClusterSetup, message));
+                return reject(group, &Error::new(Kind::ClusterSetup, message));
             }
-            Err(error) => reject(group, &error),
+            group = answered(group, items, retries < MAX_RETRIES);
+            if !group.is_empty() {
+                sleep(jitter::backoff(
+                    INITIAL_BACKOFF,
+                    MAX_BACKOFF,
+                    retries,
+                    0.5..1.0,
+                ))
+                .await;
+                retries += 1;
+            }
         }
     }
 
@@ -195,9 +206,10 @@ impl Task {
         let request = Request {
             operation: "count",
             method: Method::GET,
-            path: format!("{}/_count", self.alias),
+            path: format!("{}/_count", self.target.alias()),
             body: Bytes::new(),
             is_idempotent: true,
+            needs_all_shards: true,
         };
         let deadline = Instant::now() + self.timeout;
         response::count(&self.client.send(deadline, None, &request).await?)
@@ -213,11 +225,12 @@ impl Task {
             method: Method::POST,
             path: format!(
                 "{}/_bulk?refresh=true&require_alias=true&timeout={}ms",
-                self.alias,
+                self.target.alias(),
                 self.timeout.as_millis()
             ),
             body: body.freeze(),
             is_idempotent: false,
+            needs_all_shards: false,
         };
         let deadline = Instant::now() + self.timeout;
         let response = self.client.send(deadline, None, &request).await?;
@@ -226,6 +239,19 @@ impl Task {
             .into_iter();
         Ok(items.map(BulkItem::result).collect())
     }
+}
+
+/// Tells the callers how their writes ended; returns those to send again, which the cluster rejected.
+fn answered(group: Vec<Write>, items: Vec<ItemResult>, may_repeat: bool) -> Vec<Write> {
+    let mut rejected = Vec::new();
+    for (write, item) in group.into_iter().zip(items) {
+        match item.outcome() {
+            Err(error) if may_repeat && error.kind() == Kind::ClusterBusy => rejected.push(write),
+            // The caller may have gone away; the write is done anyway.
+            outcome => drop(write.done.send(outcome)),
+        }
+    }
+    rejected
 }
 
 fn reject(group: Vec<Write>, error: &Error) {
@@ -292,5 +318,42 @@ impl ItemResult {
                 &Cause::of(error.unwrap_or_default()),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(status: u16) -> ItemResult {
+        let error = (status >= 300).then(|| json!({ "type": "x" }));
+        ItemResult { status, error }
+    }
+
+    #[test]
+    fn only_writes_that_the_cluster_rejected_are_sent_again() {
+        let send = |may_repeat| {
+            let (writes, mut outcomes): (Vec<_>, Vec<_>) = (0..4)
+                .map(|number| {
+                    let (done, outcome) = oneshot::channel();
+                    let sign = engine::Sign::parse(&format!("1,{number}")).unwrap();
+                    let change = Change::Delete(None);
+                    (Write { sign, change, done }, outcome)
+                })
+                .unzip();
+            let items = [200, 429, 409, 503].map(item);
+            let again = answered(writes, items.into(), may_repeat);
+            let told = outcomes.iter_mut().map(|outcome| outcome.try_recv().ok());
+            let told: Vec<_> = told
+                .map(|told| told.map(|told| told.map_err(|error| error.kind())))
+                .collect();
+            (again.len(), told)
+        };
+        let [done, conflict] = [Outcome::Done, Outcome::Conflict].map(|end| Some(Ok(end)));
+        let down = Some(Err(Kind::ClusterUnavailable));
+        let busy = Some(Err(Kind::ClusterBusy));
+
+        assert_eq!(send(true), (1, vec![done, None, conflict, down]));
+        assert_eq!(send(false), (0, vec![done, busy, conflict, down]));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use samegate::config::OpenSearch;
 use samegate::domain::{RawSource, Search, TagLogic};
+use samegate::error::Kind;
 use samegate::library::opensearch::OpenSearchBackend;
 
 use crate::contract::call;
@@ -32,14 +33,20 @@ async fn after_the_death_of_a_node_searches_are_whole_or_fail_until_they_are_who
         ..library(&first)
     };
     OpenSearchBackend::create(&config).await.unwrap();
-    let path = format!(
-        "_cluster/health/{}?wait_for_status=green&timeout=60s",
-        config.index
-    );
+    // Half of it is gone with the node.
+    let bare = OpenSearch {
+        index: format!("{}-bare", config.index),
+        replicas: 0,
+        timeout: Duration::from_secs(5),
+        ..config.clone()
+    };
+    OpenSearchBackend::create(&bare).await.unwrap();
+    let path = "_cluster/health?wait_for_status=green&timeout=60s".to_owned();
     assert_eq!(first.request("GET", &path, None).await.0, 200);
-    let fixture = opensearch_fixture(&config);
+    let (fixture, half) = (opensearch_fixture(&config), opensearch_fixture(&bare));
     for seed in 1..6 {
         fixture.add(png(seed), &seed.to_string(), &[]).await;
+        half.add(png(seed), &seed.to_string(), &[]).await;
     }
 
     second.kill();
@@ -64,4 +71,12 @@ async fn after_the_death_of_a_node_searches_are_whole_or_fail_until_they_are_who
     })
     .await;
     assert_eq!(search(6).await.unwrap().matches.len(), 1);
+
+    // Images of the other half are not returned as if they were all.
+    for seed in 1..4 {
+        let source = RawSource::Content(png(seed));
+        let query = Search::new(source, &[], TagLogic::And, (0, 0), 0.0).unwrap();
+        let missing = half.library.search(&call(), query).await.unwrap_err();
+        assert_eq!(missing.kind(), Kind::ClusterUnavailable, "{missing}");
+    }
 }

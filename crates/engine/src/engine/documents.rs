@@ -8,13 +8,14 @@
 //! [`DocumentSearch::rank`] → if there is no match, [`DocumentSearch::look_again`]. Nothing here
 //! reads, writes or waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::features::Features;
 use crate::geometry::Geometry;
 use crate::identity::{ContentHash, ImageId, Sign};
-use crate::index::{FormWords, QueryWords, Term, VerifiedMatch, best_of_each};
+use crate::index::{FormWords, MAX_COMPARISONS, QueryWords, Term, VerifiedMatch, best_of_each};
 use crate::pdq::{MAX_DISTANCE, MIN_PIECES, MIN_QUALITY, PdqHash};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::store::{StoreError, StoredRecord};
@@ -54,10 +55,16 @@ pub struct ImageDocument {
 /// Cost: 10 ms for the terms, some microseconds for a document that shares nothing, 2 to 3 ms for
 /// one that may be a match.
 pub struct DocumentSearch {
-    query: PreparedQuery,
+    /// What every look is computed from.
+    original: Arc<PreparedQuery>,
+    /// The query as this search looks at it.
+    query: Arc<PreparedQuery>,
     terms: [Vec<Term>; 2],
     words: FormWords,
     documents: Documents,
+    /// Those that were compared in this colour form.
+    compared: HashSet<ImageId>,
+    comparisons: usize,
     found: Vec<VerifiedMatch>,
 }
 
@@ -198,12 +205,20 @@ impl fmt::Debug for ImageDocument {
 impl DocumentSearch {
     /// Begins a search with an image. The query of a stored image does not find itself.
     pub fn new(query: PreparedQuery) -> Self {
+        let query = Arc::new(query);
+        Self::looking(Arc::clone(&query), query)
+    }
+
+    fn looking(query: Arc<PreparedQuery>, original: Arc<PreparedQuery>) -> Self {
         let words = QueryWords::new(&query.features, false);
         DocumentSearch {
             terms: Term::of_query(&words),
             words: FormWords::new(&words, false),
+            original,
             query,
             documents: Documents::default(),
+            compared: HashSet::new(),
+            comparisons: 0,
             found: Vec::new(),
         }
     }
@@ -242,29 +257,45 @@ impl DocumentSearch {
         is_file.then(|| self.query.content.first_sign())
     }
 
-    /// Compares documents, by ascending time of their adds; they may have no thumbnail. One that
-    /// was compared in this colour form is left out.
+    /// Compares documents, by ascending time of their adds, each with its place among the
+    /// candidates, the best first; they may have no thumbnail. One that was compared in this colour
+    /// form is left out. The work is bounded as that of a search in a library: after it the rest is
+    /// compared by hashes alone, those with the last places.
     ///
     /// # Errors
     ///
     /// [`StoreError::Damaged`] when features are damaged or of another codebook.
     pub fn compare(
         &mut self,
-        documents: impl IntoIterator<Item = ImageDocument>,
+        documents: impl IntoIterator<Item = (usize, ImageDocument)>,
     ) -> Result<(), StoreError> {
-        for document in documents {
+        let mut numbers = Vec::new();
+        for (place, document) in documents {
             let is_itself = self.query.stored.is_some() && document.content == self.query.content;
             if is_itself {
                 continue;
             }
-            let number = self.documents.add(document)?;
+            numbers.push((place, self.documents.add(document)?));
+        }
+        numbers.retain(|(_, number)| self.compared.insert(*number));
+        numbers.sort_unstable();
+        for (_, number) in numbers {
+            if self.comparisons > MAX_COMPARISONS {
+                break;
+            }
             let (_, features) = &self.documents.images[number as usize];
-            let found = self
-                .words
-                .compare(&self.query.features, u64::from(number), features);
-            self.found.extend(found);
+            let query = &self.query.features;
+            let compared = self.words.compare(query, u64::from(number), features);
+            self.found.extend(compared.0);
+            self.comparisons += compared.1;
         }
         Ok(())
+    }
+
+    /// Returns how many of the compared documents have evidence of a match: if they are most of
+    /// them, further documents may have it too.
+    pub fn evident(&self) -> usize {
+        self.all().filter(Candidate::has_evidence).count()
     }
 
     /// Goes on with inverted colours, if no part was found in plain ones; returns whether it does.
@@ -275,6 +306,8 @@ impl DocumentSearch {
         let words = QueryWords::new(&self.query.features, true);
         self.terms = Term::of_query(&words);
         self.words = FormWords::new(&words, true);
+        self.compared.clear();
+        self.comparisons = 0;
         true
     }
 
@@ -323,7 +356,10 @@ impl DocumentSearch {
         let look = effort.looks().get(looks)?;
         // Of a stored image there are no pixels to look at again.
         let is_file = self.query.stored.is_none();
-        is_file.then(|| Self::new(self.query.seen(*look)))
+        is_file.then(|| {
+            let original = Arc::clone(&self.original);
+            Self::looking(Arc::new(original.seen(*look)), original)
+        })
     }
 
     /// Returns all compared documents as candidates, the best alignment of each.

@@ -36,9 +36,9 @@ impl DirectQuery {
     pub fn compare(&self, query: &QueryFeatures, images: &[(u64, Features)]) -> Vec<VerifiedMatch> {
         let mut found = Vec::new();
         for (id, image) in images {
-            let plain: Vec<VerifiedMatch> = self.plain.compare(query, *id, image).collect();
+            let (plain, _) = self.plain.compare(query, *id, image);
             if plain.iter().all(|found| found.is_weak) {
-                found.extend(self.inverted.compare(query, *id, image));
+                found.extend(self.inverted.compare(query, *id, image).0);
             }
             found.extend(plain);
         }

@@ -15,7 +15,7 @@ use crate::verify::QueryForm;
 use super::comparison::QueryTable;
 use super::query_words::{FeatureWords, QueryWords};
 use super::verified::{MIN_INLIERS, VerifiedMatch, verified};
-use super::{INVERTED_PART, posting};
+use super::{INVERTED_PART, posting, votes};
 
 /// Nearest cells of a feature that are looked up. With 8 a search reads twice as many postings and
 /// finds as many originals among 200 candidates: 62 of 63 in 60,000 images.
@@ -23,6 +23,8 @@ const CELLS: usize = 4;
 /// Maximum number of terms of a form, those of the strongest features first. A usual query has
 /// 3,300.
 pub(crate) const MAX_TERMS: usize = 8000;
+/// Maximum number of comparisons of a form with candidates.
+pub(crate) const MAX_COMPARISONS: usize = votes::LIMITS.max_comparisons;
 /// Bits of a term below the cell.
 const RUN_BITS: u32 = 8;
 
@@ -103,23 +105,26 @@ impl FormWords {
     }
 
     /// Aligns an image with the query, whose words these are, plain and mirrored; also with too
-    /// little evidence for a match.
+    /// little evidence for a match. Returns the number of comparisons too.
     pub(crate) fn compare(
         &self,
         query: &QueryFeatures,
         id: u64,
         image: &Features,
-    ) -> impl Iterator<Item = VerifiedMatch> {
-        let forms = [false, true].into_iter();
-        forms.filter_map(move |mirrored| {
-            let (matches, _) = self.table.matches(image, mirrored);
+    ) -> (Vec<VerifiedMatch>, usize) {
+        let (mut found, mut comparisons) = (Vec::new(), 0);
+        for mirrored in [false, true] {
+            let (matches, compared) = self.table.matches(image, mirrored);
+            comparisons += compared;
             let form = QueryForm {
                 mirrored,
                 inverted: self.inverted,
             };
-            let is_enough = matches.len() >= usize::from(MIN_INLIERS);
-            is_enough.then(|| verified(id, image, query, &matches, form))?
-        })
+            if matches.len() >= usize::from(MIN_INLIERS) {
+                found.extend(verified(id, image, query, &matches, form));
+            }
+        }
+        (found, comparisons)
     }
 }
 
