@@ -189,7 +189,8 @@ class SameImageServiceServicer:
         that it has not counted, and none that has changed since so that the filter
         does not admit it. If it fails in the middle, for example at its deadline,
         the images of the steps so far are deleted. Cost: 20 s for each 100,000
-        images, and some times that on a busy disk.
+        images, and some times that on a busy disk. In OpenSearch a filter that
+        admits more than 1,000,000 images is INVALID_ARGUMENT: narrow it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -298,6 +299,12 @@ class SameImageServiceServicer:
         is shutting down, go on with the last `cursor`: what was sent before it is
         not sent again.
 
+        In OpenSearch each image is searched for, in rounds of 100, the oldest
+        first: a group comes in a part for each round in which it has pairs, of up
+        to 2048 pairs, and an image has up to 64. Two images of different rounds
+        are a pair if the one added last finds the other. Cost: that of a search
+        for each image; other joins of the library are rejected meanwhile.
+
         Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED. Errors:
         INVALID_ARGUMENT for an invalid request and for a cursor of another
         library; RESOURCE_EXHAUSTED (reason OVERLOADED) while another join of the
@@ -309,8 +316,10 @@ class SameImageServiceServicer:
 
     def GetState(self, request, context):
         """Returns the state of what the caller's tenant uses: its libraries, their
-        credentials at a vendor, its quota and its last calls. Nothing of another
-        tenant is in it. Makes no request to a vendor, and is not among the calls.
+        credentials at a vendor, its quota and its last calls. Libraries and calls
+        of other tenants are not in it; the counts of a library that tenants share
+        are of all their calls. Makes no request to a vendor, and is not among the
+        calls.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
