@@ -20,7 +20,7 @@ from typing import Any, Optional
 import grpc
 
 from .errors import SamegateError
-from .images import Image
+from .images import Image, source
 from .v1 import same_image_pb2 as pb
 
 #: Items in memory at once, as many as the gateway has in flight by default.
@@ -137,7 +137,7 @@ class Run:
                 raise error or SamegateError(None, "the gateway ended the stream without a result")
             if failures:
                 wait = (error.retry_after if error else None) or 0.0
-                time.sleep(max(wait, _backoff(failures)))
+                time.sleep(max(wait, backoff(failures)))
 
     def _one_stream(self):
         """Yields the outcomes of one stream; returns the number of results, and its error if any."""
@@ -252,7 +252,7 @@ class Run:
                 pending.attempts += 1
                 if error.is_transient and pending.attempts < ITEM_ATTEMPTS:
                     self._to_send.append(result.key)
-                    self._wait_until = time.monotonic() + _backoff(pending.attempts)
+                    self._wait_until = time.monotonic() + backoff(pending.attempts)
                     self._changed.notify_all()
                     return None
             del self._pending[result.key]
@@ -272,18 +272,18 @@ class Run:
             self._changed.notify_all()
 
 
-def add_message(key: str, item: Item, source: Callable[[Image], dict[str, Any]]) -> Any:
+def add_message(key: str, item: Item) -> pb.AddImagesRequest:
     """Makes the message of one image to add."""
     message = pb.AddImagesItem(key=key, brief=item.brief, tags=item.tags, **source(item.image))
     return pb.AddImagesRequest(item=message)
 
 
-def search_message(key: str, image: Image, source: Callable[[Image], dict[str, Any]]) -> Any:
+def search_message(key: str, image: Image) -> pb.BulkSearchImagesRequest:
     """Makes the message of one query image."""
     return pb.BulkSearchImagesRequest(item=pb.BulkSearchImagesItem(key=key, **source(image)))
 
 
-def _backoff(failures: int) -> float:
+def backoff(failures: int) -> float:
     """Returns the exponential backoff with jitter, in seconds."""
     longest = min(FIRST_BACKOFF_S * 2 ** (failures - 1), MAX_BACKOFF_S)
     return longest * random.uniform(0.5, 1.0)

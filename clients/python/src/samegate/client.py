@@ -179,7 +179,7 @@ class Client:
         run = bulk.Run(
             self._stream(self._stub.AddImages),
             pb.AddImagesRequest(options=options),
-            lambda key, item: bulk.add_message(key, item, source),
+            bulk.add_message,
             items,
             max_in_flight,
         )
@@ -234,7 +234,7 @@ class Client:
         run = bulk.Run(
             self._stream(self._stub.BulkSearchImages),
             pb.BulkSearchImagesRequest(options=settings),
-            lambda key, image: bulk.search_message(key, image, source),
+            bulk.search_message,
             images,
             max_in_flight,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from .bulk import STREAM_ATTEMPTS, _backoff
+from .bulk import STREAM_ATTEMPTS, backoff
 from .errors import SamegateError
 from .v1 import same_image_pb2 as pb
 
@@ -50,7 +50,7 @@ class Duplicates:
                 failure = SamegateError.from_call(error)
                 if not failure.is_transient or failures >= STREAM_ATTEMPTS:
                     raise failure from None
-                time.sleep(max(failure.retry_after or 0.0, _backoff(failures)))
+                time.sleep(max(failure.retry_after or 0.0, backoff(failures)))
             finally:
                 call.cancel()
 
