@@ -2,28 +2,23 @@
 
 Usage: package.py GATEWAY_BINARY
 
-Each check starts what it needs. The gateway keeps its ports and its data over a restart.
+Each check starts what it needs. Examples have checks of their own, in `examples.py`.
 """
 
-import contextlib
-import hashlib
 import http.server
-import os
 import pathlib
 import queue
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.request
 
 import grpc
 import grpc_tools
 
 import images
 from checks import check, run
+from gateways import LIMIT_S, equal, gateway
 from ports import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -32,74 +27,9 @@ sys.path.insert(0, str(PACKAGE / "src"))
 from samegate import Client, Item, SamegateError, Sign, Url  # noqa: E402
 from samegate.v1 import same_image_pb2 as pb  # noqa: E402
 
-LIMIT_S = 60
-KEYS = {"api_keys": "writer", "read_keys": "reader"}
-# An authority, the gateway's certificate, and that of a client.
-CERTIFICATES = """
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.crt
-sign() {
-    openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
-    openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -days 2 -out "$1.crt" \\
-        -extfile <(echo "subjectAltName=$2")
-}
-sign server IP:127.0.0.1
-sign client URI:spiffe://example/shop
-"""
 
-
-class Gateway:
-    """A gateway with keys, in a folder of its own."""
-
-    def __init__(self, binary, folder):
-        self.binary = pathlib.Path(binary).resolve()
-        self.folder = folder
-        self.grpc, self.rest, self.admin = (f"127.0.0.1:{port}" for port in free_ports(3))
-        digest = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
-        keys = "".join(f'{name} = ["sha256:{value}"]\n' for name, value in digest.items())
-        (folder / "samegate.toml").write_text(
-            '[libraries.default]\nbackend = "embedded"\n'
-            f'[tenants.shop]\nlibraries = ["default"]\n{keys}'
-        )
-        self.process = None
-
-    def start(self):
-        command = [self.binary, "serve", "--config", "samegate.toml", "--data", "data"]
-        command += ["--grpc", self.grpc, "--rest", self.rest, "--admin", self.admin]
-        log = (self.folder / "gateway.log").open("a")
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-        wait_until(self.is_ready)
-
-    def is_ready(self):
-        if self.process.poll() is not None:
-            raise AssertionError((self.folder / "gateway.log").read_text())
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=1).status == 200
-
-    def end(self, how):
-        self.process.send_signal(how)
-        self.process.wait(LIMIT_S)
-
-    def client(self, key="writer", **options):
-        return Client(self.grpc, api_key=key, **options)
-
-
-@contextlib.contextmanager
-def gateway(binary):
-    with tempfile.TemporaryDirectory(prefix="samegate-package-") as folder:
-        started = Gateway(binary, pathlib.Path(folder))
-        started.start()
-        try:
-            yield started
-        finally:
-            started.process.kill()
-            started.process.wait(LIMIT_S)
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {LIMIT_S} s"
-        time.sleep(0.05)
+def client_of(started, key="writer", **options):
+    return Client(started.grpc, api_key=key, **options)
 
 
 def rejected(call, *arguments, **fields):
@@ -111,10 +41,6 @@ def rejected(call, *arguments, **fields):
     raise AssertionError("it was not rejected")
 
 
-def equal(found, expected):
-    assert found == expected, f"{found!r} instead of {expected!r}"
-
-
 def items(count):
     """Makes images that differ; searches are not what is tested, so they are one picture."""
     picture = images.png(1)
@@ -124,7 +50,7 @@ def items(count):
 
 @check
 def an_image_is_added_found_changed_and_deleted(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         assert client.is_serving()
         sign = client.add(images.png(1), brief="one", tags=[7]).cont_sign
         client.add(images.png(2), brief="two")
@@ -146,7 +72,7 @@ def an_image_is_added_found_changed_and_deleted(binary):
 
 @check
 def an_error_names_reason_fields_and_the_stored_image(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         sign = client.add(images.png(1)).cont_sign
 
         same = rejected(client.add, images.png(1))
@@ -158,7 +84,7 @@ def an_error_names_reason_fields_and_the_stored_image(binary):
         equal({violation.field for violation in invalid.violations}, {"brief", "tags"})
         equal(rejected(client.search, Url("ftp://x/y")).code, grpc.StatusCode.INVALID_ARGUMENT)
         equal(rejected(client.get, "1,1").reason, "IMAGE_NOT_FOUND")
-        with started.client(library="none") as other:
+        with client_of(started, library="none") as other:
             equal(rejected(other.info).reason, "LIBRARY_NOT_FOUND")
         missing = rejected(client.search, started.folder / "none.jpg")
         equal((missing.code, missing.reason), (None, "FILE_UNREADABLE"))
@@ -167,9 +93,9 @@ def an_error_names_reason_fields_and_the_stored_image(binary):
 @check
 def a_key_decides_what_is_allowed(binary):
     with gateway(binary) as started:
-        with started.client("other") as client:
+        with client_of(started, "other") as client:
             equal(rejected(client.info).reason, "CREDENTIALS_INVALID")
-        with started.client(lambda: "reader") as client:
+        with client_of(started, lambda: "reader") as client:
             equal(client.info().image_count, 0)
             equal(rejected(client.add, images.png(1)).reason, "READ_ONLY_KEY")
             error = rejected(list, client.add_all(items(3)))
@@ -178,7 +104,7 @@ def a_key_decides_what_is_allowed(binary):
 
 @check
 def a_bulk_load_gives_one_outcome_for_each_item(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         bad = [Item(b"no image"), Item(started.folder / "none.jpg"), Item(images.png(3), brief="x" * 257)]
         loaded = list(client.add_all([*items(5), *bad]))
 
@@ -195,7 +121,7 @@ def an_error_of_the_callers_iterator_comes_after_the_outcomes(binary):
         yield from items(3)
         raise KeyError("mine")
 
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         outcomes = []
         try:
             outcomes.extend(client.add_all(failing()))
@@ -208,7 +134,7 @@ def an_error_of_the_callers_iterator_comes_after_the_outcomes(binary):
 
 @check
 def what_is_no_item_is_one_outcome_and_the_iterable_may_wait_for_outcomes(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         seen = queue.SimpleQueue()
 
         def one_by_one():
@@ -225,7 +151,7 @@ def what_is_no_item_is_one_outcome_and_the_iterable_may_wait_for_outcomes(binary
 
 @check
 def files_that_cannot_be_read_are_not_kept_in_memory(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         taken = []
 
         def unreadable():
@@ -241,7 +167,7 @@ def files_that_cannot_be_read_are_not_kept_in_memory(binary):
 
 def interrupted_load(binary, how):
     """Ends the gateway in the middle of a bulk load and starts it again."""
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         outcomes = []
         for outcome in client.add_all(items(300), max_in_flight=4):
             outcomes.append(outcome)
@@ -267,7 +193,7 @@ def a_bulk_load_survives_a_gateway_that_drains(binary):
 
 @check
 def a_caller_that_stops_reading_ends_the_bulk_load(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         load = client.add_all(items(2000), max_in_flight=4)
         next(load)
         load.close()
@@ -276,7 +202,7 @@ def a_caller_that_stops_reading_ends_the_bulk_load(binary):
 
 @check
 def a_bulk_search_finds_the_matches_of_each_query(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         signs = [client.add(images.png(seed)).cont_sign for seed in range(3)]
         queries = [images.bmp(0), images.bmp(2), images.bmp(9), Sign(signs[1])]
         found = {id(one.item): one for one in client.search_all(queries)}
@@ -286,7 +212,7 @@ def a_bulk_search_finds_the_matches_of_each_query(binary):
 
 @check
 def duplicates_are_found_and_the_cursor_selects_what_is_new(binary):
-    with gateway(binary) as started, started.client() as client:
+    with gateway(binary) as started, client_of(started) as client:
         signs = {client.add(images.png(1)).cont_sign, client.add(images.bmp(1)).cont_sign}
         client.add(images.png(2))
         duplicates = client.find_duplicates()
@@ -322,61 +248,6 @@ def a_server_that_speaks_http_1_is_one_error(_):
             grpc.StatusCode.DEADLINE_EXCEEDED,
         }
     server.shutdown()
-
-
-def example(started, name, *arguments, expected=0):
-    """Runs an example; returns what it prints."""
-    command = [sys.executable, PACKAGE / "examples" / f"{name}.py", *arguments]
-    path = os.pathsep.join([str(PACKAGE / "src"), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path, "SAMEGATE_API_KEY": "writer"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
-    equal((done.returncode, done.stderr if expected == 0 else ""), (expected, ""))
-    return done.stdout
-
-
-@check
-def every_example_does_what_it_says(binary):
-    with gateway(binary) as started:
-        folder = started.folder / "pictures"
-        folder.mkdir()
-        (folder / "a.png").write_bytes(images.png(1))
-        (folder / "b.bmp").write_bytes(images.bmp(1))
-        (folder / "c.png").write_bytes(b"no picture")
-
-        found = example(started, "add_and_search", started.grpc, folder / "a.png", folder / "b.bmp")
-        assert "now" in found and found.rstrip().endswith("a.png"), found
-        loaded = example(started, "load_folder", started.grpc, folder, expected=1)
-        assert "3 of 3, 1 failed" in loaded, loaded
-        (folder / "c.png").unlink()
-        assert "0 to send, 2 stored" in example(started, "load_folder", started.grpc, folder)
-        groups = example(started, "duplicates", started.grpc)
-        assert "2 pictures" in groups and "compared 2; next time from" in groups, groups
-        cursor = groups.split()[-1]
-        equal(example(started, "duplicates", started.grpc, cursor).split(";")[0], "compared 0")
-        shown = example(started, "errors", started.grpc, folder / "a.png").splitlines()
-        reasons = [line.split(":")[0] for line in shown[1:]]
-        equal(reasons[0], "IMAGE_FORMAT")
-        equal(reasons[2:], ["IMAGE_NOT_FOUND", "FILE_UNREADABLE"])
-
-
-@check
-def the_example_of_a_client_certificate_lists_the_libraries_of_its_tenant(binary):
-    with tempfile.TemporaryDirectory(prefix="samegate-package-") as folder:
-        folder = pathlib.Path(folder)
-        subprocess.run(["bash", "-ec", CERTIFICATES], cwd=folder, check=True, capture_output=True)
-        started = Gateway(binary, folder)
-        (folder / "samegate.toml").write_text(
-            '[listen.tls]\ncert = "server.crt"\nkey = "server.key"\nclient_ca = "ca.crt"\n'
-            '[libraries.mine]\nbackend = "embedded"\n'
-            '[tenants.shop]\nlibraries = ["mine"]\nidentities = ["spiffe://example/shop"]\n'
-        )
-        started.start()
-        try:
-            files = [folder / name for name in ("ca.crt", "client.crt", "client.key")]
-            equal(example(started, "mtls", started.grpc, *files), "mine\n")
-        finally:
-            started.process.kill()
-            started.process.wait(LIMIT_S)
 
 
 @check

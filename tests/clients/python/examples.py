@@ -1,0 +1,199 @@
+"""The examples of the client packages, which are the same programs in each language.
+
+Usage: examples.py GATEWAY_BINARY LANGUAGE
+
+Examples print the same in all languages, so that they are checked alike: against gateways with an
+embedded library and one at a vendor, that stop, die, reject, or are none.
+"""
+
+import contextlib
+import http.server
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+import images
+from checks import check, run
+from gateways import LIMIT_S, equal, gateway, gateway_with_certificates, wait_until
+from ports import free_ports
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CLIENTS = ROOT / "clients"
+
+
+def python(name):
+    """Returns the command of an example."""
+    return [sys.executable, CLIENTS / "python" / "examples" / f"{name}.py"]
+
+
+LANGUAGES = {"python": python}
+# Of the child process; PYTHONPATH leads to the package without an installation.
+PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
+
+
+def environment(key):
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), "SAMEGATE_API_KEY": key}
+
+
+def example(name, *arguments, expected=0, key="writer"):
+    """Runs an example; returns what it prints."""
+    command = [*command_of(name), *arguments]
+    done = subprocess.run(
+        command, env=environment(key), capture_output=True, text=True, timeout=LIMIT_S
+    )
+    assert done.returncode == expected, f"{done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout if expected == 0 else done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def folder_of(count):
+    """A folder of files that differ; searches are not what is tested, so they are one picture."""
+    picture = images.png(1)
+    with tempfile.TemporaryDirectory(prefix="samegate-pictures-") as folder:
+        folder = pathlib.Path(folder)
+        for number in range(count):
+            # A decoder ignores what comes after the end of the picture.
+            (folder / f"{number:03}.png").write_bytes(picture + b"%d" % number)
+        yield folder
+
+
+def loaded(folder):
+    """Returns the lines of the journal that `load_folder` keeps."""
+    journal = folder / ".loaded"
+    return journal.read_text().splitlines() if journal.exists() else []
+
+
+@check
+def a_picture_is_added_and_found(binary):
+    with gateway(binary) as started, folder_of(1) as folder:
+        (folder / "b.bmp").write_bytes(images.bmp(1))
+        arguments = (started.grpc, folder / "000.png", folder / "b.bmp")
+        first, match = example("add_and_search", *arguments).splitlines()
+        assert first.startswith("stored as ") and first.endswith(" now"), first
+        assert "%  " in match and match.endswith("  000.png"), match
+        assert example("add_and_search", *arguments).splitlines()[0].endswith(" before")
+
+
+@check
+def a_library_of_the_vendor_gives_the_same(binary):
+    with gateway(binary) as vendor:
+        library = (
+            f'[libraries.default]\nbackend = "rest"\nbase_url = "http://{vendor.rest}"\n'
+            'credentials = [{ api_key = "shop", secret_key = "its secret at the vendor" }]\n'
+        )
+        with gateway(binary, library) as started, folder_of(12) as folder:
+            (folder / "b.bmp").write_bytes(images.bmp(1))
+            found = example("add_and_search", started.grpc, folder / "000.png", folder / "b.bmp")
+            assert found.splitlines()[1].endswith("  000.png"), found
+            shown = example("load_folder", started.grpc, folder)
+            assert "13 of 13, 0 failed" in shown, shown
+
+
+@check
+def a_file_that_is_no_picture_fails_alone_and_a_second_run_sends_the_rest(binary):
+    with gateway(binary) as started, folder_of(2) as folder:
+        (folder / "c.png").write_bytes(b"no picture")
+        shown = example("load_folder", started.grpc, folder, expected=1)
+        assert "3 to send, 0 stored by earlier runs" in shown, shown
+        assert "3 of 3, 1 failed" in shown and "c.png: " in shown and "[IMAGE_FORMAT]" in shown, shown
+        (folder / "c.png").unlink()
+        (folder / "d.png").symlink_to("nothing")
+        shown = example("load_folder", started.grpc, folder, expected=1)
+        assert "1 to send, 2 stored" in shown and "[FILE_UNREADABLE]" in shown, shown
+
+
+def interrupted_load(binary, how):
+    """Ends the gateway in the middle of a bulk load and starts it again."""
+    with gateway(binary) as started, folder_of(300) as folder:
+        command = [*command_of("load_folder"), started.grpc, folder]
+        with subprocess.Popen(
+            command, env=environment("writer"), stdout=subprocess.PIPE, text=True
+        ) as load:
+            wait_until(lambda: len(loaded(folder)) >= 20)
+            started.end(how)
+            started.start()
+            shown, _ = load.communicate(timeout=LIMIT_S)
+        equal(load.returncode, 0)
+        assert "300 of 300, 0 failed" in shown, shown
+        equal(sorted(loaded(folder)), [f"{number:03}.png" for number in range(300)])
+        # Nothing is stored twice, nor less than acknowledged.
+        assert "0 to send, 300 stored" in example("load_folder", started.grpc, folder)
+        equal(example("libraries", started.grpc), "default 300\n")
+
+
+@check
+def a_bulk_load_survives_a_gateway_that_is_killed(binary):
+    interrupted_load(binary, signal.SIGKILL)
+
+
+@check
+def a_bulk_load_survives_a_gateway_that_drains(binary):
+    interrupted_load(binary, signal.SIGTERM)
+
+
+@check
+def duplicates_are_found_and_the_cursor_selects_what_is_new(binary):
+    with gateway(binary) as started, folder_of(1) as folder:
+        (folder / "b.bmp").write_bytes(images.bmp(1))
+        example("load_folder", started.grpc, folder)
+        groups = example("duplicates", started.grpc)
+        assert "2 pictures; the largest is " in groups, groups
+        assert "compared 2; next time from " in groups, groups
+        cursor = groups.split()[-1]
+        equal(example("duplicates", started.grpc, cursor).split(";")[0], "compared 0")
+        assert "cursor" in example("duplicates", started.grpc, "x", expected=1)
+
+
+@check
+def every_kind_of_error_is_explained(binary):
+    with gateway(binary) as started, folder_of(1) as folder:
+        stored, *shown = example("errors", started.grpc, folder / "000.png").splitlines()
+        first, second = stored.removeprefix("stored as ").split()
+        equal(first, second)
+        reasons = [line.split(":")[0] for line in shown]
+        equal(reasons[0], "IMAGE_FORMAT")
+        assert "brief: " in shown[1] and "tags" in shown[1], shown[1]
+        equal(reasons[2:], ["IMAGE_NOT_FOUND", "FILE_UNREADABLE"])
+
+
+@check
+def a_key_decides_what_is_allowed(binary):
+    with gateway(binary) as started, folder_of(3) as folder:
+        equal(example("libraries", started.grpc, key="reader"), "default 0\n")
+        wrong = example("libraries", started.grpc, key="other", expected=1)
+        assert "[CREDENTIALS_INVALID]" in wrong, wrong
+        denied = example("load_folder", started.grpc, folder, key="reader", expected=1)
+        assert "[READ_ONLY_KEY]" in denied, denied
+
+
+@check
+def a_client_certificate_names_the_tenant(binary):
+    with gateway_with_certificates(binary) as started:
+        files = [started.folder / name for name in ("ca.crt", "client.crt", "client.key")]
+        equal(example("mtls", started.grpc, *files), "mine\n")
+
+
+@check
+def a_gateway_that_is_not_there_is_one_error(_):
+    (port,) = free_ports(1)
+    shown = example("libraries", f"127.0.0.1:{port}", expected=1)
+    assert "[UNAVAILABLE]" in shown or "[DEADLINE_EXCEEDED]" in shown, shown
+
+
+@check
+def a_server_that_speaks_http_1_is_one_error(_):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.RequestHandlerClass.log_message = lambda *_: None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    shown = example("libraries", f"127.0.0.1:{server.server_port}", expected=1)
+    assert any(f"[{name}]" in shown for name in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL")), shown
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    command_of = LANGUAGES[sys.argv[2]]
+    run(sys.argv[1])
