@@ -12,7 +12,8 @@ from samegate import Client, SamegateError
 def main(target):
     with Client(target, api_key=os.environ.get("SAMEGATE_API_KEY"), timeout=10) as samegate:
         for library in samegate.libraries():
-            print(library.library, library.image_count)
+            is_known = library.HasField("image_count")
+            print(library.library, library.image_count if is_known else "?")
 
 
 if __name__ == "__main__":

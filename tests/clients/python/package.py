@@ -5,20 +5,23 @@ Usage: package.py GATEWAY_BINARY
 Each check starts what it needs. Examples have checks of their own, in `examples.py`.
 """
 
+import contextlib
 import http.server
 import pathlib
+import pickle
 import queue
 import signal
 import sys
 import tempfile
 import threading
+from concurrent import futures
 
 import grpc
 import grpc_tools
 
 import images
 from checks import check, run
-from gateways import LIMIT_S, equal, gateway
+from gateways import LIMIT_S, equal, gateway, wait_until
 from ports import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -26,6 +29,7 @@ PACKAGE = ROOT / "clients" / "python"
 sys.path.insert(0, str(PACKAGE / "src"))
 from samegate import Client, Item, SamegateError, Sign, Url  # noqa: E402
 from samegate.v1 import same_image_pb2 as pb  # noqa: E402
+from samegate.v1 import same_image_pb2_grpc  # noqa: E402
 
 
 def client_of(started, key="writer", **options):
@@ -91,6 +95,15 @@ def an_error_names_reason_fields_and_the_stored_image(binary):
 
 
 @check
+def an_error_can_be_sent_to_another_process(binary):
+    with gateway(binary) as started, client_of(started) as client:
+        client.add(images.png(1))
+        error = rejected(client.add, images.png(1), brief="b" * 257)
+        copy = pickle.loads(pickle.dumps(error))
+        equal((str(copy), copy.code, copy.violations), (str(error), error.code, error.violations))
+
+
+@check
 def a_key_decides_what_is_allowed(binary):
     with gateway(binary) as started:
         with client_of(started, "other") as client:
@@ -100,6 +113,13 @@ def a_key_decides_what_is_allowed(binary):
             equal(rejected(client.add, images.png(1)).reason, "READ_ONLY_KEY")
             error = rejected(list, client.add_all(items(3)))
             equal(error.reason, "READ_ONLY_KEY")
+        with client_of(started, "secret\n") as client:
+            try:
+                client.info()
+            except ValueError as error:
+                assert "secret" not in str(error), error
+            else:
+                raise AssertionError("a header has no line breaks")
 
 
 @check
@@ -130,6 +150,21 @@ def an_error_of_the_callers_iterator_comes_after_the_outcomes(binary):
         else:
             raise AssertionError("the error is lost")
         equal(client.info().image_count, 3)
+
+
+@check
+def an_iterator_that_ends_the_program_ends_the_run(binary):
+    def leaving():
+        yield from items(3)
+        sys.exit("mine")
+
+    with gateway(binary) as started, client_of(started) as client:
+        try:
+            list(client.add_all(leaving()))
+        except SystemExit as error:
+            equal(error.code, "mine")
+        else:
+            raise AssertionError("the error is lost")
 
 
 @check
@@ -197,7 +232,9 @@ def a_caller_that_stops_reading_ends_the_bulk_load(binary):
         load = client.add_all(items(2000), max_in_flight=4)
         next(load)
         load.close()
-        assert client.info().image_count < 1000
+        # The gateway lists a call when it has ended.
+        wait_until(lambda: any(call.method.endswith("AddImages") for call in client.state().calls))
+        assert client.info().image_count < 20, client.info().image_count
 
 
 @check
@@ -232,6 +269,89 @@ def a_gateway_that_is_not_there_is_one_error(_):
         assert error.is_transient, error
         unavailable = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
         assert error.code in unavailable, error
+
+
+class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):
+    """A server that answers what a test wants; counts the calls."""
+
+    def __init__(self):
+        self.calls = []
+
+    def AddImage(self, _, context):
+        self.calls.append("AddImage")
+        context.abort(grpc.StatusCode.UNAVAILABLE, "once")
+
+    def GetLibrary(self, _, context):
+        self.calls.append("GetLibrary")
+        if len(self.calls) == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "once")
+        return pb.GetLibraryResponse(image_count=3)
+
+    def UpdateImage(self, _, context):
+        self.calls.append("UpdateImage")
+        context.set_trailing_metadata([("grpc-retry-pushback-ms", "-1")])
+        context.abort(grpc.StatusCode.UNAVAILABLE, "for good")
+
+    def AddImages(self, requests, _):
+        next(requests)
+        for request in requests:
+            self.calls.append(request.item.key)
+            status = pb.Status(code=14, message="not now", reason="VENDOR_UNAVAILABLE")
+            yield pb.AddImagesResponse(result=pb.AddImagesResult(key=request.item.key, status=status))
+
+    def FindDuplicates(self, request, context):
+        self.calls.append(request.cursor)
+        if not request.cursor:
+            yield pb.FindDuplicatesResponse(progress=pb.FindDuplicatesProgress(cursor="half"))
+            context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
+        yield pb.FindDuplicatesResponse(group=pb.DuplicateGroup())
+
+
+@contextlib.contextmanager
+def rejecting():
+    """Yields a client and the server that it calls."""
+    served, (port,) = Rejecting(), free_ports(1)
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    same_image_pb2_grpc.add_SameImageServiceServicer_to_server(served, server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        with Client(f"127.0.0.1:{port}", timeout=LIMIT_S) as client:
+            yield client, served
+    finally:
+        server.stop(None).wait()
+
+
+@check
+def what_may_have_been_carried_out_is_not_sent_again(_):
+    with rejecting() as (client, served):
+        equal(rejected(client.add, images.png(1)).code, grpc.StatusCode.UNAVAILABLE)
+        equal(served.calls, ["AddImage"])
+    with rejecting() as (client, served):
+        equal(client.info().image_count, 3)
+        equal(served.calls, ["GetLibrary"] * 2)
+
+
+@check
+def a_negative_pushback_ends_the_retries(_):
+    with rejecting() as (client, served):
+        rejected(client.update, "1,1", brief="new")
+        equal(served.calls, ["UpdateImage"])
+
+
+@check
+def an_item_that_keeps_failing_is_sent_three_times_and_holds_nothing_up(_):
+    with rejecting() as (client, served):
+        outcomes = list(client.add_all(items(2)))
+        equal([outcome.error.reason for outcome in outcomes], ["VENDOR_UNAVAILABLE"] * 2)
+        equal(sorted(served.calls), ["0"] * 3 + ["1"] * 3)
+
+
+@check
+def duplicates_go_on_from_their_cursor(_):
+    with rejecting() as (client, served):
+        equal(len(list(client.find_duplicates())), 1)
+        equal(served.calls, ["", "half"])
 
 
 @check

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import heapq
 import itertools
 import queue
 import random
@@ -27,10 +28,12 @@ from .v1 import same_image_pb2 as pb
 DEFAULT_WINDOW = 16
 #: Times that an item is sent if it fails for a transient reason.
 ITEM_ATTEMPTS = 3
-#: Consecutive streams without a result after which the run fails.
-STREAM_ATTEMPTS = 8
+#: Consecutive streams without a result after which the run fails: 53 to 105 s of waiting.
+STREAM_ATTEMPTS = 12
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 15.0
+#: Of a message of protobuf, less than the fields around an item.
+MAX_MESSAGE_BYTES = 2**31 - 1024
 
 # Kinds of events.
 UNSENT, WORK, RESPONSE, END = "unsent", "work", "response", "end"
@@ -92,11 +95,12 @@ class Run:
         self._stream = 0
         self._pending: dict[str, _Pending] = {}
         self._to_send: collections.deque[str] = collections.deque()
+        #: Items that failed for a transient reason, by the time at which they are sent again.
+        self._delayed: list[tuple[float, str]] = []
         self._unsent = 0
         self._is_exhausted = False
         self._is_closed = False
-        self._source_error: Optional[Exception] = None
-        self._wait_until = 0.0
+        self._source_error: Optional[BaseException] = None
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yields the outcome of each item, in the order of completion."""
@@ -145,6 +149,7 @@ class Run:
             self._stream += 1
             stream = self._stream
             self._to_send = collections.deque(self._pending)
+            self._delayed = []
         call = self._open_stream(self._requests(stream))
         threading.Thread(target=self._read, args=(call, stream), daemon=True).start()
         results = 0
@@ -190,12 +195,14 @@ class Run:
             while True:
                 if stream != self._stream or self._is_closed:
                     return None
-                wait = self._wait_until - time.monotonic()
-                if self._to_send and wait <= 0:
+                wait = self._delayed[0][0] - time.monotonic() if self._delayed else None
+                if wait is not None and wait <= 0:
+                    self._to_send.append(heapq.heappop(self._delayed)[1])
+                if self._to_send:
                     return self._pending[self._to_send.popleft()].message
                 if self._is_exhausted and not self._pending:
                     return None
-                self._changed.wait(wait if self._to_send else None)
+                self._changed.wait(wait)
 
     def _feed(self) -> None:
         """Takes the items; runs on a thread of its own."""
@@ -210,7 +217,7 @@ class Run:
                 item = next(self._items)
             except StopIteration:
                 return self._exhaust(None)
-            except Exception as error:  # The caller's: raised when all items before it are done.
+            except BaseException as error:  # The caller's: raised when all items before it are done.
                 return self._exhaust(error)
             self._take(key, item)
 
@@ -231,7 +238,7 @@ class Run:
             self._changed.notify_all()
         self._events.put((WORK, 0, None))
 
-    def _exhaust(self, error: Optional[Exception]) -> None:
+    def _exhaust(self, error: Optional[BaseException]) -> None:
         with self._changed:
             self._source_error = error
             self._is_exhausted = True
@@ -251,8 +258,8 @@ class Run:
                     return None
                 pending.attempts += 1
                 if error.is_transient and pending.attempts < ITEM_ATTEMPTS:
-                    self._to_send.append(result.key)
-                    self._wait_until = time.monotonic() + backoff(pending.attempts)
+                    due = time.monotonic() + backoff(pending.attempts)
+                    heapq.heappush(self._delayed, (due, result.key))
                     self._changed.notify_all()
                     return None
             del self._pending[result.key]
@@ -275,12 +282,20 @@ class Run:
 def add_message(key: str, item: Item) -> pb.AddImagesRequest:
     """Makes the message of one image to add."""
     message = pb.AddImagesItem(key=key, brief=item.brief, tags=item.tags, **source(item.image))
-    return pb.AddImagesRequest(item=message)
+    return pb.AddImagesRequest(item=sendable(message))
 
 
 def search_message(key: str, image: Image) -> pb.BulkSearchImagesRequest:
     """Makes the message of one query image."""
-    return pb.BulkSearchImagesRequest(item=pb.BulkSearchImagesItem(key=key, **source(image)))
+    message = pb.BulkSearchImagesItem(key=key, **source(image))
+    return pb.BulkSearchImagesRequest(item=sendable(message))
+
+
+def sendable(message: Any) -> Any:
+    """Rejects what protobuf cannot write: gRPC would end the stream, and with it the run."""
+    if message.ByteSize() > MAX_MESSAGE_BYTES:
+        raise SamegateError(None, "an image of 2 GiB or more", reason="INVALID_ITEM")
+    return message
 
 
 def backoff(failures: int) -> float:

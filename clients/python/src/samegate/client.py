@@ -129,7 +129,7 @@ class Client:
             response = self._call(stub.Check, request)
         except SamegateError as error:
             # The channel itself leaves out a gateway that is not serving.
-            if error.code == grpc.StatusCode.UNAVAILABLE:
+            if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 return False
             raise
         return response.status == health_pb2.HealthCheckResponse.SERVING
@@ -332,4 +332,6 @@ class Client:
 
     def _metadata(self) -> list[tuple[str, str]]:
         key = self._api_key() if callable(self._api_key) else self._api_key
+        if key and not (key.isascii() and key.isprintable()):
+            raise ValueError("the key has a line break or another sign that a header cannot have")
         return [("authorization", f"Bearer {key}")] if key else []

@@ -63,7 +63,8 @@ class SamegateError(Exception):
         retry_after: Optional[float] = None,
         matches: Sequence[pb.Match] = (),
     ) -> None:
-        super().__init__(message)
+        # What pickle passes to __init__; the rest is in __dict__.
+        super().__init__(code, message)
         self.code = code
         self.message = message
         self.reason = reason
