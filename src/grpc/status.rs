@@ -128,13 +128,15 @@ fn status(error: &Error) -> Status {
 }
 
 /// Returns the milliseconds to wait before a retry, or -1 for none at all (gRFC A6): a client with a
-/// retry policy for a code would send again what cannot succeed, or wait until midnight.
+/// retry policy for a code would send again what cannot succeed, or wait until midnight. A full disk
+/// takes longer than the deadline of a call, which would end in that wait, without the reason.
 fn pushback(error: &Error) -> Option<i64> {
     let is_retried = matches!(
         error.kind().code(),
         Code::ResourceExhausted | Code::Unavailable
     );
-    if is_retried && error.kind().retry() == Retry::Never {
+    let helps = error.kind().retry() != Retry::Never && error.kind() != Kind::DiskFull;
+    if is_retried && !helps {
         return Some(-1);
     }
     let wait = error.retry_after()?.as_millis();
