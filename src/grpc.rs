@@ -22,6 +22,7 @@ mod prefix;
 mod service;
 mod state;
 mod status;
+mod translated;
 
 use std::sync::Arc;
 

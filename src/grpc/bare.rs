@@ -4,15 +4,12 @@
 //! that, calls in the other form than that of their method are rejected.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, Ready, ready as done};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use tonic::Status;
 use tonic::server::NamedService;
 use tower::Service;
 
@@ -21,6 +18,7 @@ use super::inflate::is_compressed;
 use super::json;
 use super::prefix::prefix;
 use super::status::reject;
+use super::translated::{Queue, Step, TranslatedBody, Translator};
 use crate::error::{Error, Kind};
 
 /// Length below which a part is copied: kept as it is, it would keep all of the buffer that it was
@@ -28,8 +26,6 @@ use crate::error::{Error, Kind};
 const MIN_PART_BYTES: usize = 16 * 1024;
 /// Length up to which copied parts become one.
 const MAX_COPIED_BYTES: usize = 64 * 1024;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Extension of the requests that were Connect's.
 #[derive(Clone, Copy, Debug)]
@@ -46,22 +42,14 @@ pub struct BareMessages<S> {
     max_message_bytes: usize,
 }
 
-/// A body with a prefix before its message; the body of another call passes as it is.
-#[derive(Debug)]
-pub struct PrefixedBody<B> {
-    inner: B,
-    collected: Option<Box<Collected>>,
-}
-
-#[derive(Debug)]
-struct Collected {
+/// A message that gets its prefix when it is complete.
+pub(super) struct Collected {
     is_compressed: bool,
     max_bytes: usize,
     parts: VecDeque<Bytes>,
     /// Short parts behind those, copied.
     copied: BytesMut,
     length: usize,
-    is_complete: bool,
 }
 
 // === impl BareMessages ===
@@ -83,7 +71,7 @@ impl<S: NamedService> NamedService for BareMessages<S> {
 
 impl<S, B, R> Service<Request<B>> for BareMessages<S>
 where
-    S: Service<Request<PrefixedBody<B>>, Response = Response<R>>,
+    S: Service<Request<TranslatedBody<B, Collected>>, Response = Response<R>>,
     R: Default,
 {
     type Response = Response<R>;
@@ -103,9 +91,9 @@ where
         let collected = is_bare.then(|| {
             let headers = request.headers();
             let max_bytes = json::max_bytes(headers, self.max_message_bytes);
-            Box::new(Collected::new(is_compressed(headers), max_bytes))
+            Collected::new(is_compressed(headers), max_bytes)
         });
-        let request = request.map(|inner| PrefixedBody { inner, collected });
+        let request = request.map(|body| TranslatedBody::new(body, collected));
         Either::Left(self.inner.call(request))
     }
 }
@@ -120,52 +108,6 @@ fn unsuitable(is_bare: bool) -> Error {
     Error::new(Kind::OperationUnsupported, message)
 }
 
-// === impl PrefixedBody ===
-
-impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for PrefixedBody<B> {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let PrefixedBody { inner, collected } = &mut *self;
-        let Some(collected) = collected else {
-            let frame = ready!(Pin::new(inner).poll_frame(context));
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        };
-        while !collected.is_complete {
-            match ready!(Pin::new(&mut *inner).poll_frame(context)) {
-                Some(Ok(frame)) => {
-                    if let Err(error) = collected.push(frame.into_data().unwrap_or_default()) {
-                        return Poll::Ready(Some(Err(Box::new(Status::from(error)))));
-                    }
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => collected.complete(),
-            }
-        }
-        Poll::Ready(
-            collected
-                .parts
-                .pop_front()
-                .map(|part| Ok(Frame::data(part))),
-        )
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.collected.is_none() && self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.collected {
-            None => self.inner.size_hint(),
-            Some(_) => SizeHint::default(),
-        }
-    }
-}
-
 // === impl Collected ===
 
 impl Collected {
@@ -176,7 +118,6 @@ impl Collected {
             parts: VecDeque::new(),
             copied: BytesMut::new(),
             length: 0,
-            is_complete: false,
         }
     }
 
@@ -211,7 +152,19 @@ impl Collected {
         // An empty body is never compressed (Connect, Unary-Request).
         let flags = u8::from(self.is_compressed && self.length > 0);
         self.parts.push_front(prefix(flags, self.length));
-        self.is_complete = true;
+    }
+}
+
+impl Translator for Collected {
+    fn step(&mut self, queue: &mut Queue) -> Result<Step, Error> {
+        self.push(std::mem::take(&mut queue.input))?;
+        Ok(Step::Passed)
+    }
+
+    fn end(&mut self, queue: &mut Queue) -> Result<(), Error> {
+        self.complete();
+        queue.ready = std::mem::take(&mut self.parts);
+        Ok(())
     }
 }
 

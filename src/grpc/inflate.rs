@@ -7,17 +7,13 @@
 //! dropped as it is. So a gzip bomb costs as much as a plain message of that length. Responses stay
 //! plain: images do not shrink, and what the gateway sends is short.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use flate2::write::GzDecoder;
-use futures_util::future::{BoxFuture, Either, FutureExt, Ready, ready as done};
+use futures_util::future::{Either, Ready, ready as done};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use tonic::Status;
 use tonic::server::NamedService;
 use tower::Service;
 
@@ -25,6 +21,7 @@ use super::bulk;
 use super::json;
 use super::prefix::{PREFIX_BYTES, message_length, plain_prefix};
 use super::status::reject;
+use super::translated::{Queue, Step, TranslatedBody, Translator};
 use crate::admission::CallPermit;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
@@ -36,8 +33,6 @@ pub(super) const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-acc
 /// Length of the parts in which an inflated message is kept, and freed as it is read.
 const PART_BYTES: usize = 64 * 1024;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Service around a gRPC service that inflates its requests.
 #[derive(Clone, Debug)]
 pub struct Inflate<S> {
@@ -45,13 +40,8 @@ pub struct Inflate<S> {
     max_message_bytes: usize,
 }
 
-/// A request body with plain messages; one that was not compressed passes as it is.
-pub struct InflatedBody<B> {
-    inner: B,
-    inflater: Option<Box<Inflater>>,
-}
-
-struct Inflater {
+/// Inflates the messages of a body, and passes plain ones.
+pub(super) struct Inflater {
     max_message_bytes: usize,
     /// What the call is charged to.
     permit: CallPermit,
@@ -59,11 +49,6 @@ struct Inflater {
     is_unary: bool,
     has_begun: bool,
     part: Part,
-    /// What has arrived and is not read yet.
-    input: Bytes,
-    ready: VecDeque<Bytes>,
-    /// Ends when a bulk load may be read on.
-    wait: Option<BoxFuture<'static, ()>>,
 }
 
 /// What the next byte of the body belongs to.
@@ -111,7 +96,7 @@ impl<S: NamedService> NamedService for Inflate<S> {
 
 impl<S, B, R> Service<Request<B>> for Inflate<S>
 where
-    S: Service<Request<InflatedBody<B>>, Response = Response<R>>,
+    S: Service<Request<TranslatedBody<B, Inflater>>, Response = Response<R>>,
     R: Default,
 {
     type Response = Response<R>;
@@ -134,11 +119,11 @@ where
                 let mut inflater = Inflater::new(max_bytes, permit);
                 // Of the calls that are charged only a bulk load has a stream of messages.
                 inflater.is_unary = call.is_some() && !bulk::is_bulk(request.uri().path());
-                Some(Box::new(inflater))
+                Some(inflater)
             }
             Some(_) => return Either::Right(done(Ok(unsupported()))),
         };
-        let request = request.map(|inner| InflatedBody { inner, inflater });
+        let request = request.map(|body| TranslatedBody::new(body, inflater));
         Either::Left(self.inner.call(request))
     }
 }
@@ -151,72 +136,7 @@ fn unsupported<R: Default>() -> Response<R> {
     response
 }
 
-// === impl InflatedBody ===
-
-impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for InflatedBody<B> {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BoxError>>> {
-        let InflatedBody { inner, inflater } = &mut *self;
-        let Some(inflater) = inflater else {
-            let frame = ready!(Pin::new(inner).poll_frame(context));
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        };
-        loop {
-            if let Some(data) = inflater.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-            if let Some(wait) = &mut inflater.wait {
-                ready!(wait.poll_unpin(context));
-                inflater.wait = None;
-            }
-            if !inflater.input.is_empty() {
-                match inflater.step() {
-                    // Other tasks of this thread come first.
-                    Ok(Step::Inflated) if inflater.ready.is_empty() => {
-                        context.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    Ok(_) => continue,
-                    Err(error) => return Poll::Ready(Some(Err(inflater.fail(error)))),
-                }
-            }
-            match ready!(Pin::new(&mut *inner).poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => inflater.input = data,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => return Poll::Ready(inflater.end()),
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inflater.is_none() && self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.inflater {
-            None => self.inner.size_hint(),
-            Some(_) => SizeHint::default(),
-        }
-    }
-}
-
 // === impl Inflater ===
-
-/// What a step has done.
-enum Step {
-    /// It has split or passed bytes.
-    Passed,
-    /// It has inflated bytes, which takes a while.
-    Inflated,
-}
 
 impl Inflater {
     fn new(max_message_bytes: usize, permit: CallPermit) -> Self {
@@ -226,48 +146,11 @@ impl Inflater {
             is_unary: false,
             has_begun: false,
             part: Part::Prefix(BytesMut::new()),
-            input: Bytes::new(),
-            ready: VecDeque::new(),
-            wait: None,
         }
-    }
-
-    /// Reads a part of the input.
-    fn step(&mut self) -> Result<Step> {
-        let mut step = Step::Passed;
-        match &mut self.part {
-            Part::Prefix(arrived) => {
-                let missing = PREFIX_BYTES - arrived.len();
-                arrived.put(self.input.split_to(missing.min(self.input.len())));
-                if arrived.len() == PREFIX_BYTES {
-                    let prefix = std::mem::take(arrived).freeze();
-                    self.begin(prefix)?;
-                }
-            }
-            Part::Plain(left) => {
-                let passed = self.input.split_to((*left).min(self.input.len()));
-                *left -= passed.len();
-                self.ready.push_back(passed);
-            }
-            Part::Dropped(left) => {
-                let dropped = (*left).min(self.input.len());
-                *left -= dropped;
-                self.input.advance(dropped);
-                self.permit.discard(dropped);
-            }
-            Part::Compressed(..) => {
-                self.inflate()?;
-                step = Step::Inflated;
-            }
-        }
-        if matches!(self.part, Part::Plain(0) | Part::Dropped(0)) {
-            self.part = Part::Prefix(BytesMut::new());
-        }
-        Ok(step)
     }
 
     /// Begins a message.
-    fn begin(&mut self, prefix: Bytes) -> Result<()> {
+    fn begin(&mut self, prefix: Bytes, queue: &mut Queue) -> Result<()> {
         if self.is_unary && self.has_begun {
             let message = "the body of a unary call has more than one message";
             return Err(Error::new(Kind::InvalidParameter, message));
@@ -279,10 +162,10 @@ impl Inflater {
                 let inflated = Inflated::new(self.max_message_bytes.saturating_add(1));
                 self.part = Part::Compressed(length, Box::new(GzDecoder::new(inflated)));
             }
-            (_, 0) => self.ready.push_back(prefix),
+            (_, 0) => queue.ready.push_back(prefix),
             // Whether the flag is valid is not decided here.
             (_, length) => {
-                self.ready.push_back(prefix);
+                queue.ready.push_back(prefix);
                 self.part = Part::Plain(length);
             }
         }
@@ -290,12 +173,12 @@ impl Inflater {
     }
 
     /// Inflates up to about 32 KiB, which the decoder keeps at once.
-    fn inflate(&mut self) -> Result<()> {
+    fn inflate(&mut self, queue: &mut Queue) -> Result<()> {
         let Part::Compressed(left, decoder) = &mut self.part else {
             return Ok(());
         };
         let before = decoder.get_ref().length;
-        let input = &self.input[..(*left).min(self.input.len())];
+        let input = &queue.input[..(*left).min(queue.input.len())];
         let mut result = decoder.write(input);
         let read = *result.as_ref().unwrap_or(&0);
         *left -= read;
@@ -304,50 +187,73 @@ impl Inflater {
         }
         let inflated = decoder.get_mut();
         let (more, is_too_long) = (inflated.length - before, inflated.is_full());
-        let may_read_on = self.permit.charge_arrived(more)?;
+        queue.charge(&self.permit, more)?;
         self.permit.discard(read);
-        if !may_read_on {
-            let permit = self.permit.clone();
-            self.wait = Some(async move { permit.wait_to_read_on().await }.boxed());
-        }
         match result {
             _ if is_too_long => {
                 let left = *left;
-                self.ready.extend(inflated.framed());
-                self.input.advance(read);
+                queue.ready.extend(inflated.framed());
+                queue.input.advance(read);
                 self.part = Part::Dropped(left);
             }
             // Nothing is read behind the end of the compressed data.
             Err(_) | Ok(0) => return Err(malformed()),
             Ok(_) if *left == 0 => {
-                self.ready.extend(inflated.framed());
-                self.input.advance(read);
+                queue.ready.extend(inflated.framed());
+                queue.input.advance(read);
                 self.part = Part::Prefix(BytesMut::new());
             }
-            Ok(_) => self.input.advance(read),
+            Ok(_) => queue.input.advance(read),
         }
         Ok(())
     }
+}
 
-    /// Ends the body; what is left of a message is an error.
-    fn end(&mut self) -> Option<std::result::Result<Frame<Bytes>, BoxError>> {
-        match std::mem::replace(&mut self.part, Part::Prefix(BytesMut::new())) {
-            // An error of the reader, as in a plain body.
-            Part::Prefix(begin) if !begin.is_empty() => Some(Ok(Frame::data(begin.freeze()))),
-            Part::Prefix(_) | Part::Plain(_) => None,
-            Part::Compressed(..) | Part::Dropped(_) => {
-                let message = "the body ends within a compressed message";
-                let error = Error::new(Kind::InvalidParameter, message);
-                Some(Err(self.fail(error)))
+impl Translator for Inflater {
+    fn step(&mut self, queue: &mut Queue) -> Result<Step> {
+        let mut step = Step::Passed;
+        match &mut self.part {
+            Part::Prefix(arrived) => {
+                let missing = PREFIX_BYTES - arrived.len();
+                arrived.put(queue.input.split_to(missing.min(queue.input.len())));
+                if arrived.len() == PREFIX_BYTES {
+                    let prefix = std::mem::take(arrived).freeze();
+                    self.begin(prefix, queue)?;
+                }
+            }
+            Part::Plain(left) => {
+                let passed = queue.input.split_to((*left).min(queue.input.len()));
+                *left -= passed.len();
+                queue.ready.push_back(passed);
+            }
+            Part::Dropped(left) => {
+                let dropped = (*left).min(queue.input.len());
+                *left -= dropped;
+                queue.input.advance(dropped);
+                self.permit.discard(dropped);
+            }
+            Part::Compressed(..) => {
+                self.inflate(queue)?;
+                step = Step::Computed;
             }
         }
+        if matches!(self.part, Part::Plain(0) | Part::Dropped(0)) {
+            self.part = Part::Prefix(BytesMut::new());
+        }
+        Ok(step)
     }
 
-    /// Ends the body with an error, which tonic makes the status of the call.
-    fn fail(&mut self, error: Error) -> BoxError {
-        self.part = Part::Prefix(BytesMut::new());
-        self.input.clear();
-        Box::new(Status::from(error))
+    fn end(&mut self, queue: &mut Queue) -> Result<()> {
+        match std::mem::replace(&mut self.part, Part::Prefix(BytesMut::new())) {
+            // An error of the reader, as in a plain body.
+            Part::Prefix(begin) if !begin.is_empty() => queue.ready.push_back(begin.freeze()),
+            Part::Prefix(_) | Part::Plain(_) => {}
+            Part::Compressed(..) | Part::Dropped(_) => {
+                let message = "the body ends within a compressed message";
+                return Err(Error::new(Kind::InvalidParameter, message));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -396,12 +302,6 @@ impl Write for Inflated {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<B> std::fmt::Debug for InflatedBody<B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InflatedBody").finish_non_exhaustive()
     }
 }
 

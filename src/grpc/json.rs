@@ -6,32 +6,27 @@
 
 pub(super) mod read;
 
-use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::{BoxFuture, Either, FutureExt};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::{Frame, SizeHint};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 
 use super::contract::{Contract, is_unary};
 use super::prefix::{PREFIX_BYTES, message_length, plain_prefix};
+use super::translated::{BoxError, Queue, Step, TranslatedBody, Translator};
 use crate::admission::CallPermit;
 use crate::call::Call;
 use crate::error::{Error, Kind, Result};
 
 /// Content type of gRPC with messages in JSON.
 pub(super) const GRPC_JSON: HeaderValue = HeaderValue::from_static("application/grpc+json");
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Service around a gRPC service that converts JSON.
 #[derive(Clone, Debug)]
@@ -41,23 +36,13 @@ pub struct Json<S> {
     max_message_bytes: usize,
 }
 
-/// A body with converted messages; the body of another content type passes as it is.
-pub struct ConvertedBody<B> {
-    inner: B,
-    converter: Option<Box<Converter>>,
-}
-
-struct Converter {
+/// Converts the messages of a body.
+pub(super) struct Converter {
     conversion: Conversion,
     max_bytes: usize,
     /// What the call is charged to.
     permit: CallPermit,
     part: Part,
-    /// What has arrived and is not read yet.
-    input: Bytes,
-    ready: VecDeque<Bytes>,
-    /// Ends when a bulk load may be read on.
-    wait: Option<BoxFuture<'static, ()>>,
 }
 
 enum Conversion {
@@ -108,7 +93,11 @@ impl<S: NamedService> NamedService for Json<S> {
 
 impl<S, B> Service<Request<B>> for Json<S>
 where
-    S: Service<Request<ConvertedBody<B>>, Response = Response<Body>, Future: Send + 'static>,
+    S: Service<
+            Request<TranslatedBody<B, Converter>>,
+            Response = Response<Body>,
+            Future: Send + 'static,
+        >,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -124,7 +113,10 @@ where
             // The service responds to an unknown method without reading its body.
             .then(|| self.contract.method(request.uri().path()).cloned());
         let Some(method) = method.flatten() else {
-            return Either::Left(self.inner.call(request.map(ConvertedBody::unchanged)));
+            return Either::Left(
+                self.inner
+                    .call(request.map(|body| TranslatedBody::new(body, None))),
+            );
         };
         let call = request.extensions().get::<Call>();
         let permit = call.map(|call| call.permit.clone()).unwrap_or_default();
@@ -133,95 +125,16 @@ where
         let read = Converter::new(read, max_bytes, permit.clone());
         let response = self
             .inner
-            .call(request.map(|body| ConvertedBody::new(body, read)));
+            .call(request.map(|body| TranslatedBody::new(body, Some(read))));
         async move {
             let mut response = response.await?;
             response.headers_mut().insert(CONTENT_TYPE, GRPC_JSON);
             let write = Conversion::Write(method.output(), is_unary(&method));
             let write = Converter::new(write, usize::MAX, permit);
-            Ok(response.map(|body| Body::new(ConvertedBody::new(body, write))))
+            Ok(response.map(|body| Body::new(TranslatedBody::new(body, Some(write)))))
         }
         .boxed()
         .right_future()
-    }
-}
-
-// === impl ConvertedBody ===
-
-impl<B> ConvertedBody<B> {
-    fn new(inner: B, converter: Converter) -> Self {
-        ConvertedBody {
-            inner,
-            converter: Some(Box::new(converter)),
-        }
-    }
-
-    fn unchanged(inner: B) -> Self {
-        ConvertedBody {
-            inner,
-            converter: None,
-        }
-    }
-}
-
-impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin> http_body::Body
-    for ConvertedBody<B>
-{
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BoxError>>> {
-        let ConvertedBody { inner, converter } = &mut *self;
-        let Some(converter) = converter else {
-            let frame = ready!(Pin::new(inner).poll_frame(context));
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        };
-        loop {
-            if let Some(data) = converter.ready.pop_front() {
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-            if let Some(wait) = &mut converter.wait {
-                ready!(wait.poll_unpin(context));
-                converter.wait = None;
-            }
-            if !converter.input.is_empty() {
-                if let Err(error) = converter.step() {
-                    return Poll::Ready(Some(Err(converter.fail(error))));
-                }
-                continue;
-            }
-            match ready!(Pin::new(&mut *inner).poll_frame(context)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => converter.input = data,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => {
-                    let error = converter.end().map(|error| Err(converter.fail(error)));
-                    return Poll::Ready(error);
-                }
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.converter.is_none() && self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.converter {
-            None => self.inner.size_hint(),
-            Some(_) => SizeHint::default(),
-        }
-    }
-}
-
-impl<B> std::fmt::Debug for ConvertedBody<B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConvertedBody").finish_non_exhaustive()
     }
 }
 
@@ -234,20 +147,40 @@ impl Converter {
             max_bytes,
             permit,
             part: Part::Prefix(BytesMut::new()),
-            input: Bytes::new(),
-            ready: VecDeque::new(),
-            wait: None,
         }
     }
 
-    /// Reads a part of the input.
-    fn step(&mut self) -> Result<()> {
+    fn convert(&mut self, message: Vec<u8>, queue: &mut Queue) -> Result<()> {
+        // One frame with its prefix, not two.
+        let mut framed = vec![0; PREFIX_BYTES];
+        match &self.conversion {
+            Conversion::Read(kind) => {
+                framed = read::message(&message, kind, framed)?;
+                self.permit.discard(message.len());
+                queue.charge(&self.permit, framed.len())?;
+            }
+            Conversion::Write(kind, is_unary) => {
+                write(message, kind, &mut framed)?;
+                if *is_unary {
+                    self.permit.respond(framed.len());
+                }
+            }
+        }
+        let prefix = plain_prefix(framed.len() - PREFIX_BYTES);
+        framed[..PREFIX_BYTES].copy_from_slice(&prefix);
+        queue.ready.push_back(framed.into());
+        Ok(())
+    }
+}
+
+impl Translator for Converter {
+    fn step(&mut self, queue: &mut Queue) -> Result<Step> {
         match &mut self.part {
             Part::Prefix(arrived) => {
                 let missing = PREFIX_BYTES - arrived.len();
-                arrived.put(self.input.split_to(missing.min(self.input.len())));
+                arrived.put(queue.input.split_to(missing.min(queue.input.len())));
                 if arrived.len() < PREFIX_BYTES {
-                    return Ok(());
+                    return Ok(Step::Passed);
                 }
                 let length = message_length(arrived);
                 if arrived[0] != 0 {
@@ -262,7 +195,7 @@ impl Converter {
                 self.part = Part::Message(Vec::new(), length);
             }
             Part::Message(message, left) => {
-                let part = self.input.split_to((*left).min(self.input.len()));
+                let part = queue.input.split_to((*left).min(queue.input.len()));
                 // Doubled, but for no more than is announced.
                 message.reserve_exact(part.len().max(message.len()).min(*left));
                 message.extend_from_slice(&part);
@@ -272,52 +205,19 @@ impl Converter {
         if let Part::Message(message, 0) = &mut self.part {
             let message = std::mem::take(message);
             self.part = Part::Prefix(BytesMut::new());
-            self.convert(message)?;
+            self.convert(message, queue)?;
         }
-        Ok(())
+        Ok(Step::Passed)
     }
 
-    fn convert(&mut self, message: Vec<u8>) -> Result<()> {
-        // One frame with its prefix, not two.
-        let mut framed = vec![0; PREFIX_BYTES];
-        match &self.conversion {
-            Conversion::Read(kind) => {
-                framed = read::message(&message, kind, framed)?;
-                self.permit.discard(message.len());
-                if !self.permit.charge_arrived(framed.len())? {
-                    let permit = self.permit.clone();
-                    self.wait = Some(async move { permit.wait_to_read_on().await }.boxed());
-                }
-            }
-            Conversion::Write(kind, is_unary) => {
-                write(message, kind, &mut framed)?;
-                if *is_unary {
-                    self.permit.respond(framed.len());
-                }
-            }
-        }
-        let prefix = plain_prefix(framed.len() - PREFIX_BYTES);
-        framed[..PREFIX_BYTES].copy_from_slice(&prefix);
-        self.ready.push_back(framed.into());
-        Ok(())
-    }
-
-    /// Ends the body; a part of a message at its end is an error.
-    fn end(&mut self) -> Option<Error> {
-        match std::mem::replace(&mut self.part, Part::Prefix(BytesMut::new())) {
-            Part::Prefix(begin) if begin.is_empty() => None,
+    fn end(&mut self, _: &mut Queue) -> Result<()> {
+        match &self.part {
+            Part::Prefix(begin) if begin.is_empty() => Ok(()),
             Part::Prefix(_) | Part::Message(..) => {
                 let message = "the body ends within a message";
-                Some(Error::new(Kind::InvalidParameter, message))
+                Err(Error::new(Kind::InvalidParameter, message))
             }
         }
-    }
-
-    /// Ends the body with an error, which tonic makes the status of the call.
-    fn fail(&mut self, error: Error) -> BoxError {
-        self.part = Part::Prefix(BytesMut::new());
-        self.input.clear();
-        Box::new(Status::from(error))
     }
 }
 
