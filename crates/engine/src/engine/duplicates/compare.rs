@@ -51,6 +51,8 @@ pub(super) struct OtherImage {
     hash: Option<u32>,
     /// The forms of the first image that are compared.
     pub(super) forms: Vec<QueryForm>,
+    /// Whether only the votes of parts say that they may be the same.
+    is_by_part: bool,
 }
 
 /// Number of images in a row whose pixels do not agree, after which an image is compared with no
@@ -83,6 +85,7 @@ impl OtherImage {
             id,
             hash: Some(distance),
             forms: vec![PLAIN, MIRRORED],
+            is_by_part: false,
         }
     }
 
@@ -91,6 +94,7 @@ impl OtherImage {
             id,
             hash: None,
             forms: vec![form],
+            is_by_part: true,
         }
     }
 
@@ -100,6 +104,7 @@ impl OtherImage {
             id,
             hash,
             forms: vec![PLAIN, MIRRORED, INVERTED],
+            is_by_part: false,
         }
     }
 }
@@ -253,7 +258,11 @@ impl<'a> Comparer<'a> {
             return Ok(None);
         };
         let mut best: Option<VerifiedMatch> = None;
-        for form in &other.forms {
+        // The words of another form are not stored.
+        let is_chance = |form: &QueryForm| {
+            other.is_by_part && *form == PLAIN && !comparison.shares_words(&image)
+        };
+        for form in other.forms.iter().filter(|form| !is_chance(form)) {
             let part = comparison.with(u64::from(other.id), &image, *form);
             let is_better =
                 |part: &VerifiedMatch| best.as_ref().is_none_or(|best| part.score > best.score);

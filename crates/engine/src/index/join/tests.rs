@@ -136,3 +136,13 @@ fn images_that_share_a_logo_are_pairs_with_the_oldest_of_them() {
 
     assert_eq!(found, (0..512).collect::<Vec<_>>());
 }
+
+#[test]
+fn words_are_shared_if_their_whole_signatures_are_near() {
+    let one = Comparison::new(image(&[(1, 0), (2, 0), (3, 0)]));
+    let shares = |words: &[(u32, u64)]| one.shares_words(&Comparison::new(image(words)));
+
+    assert!(shares(&[(1, 0), (2, (1 << 20) - 1)]));
+    assert!(!shares(&[(1, 0), (2, (1 << 21) - 1)]));
+    assert!(!shares(&[(1, 0), (4, 0)]));
+}
