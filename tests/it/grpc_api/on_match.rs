@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use super::{add, reason};
+use crate::support::by_hand::variable;
 use crate::support::gateway::Gateway;
 use crate::support::images::{jpeg, png, variant};
 
@@ -167,19 +168,22 @@ async fn bulk(
     results
 }
 
+/// Pairs of copies without `PAIRS`.
+const PAIRS: u64 = 30;
+
 #[tokio::test]
 async fn of_each_pair_of_copies_in_two_streams_at_the_same_time_one_is_added() {
-    const PAIRS: u64 = 30;
+    let pairs = variable("PAIRS").map_or(PAIRS, |pairs| pairs.parse().unwrap());
     let gateway = Gateway::start().await;
     let named = |image: fn(u64) -> bytes::Bytes| {
-        let images = (1..=PAIRS).map(move |seed| (seed.to_string(), image(seed)));
+        let images = (1..=pairs).map(move |seed| (seed.to_string(), image(seed)));
         images.collect::<Vec<_>>()
     };
 
     let (one, two) = tokio::join!(bulk(&gateway, named(png)), bulk(&gateway, named(jpeg)));
 
     let mut rejected = 0;
-    for key in (1..=PAIRS).map(|seed| seed.to_string()) {
+    for key in (1..=pairs).map(|seed| seed.to_string()) {
         let statuses = [&one[&key], &two[&key]].map(|result| result.status.clone().unwrap());
         let codes = statuses.clone().map(|status| status.code);
         assert!(codes.contains(&0), "{key}: {codes:?}");
@@ -193,6 +197,6 @@ async fn of_each_pair_of_copies_in_two_streams_at_the_same_time_one_is_added() {
             }
         }
     }
-    assert_eq!(rejected, PAIRS);
-    assert_eq!(image_count(&gateway).await, PAIRS);
+    assert_eq!(rejected, pairs);
+    assert_eq!(image_count(&gateway).await, pairs);
 }
