@@ -131,7 +131,12 @@ export class Run<I, R extends Result> {
     const responses: Response<R>[] = [];
     let failure: unknown;
     let isEnded = false;
+    // What is written to a stream that has its status would stay in gRPC's retry buffer.
+    const stop = () => {
+      if (this.#stream === stream) this.#stream = undefined;
+    };
     const end = () => {
+      stop();
       isEnded = true;
       this.#changed();
     };
@@ -140,7 +145,10 @@ export class Run<I, R extends Result> {
       this.#changed();
     });
     // Comes before `end`.
-    stream.on("error", (error) => (failure ??= error));
+    stream.on("error", (error) => {
+      stop();
+      failure ??= error;
+    });
     stream.on("end", end).on("close", end);
     this.#stream = stream;
     stream.write(this.#kind.options);
@@ -159,7 +167,7 @@ export class Run<I, R extends Result> {
         else if (!response) return { results, error: failure ? SamegateError.fromCall(failure) : undefined };
       }
     } finally {
-      this.#stream = undefined;
+      stop();
       for (const { retry } of this.#pending.values()) clearTimeout(retry);
       stream.cancel();
     }

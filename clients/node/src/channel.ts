@@ -34,6 +34,7 @@ const SAFE = [
   "ListTags",
   "ListLibraries",
   "CompareImages",
+  "GetState",
 ];
 const UNSAFE = ["AddImage", "DeleteImages"];
 

@@ -47,7 +47,11 @@ export interface ErrorDetails {
 
 /** A call or an item that failed. `message` has the text, invalid fields and the reason. */
 export class SamegateError extends Error {
-  override readonly name = "SamegateError";
+  static {
+    // Not a field: the stack begins with the name.
+    this.prototype.name = "SamegateError";
+  }
+
   /** The gRPC status code; undefined for a failure on this side. */
   readonly code: status | undefined;
   /** The text alone. */

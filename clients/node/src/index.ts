@@ -17,7 +17,7 @@ export { status } from "@grpc/grpc-js";
 export type { Outcome } from "./bulk";
 export type { CallOptions, ClientOptions, Tls } from "./channel";
 export { Client, type Fields, type Item } from "./client";
-export { Duplicates } from "./duplicates";
+export type { Duplicates } from "./duplicates";
 export { SamegateError, type ErrorDetails, type Violation } from "./errors";
 export * as pb from "./gen/samegate/v1/same_image_pb";
 export type { Image, NewImage } from "./images";
