@@ -6,6 +6,7 @@
 
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 
+import { onAbort } from "./abort";
 import { backoffMs, sleep, STREAM_ATTEMPTS } from "./backoff";
 import { SamegateError } from "./errors";
 import type * as pb from "./gen/samegate/v1/same_image_pb";
@@ -87,8 +88,8 @@ export class Run<I, R extends Result> {
 
   /** Yields the outcome of each item, in the order of completion. */
   async *outcomes(): AsyncGenerator<Outcome<I, R>, void, undefined> {
-    const changed = () => this.#changed();
-    this.#signal?.addEventListener("abort", changed);
+    this.#signal?.throwIfAborted();
+    const forget = onAbort(this.#signal, () => this.#changed());
     void this.#feed();
     try {
       yield* this.#allStreams();
@@ -96,7 +97,7 @@ export class Run<I, R extends Result> {
       // Also when the caller stops reading: no further item is taken or sent.
       this.#isClosed = true;
       this.#changed();
-      this.#signal?.removeEventListener("abort", changed);
+      forget();
     }
     if (this.#sourceError) throw this.#sourceError.error;
   }

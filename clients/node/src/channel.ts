@@ -13,6 +13,7 @@ import {
 } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 
+import { onAbort } from "./abort";
 import { SamegateError } from "./errors";
 import { SameImageService } from "./gen/samegate/v1/same_image_pb";
 
@@ -171,6 +172,8 @@ export class Channel {
     signal?.throwIfAborted();
     const key = typeof this.#apiKey === "function" ? await this.#apiKey() : this.#apiKey;
     signal?.throwIfAborted();
+    // The error of gRPC would have the key in it.
+    if (key && /[^ -~]/.test(key)) throw new TypeError("the API key has a line break or other character that no header may have");
     const metadata = new grpc.Metadata();
     if (key) metadata.set("authorization", `Bearer ${key}`);
     return metadata;
@@ -178,12 +181,11 @@ export class Channel {
 
   /** Cancels a call when the signal or the channel says so, until it has its status. */
   #track<C extends Cancellable>(call: C, signal?: AbortSignal): C {
-    const cancel = () => call.cancel();
+    const forget = onAbort(signal, () => call.cancel());
     this.#calls.add(call);
-    signal?.addEventListener("abort", cancel, { once: true });
     call.on("status", () => {
       this.#calls.delete(call);
-      signal?.removeEventListener("abort", cancel);
+      forget();
     });
     return call;
   }

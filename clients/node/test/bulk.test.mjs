@@ -1,9 +1,10 @@
 // Streams of many items, against gateways that stop and die.
 
 import assert from "node:assert/strict";
-import { getEventListeners } from "node:events";
+import { getEventListeners, once } from "node:events";
 import path from "node:path";
 import test from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { SamegateError } from "samegate";
 
 import { all, gateway, until } from "./support/gateway.mjs";
@@ -159,6 +160,9 @@ test("an aborted signal ends streams and calls with its reason, and nothing list
   await all(client.findDuplicates({}, { signal }));
   await client.info({ signal });
   assert.equal(getEventListeners(signal, "abort").length, 0);
+  const warned = once(process, "warning");
+  await Promise.all(Array.from({ length: 20 }, () => client.info({ signal })));
+  assert.equal(await Promise.race([warned, setImmediate()]), undefined);
 
   async function* endless() {
     yield* items(5);
@@ -168,7 +172,7 @@ test("an aborted signal ends streams and calls with its reason, and nothing list
   await assert.rejects(async () => {
     for await (const outcome of client.addAll(endless(), {}, { signal })) {
       outcomes.push(outcome);
-      if (outcomes.length === 5) setImmediate(() => controller.abort(reason));
+      if (outcomes.length === 5) setImmediate().then(() => controller.abort(reason));
     }
   }, reason);
   await assert.rejects(client.search(png(1), {}, { signal }), reason);

@@ -69,6 +69,10 @@ test("an argument of the wrong type or range is rejected here", async (t) => {
   await assert.rejects(client.search(/** @type {any} */ ("photo.jpg")), TypeError);
   await assert.rejects(client.search(png(1), { limit: -1 }), /limit/);
   assert.throws(() => client.addAll([], { maxInFlight: 0.5 }), /max_in_flight/);
+  await assert.rejects(all(client.addAll(/** @type {any} */ (5))), TypeError);
+  const unclean = new Client("127.0.0.1:1", { apiKey: "a secret\n" });
+  t.after(() => unclean.close());
+  await assert.rejects(unclean.info(), (error) => error instanceof TypeError && !error.message.includes("secret"));
 });
 
 test("a key decides what is allowed, and may come from a function", async (t) => {
