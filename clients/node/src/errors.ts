@@ -45,7 +45,7 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
-/** A call or an item that failed. `message` has the text, invalid fields and the reason. */
+/** A call or an item that failed. `message` is the text with the reason. */
 export class SamegateError extends Error {
   static {
     // Not a field: the stack begins with the name.
@@ -54,7 +54,7 @@ export class SamegateError extends Error {
 
   /** The gRPC status code; undefined for a failure on this side. */
   readonly code: status | undefined;
-  /** The text alone. */
+  /** The text alone, which names invalid fields. */
   readonly details: string;
   /** The stable name of the cause, such as `IMAGE_NOT_FOUND`; empty if no gateway answered. */
   readonly reason: string;
@@ -69,9 +69,8 @@ export class SamegateError extends Error {
 
   constructor(code: status | undefined, details: string, known: ErrorDetails = {}) {
     const { reason = "", metadata = {}, violations = [], retryAfterMs, matches = [], cause } = known;
-    const fields = violations.map((each) => `; \`${each.field}\`: ${each.description}`).join("");
     const name = reason || (code === undefined ? "" : status[code]);
-    super(details + fields + (name && ` [${name}]`), { cause });
+    super(name ? `${details} [${name}]` : details, { cause });
     this.code = code;
     this.details = details;
     this.reason = reason;
