@@ -8,6 +8,7 @@ import type { ClientDuplexStream } from "@grpc/grpc-js";
 
 import { onAbort } from "./abort";
 import { backoffMs, sleep, STREAM_ATTEMPTS } from "./backoff";
+import { cancel } from "./channel";
 import { SamegateError } from "./errors";
 import type * as pb from "./gen/samegate/v1/same_image_pb";
 
@@ -170,7 +171,7 @@ export class Run<I, R extends Result> {
     } finally {
       stop();
       for (const { retry } of this.#pending.values()) clearTimeout(retry);
-      stream.cancel();
+      cancel(stream);
     }
   }
 

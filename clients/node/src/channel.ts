@@ -1,5 +1,7 @@
 // One gRPC channel to a gateway, or to all its replicas: credentials, deadlines, retries.
 
+import { Duplex } from "node:stream";
+
 import {
   create,
   fromBinary,
@@ -115,7 +117,7 @@ export class Channel {
   /** Closes the connection; calls that run fail with CANCELLED, later ones with an error of gRPC. */
   close(): void {
     this.#client.close();
-    for (const call of this.#calls) call.cancel();
+    for (const call of this.#calls) cancel(call);
   }
 
   async unary<I extends DescMessage, O extends DescMessage>(
@@ -181,7 +183,7 @@ export class Channel {
 
   /** Cancels a call when the signal or the channel says so, until it has its status. */
   #track<C extends Cancellable>(call: C, signal?: AbortSignal): C {
-    const forget = onAbort(signal, () => call.cancel());
+    const forget = onAbort(signal, () => cancel(call));
     this.#calls.add(call);
     call.on("status", () => {
       this.#calls.delete(call);
@@ -189,6 +191,17 @@ export class Channel {
     });
     return call;
   }
+}
+
+/**
+ * @internal Cancels a call.
+ *
+ * What is written to a cancelled call stays in gRPC's retry buffer for good: what is queued is dropped
+ * before, and what is being written arrives before.
+ */
+export function cancel(call: Cancellable): void {
+  if (call instanceof Duplex) call.destroy();
+  setImmediate(() => call.cancel());
 }
 
 /** @internal Encodes a request; throws for a field of the wrong type or range. */

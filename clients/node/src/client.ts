@@ -12,9 +12,9 @@ import * as pb from "./gen/samegate/v1/same_image_pb";
 import { source, type Image, type NewImage } from "./images";
 
 /** The fields of a request but for those that the client sets. */
-export type Fields<D extends DescMessage, Set extends string = never> = Omit<
+export type Fields<D extends DescMessage, Own extends string = never> = Omit<
   Exclude<MessageInitShape<D>, Message>,
-  "$typeName" | "library" | Set
+  "$typeName" | "library" | Own
 >;
 
 /** One image of a bulk load. */

@@ -3,7 +3,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 
 import { backoffMs, sleep, STREAM_ATTEMPTS } from "./backoff";
-import type { CallOptions, Channel } from "./channel";
+import { cancel, type CallOptions, type Channel } from "./channel";
 import { SamegateError } from "./errors";
 import * as pb from "./gen/samegate/v1/same_image_pb";
 
@@ -56,7 +56,7 @@ export class Duplicates implements AsyncIterable<pb.DuplicateGroup> {
         if (!failure.isTransient || failures >= STREAM_ATTEMPTS) throw failure;
         await sleep(Math.max(failure.retryAfterMs ?? 0, backoffMs(failures)), signal);
       } finally {
-        stream.cancel();
+        cancel(stream);
       }
     }
   }

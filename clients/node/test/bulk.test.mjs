@@ -117,10 +117,10 @@ for (const [how, signal] of [["is killed", "SIGKILL"], ["drains", "SIGTERM"]]) {
     const started = await gateway(t);
     const client = started.client(t);
     await client.add(png(1));
-    const queries = items(60).map((item) => item.image);
+    const queries = items(40).map((item) => item.image);
     const outcomes = await interrupted(started, signal, client.searchAll(queries));
     assert.deepEqual(new Set(outcomes.map((outcome) => outcome.item)), new Set(queries));
-    assert.deepEqual(outcomes.map((outcome) => outcome.result?.matches.length), Array(60).fill(1));
+    assert.deepEqual(outcomes.map((outcome) => outcome.result?.matches.length), Array(40).fill(1));
   });
 }
 

@@ -6,7 +6,7 @@ import path from "node:path";
 import test from "node:test";
 import { Client, pb, SamegateError, status } from "samegate";
 
-import { all, freePort, gateway } from "./support/gateway.mjs";
+import { all, freePorts, gateway } from "./support/gateway.mjs";
 import { bmp, png } from "./support/images.mjs";
 
 /** Returns the error that a call is rejected with. */
@@ -99,7 +99,7 @@ test("duplicates are found, and the cursor selects what is new", async (t) => {
 });
 
 test("a gateway that is not there is not serving", async (t) => {
-  const client = new Client(`127.0.0.1:${await freePort()}`);
+  const client = new Client(`127.0.0.1:${(await freePorts(1))[0]}`);
   t.after(() => client.close());
   assert.equal(await client.isServing(), false);
   assert.equal((await rejected(client.info())).code, status.UNAVAILABLE);

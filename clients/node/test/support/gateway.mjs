@@ -13,7 +13,6 @@ import { Client } from "samegate";
 
 const LIMIT_MS = 60_000;
 const BINARY = process.env.SAMEGATE_BINARY ?? "";
-if (!BINARY) throw new Error("SAMEGATE_BINARY is the gateway to test with");
 
 /** Waits until a condition holds. */
 export async function until(condition) {
@@ -24,17 +23,19 @@ export async function until(condition) {
   }
 }
 
-/** A free port below the ephemeral ones (Linux: 32768 and up), so that no connection uses it meanwhile. */
-export async function freePort() {
-  const server = net.createServer();
-  const port = 15_000 + Math.floor(Math.random() * 15_000);
-  try {
-    await once(server.listen(port, "127.0.0.1"), "listening");
-  } catch {
-    return freePort();
+/**
+ * Different free ports, below the ephemeral ones (Linux: 32768 and up), so that no connection uses
+ * one before its server does, or while the server restarts.
+ */
+export async function freePorts(count) {
+  const servers = [];
+  while (servers.length < count) {
+    const server = net.createServer().listen(15_000 + Math.floor(Math.random() * 15_000), "127.0.0.1");
+    await once(server, "listening").then(() => servers.push(server), () => {});
   }
-  server.close();
-  return port;
+  const ports = servers.map((server) => /** @type {net.AddressInfo} */ (server.address()).port);
+  for (const server of servers) server.close();
+  return ports;
 }
 
 class Gateway {
@@ -83,8 +84,10 @@ class Gateway {
 
 /** Starts a gateway with an embedded library and two keys; it ends with the test. */
 export async function gateway(t, settings = "") {
+  if (!BINARY) throw new Error("SAMEGATE_BINARY is the gateway to test with");
   const started = new Gateway();
-  for (const name of ["grpc", "rest", "admin"]) started[name] = `127.0.0.1:${await freePort()}`;
+  const addresses = (await freePorts(3)).map((port) => `127.0.0.1:${port}`);
+  [started.grpc, started.rest, started.admin] = addresses;
   const digest = (key) => `"sha256:${createHash("sha256").update(key).digest("hex")}"`;
   const configuration = `
 [libraries.default]

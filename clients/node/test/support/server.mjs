@@ -1,17 +1,31 @@
-// A server that fails as a test says.
+// Servers that answer as a test says.
 
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import grpc from "@grpc/grpc-js";
+import { pb } from "samegate";
 
-const unchanged = (bytes) => bytes;
-const method = (name) => ({
-  path: `/samegate.v1.SameImageService/${name}`,
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: unchanged,
-  requestDeserialize: unchanged,
-  responseSerialize: unchanged,
-  responseDeserialize: unchanged,
-});
+/** Starts a server with some methods of the contract, given as handlers of grpc-js; returns its address. */
+export async function serve(t, handlers) {
+  const server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
+  const service = {};
+  for (const name of Object.keys(handlers)) {
+    const { input, output, methodKind, parent, name: rpc } = pb.SameImageService.method[name];
+    service[name] = {
+      path: `/${parent.typeName}/${rpc}`,
+      requestStream: methodKind === "bidi_streaming",
+      responseStream: methodKind !== "unary",
+      requestDeserialize: (bytes) => fromBinary(input, bytes),
+      responseSerialize: (message) => Buffer.from(toBinary(output, create(output, message))),
+    };
+  }
+  server.addService(service, handlers);
+  const port = await new Promise((resolve, reject) => {
+    const credentials = grpc.ServerCredentials.createInsecure();
+    server.bindAsync("127.0.0.1:0", credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  t.after(() => server.forceShutdown());
+  return `127.0.0.1:${port}`;
+}
 
 /**
  * Starts a server whose calls fail as `failures` says, one after the other, and succeed then.
@@ -23,17 +37,10 @@ export async function failing(t, failures) {
   const times = /** @type {number[]} */ ([]);
   const handle = (_, done) => {
     const failure = failures[times.push(performance.now()) - 1];
-    if (!failure) return done(null, Buffer.alloc(0));
+    if (!failure) return done(null, {});
     const metadata = new grpc.Metadata();
     if (failure.pushback) metadata.set("grpc-retry-pushback-ms", failure.pushback);
     done({ code: failure.code, details: "as the test says", metadata });
   };
-  const server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
-  server.addService({ add: method("AddImage"), search: method("SearchImages") }, { add: handle, search: handle });
-  const port = await new Promise((resolve, reject) => {
-    const credentials = grpc.ServerCredentials.createInsecure();
-    server.bindAsync("127.0.0.1:0", credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
-  });
-  t.after(() => server.forceShutdown());
-  return { target: `127.0.0.1:${port}`, times };
+  return { target: await serve(t, { addImage: handle, searchImages: handle }), times };
 }
