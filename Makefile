@@ -82,15 +82,18 @@ opensearch: .tools/opensearch
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
-clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's and generated clients against a gateway
+clients: languages .tools/python .tools/node .tools/java .tools/node-client ## Tests the vendor's and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 	$(PYTHON) tests/clients/python/package.py target/debug/samegate
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate python
+	SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate BUF=$(CURDIR)/$(BUF) npm test --silent --prefix clients/node
+	$(PYTHON) tests/clients/python/examples.py target/debug/samegate node
 
-stubs: .tools/python ## Generates the messages of the Python package from the contract
+stubs: .tools/python .tools/node .tools/node-client ## Generates the messages of the client packages from the contract
 	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \
 		--grpc_python_out=clients/python/src proto/samegate/v1/same_image.proto
+	$(BUF) generate --template clients/node/buf.gen.yaml
 
 # Those of the vendor's samples, besides Python and Node.
 languages:
@@ -225,6 +228,11 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 # systems than the one it was written on.
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
+	mkdir -p .tools && touch $@
+
+# Also builds the package.
+.tools/node-client: clients/node/package.json clients/node/package-lock.json
+	npm install --no-save --no-audit --no-fund --prefix clients/node
 	mkdir -p .tools && touch $@
 
 .tools/java: tests/clients/java/pom.xml

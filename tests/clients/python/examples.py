@@ -30,7 +30,11 @@ def python(name):
     return [sys.executable, CLIENTS / "python" / "examples" / f"{name}.py"]
 
 
-LANGUAGES = {"python": python}
+def node(name):
+    return ["node", CLIENTS / "node" / "examples" / f"{name}.mjs"]
+
+
+LANGUAGES = {"python": python, "node": node}
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 

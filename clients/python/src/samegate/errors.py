@@ -88,9 +88,9 @@ class SamegateError(Exception):
         return self.code in _TRANSIENT and self.reason not in _LASTING
 
     def __str__(self) -> str:
-        fields = "".join(f"; `{v.field}`: {v.description}" for v in self.violations)
         name = self.reason or (self.code.name if self.code else "")
-        return f"{self.message}{fields} [{name}]" if name else f"{self.message}{fields}"
+        # The message of the gateway has the violations.
+        return f"{self.message} [{name}]" if name else self.message
 
     @classmethod
     def from_call(cls, error: grpc.RpcError) -> SamegateError:

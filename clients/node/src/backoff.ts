@@ -1,0 +1,19 @@
+// How long streams wait before the next attempt.
+
+import { setTimeout } from "node:timers/promises";
+
+/** Consecutive streams without a result after which a run fails. */
+export const STREAM_ATTEMPTS = 8;
+const INITIAL_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 15_000;
+
+/** Returns the exponential backoff with jitter. */
+export function backoffMs(failures: number): number {
+  const longest = Math.min(INITIAL_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
+  return longest * (0.5 + Math.random() / 2);
+}
+
+/** Waits; throws the reason of the signal when that is aborted. */
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => signal?.throwIfAborted());
+}

@@ -1,0 +1,233 @@
+// One gRPC channel to a gateway, or to all its replicas: credentials, deadlines, retries.
+
+import { Duplex } from "node:stream";
+
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethodBiDiStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import * as grpc from "@grpc/grpc-js";
+
+import { onAbort } from "./abort";
+import { SamegateError } from "./errors";
+import { SameImageService } from "./gen/samegate/v1/same_image_pb";
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const KEEPALIVE_MS = 60_000;
+/** gRPC sends no request again that is larger: by default 1 MiB, less than a photo. */
+const RETRY_BUFFER_BYTES = 64 * 1024 * 1024;
+/** Of all calls together, by default 16 MiB: a call beyond is not retried. It holds what calls send anyway. */
+const ALL_RETRY_BUFFERS_BYTES = 256 * 1024 * 1024;
+
+// UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
+// as long as the gateway asks for (`grpc-retry-pushback-ms`).
+const SAFE = [
+  "SearchImages",
+  "UpdateImage",
+  "GetLibrary",
+  "ListImages",
+  "GetImage",
+  "ListTags",
+  "ListLibraries",
+  "CompareImages",
+  "GetState",
+];
+const UNSAFE = ["AddImage", "DeleteImages"];
+
+/** Calls go to all replicas of a name, one after the other. */
+const SERVICE_CONFIG = {
+  loadBalancingConfig: [{ round_robin: {} }],
+  methodConfig: [
+    retries(SAFE, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]),
+    retries(UNSAFE, ["RESOURCE_EXHAUSTED"]),
+  ],
+};
+
+function retries(methods: string[], codes: string[]) {
+  return {
+    name: methods.map((method) => ({ service: SameImageService.typeName, method })),
+    retryPolicy: {
+      maxAttempts: 4,
+      initialBackoff: "0.2s",
+      maxBackoff: "5s",
+      backoffMultiplier: 2,
+      retryableStatusCodes: codes,
+    },
+  };
+}
+
+/** Contents of PEM files. Default: the authorities that come with Node, no client certificate. */
+export interface Tls {
+  ca?: Uint8Array | string;
+  cert?: Uint8Array | string;
+  key?: Uint8Array | string;
+}
+
+export interface ClientOptions {
+  /** A key or a JWT, or a function that returns the present one and is called for each call. */
+  apiKey?: string | (() => string | Promise<string>);
+  /** The library of all calls. Default: the tenant's first one. */
+  library?: string;
+  /** Limits each call, its retries included, in milliseconds; streams have no limit. Default: 30,000. */
+  timeoutMs?: number;
+  /** `true` for the defaults. Without it the connection is not encrypted. */
+  tls?: Tls | boolean;
+  /** Further options of `@grpc/grpc-js`, or other values for those of this package. */
+  channelOptions?: grpc.ChannelOptions;
+}
+
+export interface CallOptions {
+  /** Cancels the call or the stream, which then throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+interface Cancellable {
+  cancel(): void;
+  on(event: "status", listener: () => void): unknown;
+}
+
+/** @internal */
+export class Channel {
+  readonly #client: grpc.Client;
+  readonly #apiKey: ClientOptions["apiKey"];
+  readonly #timeoutMs: number;
+  readonly #calls = new Set<Cancellable>();
+
+  constructor(target: string, { apiKey, timeoutMs, tls, channelOptions }: ClientOptions) {
+    this.#apiKey = apiKey;
+    this.#timeoutMs = timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#client = new grpc.Client(target, credentials(tls), {
+      "grpc.service_config": JSON.stringify(SERVICE_CONFIG),
+      // A TXT record of the name must not replace it.
+      "grpc.service_config_disable_resolution": 1,
+      "grpc.keepalive_time_ms": KEEPALIVE_MS,
+      "grpc.per_rpc_retry_buffer_size": RETRY_BUFFER_BYTES,
+      "grpc.retry_buffer_size": ALL_RETRY_BUFFERS_BYTES,
+      ...channelOptions,
+    });
+  }
+
+  /** Closes the connection; calls that run fail with CANCELLED, later ones with an error of gRPC. */
+  close(): void {
+    this.#client.close();
+    for (const call of this.#calls) cancel(call);
+  }
+
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    { signal }: CallOptions = {},
+  ): Promise<MessageShape<O>> {
+    const bytes = encode(method.input, request);
+    const metadata = await this.#metadata(signal);
+    const options = { deadline: Date.now() + this.#timeoutMs };
+    try {
+      return await new Promise((resolve, reject) => {
+        const done: grpc.requestCallback<MessageShape<O>> = (error, response) =>
+          response === undefined ? reject(error) : resolve(response);
+        this.#track(
+          this.#client.makeUnaryRequest(
+            pathOf(method), unchanged, decoder(method.output), bytes, metadata, options, done,
+          ),
+          signal,
+        );
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw SamegateError.fromCall(error);
+    }
+  }
+
+  async serverStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    { signal }: CallOptions = {},
+  ): Promise<grpc.ClientReadableStream<MessageShape<O>>> {
+    const bytes = encode(method.input, request);
+    const metadata = await this.#metadata(signal);
+    const stream = this.#client.makeServerStreamRequest(
+      pathOf(method), unchanged, decoder(method.output), bytes, metadata,
+    );
+    return this.#track(stream.on("error", ignore), signal);
+  }
+
+  /** Opens a stream whose requests are encoded already. */
+  async bidiStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodBiDiStreaming<I, O>,
+    { signal }: CallOptions = {},
+  ): Promise<grpc.ClientDuplexStream<Buffer, MessageShape<O>>> {
+    const metadata = await this.#metadata(signal);
+    const stream = this.#client.makeBidiStreamRequest(
+      pathOf(method), unchanged, decoder(method.output), metadata,
+    );
+    return this.#track(stream.on("error", ignore), signal);
+  }
+
+  async #metadata(signal?: AbortSignal): Promise<grpc.Metadata> {
+    signal?.throwIfAborted();
+    const key = typeof this.#apiKey === "function" ? await this.#apiKey() : this.#apiKey;
+    signal?.throwIfAborted();
+    // The error of gRPC would have the key in it.
+    if (key && /[^ -~]/.test(key)) throw new TypeError("the API key has a line break or other character that no header may have");
+    const metadata = new grpc.Metadata();
+    if (key) metadata.set("authorization", `Bearer ${key}`);
+    return metadata;
+  }
+
+  /** Cancels a call when the signal or the channel says so, until it has its status. */
+  #track<C extends Cancellable>(call: C, signal?: AbortSignal): C {
+    const forget = onAbort(signal, () => cancel(call));
+    this.#calls.add(call);
+    call.on("status", () => {
+      this.#calls.delete(call);
+      forget();
+    });
+    return call;
+  }
+}
+
+/**
+ * @internal Cancels a call.
+ *
+ * What is written to a cancelled call stays in gRPC's retry buffer for good: what is queued is dropped
+ * before, and what is being written arrives before.
+ */
+export function cancel(call: Cancellable): void {
+  if (call instanceof Duplex) call.destroy();
+  setImmediate(() => call.cancel());
+}
+
+/** @internal Encodes a request; throws for a field of the wrong type or range. */
+export function encode<D extends DescMessage>(schema: D, request: MessageInitShape<D>): Buffer {
+  const bytes = toBinary(schema, create(schema, request));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function decoder<D extends DescMessage>(schema: D): (bytes: Buffer) => MessageShape<D> {
+  return (bytes) => fromBinary(schema, bytes);
+}
+
+function unchanged(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+/** For errors of a stream that are read elsewhere, or after its end: Node throws one without a listener. */
+function ignore(): void {}
+
+function pathOf({ parent, name }: { parent: { typeName: string }; name: string }): string {
+  return `/${parent.typeName}/${name}`;
+}
+
+function credentials(tls: Tls | boolean | undefined): grpc.ChannelCredentials {
+  if (!tls) return grpc.credentials.createInsecure();
+  const { ca, cert, key } = tls === true ? {} : tls;
+  const [root, privateKey, chain] = [ca, key, cert].map((pem) => (pem ? Buffer.from(pem) : null));
+  return grpc.credentials.createSsl(root, privateKey, chain);
+}
