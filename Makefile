@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis opensearch clients stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis opensearch clients client-go stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -82,15 +82,32 @@ opensearch: .tools/opensearch
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
-clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's and generated clients against a gateway
+clients: languages client-go .tools/python .tools/node .tools/java ## Tests the vendor's and generated clients against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 	$(PYTHON) tests/clients/python/package.py target/debug/samegate
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate python
 
-stubs: .tools/python ## Generates the messages of the Python package from the contract
+# Generates the messages of the Go package: $(call stubs-go,FOLDER). The contract's `go_package` is that
+# of other users.
+GO_OPTIONS := module=samegate,Msamegate/v1/same_image.proto=samegate/v1;samegatev1
+stubs-go = $(PYTHON) -m grpc_tools.protoc -Iproto --plugin=.tools/go/protoc-gen-go --plugin=.tools/go/protoc-gen-go-grpc \
+	--go_out=$(1) '--go_opt=$(GO_OPTIONS)' --go-grpc_out=$(1) '--go-grpc_opt=$(GO_OPTIONS)' samegate/v1/same_image.proto
+
+# The package, its examples, and grpcurl, which is written in Go.
+client-go: .tools/python .tools/go
+	mkdir -p .tools/go/stubs .tools/go/examples
+	$(call stubs-go,.tools/go/stubs)
+	diff -r .tools/go/stubs/v1 clients/go/v1 || { echo "the contract has changed: run make stubs"; exit 1; }
+	test -z "$$(gofmt -l clients/go)"
+	cd clients/go && go vet ./... && go build -o ../../.tools/go/examples/ ./examples/...
+	$(CARGO) test --workspace --no-run
+	$(PYTHON) tests/clients/python/examples.py target/debug/samegate go
+
+stubs: .tools/python .tools/go ## Generates the messages of the packages in clients/ from the contract
 	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \
 		--grpc_python_out=clients/python/src proto/samegate/v1/same_image.proto
+	$(call stubs-go,clients/go)
 
 # Those of the vendor's samples, besides Python and Node.
 languages:
@@ -226,6 +243,12 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 .tools/node: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix $(NODE_CLIENT)
 	mkdir -p .tools && touch $@
+
+# Its go.mod has the versions, which are those of the package where both use a module, so that `go` compiles it once.
+.tools/go: tests/clients/go/go.mod
+	rm -rf $@
+	cd tests/clients/go && GOBIN=$(CURDIR)/$@ go install tool
+	touch $@
 
 .tools/java: tests/clients/java/pom.xml
 	rm -rf $@

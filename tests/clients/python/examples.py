@@ -30,7 +30,12 @@ def python(name):
     return [sys.executable, CLIENTS / "python" / "examples" / f"{name}.py"]
 
 
-LANGUAGES = {"python": python}
+def go(name):
+    """Returns the command of an example, which `make clients` builds."""
+    return [ROOT / ".tools" / "go" / "examples" / name]
+
+
+LANGUAGES = {"python": python, "go": go}
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 

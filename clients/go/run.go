@@ -1,0 +1,358 @@
+package samegate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	pb "samegate/v1"
+)
+
+// A run sends many items over as many streams as it needs. An item without a result is sent again
+// over the next stream, after a drain, a broken connection or a transient failure of the item. So the
+// items of additions must be safe to repeat: the client lets the gateway accept the same bytes again.
+//
+// The caller's goroutine owns the state and reads from two channels: what the feeder takes from the
+// source, and what the stream receives. The feeder, and a sender and a receiver for each stream, are
+// goroutines of their own, so that neither a slow source nor flow control holds up the results.
+
+const (
+	// Items in memory at once, as many as the gateway has in flight by default, and at most.
+	defaultWindow, maxWindow = 16, 256
+	// Times that an item is sent if it fails for a transient reason.
+	itemAttempts = 3
+	// Streams in a row without a result after which the run fails.
+	streamAttempts = 8
+	firstBackoff   = 500 * time.Millisecond
+	maxBackoff     = 15 * time.Second
+)
+
+// errStopped says that the caller has left the loop.
+var errStopped = errors.New("the caller has stopped")
+
+// bulkMethod is what a bulk load and a bulk search do not share.
+type bulkMethod[I, R any] struct {
+	open    func(context.Context) (grpc.ClientStream, error)
+	options proto.Message
+	message func(key string, item I) (proto.Message, error)
+	// receive returns a result, whether the gateway drains the stream, or neither.
+	receive func(grpc.ClientStream) (result R, isDrain bool, err error)
+}
+
+// itemResult is the result of one item: AddImagesResult or BulkSearchImagesResult.
+type itemResult interface {
+	comparable
+	GetKey() string
+	GetStatus() *pb.Status
+	GetMatches() []*pb.Match
+}
+
+type run[I any, R itemResult] struct {
+	bulkMethod[I, R]
+	yield func(Outcome[I, R], error) bool
+	// One for each item that was taken and has no outcome yet.
+	slots chan struct{}
+	taken chan taken[I]
+	// Items that were taken, can be sent, and have no outcome yet.
+	pending     map[string]*pending[I]
+	isExhausted bool
+	sourceErr   error
+}
+
+// taken is an item of the source, or its end.
+type taken[I any] struct {
+	key     string
+	item    I
+	message proto.Message
+	// Why the item cannot be sent, or why the source has ended.
+	err      error
+	isEnd    bool
+	panicked any
+}
+
+type pending[I any] struct {
+	item     I
+	message  proto.Message
+	attempts int
+}
+
+// queued is a message for the present stream.
+type queued struct {
+	message proto.Message
+	due     time.Time
+}
+
+type received[R any] struct {
+	result  R
+	isDrain bool
+	err     error
+}
+
+func outcomes[I any, R itemResult](
+	ctx context.Context, method bulkMethod[I, R], items iter.Seq2[I, error], window uint32,
+) iter.Seq2[Outcome[I, R], error] {
+	if window == 0 {
+		window = defaultWindow
+	}
+	return func(yield func(Outcome[I, R], error) bool) {
+		r := &run[I, R]{
+			bulkMethod: method,
+			yield:      yield,
+			// The gateway rejects a larger number.
+			slots:   make(chan struct{}, min(window, maxWindow)),
+			taken:   make(chan taken[I]),
+			pending: map[string]*pending[I]{},
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go r.feed(ctx, items)
+		if err := r.allStreams(ctx); err != nil && err != errStopped {
+			yield(Outcome[I, R]{}, err)
+		}
+	}
+}
+
+// feed takes the items of the source, each when there is a slot for it.
+func (r *run[I, R]) feed(ctx context.Context, items iter.Seq2[I, error]) {
+	end := taken[I]{isEnd: true}
+	defer func() {
+		// A panic is the caller's: it goes on in the caller's goroutine.
+		end.panicked = recover()
+		if !pass(ctx, r.taken, end) && end.panicked != nil {
+			panic(end.panicked)
+		}
+	}()
+	if !pass(ctx, r.slots, struct{}{}) {
+		return
+	}
+	number := 0
+	for item, err := range items {
+		if err != nil {
+			end.err = err
+			return
+		}
+		next := taken[I]{key: strconv.Itoa(number), item: item}
+		if next.message, next.err = r.message(next.key, item); next.err == nil {
+			next.err = checkText(next.message)
+		}
+		if !pass(ctx, r.taken, next) || !pass(ctx, r.slots, struct{}{}) {
+			return
+		}
+		number++
+	}
+}
+
+// pass sends a value over a channel; false if the context ends before.
+func pass[T any](ctx context.Context, to chan<- T, value T) bool {
+	select {
+	case to <- value:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// allStreams yields the outcomes of all items.
+func (r *run[I, R]) allStreams(ctx context.Context) error {
+	for failures := 0; ; {
+		if r.isDone() {
+			return r.sourceErr
+		}
+		if len(r.pending) == 0 {
+			select {
+			case next := <-r.taken:
+				if _, err := r.take(next); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return contextError(ctx)
+			}
+			continue
+		}
+		results, err := r.oneStream(ctx)
+		failure, _ := errors.AsType[*Error](err)
+		switch {
+		case err == errStopped:
+			return err
+		case r.isDone():
+			return r.sourceErr
+		case err != nil && (failure == nil || !failure.IsTransient()):
+			return err
+		case results > 0:
+			failures = 0
+			continue
+		}
+		failures++
+		if failure == nil {
+			failure = &Error{Code: codes.Unavailable, Message: "the gateway ended the stream without a result"}
+		}
+		if failures == streamAttempts {
+			return failure
+		}
+		if !sleep(ctx, max(failure.RetryAfter, backoff(failures))) {
+			return contextError(ctx)
+		}
+	}
+}
+
+func (r *run[I, R]) isDone() bool { return r.isExhausted && len(r.pending) == 0 }
+
+// oneStream yields the outcomes of one stream; returns the number of its results, and its error.
+func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
+	var goroutines sync.WaitGroup
+	defer goroutines.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := r.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sending, endSending := context.WithCancel(ctx)
+	defer endSending()
+	// An item is in the queue once, and again after each transient failure: never blocks.
+	queue := make(chan queued, itemAttempts*cap(r.slots))
+	for _, item := range r.pending {
+		queue <- queued{message: item.message}
+	}
+	events := make(chan received[R])
+	goroutines.Go(func() { send(sending, stream, r.options, queue) })
+	goroutines.Go(func() { r.receiveAll(ctx, stream, events) })
+	for {
+		if r.isDone() {
+			endSending()
+		}
+		select {
+		case next := <-r.taken:
+			item, err := r.take(next)
+			if err != nil {
+				return results, err
+			}
+			if item != nil && sending.Err() == nil {
+				queue <- queued{message: item.message}
+			}
+		case event := <-events:
+			var none R
+			switch {
+			case event.err == io.EOF:
+				return results, nil
+			case event.err != nil:
+				return results, callError(ctx, event.err)
+			case event.isDrain:
+				endSending()
+			case event.result != none:
+				results++
+				if err := r.settle(event.result, queue); err != nil {
+					return results, err
+				}
+			}
+		case <-ctx.Done():
+			return results, contextError(ctx)
+		}
+	}
+}
+
+// send sends messages, in the order of the queue, until the context ends.
+func send(ctx context.Context, stream grpc.ClientStream, options proto.Message, queue <-chan queued) {
+	// An error ends the stream, and the receiver gets its cause.
+	if stream.SendMsg(options) != nil {
+		return
+	}
+	for {
+		select {
+		case next := <-queue:
+			if sleep(ctx, time.Until(next.due)) && stream.SendMsg(next.message) != nil {
+				return
+			}
+		case <-ctx.Done():
+			stream.CloseSend()
+			return
+		}
+	}
+}
+
+func (r *run[I, R]) receiveAll(ctx context.Context, stream grpc.ClientStream, events chan<- received[R]) {
+	for {
+		result, isDrain, err := r.receive(stream)
+		if !pass(ctx, events, received[R]{result, isDrain, err}) || err != nil {
+			return
+		}
+	}
+}
+
+// take makes an item pending and returns it, or yields its outcome if it cannot be sent.
+func (r *run[I, R]) take(next taken[I]) (*pending[I], error) {
+	switch {
+	case next.panicked != nil:
+		panic(next.panicked)
+	case next.isEnd:
+		r.isExhausted, r.sourceErr = true, next.err
+		return nil, nil
+	case next.err != nil:
+		return nil, r.emit(Outcome[I, R]{Item: next.item, Err: next.err})
+	}
+	item := &pending[I]{item: next.item, message: next.message}
+	r.pending[next.key] = item
+	return item, nil
+}
+
+// settle yields the outcome of an item, unless it is sent again.
+func (r *run[I, R]) settle(result R, queue chan<- queued) error {
+	item := r.pending[result.GetKey()]
+	if item == nil {
+		return nil
+	}
+	outcome := Outcome[I, R]{Item: item.item, Result: result}
+	if result.GetStatus().GetCode() != 0 {
+		failure := itemError(result.GetStatus(), result.GetMatches())
+		if failure.Reason == "SHUTTING_DOWN" {
+			return nil // It is for the next stream.
+		}
+		item.attempts++
+		if failure.IsTransient() && item.attempts < itemAttempts {
+			queue <- queued{item.message, time.Now().Add(backoff(item.attempts))}
+			return nil
+		}
+		outcome.Err = failure
+	}
+	delete(r.pending, result.GetKey())
+	return r.emit(outcome)
+}
+
+// emit gives an outcome to the caller, and its slot to another item.
+func (r *run[I, R]) emit(outcome Outcome[I, R]) error {
+	<-r.slots
+	if !r.yield(outcome, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// backoff returns the exponential backoff with jitter.
+func backoff(failures int) time.Duration {
+	longest := min(firstBackoff<<(failures-1), maxBackoff)
+	return time.Duration(float64(longest) * (0.5 + 0.5*rand.Float64()))
+}
+
+// sleep waits; false if the context ends before.
+func sleep(ctx context.Context, duration time.Duration) bool {
+	if duration <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
