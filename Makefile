@@ -99,10 +99,12 @@ client-go: .tools/python .tools/go
 	mkdir -p .tools/go/stubs .tools/go/examples
 	$(call stubs-go,.tools/go/stubs)
 	diff -r .tools/go/stubs/v1 clients/go/v1 || { echo "the contract has changed: run make stubs"; exit 1; }
-	test -z "$$(gofmt -l clients/go)"
+	gofmt -l clients/go | { ! grep .; }
 	cd clients/go && go vet ./... && go build -o ../../.tools/go/examples/ ./examples/...
 	$(CARGO) test --workspace --no-run
+	cd clients/go && SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate go test -count=1 .
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate go
+	$(PYTHON) tests/clients/python/grpcurl.py target/debug/samegate .tools/go/grpcurl
 
 stubs: .tools/python .tools/go ## Generates the messages of the packages in clients/ from the contract
 	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \
