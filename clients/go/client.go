@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -35,6 +36,12 @@ const DefaultTimeout = 30 * time.Second
 
 // gRPC sends no request again that is larger: by default 256 KiB, less than a photograph.
 const retryBufferBytes = 64 << 20
+
+// gRPC's own limit of the backoff is 2 minutes, for which calls fail after a gateway is back.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: time.Second, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+	MinConnectTimeout: 20 * time.Second,
+}
 
 // Options are the settings of a client. The zero value calls without a key and without TLS.
 type Options struct {
@@ -73,6 +80,7 @@ func New(target string, options Options) (*Client, error) {
 	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithConnectParams(reconnect),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute}),
 		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(retryBufferBytes)),
 		grpc.WithChainUnaryInterceptor(client.call),

@@ -198,7 +198,7 @@ func (r *run[I, R]) allStreams(ctx context.Context) error {
 		if failures == streamAttempts {
 			return failure
 		}
-		if !sleep(ctx, max(failure.RetryAfter, backoff(failures))) {
+		if !sleep(ctx, max(failure.RetryAfter, backoffAfter(failures))) {
 			return contextError(ctx)
 		}
 	}
@@ -318,7 +318,7 @@ func (r *run[I, R]) settle(result R, queue chan<- queued) error {
 		}
 		item.attempts++
 		if failure.IsTransient() && item.attempts < itemAttempts {
-			queue <- queued{item.message, time.Now().Add(backoff(item.attempts))}
+			queue <- queued{item.message, time.Now().Add(backoffAfter(item.attempts))}
 			return nil
 		}
 		outcome.Err = failure
@@ -336,8 +336,8 @@ func (r *run[I, R]) emit(outcome Outcome[I, R]) error {
 	return nil
 }
 
-// backoff returns the exponential backoff with jitter.
-func backoff(failures int) time.Duration {
+// backoffAfter returns the exponential backoff with jitter.
+func backoffAfter(failures int) time.Duration {
 	longest := min(firstBackoff<<(failures-1), maxBackoff)
 	return time.Duration(float64(longest) * (0.5 + 0.5*rand.Float64()))
 }
