@@ -3,11 +3,9 @@ package samegate
 import (
 	"context"
 	"errors"
-	"io"
 	"iter"
 	"math/rand/v2"
 	"strconv"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -83,18 +81,6 @@ type pending[I any] struct {
 	item     I
 	message  proto.Message
 	attempts int
-}
-
-// queued is a message for the present stream.
-type queued struct {
-	message proto.Message
-	due     time.Time
-}
-
-type received[R any] struct {
-	result  R
-	isDrain bool
-	err     error
 }
 
 func outcomes[I any, R itemResult](
@@ -206,88 +192,6 @@ func (r *run[I, R]) allStreams(ctx context.Context) error {
 
 func (r *run[I, R]) isDone() bool { return r.isExhausted && len(r.pending) == 0 }
 
-// oneStream yields the outcomes of one stream; returns the number of its results, and its error.
-func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
-	var goroutines sync.WaitGroup
-	defer goroutines.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, err := r.open(ctx)
-	if err != nil {
-		return 0, err
-	}
-	sending, endSending := context.WithCancel(ctx)
-	defer endSending()
-	// An item is in the queue once, and again after each transient failure: never blocks.
-	queue := make(chan queued, itemAttempts*cap(r.slots))
-	for _, item := range r.pending {
-		queue <- queued{message: item.message}
-	}
-	events := make(chan received[R])
-	goroutines.Go(func() { send(sending, stream, r.options, queue) })
-	goroutines.Go(func() { r.receiveAll(ctx, stream, events) })
-	for {
-		if r.isDone() {
-			endSending()
-		}
-		select {
-		case next := <-r.taken:
-			item, err := r.take(next)
-			if err != nil {
-				return results, err
-			}
-			if item != nil && sending.Err() == nil {
-				queue <- queued{message: item.message}
-			}
-		case event := <-events:
-			var none R
-			switch {
-			case event.err == io.EOF:
-				return results, nil
-			case event.err != nil:
-				return results, callError(ctx, event.err)
-			case event.isDrain:
-				endSending()
-			case event.result != none:
-				results++
-				if err := r.settle(event.result, queue); err != nil {
-					return results, err
-				}
-			}
-		case <-ctx.Done():
-			return results, contextError(ctx)
-		}
-	}
-}
-
-// send sends messages, in the order of the queue, until the context ends.
-func send(ctx context.Context, stream grpc.ClientStream, options proto.Message, queue <-chan queued) {
-	// An error ends the stream, and the receiver gets its cause.
-	if stream.SendMsg(options) != nil {
-		return
-	}
-	for {
-		select {
-		case next := <-queue:
-			if sleep(ctx, time.Until(next.due)) && stream.SendMsg(next.message) != nil {
-				return
-			}
-		case <-ctx.Done():
-			stream.CloseSend()
-			return
-		}
-	}
-}
-
-func (r *run[I, R]) receiveAll(ctx context.Context, stream grpc.ClientStream, events chan<- received[R]) {
-	for {
-		result, isDrain, err := r.receive(stream)
-		if !pass(ctx, events, received[R]{result, isDrain, err}) || err != nil {
-			return
-		}
-	}
-}
-
 // take makes an item pending and returns it, or yields its outcome if it cannot be sent.
 func (r *run[I, R]) take(next taken[I]) (*pending[I], error) {
 	switch {
@@ -302,29 +206,6 @@ func (r *run[I, R]) take(next taken[I]) (*pending[I], error) {
 	item := &pending[I]{item: next.item, message: next.message}
 	r.pending[next.key] = item
 	return item, nil
-}
-
-// settle yields the outcome of an item, unless it is sent again.
-func (r *run[I, R]) settle(result R, queue chan<- queued) error {
-	item := r.pending[result.GetKey()]
-	if item == nil {
-		return nil
-	}
-	outcome := Outcome[I, R]{Item: item.item, Result: result}
-	if result.GetStatus().GetCode() != 0 {
-		failure := itemError(result.GetStatus(), result.GetMatches())
-		if failure.Reason == "SHUTTING_DOWN" {
-			return nil // It is for the next stream.
-		}
-		item.attempts++
-		if failure.IsTransient() && item.attempts < itemAttempts {
-			queue <- queued{item.message, time.Now().Add(backoffAfter(item.attempts))}
-			return nil
-		}
-		outcome.Err = failure
-	}
-	delete(r.pending, result.GetKey())
-	return r.emit(outcome)
 }
 
 // emit gives an outcome to the caller, and its slot to another item.
