@@ -100,7 +100,7 @@ client-go: .tools/python .tools/go
 	$(call stubs-go,.tools/go/stubs)
 	diff -r .tools/go/stubs/v1 clients/go/v1 || { echo "the contract has changed: run make stubs"; exit 1; }
 	gofmt -l clients/go | { ! grep .; }
-	cd clients/go && go vet ./... && go build -o ../../.tools/go/examples/ ./examples/...
+	cd clients/go && go vet ./... && go build -buildvcs=false -o ../../.tools/go/examples/ ./examples/...
 	$(CARGO) test --workspace --no-run
 	cd clients/go && SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate go test -count=1 .
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate go

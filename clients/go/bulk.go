@@ -65,8 +65,8 @@ type SearchAllOptions struct {
 // of the second kind ends the run and is its last element: that of the context, of the source, or of
 // a gateway that does not come back.
 //
-// The source runs in a goroutine of its own, so it may wait for outcomes. After a break of the loop
-// it is told so by its next yield; one that waits for something else has to be ended by the caller.
+// The source runs in a goroutine of its own, so it may wait for outcomes. After the end of the loop
+// its next yield returns false; the caller ends one that waits for something else.
 func (c *Client) AddAll(
 	ctx context.Context, items iter.Seq2[Item, error], options AddAllOptions,
 ) iter.Seq2[AddOutcome, error] {

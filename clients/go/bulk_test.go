@@ -186,7 +186,7 @@ func TestACallerThatLeavesTheLoopEndsTheBulkLoad(t *testing.T) {
 	select {
 	case <-hasEnded:
 	case <-time.After(limit):
-		t.Fatal("the source was not told")
+		t.Fatal("the source goes on")
 	}
 	equal(t, imageCount(t, client) < 1000, true)
 }

@@ -213,14 +213,14 @@ func jpegOf(seed uint64) samegate.Bytes {
 	return buffer.Bytes()
 }
 
-// items makes images that differ; searches are not what is tested, so they are one small picture.
+// items makes images that differ; searches are not what is tested, so they are one small image.
 func items(count int) []samegate.Item {
-	picture := encoded(image.NewGray(image.Rect(0, 0, 64, 64)))
+	content := encoded(image.NewGray(image.Rect(0, 0, 64, 64)))
 	made := make([]samegate.Item, count)
 	for number := range made {
-		// A decoder ignores what comes after the end of the picture.
-		content := fmt.Appendf(bytes.Clone(picture), "%d", number)
-		made[number] = samegate.Item{Image: samegate.Bytes(content), Brief: fmt.Sprintf("n/%d", number)}
+		// A decoder ignores what comes after the end of the image.
+		other := fmt.Appendf(bytes.Clone(content), "%d", number)
+		made[number] = samegate.Item{Image: samegate.Bytes(other), Brief: fmt.Sprintf("n/%d", number)}
 	}
 	return made
 }
