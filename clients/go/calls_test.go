@@ -112,7 +112,8 @@ func TestWhatCannotBeSentIsAnErrorOfThisSide(t *testing.T) {
 	equal(t, rejected(t, added, err).Reason, "INVALID_ITEM")
 	added, err = client.Add(ctx, pngOf(1), samegate.AddOptions{Brief: "poster \xff"})
 	equal(t, rejected(t, added, err).Reason, "INVALID_ITEM")
-	equal(t, strings.Contains(err.Error(), ".brief` is not UTF-8"), true)
+	equal(t, status.Code(err), codes.InvalidArgument)
+	equal(t, strings.Contains(err.Error(), "`brief` is not UTF-8"), true)
 	_, err = samegate.TLSFiles("", "none.crt", "none.key")
 	equal(t, errors.Is(err, fs.ErrNotExist), true)
 }

@@ -27,7 +27,6 @@ var lasting = map[string]bool{
 	"DAILY_QUOTA_EXCEEDED": true,
 	"DISK_FULL":            true,
 	fileUnreadable:         true,
-	invalidItem:            true,
 	"LIBRARY_FULL":         true,
 	"MESSAGE_TOO_LARGE":    true,
 	"QUOTA_DAY_EXCEEDED":   true,
@@ -39,7 +38,7 @@ var lasting = map[string]bool{
 // Error is a call or an item that failed. It wraps the error of a file, and that of a context whose
 // end was the cause.
 type Error struct {
-	// Code is the gRPC status code; Unknown for a failure on this side.
+	// Code is the gRPC status code; Unknown for a file that cannot be read.
 	Code codes.Code
 	// Reason is the stable name of the cause, such as IMAGE_NOT_FOUND; empty if no gateway answered.
 	Reason string

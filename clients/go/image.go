@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
@@ -75,7 +76,7 @@ func (s Sign) field() (protoreflect.Name, protoreflect.Value, error) {
 // setImage sets the field of a request that has the image.
 func setImage(request proto.Message, image Image) error {
 	if image == nil {
-		return &Error{Code: codes.Unknown, Reason: invalidItem, Message: "the image is nil"}
+		return &Error{Code: codes.InvalidArgument, Reason: invalidItem, Message: "the image is nil"}
 	}
 	name, value, err := image.field()
 	if err != nil {
@@ -94,7 +95,8 @@ func checkText(request proto.Message) error {
 		if !isText || utf8.ValidString(text) {
 			return nil
 		}
-		message := fmt.Sprintf("`%s` is not UTF-8: %q", values.Path[1:], text)
-		return &Error{Code: codes.Unknown, Reason: invalidItem, Message: message}
+		field := strings.TrimPrefix(values.Path[1:].String(), ".")
+		message := fmt.Sprintf("`%s` is not UTF-8: %q", field, text)
+		return &Error{Code: codes.InvalidArgument, Reason: invalidItem, Message: message}
 	})
 }
