@@ -30,7 +30,6 @@ func collect[O any](run iter.Seq2[O, error]) ([]O, error) {
 }
 
 func TestABulkLoadGivesOneOutcomeForEachItem(t *testing.T) {
-	checkLeaks(t)
 	g := start(t)
 	client := g.client()
 	bad := []samegate.Item{
@@ -61,7 +60,6 @@ func TestABulkLoadGivesOneOutcomeForEachItem(t *testing.T) {
 }
 
 func TestAnErrorOfTheSourceComesAfterTheOutcomes(t *testing.T) {
-	checkLeaks(t)
 	client := start(t).client()
 	failure := errors.New("the row is broken")
 	source := func(yield func(samegate.Item, error) bool) {
@@ -79,7 +77,6 @@ func TestAnErrorOfTheSourceComesAfterTheOutcomes(t *testing.T) {
 }
 
 func TestAPanicOfTheSourceIsThatOfTheCaller(t *testing.T) {
-	checkLeaks(t)
 	client := start(t).client()
 	defer func() { equal(t, recover(), any("mine")) }()
 
@@ -89,7 +86,6 @@ func TestAPanicOfTheSourceIsThatOfTheCaller(t *testing.T) {
 }
 
 func TestTheSourceMayWaitForOutcomes(t *testing.T) {
-	checkLeaks(t)
 	ctx, client := context.Background(), start(t).client()
 	channel, settled := make(chan samegate.Item), make(chan bool)
 	go func() {
@@ -113,7 +109,6 @@ func TestTheSourceMayWaitForOutcomes(t *testing.T) {
 }
 
 func TestFilesThatCannotBeReadAreNotKeptInMemory(t *testing.T) {
-	checkLeaks(t)
 	client := start(t).client()
 	var taken atomic.Int32
 	source := func(yield func(samegate.Item, error) bool) {
@@ -138,7 +133,6 @@ func TestFilesThatCannotBeReadAreNotKeptInMemory(t *testing.T) {
 
 // interruptedLoad ends the gateway in the middle of a bulk load and starts it again.
 func interruptedLoad(t *testing.T, how syscall.Signal) {
-	checkLeaks(t)
 	ctx, g := context.Background(), start(t)
 	client := g.client()
 	var briefs []string
@@ -171,7 +165,6 @@ func TestABulkLoadSurvivesAGatewayThatIsKilled(t *testing.T) { interruptedLoad(t
 func TestABulkLoadSurvivesAGatewayThatDrains(t *testing.T) { interruptedLoad(t, syscall.SIGTERM) }
 
 func TestACallerThatLeavesTheLoopEndsTheBulkLoad(t *testing.T) {
-	checkLeaks(t)
 	client := start(t).client()
 	hasEnded := make(chan struct{})
 	source := func(yield func(samegate.Item, error) bool) {
@@ -192,7 +185,6 @@ func TestACallerThatLeavesTheLoopEndsTheBulkLoad(t *testing.T) {
 }
 
 func TestAContextEndsTheBulkLoad(t *testing.T) {
-	checkLeaks(t)
 	client := start(t).client()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -209,7 +201,6 @@ func TestAContextEndsTheBulkLoad(t *testing.T) {
 }
 
 func TestAGatewayThatDoesNotComeBackEndsTheRun(t *testing.T) {
-	checkLeaks(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	client := clientOf(t, freeAddress(t))
@@ -221,7 +212,6 @@ func TestAGatewayThatDoesNotComeBackEndsTheRun(t *testing.T) {
 }
 
 func TestABulkSearchFindsTheMatchesOfEachQuery(t *testing.T) {
-	checkLeaks(t)
 	ctx, client := context.Background(), start(t).client()
 	signs := map[uint64]string{}
 	for seed := range uint64(3) {
@@ -251,8 +241,22 @@ func TestABulkSearchFindsTheMatchesOfEachQuery(t *testing.T) {
 	}
 }
 
-func TestDuplicatesAreFoundAndTheCursorSelectsWhatIsNew(t *testing.T) {
+func TestACallerThatLeavesTheGroupsEndsTheJoin(t *testing.T) {
+	ctx, client := context.Background(), start(t).client()
+	for _, image := range []samegate.NewImage{pngOf(1), jpegOf(1)} {
+		_, err := client.Add(ctx, image, samegate.AddOptions{})
+		must(t, err)
+	}
+
+	for _, err := range client.FindDuplicates(samegate.DuplicatesOptions{}).Groups(ctx) {
+		must(t, err)
+		break
+	}
+
 	checkLeaks(t)
+}
+
+func TestDuplicatesAreFoundAndTheCursorSelectsWhatIsNew(t *testing.T) {
 	ctx, g := context.Background(), start(t)
 	client := g.client()
 	for _, image := range []samegate.NewImage{pngOf(1), jpegOf(1), pngOf(2)} {

@@ -114,7 +114,10 @@ func clientOf(t testing.TB, target string, change ...func(*samegate.Options)) *s
 	}
 	client, err := samegate.New(target, options)
 	must(t, err)
-	t.Cleanup(func() { client.Close() })
+	t.Cleanup(func() {
+		checkLeaks(t)
+		client.Close()
+	})
 	return client
 }
 
@@ -140,16 +143,14 @@ func waitUntil(t testing.TB, what string, condition func() bool) {
 	}
 }
 
-// checkLeaks fails the test if a goroutine of a bulk run or a stream is there after its end.
+// checkLeaks fails the test if a goroutine of a bulk run or a stream is there after its end. A client
+// that closes ends its streams, also those that were forgotten.
 func checkLeaks(t testing.TB) {
-	t.Cleanup(func() {
-		var stacks string
-		waitUntil(t, "no goroutine is left", func() bool {
-			buffer := make([]byte, 1<<20)
-			stacks = string(buffer[:runtime.Stack(buffer, true)])
-			return !strings.Contains(stacks, "samegate.(*run") && !strings.Contains(stacks, "samegate.send") &&
-				!strings.Contains(stacks, "grpc.newClientStream")
-		})
+	waitUntil(t, "no goroutine is left", func() bool {
+		buffer := make([]byte, 1<<20)
+		stacks := string(buffer[:runtime.Stack(buffer, true)])
+		return !strings.Contains(stacks, "samegate.(*run") && !strings.Contains(stacks, "samegate.send") &&
+			!strings.Contains(stacks, "grpc.newClientStream")
 	})
 }
 
