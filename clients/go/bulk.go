@@ -141,7 +141,8 @@ func Each[T any](items iter.Seq[T]) iter.Seq2[T, error] {
 	}
 }
 
-// Receive makes a source of a channel. It ends when the channel is closed, or with the context.
+// Receive makes a source of a channel. It ends when the channel is closed, or with the error of the
+// context.
 func Receive[T any](ctx context.Context, items <-chan T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -151,6 +152,8 @@ func Receive[T any](ctx context.Context, items <-chan T) iter.Seq2[T, error] {
 					return
 				}
 			case <-ctx.Done():
+				var none T
+				yield(none, contextError(ctx))
 				return
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -83,6 +84,52 @@ func TestAPanicOfTheSourceIsThatOfTheCaller(t *testing.T) {
 	collect(client.AddAll(context.Background(), func(func(samegate.Item, error) bool) { panic("mine") },
 		samegate.AddAllOptions{}))
 	t.Error("no panic")
+}
+
+func TestASourceThatEndsItsGoroutineIsNoEnd(t *testing.T) {
+	client := start(t).client()
+	source := func(yield func(samegate.Item, error) bool) {
+		yield(items(1)[0], nil)
+		runtime.Goexit()
+	}
+
+	outcomes, err := collect(client.AddAll(context.Background(), source, samegate.AddAllOptions{}))
+
+	equal(t, len(outcomes), 1)
+	equal(t, err != nil, true)
+}
+
+func TestASourceThatIgnoresTheEndOfTheLoopEndsOnlyItself(t *testing.T) {
+	client := start(t).client()
+	hasEnded := make(chan struct{})
+	source := func(yield func(samegate.Item, error) bool) {
+		defer close(hasEnded)
+		for {
+			yield(items(1)[0], nil)
+		}
+	}
+
+	for range client.AddAll(context.Background(), source, samegate.AddAllOptions{}) {
+		break
+	}
+
+	<-hasEnded
+}
+
+func TestTheContextOfAChannelEndsTheRun(t *testing.T) {
+	client := start(t).client()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	channel := make(chan samegate.Item, 1)
+	channel <- items(1)[0]
+	var last error
+	for _, err := range client.AddAll(context.Background(), samegate.Receive(ctx, channel), samegate.AddAllOptions{}) {
+		last = err
+		cancel()
+	}
+
+	equal(t, errors.Is(last, context.Canceled), true)
+	equal(t, rejected(t, 0, last).IsTransient(), false)
 }
 
 func TestTheSourceMayWaitForOutcomes(t *testing.T) {

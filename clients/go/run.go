@@ -34,8 +34,12 @@ const (
 	maxBackoff     = 15 * time.Second
 )
 
-// errStopped says that the caller has left the loop.
-var errStopped = errors.New("the caller has stopped")
+var (
+	// errStopped says that the caller has left the loop.
+	errStopped = errors.New("the caller has stopped")
+	// errGoexit says that the items before it may not be all.
+	errGoexit = errors.New("the source has ended its goroutine")
+)
 
 // bulkMethod is what a bulk load and a bulk search do not share.
 type bulkMethod[I, R any] struct {
@@ -109,13 +113,12 @@ func outcomes[I any, R itemResult](
 
 // feed takes the items of the source, each when there is a slot for it.
 func (r *run[I, R]) feed(ctx context.Context, items iter.Seq2[I, error]) {
-	end := taken[I]{isEnd: true}
+	end := taken[I]{isEnd: true, err: errGoexit}
 	defer func() {
-		// A panic is the caller's: it goes on in the caller's goroutine.
+		// A panic is the caller's: it goes on in the caller's goroutine. If the caller has left, it ends
+		// here, since nobody could recover it: a source that ignores yield's false panics.
 		end.panicked = recover()
-		if !pass(ctx, r.taken, end) && end.panicked != nil {
-			panic(end.panicked)
-		}
+		pass(ctx, r.taken, end)
 	}()
 	if !pass(ctx, r.slots, struct{}{}) {
 		return
@@ -135,6 +138,7 @@ func (r *run[I, R]) feed(ctx context.Context, items iter.Seq2[I, error]) {
 		}
 		number++
 	}
+	end.err = nil
 }
 
 // pass sends a value over a channel; false if the context ends before.
