@@ -28,8 +28,8 @@ const (
 	defaultWindow, maxWindow = 16, 256
 	// Times that an item is sent if it fails for a transient reason.
 	itemAttempts = 3
-	// Streams in a row without a result after which the run fails.
-	streamAttempts = 8
+	// Streams in a row without a result after which the run fails: 53 to 105 s of waiting.
+	streamAttempts = 12
 	firstBackoff   = 500 * time.Millisecond
 	maxBackoff     = 15 * time.Second
 )
@@ -65,14 +65,14 @@ type run[I any, R itemResult] struct {
 	slots chan struct{}
 	taken chan taken[I]
 	// Items that were taken, can be sent, and have no outcome yet.
-	pending     map[string]*pending[I]
+	pending     map[string]*pending[I] // By key: the item's number.
 	isExhausted bool
 	sourceErr   error
 }
 
 // taken is an item of the source, or its end.
 type taken[I any] struct {
-	key     string
+	number  int
 	item    I
 	message proto.Message
 	// Why the item cannot be sent, or why the source has ended.
@@ -82,6 +82,7 @@ type taken[I any] struct {
 }
 
 type pending[I any] struct {
+	number   int
 	item     I
 	message  proto.Message
 	attempts int
@@ -129,8 +130,8 @@ func (r *run[I, R]) feed(ctx context.Context, items iter.Seq2[I, error]) {
 			end.err = err
 			return
 		}
-		next := taken[I]{key: strconv.Itoa(number), item: item}
-		if next.message, next.err = r.message(next.key, item); next.err == nil {
+		next := taken[I]{number: number, item: item}
+		if next.message, next.err = r.message(strconv.Itoa(number), item); next.err == nil {
 			next.err = checkText(next.message)
 		}
 		if !pass(ctx, r.taken, next) || !pass(ctx, r.slots, struct{}{}) {
@@ -207,8 +208,8 @@ func (r *run[I, R]) take(next taken[I]) (*pending[I], error) {
 	case next.err != nil:
 		return nil, r.emit(Outcome[I, R]{Item: next.item, Err: next.err})
 	}
-	item := &pending[I]{item: next.item, message: next.message}
-	r.pending[next.key] = item
+	item := &pending[I]{number: next.number, item: next.item, message: next.message}
+	r.pending[strconv.Itoa(next.number)] = item
 	return item, nil
 }
 

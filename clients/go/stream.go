@@ -3,18 +3,14 @@ package samegate
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
-
-// queued is a message for the present stream.
-type queued struct {
-	message proto.Message
-	due     time.Time
-}
 
 type received[R any] struct {
 	result  R
@@ -35,9 +31,10 @@ func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
 	sending, endSending := context.WithCancel(ctx)
 	defer endSending()
 	// An item is in the queue once, and again after each transient failure: never blocks.
-	queue := make(chan queued, itemAttempts*cap(r.slots))
-	for _, item := range r.pending {
-		queue <- queued{message: item.message}
+	queue := make(chan proto.Message, itemAttempts*cap(r.slots))
+	inOrder := func(a, b *pending[I]) int { return a.number - b.number }
+	for _, item := range slices.SortedFunc(maps.Values(r.pending), inOrder) {
+		queue <- item.message
 	}
 	// Bounded: each item in flight has one result.
 	events := make(chan received[R], cap(r.slots))
@@ -54,7 +51,7 @@ func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
 				return results, err
 			}
 			if item != nil && sending.Err() == nil {
-				queue <- queued{message: item.message}
+				queue <- item.message
 			}
 		case event := <-events:
 			var none R
@@ -78,15 +75,15 @@ func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
 }
 
 // send sends messages, in the order of the queue, until the context ends.
-func send(ctx context.Context, stream grpc.ClientStream, options proto.Message, queue <-chan queued) {
+func send(ctx context.Context, stream grpc.ClientStream, options proto.Message, queue <-chan proto.Message) {
 	// An error ends the stream, and the receiver gets its cause.
 	if stream.SendMsg(options) != nil {
 		return
 	}
 	for {
 		select {
-		case next := <-queue:
-			if sleep(ctx, time.Until(next.due)) && stream.SendMsg(next.message) != nil {
+		case message := <-queue:
+			if stream.SendMsg(message) != nil {
 				return
 			}
 		case <-ctx.Done():
@@ -106,7 +103,7 @@ func (r *run[I, R]) receiveAll(ctx context.Context, stream grpc.ClientStream, ev
 }
 
 // settle yields the outcome of an item, unless it is sent again.
-func (r *run[I, R]) settle(result R, queue chan<- queued) error {
+func (r *run[I, R]) settle(result R, queue chan<- proto.Message) error {
 	item := r.pending[result.GetKey()]
 	if item == nil {
 		return nil
@@ -119,7 +116,8 @@ func (r *run[I, R]) settle(result R, queue chan<- queued) error {
 		}
 		item.attempts++
 		if failure.IsTransient() && item.attempts < itemAttempts {
-			queue <- queued{item.message, time.Now().Add(backoffAfter(item.attempts))}
+			// Does not hold up other items. If the stream has ended by then, nobody reads the queue.
+			time.AfterFunc(backoffAfter(item.attempts), func() { queue <- item.message })
 			return nil
 		}
 		outcome.Err = failure
