@@ -132,6 +132,14 @@ func TestTheContextOfAChannelEndsTheRun(t *testing.T) {
 	equal(t, rejected(t, 0, last).IsTransient(), false)
 }
 
+func TestOptionsThatCannotBeSentEndTheRunAtOnce(t *testing.T) {
+	client := clientOf(t, freeAddress(t), func(o *samegate.Options) { o.Library = "a\xff" })
+
+	outcomes, err := collect(client.AddAll(ctx, samegate.Each(slices.Values(items(3))), samegate.AddAllOptions{}))
+
+	equal(t, rejected(t, outcomes, err).Reason, "INVALID_ITEM")
+}
+
 func TestTheSourceMayWaitForOutcomes(t *testing.T) {
 	ctx, client := context.Background(), start(t).client()
 	channel, settled := make(chan samegate.Item), make(chan bool)

@@ -114,6 +114,12 @@ func TestWhatCannotBeSentIsAnErrorOfThisSide(t *testing.T) {
 	equal(t, rejected(t, added, err).Reason, "INVALID_ITEM")
 	equal(t, status.Code(err), codes.InvalidArgument)
 	equal(t, strings.Contains(err.Error(), "`brief` is not UTF-8"), true)
+	// Takes no memory, because nothing reads it.
+	huge, err := syscall.Mmap(-1, 0, 2<<30, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	must(t, err)
+	defer syscall.Munmap(huge)
+	found, err = client.Search(ctx, samegate.Bytes(huge), samegate.SearchOptions{})
+	equal(t, rejected(t, found, err).Reason, "INVALID_ITEM")
 	_, err = samegate.TLSFiles("", "none.crt", "none.key")
 	equal(t, errors.Is(err, fs.ErrNotExist), true)
 }

@@ -118,7 +118,7 @@ func (c *Client) call(
 	ctx context.Context, method string, request, response any,
 	connection *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
-	if err := checkText(request.(proto.Message)); err != nil {
+	if err := checkMessage(request.(proto.Message)); err != nil {
 		return err
 	}
 	if _, hasDeadline := ctx.Deadline(); !hasDeadline {

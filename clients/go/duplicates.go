@@ -59,7 +59,7 @@ func (d *Duplicates) Cursor() string { return d.request.Cursor }
 // another call goes on from the cursor too.
 func (d *Duplicates) Groups(ctx context.Context) iter.Seq2[*pb.DuplicateGroup, error] {
 	return func(yield func(*pb.DuplicateGroup, error) bool) {
-		if err := checkText(d.request); err != nil {
+		if err := checkMessage(d.request); err != nil {
 			yield(nil, err)
 			return
 		}

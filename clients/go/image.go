@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -87,9 +88,13 @@ func setImage(request proto.Message, image Image) error {
 	return nil
 }
 
-// checkText fails for a text that is not UTF-8, such as a file's name in another encoding. gRPC
-// cannot send it, and ends a stream with a code that a retry would help.
-func checkText(request proto.Message) error {
+// checkMessage fails for what gRPC cannot send: a text that is not UTF-8, such as a file's name in
+// another encoding, and 2 GiB. gRPC would end a stream with a code for which a retry helps.
+func checkMessage(request proto.Message) error {
+	if proto.Size(request) > math.MaxInt32 {
+		message := "the request is 2 GiB or larger"
+		return &Error{Code: codes.InvalidArgument, Reason: invalidItem, Message: message}
+	}
 	return protorange.Range(request.ProtoReflect(), func(values protopath.Values) error {
 		text, isText := values.Index(-1).Value.Interface().(string)
 		if !isText || utf8.ValidString(text) {

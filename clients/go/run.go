@@ -95,6 +95,10 @@ func outcomes[I any, R itemResult](
 		window = defaultWindow
 	}
 	return func(yield func(Outcome[I, R], error) bool) {
+		if err := checkMessage(method.options); err != nil {
+			yield(Outcome[I, R]{}, err)
+			return
+		}
 		r := &run[I, R]{
 			bulkMethod: method,
 			yield:      yield,
@@ -132,7 +136,7 @@ func (r *run[I, R]) feed(ctx context.Context, items iter.Seq2[I, error]) {
 		}
 		next := taken[I]{number: number, item: item}
 		if next.message, next.err = r.message(strconv.Itoa(number), item); next.err == nil {
-			next.err = checkText(next.message)
+			next.err = checkMessage(next.message)
 		}
 		if !pass(ctx, r.taken, next) || !pass(ctx, r.slots, struct{}{}) {
 			return
