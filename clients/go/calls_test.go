@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,7 +94,7 @@ func TestAnErrorNamesReasonFieldsAndTheStoredImage(t *testing.T) {
 	response, err = client.Add(ctx, pngOf(2), long)
 	invalid := rejected(t, response, err)
 	equal(t, len(invalid.Violations), 2)
-	equal(t, strings.Contains(err.Error(), "`brief`: "), true)
+	equal(t, strings.Count(err.Error(), "`brief`"), 1)
 	image, err := client.Get(ctx, "1,1")
 	equal(t, rejected(t, image, err).Reason, "IMAGE_NOT_FOUND")
 	info, err := g.client(func(o *samegate.Options) { o.Library = "none" }).Info(ctx)
@@ -146,6 +147,30 @@ func TestAKeyDecidesWhatIsAllowed(t *testing.T) {
 	equal(t, errors.Is(err, failure), true)
 }
 
+func TestAKeyThatAHeaderCannotHaveIsALastingError(t *testing.T) {
+	client := clientOf(t, freeAddress(t), func(o *samegate.Options) { o.APIKey = "secret\n" })
+
+	info, err := client.Info(ctx)
+	failure := rejected(t, info, err)
+	equal(t, failure.Reason, "INVALID_KEY")
+	equal(t, failure.IsTransient(), false)
+	equal(t, strings.Contains(err.Error(), "secret"), false)
+	outcomes, err := collect(client.AddAll(ctx, samegate.Each(slices.Values(items(3))), samegate.AddAllOptions{}))
+	equal(t, rejected(t, outcomes, err).Reason, "INVALID_KEY")
+}
+
+func TestNothingThatIsPrintedShowsTheKey(t *testing.T) {
+	options := samegate.Options{APIKey: "secret", Library: "default"}
+	client, err := samegate.New("localhost:1", options)
+	must(t, err)
+	defer client.Close()
+
+	printed := fmt.Sprintf("%v %+v %+v", options, struct{ Gateway samegate.Options }{options}, client)
+
+	equal(t, strings.Contains(printed, "secret"), false)
+	equal(t, strings.Contains(printed, "default"), true)
+}
+
 func TestARejectedCallIsSentAgainWhenTheGatewayAsksForIt(t *testing.T) {
 	ctx, client := context.Background(), start(t, "quota = { requests_per_second = 1, burst = 1 }").client()
 	// Longer than what gRPC would keep for a retry by default.
@@ -187,6 +212,9 @@ func TestAGatewayThatDoesNotRespondMeetsTheDeadline(t *testing.T) {
 	equal(t, late.Code, codes.DeadlineExceeded)
 	equal(t, late.IsTransient(), true)
 	equal(t, errors.Is(err, context.DeadlineExceeded), true)
+	isServing, err := client.IsServing(ctx)
+	must(t, err)
+	equal(t, isServing, false)
 	ctx, cancel := context.WithCancel(ctx)
 	time.AfterFunc(100*time.Millisecond, cancel)
 	info, err = client.Info(ctx)

@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -45,7 +46,7 @@ var reconnect = grpc.ConnectParams{
 
 // Options are the settings of a client. The zero value calls without a key and without TLS.
 type Options struct {
-	// APIKey is a key or a token, sent with every call.
+	// APIKey is a key or a token, sent with every call: in plain text if there is no TLS.
 	APIKey string
 	// KeyFunc returns the present key or token instead. It is called for every call and stream, from
 	// the goroutine of the call; its error is the error of the call.
@@ -61,9 +62,15 @@ type Options struct {
 	DialOptions []grpc.DialOption
 }
 
+// String leaves out the key, for the log of a program that writes its settings.
+func (o Options) String() string {
+	return fmt.Sprintf("library %q, timeout %v, TLS %t", o.Library, o.Timeout, o.TLS != nil)
+}
+
 // Client is a client of one gateway, or of all its replicas. Make one for the process.
 type Client struct {
-	options    Options
+	options    Options // Without the key, which a printed client would show.
+	key        func(context.Context) (string, error)
 	connection *grpc.ClientConn
 	stub       pb.SameImageServiceClient
 }
@@ -72,7 +79,12 @@ type Client struct {
 // address is used, or another name that gRPC resolves.
 func New(target string, options Options) (*Client, error) {
 	options.Timeout = cmp.Or(options.Timeout, DefaultTimeout)
-	client := &Client{options: options}
+	key := options.APIKey
+	options.APIKey = ""
+	client := &Client{options: options, key: options.KeyFunc}
+	if client.key == nil {
+		client.key = func(context.Context) (string, error) { return key, nil }
+	}
 	transport := insecure.NewCredentials()
 	if options.TLS != nil {
 		transport = credentials.NewTLS(options.TLS)
@@ -101,12 +113,13 @@ func (c *Client) Close() error { return c.connection.Close() }
 // calls have the key, deadline, retries and errors of this client; its requests name the library.
 func (c *Client) Stub() pb.SameImageServiceClient { return c.stub }
 
-// IsServing asks the health service; false also for a gateway that is not there.
+// IsServing asks the health service; false also for a gateway that is not there or does not respond.
 func (c *Client) IsServing(ctx context.Context) (bool, error) {
 	health := grpc_health_v1.NewHealthClient(c.connection)
 	request := &grpc_health_v1.HealthCheckRequest{Service: pb.SameImageService_ServiceDesc.ServiceName}
 	response, err := health.Check(ctx, request)
-	if status.Code(err) == codes.Unavailable {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded:
 		// The channel itself leaves out a gateway that is not serving.
 		return false, nil
 	}
@@ -149,15 +162,16 @@ func (c *Client) openStream(
 }
 
 func (c *Client) withKey(ctx context.Context) (context.Context, error) {
-	key := c.options.APIKey
-	if c.options.KeyFunc != nil {
-		var err error
-		if key, err = c.options.KeyFunc(ctx); err != nil {
-			return nil, fmt.Errorf("key for the gateway: %w", err)
-		}
+	key, err := c.key(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("key for the gateway: %w", err)
 	}
 	if key == "" {
 		return ctx, nil
+	}
+	if strings.ContainsFunc(key, func(sign rune) bool { return sign < ' ' || sign > '~' }) {
+		message := "the key has a line break or another sign that a header cannot have"
+		return nil, &Error{Code: codes.InvalidArgument, Reason: invalidKey, Message: message}
 	}
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key), nil
 }

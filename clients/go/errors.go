@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -20,6 +19,7 @@ import (
 const (
 	fileUnreadable = "FILE_UNREADABLE"
 	invalidItem    = "INVALID_ITEM"
+	invalidKey     = "INVALID_KEY"
 )
 
 // Reasons for which waiting does not help, whatever the code.
@@ -78,13 +78,8 @@ func (e *Error) IsTransient() bool {
 }
 
 func (e *Error) Error() string {
-	text := &strings.Builder{}
-	text.WriteString(e.Message)
-	for _, violation := range e.Violations {
-		fmt.Fprintf(text, "; `%s`: %s", violation.Field, violation.Description)
-	}
-	fmt.Fprintf(text, " [%s]", cmp.Or(e.Reason, code.Code(e.Code).String()))
-	return text.String()
+	// The gateway's message names all invalid fields.
+	return fmt.Sprintf("%s [%s]", e.Message, cmp.Or(e.Reason, code.Code(e.Code).String()))
 }
 
 // Unwrap returns the error of a file or of a context, if it was the cause.
