@@ -41,7 +41,10 @@ func explain(failure *samegate.Error) string {
 		return "there is no such image or library"
 	case failure.IsTransient():
 		// The client has tried again already, as often as it may within its timeout.
-		return fmt.Sprintf("try again later, after %v", failure.RetryAfter)
+		if failure.RetryAfter > 0 {
+			return fmt.Sprintf("try again later after %.1f s", failure.RetryAfter.Seconds())
+		}
+		return "try again later"
 	}
 	return "tell the operator of the gateway, with the reason"
 }

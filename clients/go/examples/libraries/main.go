@@ -24,7 +24,11 @@ func run(ctx context.Context, target string) error {
 	defer client.Close()
 	libraries, err := client.Libraries(ctx)
 	for _, library := range libraries {
-		fmt.Println(library.Library, library.GetImageCount())
+		count := "?"
+		if library.ImageCount != nil {
+			count = fmt.Sprint(*library.ImageCount)
+		}
+		fmt.Println(library.Library, count)
 	}
 	return err
 }
