@@ -20,7 +20,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis opensearch clients stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis opensearch clients client-go client-node stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -82,18 +82,40 @@ opensearch: .tools/opensearch
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
-clients: languages .tools/python .tools/node .tools/java .tools/node-client ## Tests the vendor's and generated clients against a gateway
+clients: languages .tools/python .tools/node .tools/java client-go client-node ## Tests the vendor's clients and the packages of clients/ against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 	$(PYTHON) tests/clients/python/package.py target/debug/samegate
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate python
+
+client-node: .tools/python .tools/node .tools/node-client
+	$(CARGO) test --workspace --no-run
 	SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate BUF=$(CURDIR)/$(BUF) npm test --silent --prefix clients/node
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate node
 
-stubs: .tools/python .tools/node .tools/node-client ## Generates the messages of the client packages from the contract
+# Generates the messages of the Go package: $(call stubs-go,FOLDER). The contract's `go_package` is that
+# of other users.
+GO_OPTIONS := module=samegate,Msamegate/v1/same_image.proto=samegate/v1;samegatev1
+stubs-go = $(PYTHON) -m grpc_tools.protoc -Iproto --plugin=.tools/go/protoc-gen-go --plugin=.tools/go/protoc-gen-go-grpc \
+	--go_out=$(1) '--go_opt=$(GO_OPTIONS)' --go-grpc_out=$(1) '--go-grpc_opt=$(GO_OPTIONS)' samegate/v1/same_image.proto
+
+# The package, its examples, and grpcurl, which is written in Go.
+client-go: .tools/python .tools/go
+	mkdir -p .tools/go/stubs .tools/go/examples
+	$(call stubs-go,.tools/go/stubs)
+	diff -r .tools/go/stubs/v1 clients/go/v1 || { echo "the contract has changed: run make stubs"; exit 1; }
+	gofmt -l clients/go | { ! grep .; }
+	cd clients/go && go vet ./... && go build -buildvcs=false -o ../../.tools/go/examples/ ./examples/...
+	$(CARGO) test --workspace --no-run
+	cd clients/go && SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate go test -count=1 .
+	$(PYTHON) tests/clients/python/examples.py target/debug/samegate go
+	$(PYTHON) tests/clients/python/grpcurl.py target/debug/samegate .tools/go/grpcurl
+
+stubs: .tools/python .tools/node .tools/node-client .tools/go ## Generates the messages of the packages in clients/ from the contract
 	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \
 		--grpc_python_out=clients/python/src proto/samegate/v1/same_image.proto
 	$(BUF) generate --template clients/node/buf.gen.yaml
+	$(call stubs-go,clients/go)
 
 # Those of the vendor's samples, besides Python and Node.
 languages:
@@ -234,6 +256,11 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 .tools/node-client: clients/node/package.json clients/node/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix clients/node
 	mkdir -p .tools && touch $@
+# Its go.mod has the versions, which are those of the package where both use a module, so that `go` compiles it once.
+.tools/go: tests/clients/go/go.mod
+	rm -rf $@
+	cd tests/clients/go && GOBIN=$(CURDIR)/$@ go install tool
+	touch $@
 
 .tools/java: tests/clients/java/pom.xml
 	rm -rf $@

@@ -34,7 +34,12 @@ def node(name):
     return ["node", CLIENTS / "node" / "examples" / f"{name}.mjs"]
 
 
-LANGUAGES = {"python": python, "node": node}
+def go(name):
+    """Returns the command of an example, which `make clients` builds."""
+    return [ROOT / ".tools" / "go" / "examples" / name]
+
+
+LANGUAGES = {"python": python, "go": go, "node": node}
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 

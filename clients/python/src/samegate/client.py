@@ -21,6 +21,8 @@ from .v1 import same_image_pb2_grpc
 
 SERVICE = "samegate.v1.SameImageService"
 KEEPALIVE_MS = 60_000
+#: gRPC's own limit is 2 minutes, for which calls fail after a gateway is back.
+MAX_RECONNECT_BACKOFF_MS = 5_000
 #: gRPC sends no request again that is larger: by default 256 KiB, less than a photo.
 RETRY_BUFFER_BYTES = 64 * 1024 * 1024
 
@@ -103,6 +105,7 @@ class Client:
         options = [
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_BACKOFF_MS),
             ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
             *options,
         ]
