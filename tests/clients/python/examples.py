@@ -30,7 +30,15 @@ def python(name):
     return [sys.executable, CLIENTS / "python" / "examples" / f"{name}.py"]
 
 
-LANGUAGES = {"python": python}
+def java(name):
+    """Returns the command of an example, which `make .tools/java-client` compiles."""
+    # A class of the package has the name of one of the programs.
+    program = {"duplicates": "find_duplicates"}.get(name, name)
+    classes = os.pathsep.join(str(ROOT / ".tools/java-client" / each) for each in ("examples", "*"))
+    return ["java", "-cp", classes, program.title().replace("_", "")]
+
+
+LANGUAGES = {"java": java, "python": python}
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 
