@@ -35,6 +35,7 @@ import com.samegate.v1.UpdateImageRequest;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
+import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
@@ -48,6 +49,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -69,9 +71,9 @@ public final class SamegateClient implements AutoCloseable {
     private final String library;
     private final Duration timeout;
 
-    SamegateClient(ManagedChannel connection, Authorization authorization, String library, Duration timeout) {
+    SamegateClient(ManagedChannel connection, Supplier<String> apiKey, String library, Duration timeout) {
         this.connection = connection;
-        this.channel = ClientInterceptors.intercept(connection, authorization);
+        this.channel = ClientInterceptors.intercept(connection, new Authorization(connection, apiKey));
         this.library = library;
         this.timeout = timeout;
     }
@@ -133,7 +135,7 @@ public final class SamegateClient implements AutoCloseable {
         AddImageRequest.Builder request = AddImageRequest.newBuilder().setLibrary(library);
         Sources.set(image, request::setContent, request::setUrl, Sources.NO_SIGN);
         settings.accept(request);
-        return call(SameImageServiceGrpc.getAddImageMethod(), request.build());
+        return retry(SameImageServiceGrpc.getAddImageMethod(), request.build());
     }
 
     /**
@@ -258,7 +260,7 @@ public final class SamegateClient implements AutoCloseable {
         ContSignList signs = ContSignList.newBuilder().addAllValues(contSigns).build();
         DeleteImagesRequest request =
                 DeleteImagesRequest.newBuilder().setLibrary(library).setContSigns(signs).build();
-        return call(SameImageServiceGrpc.getDeleteImagesMethod(), request);
+        return retry(SameImageServiceGrpc.getDeleteImagesMethod(), request);
     }
 
     /**
@@ -361,13 +363,43 @@ public final class SamegateClient implements AutoCloseable {
     }
 
     private <Q, P> P call(MethodDescriptor<Q, P> method, Q request) {
-        CallOptions options =
-                CallOptions.DEFAULT.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        return call(method, request, deadline());
+    }
+
+    private <Q, P> P call(MethodDescriptor<Q, P> method, Q request, Deadline deadline) {
+        CallOptions options = CallOptions.DEFAULT.withDeadline(deadline);
         try {
             return ClientCalls.blockingUnaryCall(channel, method, options, request);
         } catch (StatusRuntimeException error) {
             throw SamegateException.of(error);
         }
+    }
+
+    /** Calls a method that is not idempotent: again after RESOURCE_EXHAUSTED, when it was not carried out. */
+    private <Q, P> P retry(MethodDescriptor<Q, P> method, Q request) {
+        Deadline deadline = deadline();
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return call(method, request, deadline);
+            } catch (SamegateException error) {
+                long wait = error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(Long.MAX_VALUE);
+                if (error.code() != Status.Code.RESOURCE_EXHAUSTED
+                        || attempt == ServiceConfig.MAX_ATTEMPTS
+                        || wait >= deadline.timeRemaining(TimeUnit.NANOSECONDS)) {
+                    throw error;
+                }
+                try {
+                    TimeUnit.NANOSECONDS.sleep(wait);
+                } catch (InterruptedException interrupted) {
+                    Thread.currentThread().interrupt();
+                    throw error;
+                }
+            }
+        }
+    }
+
+    private Deadline deadline() {
+        return Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
     }
 
     private ListImagesResponse page(ListImagesRequest.Builder request) {

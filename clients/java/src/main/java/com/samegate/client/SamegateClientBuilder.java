@@ -114,6 +114,6 @@ public final class SamegateClientBuilder {
                 .perRpcBufferLimit(RETRY_BUFFER_BYTES)
                 .retryBufferSize(RETRY_BUFFERS_BYTES);
         channel.accept(made);
-        return new SamegateClient(made.build(), new Authorization(apiKey), library, timeout);
+        return new SamegateClient(made.build(), apiKey, library, timeout);
     }
 }

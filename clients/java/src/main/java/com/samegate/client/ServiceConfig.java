@@ -7,7 +7,13 @@ import java.util.Map;
 
 /** gRPC's settings of the service: retries, load balancing and health checks. */
 final class ServiceConfig {
-    /** UNAVAILABLE may come after the gateway has done its work: only these are called again then. */
+    /** Times that a call is sent. */
+    static final int MAX_ATTEMPTS = 4;
+
+    /**
+     * gRPC follows a pushback whatever the code is, also after UNAVAILABLE, which may come when the gateway has
+     * done its work. So it retries these methods only; the client itself retries additions and deletions.
+     */
     private static final List<MethodDescriptor<?, ?>> IDEMPOTENT =
             List.of(
                     SameImageServiceGrpc.getSearchImagesMethod(),
@@ -20,8 +26,13 @@ final class ServiceConfig {
                     SameImageServiceGrpc.getCompareImagesMethod(),
                     SameImageServiceGrpc.getGetStateMethod());
 
-    private static final List<MethodDescriptor<?, ?>> NOT_IDEMPOTENT =
-            List.of(SameImageServiceGrpc.getAddImageMethod(), SameImageServiceGrpc.getDeleteImagesMethod());
+    private static final Map<String, ?> RETRIES =
+            Map.of(
+                    "maxAttempts", (double) MAX_ATTEMPTS,
+                    "initialBackoff", "0.2s",
+                    "maxBackoff", "5s",
+                    "backoffMultiplier", 2.0,
+                    "retryableStatusCodes", List.of("UNAVAILABLE", "RESOURCE_EXHAUSTED"));
 
     /** Calls go to all replicas of a name that are healthy, one after the other. */
     static final Map<String, ?> VALUE =
@@ -31,25 +42,13 @@ final class ServiceConfig {
                     "healthCheckConfig",
                     Map.of("serviceName", SameImageServiceGrpc.SERVICE_NAME),
                     "methodConfig",
-                    List.of(
-                            retries(IDEMPOTENT, List.of("UNAVAILABLE", "RESOURCE_EXHAUSTED")),
-                            retries(NOT_IDEMPOTENT, List.of("RESOURCE_EXHAUSTED"))));
+                    List.of(Map.of("name", names(), "retryPolicy", RETRIES)));
 
     private ServiceConfig() {}
 
-    /** gRPC waits as long as the gateway asks for, with `grpc-retry-pushback-ms`. */
-    private static Map<String, ?> retries(List<MethodDescriptor<?, ?>> methods, List<String> codes) {
-        return Map.of(
-                "name",
-                methods.stream()
-                        .map(each -> Map.of("service", each.getServiceName(), "method", each.getBareMethodName()))
-                        .toList(),
-                "retryPolicy",
-                Map.of(
-                        "maxAttempts", 4.0,
-                        "initialBackoff", "0.2s",
-                        "maxBackoff", "5s",
-                        "backoffMultiplier", 2.0,
-                        "retryableStatusCodes", codes));
+    private static List<Map<String, String>> names() {
+        return IDEMPOTENT.stream()
+                .map(each -> Map.of("service", each.getServiceName(), "method", each.getBareMethodName()))
+                .toList();
     }
 }
