@@ -17,6 +17,7 @@ import com.samegate.v1.BulkSearchImagesResult;
 import com.samegate.v1.Image;
 import com.samegate.v1.Match;
 import com.samegate.v1.SameImageServiceGrpc;
+import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -222,6 +224,16 @@ class BulkTest {
         assertTrue(Thread.interrupted());
         interrupter.join();
         assertEquals(Status.Code.CANCELLED, error.code());
+    }
+
+    @Test
+    void aCancelledContextEndsTheRun() {
+        Context.CancellableContext context = Context.current().withCancellation();
+        Outcomes<Item, AddImagesResult> run = client.addAll(Pictures.items(2000)::iterator);
+        Consumer<Outcome<Item, AddImagesResult>> cancel = outcome -> context.cancel(null);
+        SamegateException error = rejected(() -> context.run(() -> run.forEach(cancel)));
+        assertEquals(Status.Code.CANCELLED, error.code());
+        assertTrue(client.info().getImageCount() < 1000);
     }
 
     @Test
