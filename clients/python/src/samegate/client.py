@@ -35,6 +35,7 @@ _SAFE = [
     "ListTags",
     "ListLibraries",
     "CompareImages",
+    "GetState",
 ]
 _UNSAFE = ["AddImage", "DeleteImages"]
 
