@@ -92,7 +92,7 @@ clients: languages .tools/python .tools/node .tools/java .tools/java-client .too
 	rm -rf .tools/java-stubs
 	$(call java-stubs,.tools/java-stubs)
 	diff --recursive .tools/java-stubs/com/samegate/v1 $(JAVA_CLIENT)/src/main/java/com/samegate/v1 # `make stubs` mends it
-	SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate $(MAVEN) --file $(JAVA_CLIENT)/pom.xml surefire:test
+	SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate $(MAVEN) --file $(JAVA_CLIENT)/pom.xml verify
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate java
 
 stubs: .tools/python .tools/protoc-java ## Generates the messages of the packages from the contract

@@ -53,10 +53,18 @@ public final class SamegateException extends RuntimeException {
 
     /** Makes the error of a call or a stream from its status; the trailers have the details. */
     static SamegateException of(Status status, Metadata trailers, Throwable cause) {
-        String given = status.getDescription();
-        String description = given == null ? status.getCode().name() : given;
         Throwable known = cause == null ? status.getCause() : cause;
-        return new SamegateException(status.getCode(), description, ErrorDetails.of(status, trailers), known);
+        return new SamegateException(status.getCode(), describe(status), ErrorDetails.of(status, trailers), known);
+    }
+
+    /** Adds the cause that this side knows: gRPC's text of a connection that failed is only `io exception`. */
+    private static String describe(Status status) {
+        String description = status.getDescription() == null ? status.getCode().name() : status.getDescription();
+        String cause = "";
+        for (Throwable each = status.getCause(); each != null; each = each.getCause()) {
+            cause = each.getMessage() == null ? cause : each.getMessage();
+        }
+        return description.contains(cause) ? description : description + ": " + cause;
     }
 
     /** Makes the error of one item of a stream. */

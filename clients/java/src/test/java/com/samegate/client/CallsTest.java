@@ -197,6 +197,7 @@ class CallsTest {
         try (SamegateClient alone = SamegateClient.builder(nowhere).timeout(Duration.ofSeconds(10)).build()) {
             SamegateException error = rejected(alone::info);
             assertTrue(error.isTransient(), error.getMessage());
+            assertTrue(error.getMessage().contains("Connection refused"), error.getMessage());
             assertFalse(alone.isServing());
         }
     }
