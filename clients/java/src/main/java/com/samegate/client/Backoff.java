@@ -6,8 +6,8 @@ import java.util.concurrent.TimeUnit;
 
 /** When streams and items are sent again. */
 final class Backoff {
-    /** Consecutive streams without a result after which a run fails. */
-    static final int STREAM_ATTEMPTS = 8;
+    /** Consecutive streams without a result after which a run fails: 53 to 105 s of waiting. */
+    static final int STREAM_ATTEMPTS = 12;
 
     private static final Duration INITIAL = Duration.ofMillis(500);
     private static final Duration MAX = Duration.ofSeconds(15);

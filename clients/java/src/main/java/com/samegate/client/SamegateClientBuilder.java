@@ -3,6 +3,7 @@ package com.samegate.client;
 import io.grpc.ChannelCredentials;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import java.time.Duration;
 import java.util.Objects;
@@ -81,7 +82,8 @@ public final class SamegateClientBuilder {
     }
 
     /**
-     * Sets how the gateway and the client identify each other. Default: without TLS.
+     * Sets how the gateway and the client identify each other. Default: without TLS, so that the key travels in
+     * plain text.
      *
      * @param tls such as {@code TlsChannelCredentials.create()}, with the authorities of the JVM
      * @return this
@@ -114,6 +116,8 @@ public final class SamegateClientBuilder {
                 .perRpcBufferLimit(RETRY_BUFFER_BYTES)
                 .retryBufferSize(RETRY_BUFFERS_BYTES);
         channel.accept(made);
-        return new SamegateClient(made.build(), apiKey, library, timeout);
+        ManagedChannel connection = made.build();
+        Reconnection.watch(connection, Reconnection.LIMIT);
+        return new SamegateClient(connection, apiKey, library, timeout);
     }
 }
