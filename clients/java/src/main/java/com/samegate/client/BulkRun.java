@@ -12,6 +12,8 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.PriorityQueue;
+import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -44,8 +46,9 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
 
     private final Map<String, Pending> pending = new LinkedHashMap<>();
     private final Deque<String> toSend = new ArrayDeque<>();
-    private long sendAt = System.nanoTime();
-    private long openAt = sendAt;
+    private final Queue<Delayed> delayed = new PriorityQueue<>();
+    private final Context.CancellationListener wake = ended -> events.add(() -> null);
+    private long openAt = System.nanoTime();
     private int failures;
     private boolean isExhausted;
     private Throwable sourceError;
@@ -152,6 +155,7 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
     /** Returns the next outcome; null at the end. */
     private Outcome<T, R> advance() {
         while (!isClosed) {
+            Pause.checkContext();
             long now = System.nanoTime();
             Stream open = stream;
             if (open != null) {
@@ -172,22 +176,25 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
     }
 
     private static SamegateException cancelled(Throwable cause) {
-        return SamegateException.of(Status.CANCELLED.withDescription("the run is closed"), null, cause);
+        return SamegateException.cancelled("the run is closed", cause);
     }
 
     /** Waits for the next event; returns null when the time has come to send or to open a stream. */
     private Supplier<Outcome<T, R>> await() {
-        boolean isTimed = stream == null ? !pending.isEmpty() : !toSend.isEmpty() && stream.isPaused();
+        boolean isTimed = stream == null ? !pending.isEmpty() : stream.hasDelayed();
+        Context context = Context.current();
+        context.addListener(wake, Runnable::run);
         try {
             if (!isTimed) {
                 return events.take();
             }
-            long until = stream == null ? openAt : sendAt;
+            long until = stream == null ? openAt : delayed.element().due;
             return events.poll(Math.max(until - System.nanoTime(), 0), TimeUnit.NANOSECONDS);
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
-            Status interrupted = Status.CANCELLED.withDescription("the thread was interrupted");
-            throw SamegateException.of(interrupted, null, error);
+            throw SamegateException.interrupted(error);
+        } finally {
+            context.removeListener(wake);
         }
     }
 
@@ -196,6 +203,7 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
         opened.call.start(opened, new Metadata());
         opened.call.request(window);
         opened.call.sendMessage(options);
+        delayed.clear();
         toSend.clear();
         toSend.addAll(pending.keySet());
         stream = opened;
@@ -235,8 +243,7 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
             }
             item.attempts++;
             if (error.isTransient() && item.attempts < ITEM_ATTEMPTS) {
-                toSend.add(key);
-                sendAt = System.nanoTime() + Backoff.nanos(item.attempts);
+                delayed.add(new Delayed(System.nanoTime() + Backoff.nanos(item.attempts), key));
                 return null;
             }
         }
@@ -253,8 +260,7 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
         if (isExhausted && pending.isEmpty()) {
             return null;
         }
-        // In a service, the call that is being served may have ended.
-        if (error != null && (!error.isTransient() || Context.current().isCancelled())) {
+        if (error != null && !error.isTransient()) {
             throw error;
         }
         if (failures >= Backoff.STREAM_ATTEMPTS) {
@@ -277,6 +283,14 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
         }
     }
 
+    /** An item that failed for a transient reason, and when it is sent again; the others go on. */
+    private record Delayed(long due, String key) implements Comparable<Delayed> {
+        @Override
+        public int compareTo(Delayed other) {
+            return Long.signum(due - other.due); // Differences, because `nanoTime` may overflow.
+        }
+    }
+
     /** One stream; its events are of no interest when it is not the present one. */
     private final class Stream extends ClientCall.Listener<P> {
         final ClientCall<Q, P> call;
@@ -289,7 +303,10 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
 
         /** Sends what may be sent now. gRPC says with `onReady` when it takes more. */
         void send(long now) {
-            while (!isHalfClosed && !toSend.isEmpty() && now - sendAt >= 0 && call.isReady()) {
+            while (!delayed.isEmpty() && now - delayed.element().due >= 0) {
+                toSend.add(delayed.remove().key);
+            }
+            while (!isHalfClosed && !toSend.isEmpty() && call.isReady()) {
                 call.sendMessage(pending.get(toSend.remove()).message);
             }
             if (isExhausted && pending.isEmpty()) {
@@ -297,9 +314,9 @@ final class BulkRun<T, Q, P, R> implements Outcomes<T, R>, Iterator<Outcome<T, R
             }
         }
 
-        /** Returns whether an item that failed waits to be sent again. */
-        boolean isPaused() {
-            return !isHalfClosed && sendAt - System.nanoTime() > 0;
+        /** Returns whether an item that failed waits to be sent again over this stream. */
+        boolean hasDelayed() {
+            return !isHalfClosed && !delayed.isEmpty();
         }
 
         private void halfClose() {

@@ -8,27 +8,28 @@ import com.samegate.v1.SameImageServiceGrpc;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
-import io.grpc.Context;
-import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.Semaphore;
 
 /**
  * The groups of same images in a library; goes on from its cursor after an interruption.
  *
- * <p>Groups that share an image are one group: a large library sends a group in several parts. For one thread
- * at a time; close it, best in a {@code try} statement: an iteration that is left in the middle keeps a stream.
+ * <p>Groups that share an image are one group: a large library sends a group in several parts. Groups after the
+ * cursor come again after an interruption, and the progress counts anew. Each iteration goes on from the cursor,
+ * and ends the one before. For one thread at a time; close it, best in a {@code try} statement: an iteration that
+ * is left in the middle keeps a stream.
  * The iterator throws {@link SamegateException}.
  */
 public final class Duplicates implements Iterable<DuplicateGroup>, AutoCloseable {
     private final Channel channel;
     private final FindDuplicatesRequest.Builder request;
-    private final CountDownLatch closed = new CountDownLatch(1);
+    private final Semaphore end = new Semaphore(0);
+    private volatile boolean isClosed;
     private volatile ClientCall<FindDuplicatesRequest, FindDuplicatesResponse> call;
+    private Groups current;
     private long compared;
     private long total;
 
@@ -67,13 +68,16 @@ public final class Duplicates implements Iterable<DuplicateGroup>, AutoCloseable
     /** Ends the iteration, which throws SamegateException with the code CANCELLED if it runs. */
     @Override
     public void close() {
-        closed.countDown();
+        isClosed = true;
         cancel();
+        end.release();
     }
 
     @Override
     public Iterator<DuplicateGroup> iterator() {
-        return new Groups();
+        cancel(); // The gateway allows one join.
+        current = new Groups();
+        return current;
     }
 
     private void cancel() {
@@ -101,6 +105,9 @@ public final class Duplicates implements Iterable<DuplicateGroup>, AutoCloseable
         @Override
         public boolean hasNext() {
             if (next == null && !isOver) {
+                if (current != this) {
+                    throw new IllegalStateException("another iteration has begun");
+                }
                 isOver = true; // Unless a group comes, also after an exception.
                 try {
                     next = advance();
@@ -149,28 +156,30 @@ public final class Duplicates implements Iterable<DuplicateGroup>, AutoCloseable
         private void open() {
             before = cursor();
             call = channel.newCall(SameImageServiceGrpc.getFindDuplicatesMethod(), CallOptions.DEFAULT);
-            if (closed.getCount() == 0) { // `close` may not have seen the call.
-                throw SamegateException.of(Status.CANCELLED.withDescription("closed"), null, null);
+            checkOpen(null); // `close` may not have seen the call.
+            try {
+                responses = ClientCalls.blockingServerStreamingCall(call, request.build());
+            } catch (IllegalStateException error) { // `close` has cancelled the call.
+                checkOpen(error);
+                throw error;
             }
-            responses = ClientCalls.blockingServerStreamingCall(call, request.build());
+        }
+
+        private void checkOpen(Throwable cause) {
+            if (isClosed) {
+                throw SamegateException.cancelled("the iteration is closed", cause);
+            }
         }
 
         /** Waits until another stream is worth a try; throws if none is. */
         private void recover(SamegateException error) {
+            checkOpen(error);
             failures = cursor().equals(before) ? failures + 1 : 1;
-            boolean isLast = failures >= Backoff.STREAM_ATTEMPTS || !error.isTransient();
-            // In a service, the call that is being served may have ended.
-            if (isLast || Context.current().isCancelled()) {
+            if (failures >= Backoff.STREAM_ATTEMPTS || !error.isTransient()) {
                 throw error;
             }
-            try {
-                if (closed.await(Backoff.nanos(failures, error), TimeUnit.NANOSECONDS)) {
-                    throw error;
-                }
-            } catch (InterruptedException interrupted) {
-                Thread.currentThread().interrupt();
-                throw error;
-            }
+            Pause.nanos(Backoff.nanos(failures, error), end);
+            checkOpen(error);
         }
     }
 }

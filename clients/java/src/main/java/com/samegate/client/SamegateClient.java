@@ -47,6 +47,7 @@ import io.grpc.stub.ClientCalls;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -97,7 +98,7 @@ public final class SamegateClient implements AutoCloseable {
     /**
      * Asks the health service.
      *
-     * @return false also for a gateway that is not there
+     * @return false also for a gateway that is not there or does not answer
      */
     public boolean isServing() {
         HealthCheckRequest request =
@@ -107,7 +108,7 @@ public final class SamegateClient implements AutoCloseable {
             return response.getStatus() == HealthCheckResponse.ServingStatus.SERVING;
         } catch (SamegateException error) {
             // The channel itself leaves out a gateway that is not serving.
-            if (error.code() == Status.Code.UNAVAILABLE) {
+            if (error.code() == Status.Code.UNAVAILABLE || error.code() == Status.Code.DEADLINE_EXCEEDED) {
                 return false;
             }
             throw error;
@@ -276,7 +277,7 @@ public final class SamegateClient implements AutoCloseable {
     }
 
     /**
-     * Lists the stored images, oldest first. Pages are fetched as the stream is read.
+     * Lists the stored images, oldest first. The first page is fetched now, further ones as the stream is read.
      *
      * @return the records, without thumbnails
      */
@@ -285,7 +286,7 @@ public final class SamegateClient implements AutoCloseable {
     }
 
     /**
-     * Lists the stored images. Pages are fetched as the stream is read.
+     * Lists the stored images. The first page is fetched now, further ones as the stream is read.
      *
      * @param settings sets further fields, such as the filter and the order
      * @return the records
@@ -388,12 +389,7 @@ public final class SamegateClient implements AutoCloseable {
                         || wait >= deadline.timeRemaining(TimeUnit.NANOSECONDS)) {
                     throw error;
                 }
-                try {
-                    TimeUnit.NANOSECONDS.sleep(wait);
-                } catch (InterruptedException interrupted) {
-                    Thread.currentThread().interrupt();
-                    throw error;
-                }
+                Pause.nanos(wait, new Semaphore(0));
             }
         }
     }

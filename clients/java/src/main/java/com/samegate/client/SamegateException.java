@@ -1,6 +1,7 @@
 package com.samegate.client;
 
 import com.samegate.v1.Match;
+import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -9,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /** A call or an item that failed. The message has everything that a person needs, and no secret. */
 public final class SamegateException extends RuntimeException {
@@ -39,9 +39,14 @@ public final class SamegateException extends RuntimeException {
     private final String description;
     private final ErrorDetails details;
 
-    private SamegateException(Status.Code code, String description, ErrorDetails details, Throwable cause) {
+    /** Whether the caller ended the call, so that another one would end the same way. */
+    private final boolean isCallers;
+
+    private SamegateException(
+            Status.Code code, String description, ErrorDetails details, Throwable cause, boolean isCallers) {
         super(text(code, description, details), cause);
         this.code = code;
+        this.isCallers = isCallers;
         this.description = description;
         this.details = details;
     }
@@ -54,7 +59,21 @@ public final class SamegateException extends RuntimeException {
     /** Makes the error of a call or a stream from its status; the trailers have the details. */
     static SamegateException of(Status status, Metadata trailers, Throwable cause) {
         Throwable known = cause == null ? status.getCause() : cause;
-        return new SamegateException(status.getCode(), describe(status), ErrorDetails.of(status, trailers), known);
+        Status.Code code = status.getCode();
+        boolean isEnd = code == Status.Code.CANCELLED || code == Status.Code.DEADLINE_EXCEEDED;
+        boolean isCallers =
+                isEnd && (status.getCause() instanceof InterruptedException || Context.current().isCancelled());
+        return new SamegateException(code, describe(status), ErrorDetails.of(status, trailers), known, isCallers);
+    }
+
+    /** Makes the error of what the caller ended. */
+    static SamegateException cancelled(String description, Throwable cause) {
+        return new SamegateException(Status.Code.CANCELLED, description, ErrorDetails.NONE, cause, true);
+    }
+
+    /** Makes the error of a wait that an interrupt ended. */
+    static SamegateException interrupted(InterruptedException cause) {
+        return cancelled("the thread was interrupted", cause);
     }
 
     /** Adds the cause that this side knows: gRPC's text of a connection that failed is only `io exception`. */
@@ -72,12 +91,12 @@ public final class SamegateException extends RuntimeException {
         ErrorDetails details =
                 new ErrorDetails(status.getReason(), status.getMetadataMap(), List.of(), null, matches);
         Status.Code code = Status.fromCodeValue(status.getCode()).getCode();
-        return new SamegateException(code, status.getMessage(), details, null);
+        return new SamegateException(code, status.getMessage(), details, null, false);
     }
 
     /** Makes an error of this side. */
     static SamegateException local(String reason, String description, Throwable cause) {
-        return new SamegateException(null, description, ErrorDetails.NONE.withReason(reason), cause);
+        return new SamegateException(null, description, ErrorDetails.NONE.withReason(reason), cause, false);
     }
 
     /**
@@ -101,7 +120,7 @@ public final class SamegateException extends RuntimeException {
     /**
      * Returns what happened, as a text for people.
      *
-     * @return the message without fields and reason
+     * @return the message without the reason
      */
     public String description() {
         return description;
@@ -155,9 +174,13 @@ public final class SamegateException extends RuntimeException {
     /**
      * Returns whether the same request can succeed later.
      *
-     * @return true for a temporary condition or a broken connection
+     * @return true for a temporary condition or a broken connection; false when the caller ended the call, by an
+     *     interrupt, by its Context, or by closing the run
      */
     public boolean isTransient() {
+        if (isCallers) {
+            return false;
+        }
         if (code == Status.Code.INTERNAL) {
             // Without a reason it is not the gateway's: a proxy or a connection that broke.
             return reason().isEmpty();
@@ -166,11 +189,7 @@ public final class SamegateException extends RuntimeException {
     }
 
     private static String text(Status.Code code, String description, ErrorDetails details) {
-        String fields =
-                details.violations().stream()
-                        .map(each -> "; `" + each.field() + "`: " + each.description())
-                        .collect(Collectors.joining());
         String name = details.reason().isEmpty() && code != null ? code.name() : details.reason();
-        return description + fields + (name.isEmpty() ? "" : " [" + name + "]");
+        return description + (name.isEmpty() ? "" : " [" + name + "]");
     }
 }
