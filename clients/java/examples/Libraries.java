@@ -14,7 +14,8 @@ class Libraries {
         try (SamegateClient samegate =
                 SamegateClient.builder(arguments[0]).apiKey(key).timeout(Duration.ofSeconds(10)).build()) {
             for (LibraryInfo library : samegate.libraries()) {
-                System.out.println(library.getLibrary() + " " + library.getImageCount());
+                String count = library.hasImageCount() ? Long.toString(library.getImageCount()) : "?";
+                System.out.println(library.getLibrary() + " " + count);
             }
         } catch (SamegateException error) {
             System.err.println(error.getMessage());

@@ -15,6 +15,9 @@ final class Sources {
                 throw new IllegalArgumentException("an addition needs an image, not the sign of one");
             };
 
+    /** A message has less than 2 GiB, with the fields around the image. */
+    private static final long MAX_BYTES = Integer.MAX_VALUE - 1024;
+
     private Sources() {}
 
     /** Calls the setter of the field that names the image; reads a file. */
@@ -35,13 +38,18 @@ final class Sources {
 
     private static ByteString read(Path path) {
         try {
+            // Of `readAllBytes`, this would be an OutOfMemoryError, like a full heap.
+            if (Files.size(path) > MAX_BYTES) {
+                throw unreadable(path, "2 GiB or more", null);
+            }
             return UnsafeByteOperations.unsafeWrap(Files.readAllBytes(path));
         } catch (IOException error) {
-            throw SamegateException.local("FILE_UNREADABLE", "cannot read `" + path + "`: " + cause(error), error);
-        } catch (OutOfMemoryError error) {
-            // So `readAllBytes` reports a file that is larger than an array may be, 2 GiB.
-            throw SamegateException.local("FILE_UNREADABLE", "cannot read `" + path + "`: too large", error);
+            throw unreadable(path, cause(error), error);
         }
+    }
+
+    private static SamegateException unreadable(Path path, String cause, IOException error) {
+        return SamegateException.local("FILE_UNREADABLE", "cannot read `" + path + "`: " + cause, error);
     }
 
     /** The class says what happened: the message is often only the path. */
