@@ -8,6 +8,8 @@ CARGO ?= cargo
 PYTHON := PYTHONPATH=.tools/python python3
 EVAL := PYTHONPATH=.tools/eval python3
 NODE_CLIENT := tests/clients/node
+JAVA_CLIENT := clients/java
+MAVEN := mvn --batch-mode --no-transfer-progress
 BUF := $(NODE_CLIENT)/node_modules/.bin/buf
 # For `make eval`.
 SOURCES ?= 40
@@ -20,7 +22,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis opensearch clients client-go client-node stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis opensearch clients client-go client-node client-java stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -82,7 +84,7 @@ opensearch: .tools/opensearch
 
 # `cargo test` builds the binary too. `cargo build` would resolve features without
 # the dev-dependencies, and build many crates again.
-clients: languages .tools/python .tools/node .tools/java client-go client-node ## Tests the vendor's clients and the packages of clients/ against a gateway
+clients: languages .tools/python .tools/node .tools/java client-go client-node client-java ## Tests the vendor's clients and the packages of clients/ against a gateway
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 	$(PYTHON) tests/clients/python/package.py target/debug/samegate
@@ -111,11 +113,29 @@ client-go: .tools/python .tools/go
 	$(PYTHON) tests/clients/python/examples.py target/debug/samegate go
 	$(PYTHON) tests/clients/python/grpcurl.py target/debug/samegate .tools/go/grpcurl
 
-stubs: .tools/python .tools/node .tools/node-client .tools/go ## Generates the messages of the packages in clients/ from the contract
+client-java: .tools/python .tools/java-client .tools/protoc-java
+	$(CARGO) test --workspace --no-run
+	rm -rf .tools/java-stubs
+	$(call java-stubs,.tools/java-stubs)
+	diff --recursive .tools/java-stubs/com/samegate/v1 $(JAVA_CLIENT)/src/main/java/com/samegate/v1 || { echo "the contract has changed: run make stubs"; exit 1; }
+	SAMEGATE_BINARY=$(CURDIR)/target/debug/samegate $(MAVEN) --file $(JAVA_CLIENT)/pom.xml verify
+	$(PYTHON) tests/clients/python/examples.py target/debug/samegate java
+
+stubs: .tools/python .tools/node .tools/node-client .tools/go .tools/protoc-java ## Generates the messages of the packages in clients/ from the contract
 	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \
 		--grpc_python_out=clients/python/src proto/samegate/v1/same_image.proto
 	$(BUF) generate --template clients/node/buf.gen.yaml
 	$(call stubs-go,clients/go)
+	rm -rf $(JAVA_CLIENT)/src/main/java/com/samegate/v1
+	$(call java-stubs,$(JAVA_CLIENT)/src/main/java)
+
+# Generates the messages and stubs of Java: $(call java-stubs,FOLDER). gRPC's Python tools have the
+# messages that the contract imports.
+define java-stubs
+mkdir -p $(1)
+.tools/protoc-java/protoc -Iproto -I.tools/python/grpc_tools/_proto --java_out=$(1) --grpc-java_out=$(1) \
+	--plugin=protoc-gen-grpc-java=.tools/protoc-java/protoc-gen-grpc-java proto/samegate/v1/same_image.proto
+endef
 
 # Those of the vendor's samples, besides Python and Node.
 languages:
@@ -267,6 +287,20 @@ fuzz: .tools/bin/cargo-fuzz ## Fuzz targets of the parsers in sequence: [FUZZ_SE
 	mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
 	touch $@
 
+# The jars of the package and its dependencies, and the classes of its examples.
+.tools/java-client: $(JAVA_CLIENT)/pom.xml $(shell find $(JAVA_CLIENT)/src $(JAVA_CLIENT)/examples -name '*.java')
+	rm -rf $@ $@.new
+	$(MAVEN) --quiet --file $< package dependency:copy-dependencies -DskipTests -DincludeScope=runtime \
+		-DoutputDirectory=$(CURDIR)/$@.new
+	cp $(JAVA_CLIENT)/target/samegate-client-*.jar $@.new/
+	javac -cp '$@.new/*' -d $@.new/examples $(JAVA_CLIENT)/examples/*.java
+	mv $@.new $@
+
+.tools/protoc-java: $(JAVA_CLIENT)/pom.xml
+	$(call debian-package,mvn,maven)
+	$(MAVEN) --quiet --file $< dependency:copy -DoutputDirectory=$(CURDIR)/$@
+	chmod +x $@/*
+	touch $@
 
 .tools/console-node: tests/console/package.json tests/console/package-lock.json
 	npm install --no-save --no-audit --no-fund --prefix tests/console

@@ -39,7 +39,15 @@ def go(name):
     return [ROOT / ".tools" / "go" / "examples" / name]
 
 
-LANGUAGES = {"python": python, "go": go, "node": node}
+def java(name):
+    """Returns the command of an example, which `make .tools/java-client` compiles."""
+    # A class of the package has the name of one of the programs.
+    program = {"duplicates": "find_duplicates"}.get(name, name)
+    classes = os.pathsep.join(str(ROOT / ".tools/java-client" / each) for each in ("examples", "*"))
+    return ["java", "-cp", classes, program.title().replace("_", "")]
+
+
+LANGUAGES = {"python": python, "go": go, "java": java, "node": node}
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 

@@ -1,0 +1,211 @@
+package com.samegate.client;
+
+import static com.samegate.client.CallsTest.bytes;
+import static com.samegate.client.CallsTest.rejected;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.protobuf.Any;
+import com.google.rpc.RetryInfo;
+import com.samegate.v1.AddImageRequest;
+import com.samegate.v1.AddImageResponse;
+import com.samegate.v1.SameImageServiceGrpc;
+import com.samegate.v1.SearchImagesRequest;
+import com.samegate.v1.SearchImagesResponse;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/** Retries, deadlines and the life of connections. */
+class ConnectionsTest {
+    @Test
+    void callsWaitForTheQuotaAsTheGatewaySays() throws Exception {
+        try (Gateway gateway = Gateway.start("", "quota = { requests_per_second = 2, burst = 1 }");
+                SamegateClient client = gateway.client()) {
+            long begin = System.nanoTime();
+            for (int call = 0; call < 4; call++) {
+                client.info();
+            }
+            assertTrue(System.nanoTime() - begin > Duration.ofMillis(1400).toNanos());
+        }
+    }
+
+    @Test
+    void aDailyQuotaIsNotRetried() throws Exception {
+        try (Gateway gateway = Gateway.start("", "quota = { requests_per_day = 1 }");
+                SamegateClient client = gateway.client()) {
+            client.info();
+            SamegateException error = rejected(client::info);
+            assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.code());
+            assertFalse(error.isTransient(), error.getMessage());
+        }
+    }
+
+    @Test
+    void aSlowGatewayMeetsTheDeadline() throws Exception {
+        try (Gateway gateway = Gateway.start();
+                SamegateClient client =
+                        SamegateClient.builder(gateway.address)
+                                .apiKey("writer")
+                                .timeout(Duration.ofSeconds(2))
+                                .build()) {
+            Gateway.await(client::isServing);
+            gateway.signal("STOP");
+            SamegateException error = rejected(client::info);
+            gateway.signal("CONT");
+            assertEquals(Status.Code.DEADLINE_EXCEEDED, error.code());
+            assertTrue(error.isTransient());
+        }
+    }
+
+    @Test
+    void aDrainingGatewayIsNotServingAndTheNextOneIsFound() throws Exception {
+        try (Gateway gateway = Gateway.start();
+                SamegateClient client = gateway.client()) {
+            assertTrue(client.isServing());
+            gateway.drain();
+            assertFalse(client.isServing());
+            gateway.run();
+            Gateway.await(client::isServing);
+            client.info();
+        }
+    }
+
+    @Test
+    void connectionsThatEndByAgeLoseNoCall() throws Exception {
+        try (Gateway gateway = Gateway.start("[limits]\nmax_connection_age = \"1s\"", "");
+                SamegateClient client = gateway.client()) {
+            long end = System.nanoTime() + Duration.ofSeconds(4).toNanos();
+            List<Integer> calls =
+                    inParallel(
+                            4,
+                            () -> {
+                                int count = 0;
+                                for (; System.nanoTime() < end; count++) {
+                                    client.info();
+                                }
+                                return count;
+                            });
+            assertTrue(calls.stream().allMatch(count -> count > 0), calls.toString());
+        }
+    }
+
+    @Test
+    void largeImagesAreSentAgainAfterAPushbackAlsoManyAtOnce() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 300);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            ImageSource image = Pictures.ofLength(10 << 20, 1);
+            long begin = System.nanoTime();
+            inParallel(6, () -> client.search(image));
+            inParallel(6, () -> client.add(image));
+            assertEquals(12, service.searches.get());
+            assertEquals(12, service.additions.get());
+            assertTrue(System.nanoTime() - begin > Duration.ofMillis(600).toNanos());
+        }
+    }
+
+    @Test
+    void aPushbackBelowZeroEndsTheRetries() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, -1);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            assertEquals(Status.Code.RESOURCE_EXHAUSTED, rejected(() -> client.add(bytes(1))).code());
+            assertEquals(Status.Code.RESOURCE_EXHAUSTED, rejected(() -> client.search(bytes(1))).code());
+            assertEquals(1, service.additions.get());
+            assertEquals(1, service.searches.get());
+        }
+    }
+
+    @Test
+    void afterUnavailableASearchIsRepeatedAndAnAdditionIsNot() throws Exception {
+        Rejecting service = new Rejecting(Status.UNAVAILABLE, 1);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            assertEquals(Status.Code.UNAVAILABLE, rejected(() -> client.add(bytes(1))).code());
+            assertEquals(Status.Code.UNAVAILABLE, rejected(() -> client.search(bytes(1))).code());
+            assertEquals(1, service.additions.get());
+            assertEquals(4, service.searches.get());
+        }
+    }
+
+    @Test
+    void aWaitThatIsLongerThanTheDeadlineIsNotBegun() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 60_000);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            SamegateException error = rejected(() -> client.add(bytes(1)));
+            assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.code());
+            assertEquals(Optional.of(Duration.ofMinutes(1)), error.retryAfter());
+        }
+    }
+
+    private static <T> List<T> inParallel(int count, Callable<T> work) throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(count);
+        try {
+            List<T> results = new ArrayList<>();
+            for (Future<T> each : threads.invokeAll(Collections.nCopies(count, work))) {
+                results.add(each.get());
+            }
+            return results;
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
+    /** Rejects the first six additions, when it has read them, and the first six searches. */
+    private static final class Rejecting extends SameImageServiceGrpc.SameImageServiceImplBase {
+        final AtomicInteger additions = new AtomicInteger();
+        final AtomicInteger searches = new AtomicInteger();
+        private final StatusRuntimeException error;
+
+        /** As the gateway does, with `grpc-retry-pushback-ms` and RetryInfo; without it below zero. */
+        Rejecting(Status status, int pushback) {
+            Metadata trailers = new Metadata();
+            trailers.put(
+                    Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER),
+                    Integer.toString(pushback));
+            com.google.rpc.Status.Builder details =
+                    com.google.rpc.Status.newBuilder().setCode(status.getCode().value());
+            if (pushback >= 0) {
+                RetryInfo.Builder retry = RetryInfo.newBuilder();
+                retry.getRetryDelayBuilder().setSeconds(pushback / 1000).setNanos(pushback % 1000 * 1_000_000);
+                details.addDetails(Any.pack(retry.build()));
+            }
+            error = StatusProto.toStatusRuntimeException(details.build(), trailers);
+        }
+
+        @Override
+        public void addImage(AddImageRequest request, StreamObserver<AddImageResponse> response) {
+            respond(additions, response, AddImageResponse.getDefaultInstance());
+        }
+
+        @Override
+        public void searchImages(SearchImagesRequest request, StreamObserver<SearchImagesResponse> response) {
+            respond(searches, response, SearchImagesResponse.getDefaultInstance());
+        }
+
+        private <T> void respond(AtomicInteger calls, StreamObserver<T> response, T message) {
+            if (calls.incrementAndGet() <= 6) {
+                response.onError(error);
+                return;
+            }
+            response.onNext(message);
+            response.onCompleted();
+        }
+    }
+}
