@@ -1,10 +1,13 @@
 //! Bodies of compressed messages, in frames of any size.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::future::poll_fn;
+use http_body::{Body, Frame};
+use tonic::Status;
 
 use super::*;
 use crate::admission::{Class, InFlightBudget};
