@@ -43,7 +43,7 @@ import org.junit.jupiter.api.Test;
 
 /** Bulk loads and bulk searches, against a gateway that stops, dies and rejects. */
 class BulkTest {
-    private static final int LOAD = 100;
+    private static final int LOAD = 50;
 
     private Gateway gateway;
     private SamegateClient client;
@@ -187,6 +187,20 @@ class BulkTest {
     }
 
     @Test
+    void anItemThatFailsDoesNotHoldUpTheOthers() throws Exception {
+        try (Service server = new Service(new Overloaded());
+                SamegateClient overloaded = server.client()) {
+            List<String> done = new ArrayList<>();
+            overloaded
+                    .addAll(Pictures.list(12), options -> options.setMaxInFlight(2))
+                    .forEach(each -> done.add(each.item().brief()));
+            assertEquals(12, done.size());
+            // If its waits were those of all, four or five would be done before it.
+            assertTrue(done.indexOf("n/2") > 6, done.toString());
+        }
+    }
+
+    @Test
     void aCallerThatClosesTheRunEndsIt() {
         try (Outcomes<Item, AddImagesResult> run =
                 client.addAll(Pictures.items(2000)::iterator, options -> options.setMaxInFlight(4))) {
@@ -206,6 +220,26 @@ class BulkTest {
         run.close();
         reader.join();
         assertEquals(Status.Code.CANCELLED, ((SamegateException) thrown.get()).code());
+        assertFalse(((SamegateException) thrown.get()).isTransient());
+    }
+
+    @Test
+    void aCancelledContextEndsARunWhoseIterableWaits() throws Exception {
+        CountDownLatch waits = new CountDownLatch(1);
+        Stream<Item> none = endless(waits).skip(3);
+        Context.CancellableContext context = Context.current().withCancellation();
+        Thread cancelling =
+                new Thread(
+                        () -> {
+                            Gateway.await(() -> waits.getCount() == 0);
+                            context.cancel(null);
+                        });
+        cancelling.start();
+        SamegateException error =
+                context.call(() -> rejected(() -> client.addAll(none::iterator).forEach(outcome -> {})));
+        cancelling.join();
+        assertEquals(Status.Code.CANCELLED, error.code());
+        assertFalse(error.isTransient());
     }
 
     @Test
@@ -224,6 +258,7 @@ class BulkTest {
         assertTrue(Thread.interrupted());
         interrupter.join();
         assertEquals(Status.Code.CANCELLED, error.code());
+        assertFalse(error.isTransient());
     }
 
     @Test

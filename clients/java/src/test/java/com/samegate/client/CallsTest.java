@@ -12,7 +12,9 @@ import com.samegate.v1.LibraryInfo;
 import com.samegate.v1.Match;
 import com.samegate.v1.OnMatch;
 import com.samegate.v1.TagList;
+import io.grpc.Context;
 import io.grpc.Status;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -94,7 +96,8 @@ class CallsTest {
         assertEquals(
                 Set.of("brief", "tags"),
                 invalid.violations().stream().map(Violation::field).collect(Collectors.toSet()));
-        assertTrue(invalid.getMessage().contains("; `brief`: "), invalid.getMessage());
+        assertEquals(invalid.description() + " [" + invalid.reason() + "]", invalid.getMessage());
+        assertEquals(2, invalid.getMessage().split("`brief`", -1).length, invalid.getMessage());
 
         assertEquals(
                 Status.Code.INVALID_ARGUMENT, rejected(() -> client.search(ImageSource.url("ftp://x/y"))).code());
@@ -108,6 +111,17 @@ class CallsTest {
         assertNull(missing.code());
         assertEquals("FILE_UNREADABLE", missing.reason());
         assertFalse(missing.isTransient());
+    }
+
+    @Test
+    void aFileTooLargeForAMessageIsAnErrorOfThisSide() throws Exception {
+        Path sparse = gateway.folder.resolve("large.jpg");
+        try (RandomAccessFile file = new RandomAccessFile(sparse.toFile(), "rw")) {
+            file.setLength(1L << 31);
+        }
+        SamegateException large = rejected(() -> client.search(ImageSource.file(sparse)));
+        assertEquals("FILE_UNREADABLE", large.reason());
+        assertTrue(large.getMessage().contains("2 GiB or more"), large.getMessage());
     }
 
     @Test
@@ -161,6 +175,16 @@ class CallsTest {
         SamegateException error = rejected(client::info);
         assertTrue(Thread.interrupted());
         assertEquals(Status.Code.CANCELLED, error.code());
+        assertFalse(error.isTransient());
+    }
+
+    @Test
+    void aCallInACancelledContextIsNotTransient() throws Exception {
+        Context.CancellableContext context = Context.current().withCancellation();
+        context.cancel(null);
+        SamegateException error = context.call(() -> rejected(client::info));
+        assertEquals(Status.Code.CANCELLED, error.code());
+        assertFalse(error.isTransient());
     }
 
     @Test

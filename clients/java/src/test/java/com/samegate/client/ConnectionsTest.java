@@ -13,13 +13,20 @@ import com.samegate.v1.AddImageResponse;
 import com.samegate.v1.SameImageServiceGrpc;
 import com.samegate.v1.SearchImagesRequest;
 import com.samegate.v1.SearchImagesResponse;
+import io.grpc.Context;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.StreamObserver;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -69,6 +76,36 @@ class ConnectionsTest {
             gateway.signal("CONT");
             assertEquals(Status.Code.DEADLINE_EXCEEDED, error.code());
             assertTrue(error.isTransient());
+        }
+    }
+
+    @Test
+    void aGatewayThatDoesNotAnswerIsNotServing() throws Exception {
+        try (ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                SamegateClient client =
+                        SamegateClient.builder("127.0.0.1:" + silent.getLocalPort())
+                                .timeout(Duration.ofMillis(200))
+                                .build()) {
+            assertFalse(client.isServing());
+        }
+    }
+
+    /** Tries of gRPC alone would take minutes. */
+    @Test
+    void theTimeBetweenTwoTriesToConnectIsBounded() throws Exception {
+        try (ServerSocket closing = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            ManagedChannel channel =
+                    Grpc.newChannelBuilder(
+                                    "127.0.0.1:" + closing.getLocalPort(), InsecureChannelCredentials.create())
+                            .defaultServiceConfig(ServiceConfig.VALUE)
+                            .build();
+            Reconnection.watch(channel, Duration.ofMillis(20));
+            channel.getState(true);
+            closing.setSoTimeout((int) Duration.ofSeconds(Gateway.LIMIT_S).toMillis());
+            for (int tries = 0; tries < 12; tries++) {
+                closing.accept().close();
+            }
+            channel.shutdownNow();
         }
     }
 
@@ -151,6 +188,38 @@ class ConnectionsTest {
             SamegateException error = rejected(() -> client.add(bytes(1)));
             assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.code());
             assertEquals(Optional.of(Duration.ofMinutes(1)), error.retryAfter());
+        }
+    }
+
+    @Test
+    void anInterruptAndACancelledContextEndTheWaitForARetry() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 20_000);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            Thread caller = Thread.currentThread();
+            Context.CancellableContext context = Context.current().withCancellation();
+            List<Runnable> ends = List.of(caller::interrupt, () -> context.cancel(null));
+            for (Runnable end : ends) {
+                int before = service.additions.get();
+                Thread ending =
+                        new Thread(
+                                () -> {
+                                    // The call itself has ended: the caller waits in this package.
+                                    Gateway.await(
+                                            () ->
+                                                    service.additions.get() > before
+                                                            && Arrays.toString(caller.getStackTrace())
+                                                                    .contains("Pause.nanos"));
+                                    end.run();
+                                });
+                ending.start();
+                SamegateException error = context.call(() -> rejected(() -> client.add(bytes(1))));
+                Thread.interrupted();
+                ending.join();
+                assertEquals(Status.Code.CANCELLED, error.code());
+                assertFalse(error.isTransient());
+                assertEquals(before + 1, service.additions.get());
+            }
         }
     }
 

@@ -2,6 +2,8 @@ package com.samegate.client;
 
 import static com.samegate.client.CallsTest.rejected;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.samegate.v1.DuplicateGroup;
@@ -58,6 +60,37 @@ class DuplicatesTest {
                 duplicates.iterator().next();
             }
             assertTrue(service.cancelled.await(Gateway.LIMIT_S, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void anotherIterationEndsTheStreamOfTheFirst() throws Exception {
+        Breaking service = new Breaking(null);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client();
+                Duplicates duplicates = client.findDuplicates()) {
+            Iterator<DuplicateGroup> first = duplicates.iterator();
+            first.next();
+            duplicates.iterator().next();
+            assertTrue(service.cancelled.await(Gateway.LIMIT_S, TimeUnit.SECONDS));
+            assertThrows(IllegalStateException.class, first::hasNext);
+        }
+    }
+
+    @Test
+    void anotherThreadMayCloseAJoinThatWaits() throws Exception {
+        Breaking service = new Breaking(null);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            Duplicates duplicates = client.findDuplicates();
+            Iterator<DuplicateGroup> groups = duplicates.iterator();
+            groups.next();
+            Thread closing = new Thread(duplicates::close);
+            closing.start();
+            SamegateException error = rejected(groups::hasNext);
+            closing.join();
+            assertEquals(Status.Code.CANCELLED, error.code());
+            assertFalse(error.isTransient());
         }
     }
 

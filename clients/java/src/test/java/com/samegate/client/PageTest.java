@@ -8,44 +8,41 @@ import java.io.StringWriter;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import javax.tools.JavaCompiler;
 import javax.tools.JavaFileObject;
 import javax.tools.SimpleJavaFileObject;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The code in the documentation compiles. */
 class PageTest {
     private static final Pattern CODE = Pattern.compile("(?s)```java\n(.*?)```");
 
-    @Test
-    void theCodeOfThePageCompiles() throws IOException {
-        compile(Path.of("../../docs/clients/java.md"), 7);
-    }
+    @TempDir Path classes;
 
+    /** All at once, because most of the time is that of a compiler's start. */
     @Test
-    void theCodeOfTheReadmeCompiles() throws IOException {
-        compile(Path.of("README.md"), 1);
-    }
-
-    private static void compile(Path page, int expected) throws IOException {
-        List<String> blocks =
-                CODE.matcher(Files.readString(page)).results().map(each -> each.group(1)).toList();
-        assertEquals(expected, blocks.size());
-        StringWriter messages = new StringWriter();
-        for (String block : blocks) {
-            JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-            List<String> options = List.of("-proc:none", "-d", Files.createTempDirectory("samegate-page-").toString());
-            assertTrue(
-                    compiler.getTask(messages, null, null, options, null, List.of(program(block))).call(),
-                    messages::toString);
+    void theCodeOfThePageAndTheReadmeCompiles() throws IOException {
+        List<JavaFileObject> programs = new ArrayList<>();
+        for (Path page : List.of(Path.of("../../docs/clients/java.md"), Path.of("README.md"))) {
+            for (MatchResult block : CODE.matcher(Files.readString(page)).results().toList()) {
+                programs.add(program("Page" + programs.size(), block.group(1)));
+            }
         }
+        assertEquals(8, programs.size());
+        StringWriter messages = new StringWriter();
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        List<String> options = List.of("-proc:none", "-d", classes.toString());
+        assertTrue(compiler.getTask(messages, null, null, options, null, programs).call(), messages::toString);
     }
 
     /** Puts code into a method that has what the page takes for granted. */
-    private static JavaFileObject program(String block) {
+    private static JavaFileObject program(String name, String block) {
         // Code that makes the client declares it; the rest uses one.
         String client = block.contains("SamegateClient samegate =") ? "" : "SamegateClient samegate, ";
         String sign = block.contains("String sign =") ? "" : "String sign = null;";
@@ -59,7 +56,7 @@ class PageTest {
                 import java.time.Duration;
                 import java.util.*;
                 import java.util.stream.*;
-                abstract class Page {
+                abstract class %s {
                     abstract String token();
                     abstract void later(Optional<Duration> wait);
                     abstract void keep(String cursor);
@@ -70,8 +67,8 @@ class PageTest {
                     }
                 }
                 """
-                        .formatted(client, sign, block);
-        return new SimpleJavaFileObject(URI.create("string:///Page.java"), JavaFileObject.Kind.SOURCE) {
+                        .formatted(name, client, sign, block);
+        return new SimpleJavaFileObject(URI.create("string:///" + name + ".java"), JavaFileObject.Kind.SOURCE) {
             @Override
             public CharSequence getCharContent(boolean ignoreEncodingErrors) {
                 return text;
