@@ -256,7 +256,7 @@ func TestAContextEndsTheBulkLoad(t *testing.T) {
 }
 
 func TestAGatewayThatDoesNotComeBackEndsTheRun(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	client := clientOf(t, freeAddress(t))
 
