@@ -21,6 +21,8 @@ import { SameImageService } from "./gen/samegate/v1/same_image_pb";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
+/** The default of gRPC is 2 minutes, for which calls fail after a gateway is back. */
+const MAX_RECONNECT_BACKOFF_MS = 5_000;
 /** gRPC sends no request again that is larger: by default 1 MiB, less than a photo. */
 const RETRY_BUFFER_BYTES = 64 * 1024 * 1024;
 /** Of all calls together, by default 16 MiB: a call beyond is not retried. It holds what calls send anyway. */
@@ -108,6 +110,7 @@ export class Channel {
       // A TXT record of the name must not replace it.
       "grpc.service_config_disable_resolution": 1,
       "grpc.keepalive_time_ms": KEEPALIVE_MS,
+      "grpc.max_reconnect_backoff_ms": MAX_RECONNECT_BACKOFF_MS,
       "grpc.per_rpc_retry_buffer_size": RETRY_BUFFER_BYTES,
       "grpc.retry_buffer_size": ALL_RETRY_BUFFERS_BYTES,
       ...channelOptions,

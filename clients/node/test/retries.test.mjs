@@ -65,6 +65,7 @@ test("a gateway that does not respond meets the deadline", async (t) => {
   const client = started.client(t, { timeoutMs: 1000 });
   started.process.kill("SIGSTOP");
   const error = await client.search(png(1)).catch((reason) => reason);
+  assert.equal(await client.isServing(), false);
   started.process.kill("SIGCONT");
   assert.ok(error instanceof SamegateError, error);
   assert.deepEqual([error.code, error.isTransient], [status.DEADLINE_EXCEEDED, true]);
