@@ -85,6 +85,33 @@ test("a key decides what is allowed, and may come from a function", async (t) =>
   assert.equal((await rejected(all(reader.addAll([{ image: png(1) }])))).reason, "READ_ONLY_KEY");
 });
 
+test("a key is waited for until the timeout or the signal, and its errors are thrown", async (t) => {
+  const clientOf = (apiKey, timeoutMs) => {
+    const client = new Client("127.0.0.1:1", { apiKey, timeoutMs });
+    t.after(() => client.close());
+    return client;
+  };
+  const load = [{ image: Buffer.from("not sent") }];
+  const never = () => new Promise(() => {});
+  const impatient = clientOf(never, 50);
+  for (const call of [impatient.info(), all(impatient.addAll(load))]) {
+    assert.equal((await rejected(call)).code, status.DEADLINE_EXCEEDED);
+  }
+  const patient = clientOf(never, 60_000);
+  const controller = new AbortController();
+  const options = { signal: controller.signal };
+  const calls = [patient.info(options), all(patient.addAll(load, {}, options)), all(patient.findDuplicates({}, options))];
+  const mine = new Error("mine");
+  const ended = Promise.all(calls.map((call) => assert.rejects(call, mine)));
+  controller.abort(mine);
+  await ended;
+  const failing = clientOf(async () => {
+    throw mine;
+  });
+  await assert.rejects(failing.info(), mine);
+  await assert.rejects(all(failing.addAll(load)), mine);
+});
+
 test("duplicates are found, and the cursor selects what is new", async (t) => {
   const client = (await gateway(t)).client(t);
   const signs = [await client.add(png(1)), await client.add(bmp(1))].map((added) => added.contSign);
