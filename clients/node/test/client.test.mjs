@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import test from "node:test";
+import vm from "node:vm";
 import { Client, pb, SamegateError, status } from "samegate";
 
 import { all, freePorts, gateway } from "./support/gateway.mjs";
@@ -110,6 +112,14 @@ test("a key is waited for until the timeout or the signal, and its errors are th
   });
   await assert.rejects(failing.info(), mine);
   await assert.rejects(all(failing.addAll(load)), mine);
+});
+
+test("a file that cannot be read is the same error in another realm, such as Jest's", async () => {
+  const file = createRequire(import.meta.url).resolve("../dist/images.js");
+  const module = vm.runInNewContext(`(function (exports, require) { ${fs.readFileSync(file, "utf8")} })`);
+  const exported = /** @type {any} */ ({});
+  module(exported, createRequire(file));
+  assert.equal((await rejected(exported.source({ path: "no such file" }))).reason, "FILE_UNREADABLE");
 });
 
 test("duplicates are found, and the cursor selects what is new", async (t) => {
