@@ -9,7 +9,7 @@ const samegate = new Client(target, { apiKey: process.env.SAMEGATE_API_KEY, time
 
 try {
   for (const { library, imageCount } of await samegate.libraries()) {
-    console.log(`${library} ${imageCount}`);
+    console.log(`${library} ${imageCount ?? "?"}`);
   }
 } catch (error) {
   if (!(error instanceof SamegateError)) throw error;

@@ -2,8 +2,8 @@
 
 import { setTimeout } from "node:timers/promises";
 
-/** Consecutive streams without a result after which a run fails. */
-export const STREAM_ATTEMPTS = 8;
+/** Consecutive streams without a result after which a run fails: 53 to 105 s of waiting. */
+export const STREAM_ATTEMPTS = 12;
 const INITIAL_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
 

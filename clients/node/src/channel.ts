@@ -21,6 +21,8 @@ import { SameImageService } from "./gen/samegate/v1/same_image_pb";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
+/** The default of gRPC is 2 minutes, for which calls fail after a gateway is back. */
+const MAX_RECONNECT_BACKOFF_MS = 5_000;
 /** gRPC sends no request again that is larger: by default 1 MiB, less than a photo. */
 const RETRY_BUFFER_BYTES = 64 * 1024 * 1024;
 /** Of all calls together, by default 16 MiB: a call beyond is not retried. It holds what calls send anyway. */
@@ -75,9 +77,12 @@ export interface ClientOptions {
   apiKey?: string | (() => string | Promise<string>);
   /** The library of all calls. Default: the tenant's first one. */
   library?: string;
-  /** Limits each call, its retries included, in milliseconds; streams have no limit. Default: 30,000. */
+  /**
+   * Limits each call, its retries and the wait for its key included, in milliseconds; of streams, the
+   * wait for the key. Default: 30,000.
+   */
   timeoutMs?: number;
-  /** `true` for the defaults. Without it the connection is not encrypted. */
+  /** `true` for the defaults. Without it the connection, and so the key, is not encrypted. */
   tls?: Tls | boolean;
   /** Further options of `@grpc/grpc-js`, or other values for those of this package. */
   channelOptions?: grpc.ChannelOptions;
@@ -108,6 +113,7 @@ export class Channel {
       // A TXT record of the name must not replace it.
       "grpc.service_config_disable_resolution": 1,
       "grpc.keepalive_time_ms": KEEPALIVE_MS,
+      "grpc.max_reconnect_backoff_ms": MAX_RECONNECT_BACKOFF_MS,
       "grpc.per_rpc_retry_buffer_size": RETRY_BUFFER_BYTES,
       "grpc.retry_buffer_size": ALL_RETRY_BUFFERS_BYTES,
       ...channelOptions,
@@ -126,8 +132,8 @@ export class Channel {
     { signal }: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const bytes = encode(method.input, request);
-    const metadata = await this.#metadata(signal);
     const options = { deadline: Date.now() + this.#timeoutMs };
+    const metadata = await this.#metadata(signal);
     try {
       return await new Promise((resolve, reject) => {
         const done: grpc.requestCallback<MessageShape<O>> = (error, response) =>
@@ -172,13 +178,32 @@ export class Channel {
 
   async #metadata(signal?: AbortSignal): Promise<grpc.Metadata> {
     signal?.throwIfAborted();
-    const key = typeof this.#apiKey === "function" ? await this.#apiKey() : this.#apiKey;
+    const key = typeof this.#apiKey === "function" ? await this.#inTime(this.#apiKey, signal) : this.#apiKey;
     signal?.throwIfAborted();
     // The error of gRPC would have the key in it.
     if (key && /[^ -~]/.test(key)) throw new TypeError("the API key has a line break or other character that no header may have");
     const metadata = new grpc.Metadata();
     if (key) metadata.set("authorization", `Bearer ${key}`);
     return metadata;
+  }
+
+  /** Waits for a key until the timeout or the signal. */
+  async #inTime<K>(present: () => K, signal?: AbortSignal): Promise<Awaited<K>> {
+    let stop = ignore;
+    const limit = new Promise<never>((_, reject) => {
+      const late = () => reject(new SamegateError(grpc.status.DEADLINE_EXCEEDED, `no API key within ${this.#timeoutMs} ms`));
+      const timer = setTimeout(late, this.#timeoutMs);
+      const forget = onAbort(signal, () => reject(signal?.reason));
+      stop = () => {
+        clearTimeout(timer);
+        forget();
+      };
+    });
+    try {
+      return await Promise.race([present(), limit]);
+    } finally {
+      stop();
+    }
   }
 
   /** Cancels a call when the signal or the channel says so, until it has its status. */

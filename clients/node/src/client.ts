@@ -53,14 +53,15 @@ export class Client {
     this.close();
   }
 
-  /** Asks the health service; false also for a gateway that is not there. */
+  /** Asks the health service; false also for a gateway that is not there or does not answer. */
   async isServing(options?: CallOptions): Promise<boolean> {
     const request = { service: pb.SameImageService.typeName };
     try {
       const response = await this.#channel.unary(health.Health.method.check, request, options);
       return response.status === health.HealthCheckResponse_ServingStatus.SERVING;
     } catch (error) {
-      if (error instanceof SamegateError && error.code === status.UNAVAILABLE) return false;
+      const absent = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED];
+      if (error instanceof SamegateError && absent.includes(error.code!)) return false;
       throw error;
     }
   }

@@ -8,7 +8,8 @@ import { SamegateError } from "./errors";
 import * as pb from "./gen/samegate/v1/same_image_pb";
 
 /**
- * Iterates over groups of same images; goes on from its cursor after an interruption.
+ * Iterates over groups of same images; goes on from its cursor after an interruption: groups that
+ * came after it come again, and `compared` and `total` count anew.
  *
  * Groups that share an image are one group: a large library sends a group in several parts.
  */

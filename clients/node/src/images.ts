@@ -35,12 +35,16 @@ async function read(path: string | URL): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    // Others are about the argument.
-    if (!(error instanceof Error && "syscall" in error)) throw error;
+    // Others are about the argument. In Jest's realm those of the file system are no instance of Error.
+    if (!isOfSystem(error)) throw error;
     const [reason] = error.message.split(",");
     throw new SamegateError(undefined, `cannot read \`${path}\`: ${reason}`, {
       reason: "FILE_UNREADABLE",
       cause: error,
     });
   }
+}
+
+function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return typeof error === "object" && error !== null && "syscall" in error && "message" in error;
 }

@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import test from "node:test";
+import vm from "node:vm";
 import { Client, pb, SamegateError, status } from "samegate";
 
 import { all, freePorts, gateway } from "./support/gateway.mjs";
@@ -83,6 +85,41 @@ test("a key decides what is allowed, and may come from a function", async (t) =>
   assert.equal((await reader.info()).imageCount, 0n);
   assert.equal((await rejected(reader.add(png(1)))).reason, "READ_ONLY_KEY");
   assert.equal((await rejected(all(reader.addAll([{ image: png(1) }])))).reason, "READ_ONLY_KEY");
+});
+
+test("a key is waited for until the timeout or the signal, and its errors are thrown", async (t) => {
+  const clientOf = (apiKey, timeoutMs) => {
+    const client = new Client("127.0.0.1:1", { apiKey, timeoutMs });
+    t.after(() => client.close());
+    return client;
+  };
+  const load = [{ image: Buffer.from("not sent") }];
+  const never = () => new Promise(() => {});
+  const impatient = clientOf(never, 50);
+  for (const call of [impatient.info(), all(impatient.addAll(load))]) {
+    assert.equal((await rejected(call)).code, status.DEADLINE_EXCEEDED);
+  }
+  const patient = clientOf(never, 60_000);
+  const controller = new AbortController();
+  const options = { signal: controller.signal };
+  const calls = [patient.info(options), all(patient.addAll(load, {}, options)), all(patient.findDuplicates({}, options))];
+  const mine = new Error("mine");
+  const ended = Promise.all(calls.map((call) => assert.rejects(call, mine)));
+  controller.abort(mine);
+  await ended;
+  const failing = clientOf(async () => {
+    throw mine;
+  });
+  await assert.rejects(failing.info(), mine);
+  await assert.rejects(all(failing.addAll(load)), mine);
+});
+
+test("a file that cannot be read is the same error in another realm, such as Jest's", async () => {
+  const file = createRequire(import.meta.url).resolve("../dist/images.js");
+  const module = vm.runInNewContext(`(function (exports, require) { ${fs.readFileSync(file, "utf8")} })`);
+  const exported = /** @type {any} */ ({});
+  module(exported, createRequire(file));
+  assert.equal((await rejected(exported.source({ path: "no such file" }))).reason, "FILE_UNREADABLE");
 });
 
 test("duplicates are found, and the cursor selects what is new", async (t) => {

@@ -30,13 +30,20 @@ function run(cwd, command, ...args) {
   return done.stdout;
 }
 
+/** Packs the package, once for all tests. */
+const archive = (() => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "samegate-packed-"));
+  test.after(() => fs.rmSync(folder, { recursive: true }));
+  const printed = run(PACKAGE, "npm", "pack", "--silent", "--pack-destination", folder);
+  return path.join(folder, printed.trim().split("\n").pop() ?? "");
+})();
+
 /** A folder of a package with this one installed; npm would need a registry. */
 function consumer(t, type) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "samegate-consumer-"));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const modules = path.join(folder, "node_modules");
   fs.mkdirSync(path.join(modules, "samegate"), { recursive: true });
-  const archive = run(PACKAGE, "npm", "pack", "--silent", "--pack-destination", folder).trim().split("\n").pop() ?? "";
   run(folder, "tar", "-xf", archive, "--strip-components=1", "-C", "node_modules/samegate");
   for (const name of ["@bufbuild", "@grpc", "@types"]) {
     fs.symlinkSync(path.join(PACKAGE, "node_modules", name), path.join(modules, name));
@@ -55,7 +62,7 @@ test("ES modules and CommonJS import the packed package", (t) => {
     assert.equal(run(folder, "node", file), "function function 2 0\n");
   }
   const packed = fs.readdirSync(path.join(folder, "node_modules", "samegate")).sort();
-  assert.deepEqual(packed, ["README.md", "dist", "package.json"]);
+  assert.deepEqual(packed, ["LICENSE", "README.md", "dist", "package.json"]);
 });
 
 test("the code of the page and of the README compiles, in both kinds of modules", (t) => {

@@ -35,6 +35,12 @@ test("a retry waits as long as the server asks for", async (t) => {
   assert.ok(second - first >= 1490, `${second - first} ms`);
 });
 
+test("a wait that exceeds the deadline ends at the deadline", async (t) => {
+  const server = await failing(t, [{ code: status.RESOURCE_EXHAUSTED, pushback: "60000" }]);
+  await assert.rejects(clientOf(t, server, { timeoutMs: 300 }).add(IMAGE), { code: status.DEADLINE_EXCEEDED });
+  assert.equal(server.times.length, 1);
+});
+
 test("a server that says so gets no retry, and none gets more than three", async (t) => {
   const never = await failing(t, [{ code: status.RESOURCE_EXHAUSTED, pushback: "-1" }]);
   await assert.rejects(clientOf(t, never).search(IMAGE), { code: status.RESOURCE_EXHAUSTED });
@@ -65,6 +71,7 @@ test("a gateway that does not respond meets the deadline", async (t) => {
   const client = started.client(t, { timeoutMs: 1000 });
   started.process.kill("SIGSTOP");
   const error = await client.search(png(1)).catch((reason) => reason);
+  assert.equal(await client.isServing(), false);
   started.process.kill("SIGCONT");
   assert.ok(error instanceof SamegateError, error);
   assert.deepEqual([error.code, error.isTransient], [status.DEADLINE_EXCEEDED, true]);

@@ -64,6 +64,8 @@ test("an item that fails for a transient reason is sent three times, another one
   const { client, attempts } = await loading(t, (key, attempt) => statuses[key](attempt));
   const items = [0, 1, 2].map((number) => ({ image, number }));
   const outcomes = await all(client.addAll(items));
+  // It waits for none of those that are sent again.
+  assert.equal(outcomes[0]?.item.number, 2);
   const reasons = outcomes.map(({ item, error }) => [item.number, error?.reason]).sort();
   assert.deepEqual(reasons, [[0, undefined], [1, "VENDOR_UNAVAILABLE"], [2, "LIBRARY_FULL"]]);
   assert.deepEqual([...attempts.values()], [3, 3, 1]);
