@@ -35,7 +35,7 @@ def node(name):
 
 
 def go(name):
-    """Returns the command of an example, which `make clients` builds."""
+    """Returns the command of an example, which `make client-go` builds."""
     return [ROOT / ".tools" / "go" / "examples" / name]
 
 
@@ -47,7 +47,9 @@ def java(name):
     return ["java", "-cp", classes, program.title().replace("_", "")]
 
 
-LANGUAGES = {"python": python, "go": go, "java": java, "node": node}
+LANGUAGES = {"go": go, "java": java, "node": node, "python": python}
+# Pictures of a load that is interrupted when 20 are stored.
+LOADED = 120
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 
@@ -108,6 +110,7 @@ def a_library_of_the_vendor_gives_the_same(binary):
             assert found.splitlines()[1].endswith("  000.png"), found
             shown = example("load_folder", started.grpc, folder)
             assert "13 of 13, 0 failed" in shown, shown
+            equal(example("libraries", started.grpc), "default ?\n")
 
 
 @check
@@ -125,7 +128,7 @@ def a_file_that_is_no_picture_fails_alone_and_a_second_run_sends_the_rest(binary
 
 def interrupted_load(binary, how):
     """Ends the gateway in the middle of a bulk load and starts it again."""
-    with gateway(binary) as started, folder_of(300) as folder:
+    with gateway(binary) as started, folder_of(LOADED) as folder:
         command = [*command_of("load_folder"), started.grpc, folder]
         with subprocess.Popen(
             command, env=environment("writer"), stdout=subprocess.PIPE, text=True
@@ -135,11 +138,11 @@ def interrupted_load(binary, how):
             started.start()
             shown, _ = load.communicate(timeout=LIMIT_S)
         equal(load.returncode, 0)
-        assert "300 of 300, 0 failed" in shown, shown
-        equal(sorted(loaded(folder)), [f"{number:03}.png" for number in range(300)])
+        assert f"{LOADED} of {LOADED}, 0 failed" in shown, shown
+        equal(sorted(loaded(folder)), [f"{number:03}.png" for number in range(LOADED)])
         # Nothing is stored twice, nor less than acknowledged.
-        assert "0 to send, 300 stored" in example("load_folder", started.grpc, folder)
-        equal(example("libraries", started.grpc), "default 300\n")
+        assert f"0 to send, {LOADED} stored" in example("load_folder", started.grpc, folder)
+        equal(example("libraries", started.grpc), f"default {LOADED}\n")
 
 
 @check
