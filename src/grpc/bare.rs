@@ -71,7 +71,7 @@ impl<S: NamedService> NamedService for BareMessages<S> {
 
 impl<S, B, R> Service<Request<B>> for BareMessages<S>
 where
-    S: Service<Request<TranslatedBody<B, Collected>>, Response = Response<R>>,
+    S: Service<Request<TranslatedBody<B>>, Response = Response<R>>,
     R: Default,
 {
     type Response = Response<R>;
@@ -91,7 +91,8 @@ where
         let collected = is_bare.then(|| {
             let headers = request.headers();
             let max_bytes = json::max_bytes(headers, self.max_message_bytes);
-            Collected::new(is_compressed(headers), max_bytes)
+            let collected = Collected::new(is_compressed(headers), max_bytes);
+            Box::new(collected) as Box<dyn Translator>
         });
         let request = request.map(|body| TranslatedBody::new(body, collected));
         Either::Left(self.inner.call(request))

@@ -96,7 +96,7 @@ impl<S: NamedService> NamedService for Inflate<S> {
 
 impl<S, B, R> Service<Request<B>> for Inflate<S>
 where
-    S: Service<Request<TranslatedBody<B, Inflater>>, Response = Response<R>>,
+    S: Service<Request<TranslatedBody<B>>, Response = Response<R>>,
     R: Default,
 {
     type Response = Response<R>;
@@ -119,6 +119,7 @@ where
                 let mut inflater = Inflater::new(max_bytes, permit);
                 // Of the calls that are charged only a bulk load has a stream of messages.
                 inflater.is_unary = call.is_some() && !bulk::is_bulk(request.uri().path());
+                let inflater: Box<dyn Translator> = Box::new(inflater);
                 Some(inflater)
             }
             Some(_) => return Either::Right(done(Ok(unsupported()))),

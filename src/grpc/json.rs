@@ -93,11 +93,7 @@ impl<S: NamedService> NamedService for Json<S> {
 
 impl<S, B> Service<Request<B>> for Json<S>
 where
-    S: Service<
-            Request<TranslatedBody<B, Converter>>,
-            Response = Response<Body>,
-            Future: Send + 'static,
-        >,
+    S: Service<Request<TranslatedBody<B>>, Response = Response<Body>, Future: Send + 'static>,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -125,13 +121,13 @@ where
         let read = Converter::new(read, max_bytes, permit.clone());
         let response = self
             .inner
-            .call(request.map(|body| TranslatedBody::new(body, Some(read))));
+            .call(request.map(|body| TranslatedBody::new(body, Some(Box::new(read)))));
         async move {
             let mut response = response.await?;
             response.headers_mut().insert(CONTENT_TYPE, GRPC_JSON);
             let write = Conversion::Write(method.output(), is_unary(&method));
             let write = Converter::new(write, usize::MAX, permit);
-            Ok(response.map(|body| Body::new(TranslatedBody::new(body, Some(write)))))
+            Ok(response.map(|body| Body::new(TranslatedBody::new(body, Some(Box::new(write))))))
         }
         .boxed()
         .right_future()

@@ -15,13 +15,13 @@ use crate::error::Result;
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body that a translator reads; without one it passes as it is.
-pub struct TranslatedBody<B, T> {
+pub struct TranslatedBody<B> {
     inner: B,
-    translated: Option<Box<Translated<T>>>,
+    translated: Option<Box<Translated>>,
 }
 
-struct Translated<T> {
-    translator: T,
+struct Translated {
+    translator: Box<dyn Translator>,
     queue: Queue,
     has_ended: bool,
 }
@@ -38,7 +38,7 @@ pub(super) struct Queue {
 }
 
 /// Reads the bytes of a body, and writes others. An error is the status of the call.
-pub(super) trait Translator {
+pub(super) trait Translator: Send {
     /// Reads a part of the input, which is not empty.
     fn step(&mut self, queue: &mut Queue) -> Result<Step>;
 
@@ -56,8 +56,8 @@ pub(super) enum Step {
 
 // === impl TranslatedBody ===
 
-impl<B, T> TranslatedBody<B, T> {
-    pub(super) fn new(inner: B, translator: Option<T>) -> Self {
+impl<B> TranslatedBody<B> {
+    pub(super) fn new(inner: B, translator: Option<Box<dyn Translator>>) -> Self {
         let translated = translator.map(|translator| {
             Box::new(Translated {
                 translator,
@@ -69,11 +69,7 @@ impl<B, T> TranslatedBody<B, T> {
     }
 }
 
-impl<B, T> Body for TranslatedBody<B, T>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
-    T: Translator + Unpin,
-{
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for TranslatedBody<B> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -134,7 +130,7 @@ where
     }
 }
 
-impl<B, T> std::fmt::Debug for TranslatedBody<B, T> {
+impl<B> std::fmt::Debug for TranslatedBody<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TranslatedBody").finish_non_exhaustive()
     }
@@ -142,7 +138,7 @@ impl<B, T> std::fmt::Debug for TranslatedBody<B, T> {
 
 // === impl Translated ===
 
-impl<T: Translator> Translated<T> {
+impl Translated {
     fn step(&mut self) -> std::result::Result<Step, BoxError> {
         let step = self.translator.step(&mut self.queue);
         step.map_err(|error| self.fail(error))

@@ -54,7 +54,7 @@ fn compressed(message: &[u8]) -> Vec<u8> {
 async fn read(body: &[u8], size: usize, permit: &CallPermit) -> Result<Vec<u8>, Status> {
     let frames = body.chunks(size).rev().map(Bytes::copy_from_slice);
     let inflater = Inflater::new(MAX, permit.clone());
-    let mut body = TranslatedBody::new(Arrived(frames.collect()), Some(inflater));
+    let mut body = TranslatedBody::new(Arrived(frames.collect()), Some(Box::new(inflater)));
     let mut read = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|error| *error.downcast::<Status>().unwrap())?;
@@ -170,7 +170,7 @@ async fn a_unary_call_with_a_second_message_ends_before_that_is_inflated() {
     let body = compressed(&gzip(&message(100_000))).repeat(2);
     let mut inflater = Inflater::new(MAX, permit(&budget));
     inflater.is_unary = true;
-    let mut body = TranslatedBody::new(Arrived(vec![body.into()]), Some(inflater));
+    let mut body = TranslatedBody::new(Arrived(vec![body.into()]), Some(Box::new(inflater)));
 
     let error = loop {
         let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
