@@ -1,6 +1,6 @@
 //! Compares one stored image with others: their features, then their thumbnails.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use image::GrayImage;
 
@@ -59,6 +59,10 @@ pub(super) struct OtherImage {
 /// further one: the others have less evidence.
 const MAX_REJECTED: usize = 16;
 
+/// Maximum number of other images that are quantised as queries too, those with the most votes: of
+/// images that all have a part in common, such as a logo, most have too little evidence.
+const MAX_REVERSED: u32 = 16;
+
 /// Which images with too little evidence are judged by their pixels.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weak {
@@ -75,6 +79,8 @@ pub(super) struct Comparer<'a> {
     record: StoredRecord,
     comparison: Option<Comparison>,
     profile: Profile,
+    /// How many other images were quantised as queries.
+    reversed: Cell<u32>,
 }
 
 // === impl OtherImage ===
@@ -135,6 +141,7 @@ impl<'a> Comparer<'a> {
             record,
             comparison: StoredImages::features(snapshot, id)?.map(Comparison::new),
             profile,
+            reversed: Cell::new(0),
         }))
     }
 
@@ -263,7 +270,10 @@ impl<'a> Comparer<'a> {
             other.is_by_part && *form == PLAIN && !comparison.shares_words(&image)
         };
         for form in other.forms.iter().filter(|form| !is_chance(form)) {
-            let part = comparison.with(u64::from(other.id), &image, *form);
+            let part = comparison.with(u64::from(other.id), &image, *form, || {
+                self.reversed.set(self.reversed.get() + 1);
+                self.reversed.get() <= MAX_REVERSED
+            });
             let is_better =
                 |part: &VerifiedMatch| best.as_ref().is_none_or(|best| part.score > best.score);
             if let Some(part) = part.filter(is_better) {

@@ -64,8 +64,16 @@ impl Comparison {
         shared.take(MIN_SHARED).count() == MIN_SHARED
     }
 
-    /// Aligns another image with this one in one form; returns `None` when nothing agrees.
-    pub(crate) fn with(&self, id: u64, other: &Self, form: QueryForm) -> Option<VerifiedMatch> {
+    /// Aligns another image with this one in one form; returns `None` when nothing agrees. If the
+    /// evidence is too little, `may_reverse` says whether the other one may be quantised as a query
+    /// too, which costs 3 ms.
+    pub(crate) fn with(
+        &self,
+        id: u64,
+        other: &Self,
+        form: QueryForm,
+        may_reverse: impl FnOnce() -> bool,
+    ) -> Option<VerifiedMatch> {
         let mut matches = self.matches(&other.image, form);
         if matches.len() < MIN_MATCHES {
             return None;
@@ -75,7 +83,7 @@ impl Comparison {
         };
         // Matches by chance agree on nothing, which is known before the other image is a query too.
         let found = verify(&matches)?;
-        if !found.is_weak {
+        if !found.is_weak || !may_reverse() {
             return Some(found);
         }
         matches.extend(self.reversed(&other.matches(&self.image, form), &other.image));
