@@ -73,6 +73,31 @@ impl Node {
         }
     }
 
+    /// Starts two nodes of one cluster: the first manages it and has data, the second has data.
+    pub fn pair(cluster: &str) -> (Self, Self) {
+        let name = format!("cluster.name={cluster}");
+        let managers = "cluster.initial_cluster_manager_nodes=first";
+        let first = Node::start(&[&name, CLAUSES, "node.name=first", managers]);
+        let second = first.join(cluster, "second");
+        (first, second)
+    }
+
+    /// Starts a node with data in the cluster of this one.
+    pub fn join(&self, cluster: &str, node: &str) -> Self {
+        let (name, node) = (
+            format!("cluster.name={cluster}"),
+            format!("node.name={node}"),
+        );
+        let seeds = format!("discovery.seed_hosts={}", self.transport);
+        Node::start(&[&name, CLAUSES, &node, "node.roles=data", &seeds])
+    }
+
+    /// Waits until every shard of the cluster has all its copies.
+    pub async fn until_green(&self) {
+        let path = "_cluster/health?wait_for_status=green&timeout=60s";
+        assert_eq!(self.request("GET", path, None).await.0, 200);
+    }
+
     /// Kills it, as a crash would.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
