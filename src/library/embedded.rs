@@ -8,6 +8,7 @@ mod backup;
 pub(in crate::library) mod candidate;
 pub(in crate::library) mod choices;
 pub(in crate::library) mod convert;
+pub(in crate::library) mod copy;
 pub(in crate::library) mod cpu;
 pub(in crate::library) mod demand;
 mod duplicates;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use same_image as engine;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -39,6 +41,7 @@ use crate::domain::{
     LibraryStats, List, Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
+use crate::library::image_page::{ImagePage, Insertion};
 use crate::library::{BackupStream, DuplicateStream, Library, State};
 
 pub use self::cpu::CpuPool;
@@ -362,6 +365,23 @@ impl Library for EmbeddedBackend {
             Error::new(Kind::Overloaded, message).with_source(busy)
         })?;
         Ok(backup::start(Arc::clone(&self.engine), slot))
+    }
+
+    async fn whole_images(&self, call: &Call, after: &str, limit: usize) -> Result<ImagePage> {
+        self.page_after(call, after, limit).await
+    }
+
+    async fn whole_images_of(&self, call: &Call, signs: &[ContSign]) -> Result<ImagePage> {
+        self.page_of(call, signs).await
+    }
+
+    async fn insert_images(
+        &self,
+        call: &Call,
+        images: Bytes,
+        replace: bool,
+    ) -> Result<Vec<Insertion>> {
+        self.insert_page(call, images, replace).await
     }
 
     /// Writes to the disk, if storage errors persist: returns once it accepts writes again.

@@ -21,6 +21,7 @@ mod ranking;
 mod records;
 mod search;
 mod stored_images;
+mod whole;
 mod writer;
 
 use std::fmt;
@@ -39,6 +40,7 @@ pub use effort::Effort;
 pub use judge::Profile;
 pub use records::{Cursor, ImageRef, ListQuery, Page, Record, Selection, StoredImage};
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
+pub use whole::{Insertion, WholeImage};
 
 use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_SIDE};
 use crate::identity::{ContentHash, LibraryId, Sign};

@@ -49,17 +49,17 @@ pub use decode::{
 pub use engine::{
     CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DocumentMatch,
     DocumentRanking, DocumentSearch, DuplicateGroup, DuplicatePair, DuplicateQuery, Effort, Engine,
-    Hit, ImageDocument, ImageRef, InvalidCursor, Join, JoinBlock, JoinCursor, JoinError, ListQuery,
-    MAX_RESULTS, MAX_ROUND, OpenGroup, Options, Page, Profile, Query, Record, Response, Round,
-    SearchError, Selection, Stats, StoredImage,
+    Hit, ImageDocument, ImageRef, Insertion, InvalidCursor, Join, JoinBlock, JoinCursor, JoinError,
+    ListQuery, MAX_RESULTS, MAX_ROUND, OpenGroup, Options, Page, Profile, Query, Record, Response,
+    Round, SearchError, Selection, Stats, StoredImage, WholeImage,
 };
 pub use filter::{ImageFilter, Order, lower_case};
 pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
 pub use index::Term;
 pub use maintenance::{
-    BackupError, BackupInfo, Compaction, Damage, Existing, OfflineLibrary, Progress, RestoreError,
-    Verification, restore, verify_backup,
+    BackupError, BackupInfo, Compaction, Damage, Existing, OfflineLibrary, PageError, Progress,
+    RestoreError, Verification, read_page, restore, verify_backup, write_page,
 };
 pub use prepare::{PreparedImage, PreparedQuery, prepare_both, prepare_memory};
 pub use store::{

@@ -63,7 +63,7 @@ use redb::{Database, ReadableDatabase};
 
 use crate::identity::LibraryId;
 
-pub(crate) use batch::{Batch, now_ms};
+pub(crate) use batch::{Batch, Inserted, now_ms};
 pub(crate) use changes::{Changes, ImageChange, ImageSummary};
 pub use error::{StoreError, WriteError};
 pub use health::StorageHealth;

@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// Returns up to `limit` images after a cursor, and the cursor behind them if there are more.
-    fn page(
+    pub(super) fn page(
         &self,
         after: Option<Cursor>,
         limit: usize,

@@ -91,6 +91,38 @@ pub(super) struct Entry {
     pub(super) thumbnail: Vec<u8>,
 }
 
+// === impl Entry ===
+
+impl Entry {
+    fn read(snapshot: &Snapshot, id: ImageId) -> Result<Self, BackupError> {
+        let record = snapshot.record(id)?.ok_or_else(|| no_record(id))?;
+        let features = snapshot.features(id, |features| Ok(features.to_vec()))?;
+        let thumbnail = snapshot.thumbnail(id, &record)?;
+        Ok(Entry {
+            id,
+            record,
+            features: features.unwrap_or_default(),
+            thumbnail,
+        })
+    }
+
+    fn write(&self, out: &mut ChecksummedWriter<'_>) -> Result<(), BackupError> {
+        let id = self.id;
+        let record = self.record.encode(id);
+        let parts = [&record, &self.features, &self.thumbnail];
+        out.write(&id.to_le_bytes())?;
+        for part in parts {
+            let length = u32::try_from(part.len())
+                .map_err(|_| StoreError::damaged(format!("a value of image {id} is too long")))?;
+            out.write(&length.to_le_bytes())?;
+        }
+        for part in parts {
+            out.write(part)?;
+        }
+        Ok(())
+    }
+}
+
 /// Writes a backup of the last committed state of a store.
 pub(crate) fn backup_of(
     store: &Store,
@@ -112,16 +144,28 @@ fn write_backup(
     let mut ids = Vec::new();
     // An error if there are fewer than there must be.
     snapshot.for_each_record(|id, _| ids.push(id))?;
-    let mut info = BackupInfo {
+    let info = BackupInfo {
         library: snapshot.library_id()?,
         images: ids.len() as u64,
         created_at_ms: now_ms(),
         size_bytes: 0,
     };
+    let next_id = snapshot.next_id()?;
+    let entries = ids.iter().map(|id| Entry::read(snapshot, *id));
+    write_entries(info, next_id, entries, out, progress)
+}
+
+/// Writes a backup of images by ascending number, all below `next_id`.
+pub(super) fn write_entries(
+    mut info: BackupInfo,
+    next_id: u64,
+    entries: impl Iterator<Item = Result<Entry, BackupError>>,
+    out: &mut dyn Write,
+    progress: Progress<'_>,
+) -> Result<BackupInfo, BackupError> {
     let mut out = ChecksummedWriter::new(out);
     out.write(MAGIC)?;
     out.write(FORMAT)?;
-    let next_id = snapshot.next_id()?;
     for field in [
         info.library.as_raw(),
         info.created_at_ms,
@@ -130,36 +174,12 @@ fn write_backup(
     ] {
         out.write(&field.to_le_bytes())?;
     }
-    for (done, id) in ids.iter().enumerate() {
-        write_image(snapshot, *id, &mut out)?;
-        progress(done as u64 + 1, info.images);
+    for (done, entry) in (1..).zip(entries) {
+        entry?.write(&mut out)?;
+        progress(done, info.images);
     }
     info.size_bytes = out.finish()?;
     Ok(info)
-}
-
-fn write_image(
-    snapshot: &Snapshot,
-    id: ImageId,
-    out: &mut ChecksummedWriter<'_>,
-) -> Result<(), BackupError> {
-    let record = snapshot.record(id)?.ok_or_else(|| no_record(id))?;
-    let features = snapshot.features(id, |features| Ok(features.to_vec()))?;
-    let parts = [
-        record.encode(id),
-        features.unwrap_or_default(),
-        snapshot.thumbnail(id, &record)?,
-    ];
-    out.write(&id.to_le_bytes())?;
-    for part in &parts {
-        let length = u32::try_from(part.len())
-            .map_err(|_| StoreError::damaged(format!("a value of image {id} is too long")))?;
-        out.write(&length.to_le_bytes())?;
-    }
-    for part in &parts {
-        out.write(part)?;
-    }
-    Ok(())
 }
 
 /// Reads a backup to its end and checks every byte of it.

@@ -14,7 +14,6 @@ use crate::prepare::PreparedImage;
 use crate::tags::Tags;
 
 use super::changes::{Changes, ImageChange};
-use super::checksum::checksum;
 use super::error::{StoreError, WriteError};
 use super::record::{StoredRecord, checksum_of};
 use super::requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
@@ -37,6 +36,14 @@ pub(crate) struct Batch<'txn> {
     /// Whether to commit although nothing changes.
     is_forced: bool,
     changes: Changes,
+}
+
+/// The result of an insertion.
+pub(crate) enum Inserted {
+    /// The image is added, with this sign.
+    New(Sign),
+    /// Its content was stored before, with this record.
+    Existing(StoredRecord),
 }
 
 // === impl Batch ===
@@ -89,13 +96,44 @@ impl<'txn> Batch<'txn> {
         image: &PreparedImage,
         new: &NewRecord,
     ) -> Result<Added, WriteError> {
-        let tags = checked_tags(&new.tags)?;
-        check_brief(&new.brief)?;
-        if let Some((_, record)) = self.find(&Target::Content(image.content))? {
-            return Ok(Added {
+        let record = StoredRecord {
+            sign: image.content.first_sign(),
+            content: image.content,
+            size_bytes: image.size_bytes,
+            width: image.width,
+            height: image.height,
+            added_at_ms: now_ms(),
+            pdq: image.pdq,
+            pdq_quality: image.pdq_quality,
+            tags: checked_tags(&new.tags)?,
+            features_checksum: 0,
+            thumbnail_checksum: 0,
+            brief: new.brief.clone(),
+        };
+        let stored = self.insert(record, &image.features, &image.thumbnail)?;
+        Ok(match stored {
+            Inserted::New(sign) => Added {
+                sign,
+                existed: false,
+            },
+            Inserted::Existing(record) => Added {
                 sign: record.sign,
                 existed: true,
-            });
+            },
+        })
+    }
+
+    /// Adds an image unless its content is stored. Its sign is that of the content, or the next free
+    /// one; the checksums of the record are computed.
+    pub(crate) fn insert(
+        &mut self,
+        mut record: StoredRecord,
+        features: &[u8],
+        thumbnail: &[u8],
+    ) -> Result<Inserted, WriteError> {
+        check_brief(&record.brief)?;
+        if let Some((_, record)) = self.find(&Target::Content(record.content))? {
+            return Ok(Inserted::Existing(record));
         }
         if self.totals.images >= self.capacity {
             return Err(WriteError::Full {
@@ -107,25 +145,13 @@ impl<'txn> Batch<'txn> {
         }
 
         let id = self.next_id()?;
-        let record = StoredRecord {
-            sign: self.free_sign(&image.content)?,
-            content: image.content,
-            size_bytes: image.size_bytes,
-            width: image.width,
-            height: image.height,
-            added_at_ms: now_ms(),
-            pdq: image.pdq,
-            pdq_quality: image.pdq_quality,
-            tags,
-            features_checksum: checksum(id, &image.features),
-            thumbnail_checksum: checksum(id, &image.thumbnail),
-            brief: new.brief.clone(),
-        };
-        self.insert(id, &record, image)?;
-        Ok(Added {
-            sign: record.sign,
-            existed: false,
-        })
+        record.sign = self.free_sign(&record.content)?;
+        let record = record.with_values(id, features, thumbnail);
+        self.write_image(id, &record, features, thumbnail)?;
+        if !features.is_empty() {
+            self.changes.features.push((id, features.to_vec()));
+        }
+        Ok(Inserted::New(record.sign))
     }
 
     pub(crate) fn update(
@@ -274,19 +300,6 @@ impl<'txn> Batch<'txn> {
             sign = sign.next();
         }
         Ok(sign)
-    }
-
-    fn insert(
-        &mut self,
-        id: ImageId,
-        record: &StoredRecord,
-        image: &PreparedImage,
-    ) -> Result<(), StoreError> {
-        self.write_image(id, record, &image.features, &image.thumbnail)?;
-        if !image.features.is_empty() {
-            self.changes.features.push((id, image.features.clone()));
-        }
-        Ok(())
     }
 
     fn remove(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {

@@ -100,6 +100,15 @@ impl StoredRecord {
         })
     }
 
+    /// Sets the checksums of the features and the thumbnail, of the image with this number.
+    pub(crate) fn with_values(self, id: ImageId, features: &[u8], thumbnail: &[u8]) -> Self {
+        Self {
+            features_checksum: checksum(id, features),
+            thumbnail_checksum: checksum(id, thumbnail),
+            ..self
+        }
+    }
+
     /// Returns whether these are the features and the thumbnail of the record, of the image with
     /// this number.
     pub(crate) fn has_values(&self, id: ImageId, features: &[u8], thumbnail: &[u8]) -> bool {

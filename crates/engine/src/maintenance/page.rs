@@ -1,0 +1,159 @@
+//! Images on their way from one library to another: a small backup, which its checksum protects.
+//!
+//! Unlike a restore, which keeps features of other versions for those, this needs features that this
+//! version can compare: the other library could neither index nor find the image.
+
+use crate::engine::WholeImage;
+use crate::features::{Features, FeaturesError};
+use crate::identity::{LibraryId, Sign};
+use crate::store::now_ms;
+
+use super::backup::{BackupError, BackupInfo, BackupReader, Entry, write_entries};
+
+/// Why images cannot be copied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageError {
+    /// They are no whole and undamaged backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The features of an image were extracted by another version.
+    #[error(
+        "the features of image {sign} cannot be used: {reason}; features cannot be converted, so \
+         add the image files again"
+    )]
+    Features {
+        /// The image.
+        sign: Sign,
+        /// Which version or codebook they are of.
+        reason: String,
+    },
+    /// An image has more tags than a library stores, or a tag 0.
+    #[error("the tags of image {sign} are invalid")]
+    Tags {
+        /// The image.
+        sign: Sign,
+    },
+}
+
+/// Writes images as a backup, with the identity of the library that they are of.
+///
+/// # Errors
+///
+/// [`PageError`] when an image cannot be copied.
+pub fn write_page(library: LibraryId, images: Vec<WholeImage>) -> Result<Vec<u8>, PageError> {
+    let count = images.len() as u64;
+    let mut entries = Vec::with_capacity(images.len());
+    for (id, image) in (0..).zip(images) {
+        check_features(&image)?;
+        let record = image.record().ok_or(PageError::Tags { sign: image.sign })?;
+        let (features, thumbnail) = (image.image.features, image.image.thumbnail);
+        entries.push(Ok(Entry {
+            id,
+            record: record.with_values(id, &features, &thumbnail),
+            features,
+            thumbnail,
+        }));
+    }
+    let info = BackupInfo {
+        library,
+        images: count,
+        created_at_ms: now_ms(),
+        size_bytes: 0,
+    };
+    let mut bytes = Vec::new();
+    let entries = entries.into_iter();
+    write_entries(info, count, entries, &mut bytes, &mut |_, _| {})?;
+    Ok(bytes)
+}
+
+/// Reads images that [`write_page`] has written, and the identity of their library.
+///
+/// # Errors
+///
+/// [`PageError`] when the bytes are damaged, or features of another version.
+pub fn read_page(bytes: &[u8]) -> Result<(LibraryId, Vec<WholeImage>), PageError> {
+    let mut backup = BackupReader::open(bytes)?;
+    let mut images = Vec::new();
+    while let Some(entry) = backup.next()? {
+        let image = WholeImage::of_parts(entry.record, entry.features, entry.thumbnail);
+        check_features(&image)?;
+        images.push(image);
+    }
+    Ok((backup.info.library, images))
+}
+
+fn check_features(image: &WholeImage) -> Result<(), PageError> {
+    let reason = match Features::decode(&image.image.features) {
+        Ok(_) => return Ok(()),
+        Err(FeaturesError::Damaged) if image.image.features.is_empty() => "it has none".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let sign = image.sign;
+    Err(PageError::Features { sign, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::ContentHash;
+    use crate::prepare::PreparedImage;
+
+    fn image(seed: u8) -> WholeImage {
+        let bytes = crate::draw::png(&crate::draw::image(seed.into(), 160, 120));
+        let prepared = PreparedImage::new(&bytes, 4096).unwrap();
+        WholeImage {
+            sign: ContentHash::of(&bytes).first_sign(),
+            image: prepared.into(),
+            brief: format!("poster {seed}"),
+            tags: vec![u16::from(seed) + 1],
+            added_at_ms: 1_795_829_790_123,
+        }
+    }
+
+    #[test]
+    fn images_read_back_as_they_were_written() {
+        let (library, images) = (LibraryId::from_raw(7), [image(1), image(2)]);
+
+        let read = read_page(&write_page(library, images.to_vec()).unwrap()).unwrap();
+
+        assert_eq!(read, (library, images.to_vec()));
+    }
+
+    #[test]
+    fn features_of_another_codebook_and_damaged_bytes_are_rejected() {
+        let mut other = image(1);
+        // The id of the codebook.
+        other.image.features[4] ^= 1;
+        let rejected = write_page(LibraryId::from_raw(7), vec![other]).unwrap_err();
+        assert!(rejected.to_string().contains("codebook"), "{rejected}");
+
+        let page = write_page(LibraryId::from_raw(7), vec![image(1)]).unwrap();
+        let mut backup = BackupReader::open(&*page).unwrap();
+        let mut entry = backup.next().unwrap().unwrap();
+        entry.features[4] ^= 1;
+        entry.record = entry
+            .record
+            .with_values(0, &entry.features, &entry.thumbnail);
+        let mut other = Vec::new();
+        write_entries(
+            backup.info,
+            1,
+            [Ok(entry)].into_iter(),
+            &mut other,
+            &mut |_, _| {},
+        )
+        .unwrap();
+        let rejected = read_page(&other).unwrap_err();
+        assert!(rejected.to_string().contains("codebook"), "{rejected}");
+
+        for cut in (0..page.len()).step_by(31) {
+            assert!(read_page(&page[..cut]).is_err(), "{cut}");
+        }
+        for at in (0..page.len()).step_by(97) {
+            let mut flipped = page.clone();
+            flipped[at] ^= 1;
+            assert!(read_page(&flipped).is_err(), "{at}");
+        }
+    }
+}
