@@ -5,6 +5,7 @@
 //! the index, the node or a double of it fail, `security` puts TLS in front of it.
 
 mod failures;
+mod kills;
 mod nodes;
 mod security;
 
