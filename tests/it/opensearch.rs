@@ -6,6 +6,8 @@
 
 mod failures;
 mod kills;
+#[allow(clippy::print_stdout, reason = "a measurement, by hand")]
+mod measure;
 mod nodes;
 mod security;
 
