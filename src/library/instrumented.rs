@@ -12,9 +12,9 @@ use tracing::{Instrument, Span};
 
 use crate::call::Call;
 use crate::domain::{
-    Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, FindDuplicates, ImageLimits, LibraryStats, List, Listing, Record, Search,
-    SearchResults, TagCount, Update, Updated,
+    Add, Added, Capability, Compare, Comparison, Delete, DeleteByFilter, Deleted, DeletedByFilter,
+    FindDuplicates, Get, ImageLimits, LibraryStats, List, Listing, Record, Search, SearchResults,
+    TagCount, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
 use crate::library::outcome::{CANCELLED, outcome};
@@ -153,8 +153,8 @@ impl Library for InstrumentedLibrary {
         self.instrument(call, "tags", self.inner.tags(call)).await
     }
 
-    async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
-        self.instrument(call, "get", self.inner.get(call, cont_sign))
+    async fn get(&self, call: &Call, request: Get) -> Result<Record> {
+        self.instrument(call, "get", self.inner.get(call, request))
             .await
     }
 

@@ -43,8 +43,8 @@ pub mod fuzzing;
 pub mod measuring;
 
 pub use decode::{
-    DecodeError, Format, Header, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, ScaledImage,
-    is_within, scale_down,
+    DecodeError, Format, Header, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_PREVIEW_BYTES,
+    MAX_PREVIEW_SIDE, MAX_SIDE, MIN_PREVIEW_SIDE, MIN_SIDE, ScaledImage, is_within, scale_down,
 };
 pub use engine::{
     CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DocumentMatch,

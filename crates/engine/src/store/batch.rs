@@ -16,10 +16,10 @@ use crate::tags::Tags;
 use super::changes::{Changes, ImageChange};
 use super::checksum::checksum;
 use super::error::{StoreError, WriteError};
-use super::record::{StoredRecord, checksum_of};
+use super::record::{StoredRecord, checksum_of, preview_checksum};
 use super::requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
-use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
-use super::totals::Totals;
+use super::tables::{FEATURES, HASHES, META, PREVIEWS, RECORDS, SIGNS, THUMBNAILS};
+use super::totals::{FORMAT_KEY, FORMAT_WITH_PREVIEWS, Totals};
 
 /// The tables of one write transaction.
 pub(crate) struct Batch<'txn> {
@@ -29,6 +29,7 @@ pub(crate) struct Batch<'txn> {
     records: Table<'txn, u32, &'static [u8]>,
     features: Table<'txn, u32, &'static [u8]>,
     thumbnails: Table<'txn, u32, &'static [u8]>,
+    previews: Table<'txn, u32, &'static [u8]>,
     /// Written back at the end of the batch.
     totals: Totals,
     capacity: u64,
@@ -55,6 +56,8 @@ impl<'txn> Batch<'txn> {
             records: transaction.open_table(RECORDS)?,
             features: transaction.open_table(FEATURES)?,
             thumbnails: transaction.open_table(THUMBNAILS)?,
+            // Created where an earlier version made the library.
+            previews: transaction.open_table(PREVIEWS)?,
             capacity,
             violated_reserve: None,
             is_forced: false,
@@ -119,6 +122,7 @@ impl<'txn> Batch<'txn> {
             tags,
             features_checksum: checksum(id, &image.features),
             thumbnail_checksum: checksum(id, &image.thumbnail),
+            preview_checksum: preview_checksum(id, &image.preview),
             brief: new.brief.clone(),
         };
         self.insert(id, &record, image)?;
@@ -178,13 +182,13 @@ impl<'txn> Batch<'txn> {
         Ok(true)
     }
 
-    /// Adds an image under a number: a new one, or the one that it had in a backup.
+    /// Adds an image under a number: a new one, or the one that it had in a backup. Empty features
+    /// and an empty preview mean none.
     pub(crate) fn write_image(
         &mut self,
         id: ImageId,
         record: &StoredRecord,
-        features: &[u8],
-        thumbnail: &[u8],
+        [features, thumbnail, preview]: [&[u8]; 3],
     ) -> Result<(), StoreError> {
         self.write_keys(id, record)?;
         self.write_record(id, record)?;
@@ -193,6 +197,10 @@ impl<'txn> Batch<'txn> {
             self.features.insert(id, features)?;
         }
         self.thumbnails.insert(id, thumbnail)?;
+        if !preview.is_empty() {
+            self.previews.insert(id, preview)?;
+            self.meta.insert(FORMAT_KEY, FORMAT_WITH_PREVIEWS)?;
+        }
         self.changes
             .images
             .push(ImageChange::Added(record.summary(id)));
@@ -282,7 +290,8 @@ impl<'txn> Batch<'txn> {
         record: &StoredRecord,
         image: &PreparedImage,
     ) -> Result<(), StoreError> {
-        self.write_image(id, record, &image.features, &image.thumbnail)?;
+        let values = [&image.features[..], &image.thumbnail, &image.preview];
+        self.write_image(id, record, values)?;
         if !image.features.is_empty() {
             self.changes.features.push((id, image.features.clone()));
         }
@@ -298,6 +307,7 @@ impl<'txn> Batch<'txn> {
         }
         self.features.remove(id)?;
         self.thumbnails.remove(id)?;
+        self.previews.remove(id)?;
         self.changes.images.push(ImageChange::Deleted(id));
         Ok(())
     }
