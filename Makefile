@@ -22,7 +22,7 @@ LLVM := 22
 # For `make soak`.
 SOAK_SECONDS ?= 600
 
-.PHONY: help run build image test check contract rust redis opensearch clients client-go client-node client-java stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure lists eval gallery fuzz soak coverage loom
+.PHONY: help run build image test check contract rust redis opensearch clients client-go client-node client-java stubs languages browser console chromium chart systemd mesh instructions lint doc deny sbom bench bench-gateway measure measure-cluster lists eval gallery fuzz soak coverage loom
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -211,6 +211,9 @@ measure: ## Libraries of 50,000 to a million synthetic images (15 minutes, 20 GB
 
 lists: ## Listings and deletions in a library of a million records (10 minutes, 1 GB of disk)
 	$(CARGO) run --release -p same-image --example measure_lists
+
+measure-cluster: opensearch ## Measures a library in OpenSearch: [IMAGES=10000] [NODES=1] [DONORS=DIR] [QUERIES=DIR] [SOURCES=40]
+	$(CARGO) test --release --workspace --test it -- --ignored --nocapture measures_a_library_in_opensearch
 
 eval: .tools/eval ## Measures recall, false matches, calibration: LIBRARY=… BACKGROUND=… NEGATIVE=… [HARD=…] [SOURCES=40] [SEED=0] [KINDS=usual]
 	$(CARGO) build --release

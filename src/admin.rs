@@ -1,4 +1,4 @@
-//! The admin port: probes, metrics, state, log level, reset of cool-downs, backups.
+//! The admin port: probes, metrics, state, log level, reset of cool-downs, backups, copies of images.
 //!
 //! `/livez` is 200 as long as the process can respond at all. `/readyz` is 200 between the end of
 //! the start and the begin of the graceful shutdown, so that load balancers stop sending calls
@@ -9,6 +9,7 @@
 mod accept;
 mod backup;
 mod collectors;
+mod images;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -107,6 +108,7 @@ pub fn router(readiness: Readiness, sources: MetricSources, metrics: Metrics) ->
         .route("/credentials/reset", post(reset_cooldowns))
         .route("/log-level", get(log_level).put(set_log_level))
         .route("/libraries/{name}/backup", post(backup))
+        .merge(images::router(libraries.clone()))
         .with_state(Admin {
             readiness,
             libraries,

@@ -17,6 +17,7 @@
 
 pub mod embedded;
 mod fair_queue;
+pub mod image_page;
 pub mod instrumented;
 pub mod opensearch;
 mod outcome;
@@ -34,10 +35,11 @@ use futures_util::stream::BoxStream;
 use crate::call::{Call, Tenant};
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, DuplicateEvent, FindDuplicates, ImageLimits, LibraryStats, List, Listing,
+    DeletedByFilter, DuplicateEvent, FindDuplicates, Get, ImageLimits, LibraryStats, List, Listing,
     Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
+use crate::library::image_page::{ImagePage, Insertion};
 
 pub use self::state::{BreakerState, ClassState, ClusterState, CpuState, CredentialState, State};
 
@@ -112,8 +114,9 @@ pub trait Library: Send + Sync + fmt::Debug {
         Err(unsupported("list its tags"))
     }
 
-    /// Reads one record with its thumbnail.
-    async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
+    /// Reads one record with its thumbnail; with its preview where the request asks for it and the
+    /// library has one.
+    async fn get(&self, _call: &Call, _request: Get) -> Result<Record> {
         Err(unsupported("return a stored image"))
     }
 
@@ -147,6 +150,39 @@ pub trait Library: Send + Sync + fmt::Debug {
     /// `Overloaded` while another backup of the library runs.
     fn backup(&self) -> Result<BackupStream> {
         Err(unsupported("back up its images"))
+    }
+
+    /// Reads everything that the library stores of up to `limit` images, the oldest first; `after` is
+    /// [`ImagePage::next`] of the page before, and empty for the first page.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` for the `after` of another library.
+    async fn whole_images(&self, _call: &Call, _after: &str, _limit: usize) -> Result<ImagePage> {
+        Err(unsupported("copy its images"))
+    }
+
+    /// Reads everything that the library stores of the images with these signs; those that are not
+    /// stored are left out.
+    async fn whole_images_of(&self, _call: &Call, _signs: &[ContSign]) -> Result<ImagePage> {
+        Err(unsupported("copy its images"))
+    }
+
+    /// Adds the images of a page of another library; `replace` sets brief and tags of those that are
+    /// stored already. Returns what became of each, in the order of the page. After an error some
+    /// may be added; the page can be sent again.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter` for a damaged page and for features of another codebook; then nothing is
+    /// added.
+    async fn insert_images(
+        &self,
+        _call: &Call,
+        _images: Bytes,
+        _replace: bool,
+    ) -> Result<Vec<Insertion>> {
+        Err(unsupported("take copies of images"))
     }
 
     /// Returns whether its own storage fails persistently; [`Library::warm_up`] tries it again.

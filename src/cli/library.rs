@@ -2,16 +2,18 @@
 //!
 //! The size comes from a running gateway over its public contract. The subcommands work on the data
 //! folder of an embedded library that no gateway has open (`source`), on a backup file, or, for
-//! backups, on the admin port of a running gateway (`remote`). Only `init` reads the gateway's
+//! backups and copies, on the admin ports of running gateways (`remote`, `served`). Only `init` reads the gateway's
 //! configuration, and calls a cluster.
 
 mod backup;
 mod backup_folder;
 mod compact;
+mod copy;
 mod init;
 mod progress;
 mod remote;
 mod restore;
+mod served;
 mod source;
 mod transfer;
 mod verify;
@@ -33,8 +35,8 @@ Examples:
   samegate library verify --data ./restored
 
 The subcommands need a library that no gateway has open, except `backup` and
-`verify` with --admin, which ask the running gateway, and `init`, which makes the
-index of a library in OpenSearch.";
+`verify` with --admin, and `copy`, which ask running gateways, and `init`, which
+makes the index of a library in OpenSearch.";
 
 /// Flags of `samegate library`.
 #[derive(Args, Debug)]
@@ -64,6 +66,9 @@ pub enum LibraryCommand {
     /// Makes the index of a library in an OpenSearch cluster.
     #[command(after_help = init::EXAMPLES)]
     Init(init::Init),
+    /// Copies all images of a library to another one, while gateways serve both.
+    #[command(after_help = copy::EXAMPLES)]
+    Copy(copy::Copy),
     /// Prints the record of each image as a JSON line.
     #[command(after_help = transfer::EXPORT_EXAMPLES)]
     Export(transfer::Export),
@@ -81,6 +86,7 @@ pub(super) async fn run(args: Library, output: &mut Output) -> Result<Exit, Fail
         Some(LibraryCommand::Restore(restore)) => restore::run(&restore, output),
         Some(LibraryCommand::Compact(compact)) => compact::run(&compact, output),
         Some(LibraryCommand::Init(init)) => init::run(&init, output).await,
+        Some(LibraryCommand::Copy(copy)) => copy::run(copy, output).await,
         Some(LibraryCommand::Export(export)) => transfer::export(&export, output),
         Some(LibraryCommand::Import(import)) => transfer::import(&import, output),
     }
@@ -97,6 +103,7 @@ impl Library {
             Some(LibraryCommand::Restore(restore)) => restore.json,
             Some(LibraryCommand::Compact(compact)) => compact.json,
             Some(LibraryCommand::Init(_)) => false,
+            Some(LibraryCommand::Copy(copy)) => copy.json,
             // Its output is JSON, but an error belongs to the standard error.
             Some(LibraryCommand::Export(_)) => false,
             Some(LibraryCommand::Import(import)) => import.json,

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -13,10 +14,11 @@ use tracing::{Instrument, Span};
 use crate::call::Call;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, FindDuplicates, ImageLimits, LibraryStats, List, Listing, Record, Search,
+    DeletedByFilter, FindDuplicates, Get, ImageLimits, LibraryStats, List, Listing, Record, Search,
     SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
+use crate::library::image_page::{ImagePage, Insertion};
 use crate::library::outcome::{CANCELLED, outcome};
 use crate::library::{BackupStream, DuplicateStream, Library, State};
 use crate::telemetry::{self, OnOutcome, OutcomeGuard, names::attribute};
@@ -153,8 +155,8 @@ impl Library for InstrumentedLibrary {
         self.instrument(call, "tags", self.inner.tags(call)).await
     }
 
-    async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
-        self.instrument(call, "get", self.inner.get(call, cont_sign))
+    async fn get(&self, call: &Call, request: Get) -> Result<Record> {
+        self.instrument(call, "get", self.inner.get(call, request))
             .await
     }
 
@@ -180,6 +182,26 @@ impl Library for InstrumentedLibrary {
         let library = &*self.name;
         tracing::info_span!("library", library, operation = "backup")
             .in_scope(|| self.inner.backup())
+    }
+
+    async fn whole_images(&self, call: &Call, after: &str, limit: usize) -> Result<ImagePage> {
+        let page = self.inner.whole_images(call, after, limit);
+        self.instrument(call, "copy", page).await
+    }
+
+    async fn whole_images_of(&self, call: &Call, signs: &[ContSign]) -> Result<ImagePage> {
+        let page = self.inner.whole_images_of(call, signs);
+        self.instrument(call, "copy", page).await
+    }
+
+    async fn insert_images(
+        &self,
+        call: &Call,
+        images: Bytes,
+        replace: bool,
+    ) -> Result<Vec<Insertion>> {
+        let inserted = self.inner.insert_images(call, images, replace);
+        self.instrument(call, "insert", inserted).await
     }
 
     fn is_storage_failing(&self) -> bool {

@@ -7,6 +7,7 @@
 //! not whole, `index` checks that the index is the right one. No state here is needed after a restart.
 
 mod client;
+mod copy;
 mod document;
 mod duplicates;
 mod failure;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use same_image as engine;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -37,8 +39,8 @@ use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, DeleteTarget,
-    Deleted, DeletedByFilter, FindDuplicates, ImageLimits, ImageRef, LibraryStats, List, Listing,
-    OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
+    Deleted, DeletedByFilter, FindDuplicates, Get, ImageLimits, ImageRef, LibraryStats, List,
+    Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 use crate::library::embedded::CpuPool;
@@ -48,6 +50,7 @@ use crate::library::embedded::convert::{self, cont_sign};
 use crate::library::embedded::demand;
 use crate::library::embedded::errors::{not_found, storage, unusable};
 use crate::library::embedded::fetch::{AddressScope, Fetcher};
+use crate::library::image_page::{ImagePage, Insertion};
 use crate::library::{BackupStream, DuplicateStream, Library, State};
 use crate::telemetry::Metrics;
 
@@ -321,9 +324,9 @@ impl Library for OpenSearchBackend {
         self.tag_counts(call).await
     }
 
-    async fn get(&self, call: &Call, sign: ContSign) -> Result<Record> {
+    async fn get(&self, call: &Call, request: Get) -> Result<Record> {
         self.opened(call.deadline).await?;
-        let sign = convert::sign(&sign).ok_or_else(not_found)?;
+        let sign = convert::sign(&request.cont_sign).ok_or_else(not_found)?;
         let fields = [&RECORD[..], &["thumbnail"]].concat();
         let found = self.read(call, sign, &fields).await?;
         found.ok_or_else(not_found)?.0.into_record()
@@ -345,6 +348,23 @@ impl Library for OpenSearchBackend {
     fn backup(&self) -> Result<BackupStream> {
         let message = "snapshots of its index are the backups of a library in OpenSearch";
         Err(Error::new(Kind::OperationUnsupported, message))
+    }
+
+    async fn whole_images(&self, call: &Call, after: &str, limit: usize) -> Result<ImagePage> {
+        self.page_after(call, after, limit).await
+    }
+
+    async fn whole_images_of(&self, call: &Call, signs: &[ContSign]) -> Result<ImagePage> {
+        self.page_of(call, signs).await
+    }
+
+    async fn insert_images(
+        &self,
+        call: &Call,
+        images: Bytes,
+        replace: bool,
+    ) -> Result<Vec<Insertion>> {
+        self.insert_page(call, images, replace).await
     }
 
     /// Checks the index.

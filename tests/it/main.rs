@@ -12,6 +12,7 @@ mod bulk;
 mod bulk_search;
 mod cli;
 mod contract;
+mod copy;
 mod docs;
 mod grpc_api;
 mod history;

@@ -35,13 +35,7 @@ struct All {
 
 #[derive(Deserialize)]
 struct Primaries {
-    docs: Docs,
     store: Store,
-}
-
-#[derive(Deserialize)]
-struct Docs {
-    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -85,19 +79,22 @@ impl Size {
 }
 
 /// Returns the number of images, and the size of the primary shards in bytes.
+///
+/// The number is counted, since the statistics of an index leave out shards without a copy.
 pub(super) async fn read(client: &Client, alias: &str, deadline: Instant) -> Result<(u64, u64)> {
-    let request = Request {
+    let request = |path: &str, needs_all_shards| Request {
         operation: "stats",
         method: Method::GET,
-        path: format!("{alias}/_stats/docs,store"),
+        path: format!("{alias}/{path}"),
         body: Bytes::new(),
         is_idempotent: true,
-        // Its total also counts replicas that no node has.
-        needs_all_shards: false,
+        needs_all_shards,
     };
-    let response = client.send(deadline, None, &request).await?;
-    let stats: Stats = response::parse(&response)?;
+    let count = request("_count", true);
+    let images = response::count(&client.send(deadline, None, &count).await?)?;
+    // Its total also counts replicas that no node has.
+    let store = request("_stats/store", false);
+    let stats: Stats = response::parse(&client.send(deadline, None, &store).await?)?;
     stats.shards.none_failed()?;
-    let Primaries { docs, store } = stats.all.primaries;
-    Ok((docs.count, store.size_in_bytes))
+    Ok((images, stats.all.primaries.store.size_in_bytes))
 }

@@ -1,8 +1,12 @@
 //! Each failure of a cluster is one clear error, and never a shorter list of matches.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use samegate::call::Call;
 use samegate::config::{ClusterAuth, OpenSearch};
 use samegate::error::Kind;
 use samegate::library::Library;
@@ -10,10 +14,11 @@ use samegate::library::opensearch::OpenSearchBackend;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::contract::Fixture;
+use crate::contract::{Fixture, call};
 use crate::support::backends::{opensearch_fixture, opensearch_library};
-use crate::support::images::{jpeg, png};
+use crate::support::images::{jpeg, png, small_png};
 use crate::support::opensearch::{Node, library, shared};
+use crate::support::probe::until;
 
 /// A library with one image.
 async fn filled() -> (&'static Node, OpenSearch, Fixture) {
@@ -30,10 +35,7 @@ async fn search_error(fixture: &Fixture) -> samegate::error::Error {
     use samegate::domain::{RawSource, Search, TagLogic};
     let source = RawSource::Content(jpeg(1));
     let query = Search::new(source, &[], TagLogic::And, (0, 0), 0.0).unwrap();
-    let found = fixture
-        .library
-        .search(&crate::contract::call(), query)
-        .await;
+    let found = fixture.library.search(&call(), query).await;
     found.unwrap_err()
 }
 
@@ -227,4 +229,69 @@ async fn a_cluster_that_is_down_is_unavailable() {
 
     assert_eq!(error.kind(), Kind::ClusterUnavailable);
     assert!(error.message().contains("could not be reached"), "{error}");
+}
+
+/// Starts a double of a cluster with the index of a library, in which searches by candidates never
+/// end; returns how many run.
+async fn hanging(config: &OpenSearch) -> (String, Arc<AtomicUsize>) {
+    let (status, index) = shared().request("GET", &config.index, None).await;
+    assert_eq!(status, 200);
+    let running = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&running);
+    let respond = move |request: axum::extract::Request| {
+        let (index, count) = (index.clone(), Arc::clone(&count));
+        async move {
+            if request.uri().path().ends_with("/_msearch") {
+                count.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            }
+            let shards = json!({ "total": 1, "successful": 1, "failed": 0 });
+            match *request.method() == axum::http::Method::GET {
+                true => axum::Json(index),
+                false => axum::Json(json!({ "timed_out": false, "_shards": shards })),
+            }
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(respond)).await });
+    (url, running)
+}
+
+#[tokio::test]
+async fn searches_that_hang_are_bounded_and_bulk_ones_leave_room_for_single_ones() {
+    use samegate::domain::{RawSource, Search, TagLogic};
+    let (_, config, _) = filled().await;
+    let (url, running) = hanging(&config).await;
+    let config = OpenSearch {
+        urls: vec![url.parse().unwrap()],
+        ..config
+    };
+    let library = opensearch_fixture(&config).library;
+    let search = |bulk: bool| {
+        let library = Arc::clone(&library);
+        let source = RawSource::Content(small_png(1));
+        let query = Search::new(source, &[], TagLogic::And, (0, 0), 0.0).unwrap();
+        tokio::spawn(async move {
+            let call = Call { bulk, ..call() };
+            library.search(&call, query).await
+        })
+    };
+    let count = async |expected| {
+        until("the slots are used", async || {
+            running.load(Ordering::SeqCst) == expected
+        })
+        .await;
+    };
+
+    let bulk: Vec<_> = (0..12).map(|_| search(true)).collect();
+    count(8).await;
+    let single: Vec<_> = (0..30).map(|_| search(false)).collect();
+    count(8 + 24).await;
+
+    // A caller that goes away frees its slot.
+    bulk.iter().chain(&single).for_each(|search| search.abort());
+    let next = search(true);
+    count(8 + 24 + 1).await;
+    next.abort();
 }

@@ -3,28 +3,19 @@
 use std::time::Duration;
 
 use samegate::config::OpenSearch;
-use samegate::domain::{RawSource, Search, TagLogic};
+use samegate::domain::{List, ListOrder, RawFilter, RawSource, Search, TagLogic};
 use samegate::error::Kind;
 use samegate::library::opensearch::OpenSearchBackend;
 
 use crate::contract::call;
 use crate::support::backends::opensearch_fixture;
 use crate::support::images::png;
-use crate::support::opensearch::{CLAUSES, Node, library};
+use crate::support::opensearch::{Node, library};
 use crate::support::probe::until;
 
 #[tokio::test]
 async fn after_the_death_of_a_node_searches_are_whole_or_fail_until_they_are_whole() {
-    let name = "cluster.name=two-nodes";
-    let first = Node::start(&[
-        name,
-        CLAUSES,
-        "node.name=first",
-        "cluster.initial_cluster_manager_nodes=first",
-    ]);
-    let seeds = format!("discovery.seed_hosts={}", first.transport);
-    let data = "node.roles=data";
-    let mut second = Node::start(&[name, CLAUSES, "node.name=second", data, &seeds]);
+    let (first, mut second) = Node::pair("two-nodes");
     let config = OpenSearch {
         urls: vec![second.url.parse().unwrap(), first.url.parse().unwrap()],
         shards: 2,
@@ -41,8 +32,7 @@ async fn after_the_death_of_a_node_searches_are_whole_or_fail_until_they_are_who
         ..config.clone()
     };
     OpenSearchBackend::create(&bare).await.unwrap();
-    let path = "_cluster/health?wait_for_status=green&timeout=60s".to_owned();
-    assert_eq!(first.request("GET", &path, None).await.0, 200);
+    first.until_green().await;
     let (fixture, half) = (opensearch_fixture(&config), opensearch_fixture(&bare));
     for seed in 1..6 {
         fixture.add(png(seed), &seed.to_string(), &[]).await;
@@ -79,4 +69,16 @@ async fn after_the_death_of_a_node_searches_are_whole_or_fail_until_they_are_who
         let missing = half.library.search(&call(), query).await.unwrap_err();
         assert_eq!(missing.kind(), Kind::ClusterUnavailable, "{missing}");
     }
+    // Nor are they counted as if they were all.
+    let counted = half.library.stats(&call()).await.unwrap_err();
+    assert_eq!(counted.kind(), Kind::ClusterUnavailable, "{counted}");
+    let list = List::new(
+        10,
+        String::new(),
+        RawFilter::default(),
+        ListOrder::OldestFirst,
+        false,
+    );
+    let listed = half.library.list(&call(), list.unwrap()).await.unwrap_err();
+    assert_eq!(listed.kind(), Kind::ClusterUnavailable, "{listed}");
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use samegate::config::{ClusterAuth, Effort, OpenSearch, Profile};
 use serde_json::Value;
 
+use super::process::cpu_time;
+
 /// Folder of the jars, which `make opensearch` fills.
 const JARS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/opensearch");
 const LOGGING: &str = concat!(
@@ -33,19 +35,23 @@ pub struct Node {
 impl Node {
     /// Starts a node with these settings (`name=value`), and waits until it responds.
     pub fn start(settings: &[&str]) -> Self {
+        // Compiled quickly, not well: a test sends few requests.
+        Self::launch(
+            &["-Xms256m", "-Xmx384m", "-XX:TieredStopAtLevel=1"],
+            settings,
+        )
+    }
+
+    /// Starts a node with these options of Java.
+    pub fn launch(java: &[&str], settings: &[&str]) -> Self {
         assert!(
             Path::new(JARS).join("classes").exists(),
             "OpenSearch is in .tools/opensearch (`make opensearch` fills it)"
         );
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new("java")
-            // Compiled quickly, not well: a test sends few requests.
-            .args([
-                "-Xms256m",
-                "-Xmx384m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-            ])
+            .args(java)
+            .arg("-XX:+UseSerialGC")
             .arg(format!("-Dlog4j2.configurationFile={LOGGING}"))
             .arg("-Dlog4j2.disable.jmx=true")
             .args(["-cp", &format!("{JARS}/classes:{JARS}/*"), "Cluster"])
@@ -71,6 +77,36 @@ impl Node {
             _stdin: stdin,
             _folder: folder,
         }
+    }
+
+    /// Starts two nodes of one cluster: the first manages it and has data, the second has data.
+    pub fn pair(cluster: &str) -> (Self, Self) {
+        let name = format!("cluster.name={cluster}");
+        let managers = "cluster.initial_cluster_manager_nodes=first";
+        let first = Node::start(&[&name, CLAUSES, "node.name=first", managers]);
+        let second = first.join(cluster, "second");
+        (first, second)
+    }
+
+    /// Starts a node with data in the cluster of this one.
+    pub fn join(&self, cluster: &str, node: &str) -> Self {
+        let (name, node) = (
+            format!("cluster.name={cluster}"),
+            format!("node.name={node}"),
+        );
+        let seeds = format!("discovery.seed_hosts={}", self.transport);
+        Node::start(&[&name, CLAUSES, &node, "node.roles=data", &seeds])
+    }
+
+    /// Waits until every shard of the cluster has all its copies.
+    pub async fn until_green(&self) {
+        let path = "_cluster/health?wait_for_status=green&timeout=60s";
+        assert_eq!(self.request("GET", path, None).await.0, 200);
+    }
+
+    /// Returns the CPU time that it has used so far.
+    pub fn cpu_time(&self) -> Duration {
+        cpu_time(self.process.id())
     }
 
     /// Kills it, as a crash would.

@@ -84,6 +84,17 @@ struct Printed {
     reading: JoinHandle<()>,
 }
 
+/// Returns the CPU time of a process (proc(5), `stat`: user and system, in ticks of 10 ms).
+pub fn cpu_time(process: u32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields = text.rsplit(')').next().unwrap().split_whitespace();
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .map(|ticks| ticks.parse::<u64>().unwrap());
+    Duration::from_millis(10 * ticks.sum::<u64>())
+}
+
 impl Process {
     /// Starts with a configuration file in its own folder, which is also its working directory.
     pub async fn start(config: &str) -> Self {
@@ -188,6 +199,11 @@ impl Process {
     /// Returns its peak memory in MiB.
     pub fn peak_memory_mib(&self) -> u64 {
         self.status_kib("VmHWM:") / 1024
+    }
+
+    /// Returns the CPU time of all its threads so far.
+    pub fn cpu_time(&self) -> Duration {
+        cpu_time(self.running.child.id().unwrap())
     }
 
     /// Returns its current memory without mapped files, in KiB.

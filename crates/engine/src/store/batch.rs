@@ -14,12 +14,11 @@ use crate::prepare::PreparedImage;
 use crate::tags::Tags;
 
 use super::changes::{Changes, ImageChange};
-use super::checksum::checksum;
 use super::error::{StoreError, WriteError};
 use super::record::{StoredRecord, checksum_of};
 use super::requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
-use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
-use super::totals::Totals;
+use super::tables::{FEATURES, HASHES, META, PREVIEWS, RECORDS, SIGNS, THUMBNAILS};
+use super::totals::{FORMAT_KEY, FORMAT_WITH_PREVIEWS, Totals};
 
 /// The tables of one write transaction.
 pub(crate) struct Batch<'txn> {
@@ -29,6 +28,7 @@ pub(crate) struct Batch<'txn> {
     records: Table<'txn, u32, &'static [u8]>,
     features: Table<'txn, u32, &'static [u8]>,
     thumbnails: Table<'txn, u32, &'static [u8]>,
+    previews: Table<'txn, u32, &'static [u8]>,
     /// Written back at the end of the batch.
     totals: Totals,
     capacity: u64,
@@ -37,6 +37,14 @@ pub(crate) struct Batch<'txn> {
     /// Whether to commit although nothing changes.
     is_forced: bool,
     changes: Changes,
+}
+
+/// The result of an insertion.
+pub(crate) enum Inserted {
+    /// The image is added, with this sign.
+    New(Sign),
+    /// Its content was stored before, with this record.
+    Existing(StoredRecord),
 }
 
 // === impl Batch ===
@@ -55,6 +63,8 @@ impl<'txn> Batch<'txn> {
             records: transaction.open_table(RECORDS)?,
             features: transaction.open_table(FEATURES)?,
             thumbnails: transaction.open_table(THUMBNAILS)?,
+            // Created where an earlier version made the library.
+            previews: transaction.open_table(PREVIEWS)?,
             capacity,
             violated_reserve: None,
             is_forced: false,
@@ -89,13 +99,45 @@ impl<'txn> Batch<'txn> {
         image: &PreparedImage,
         new: &NewRecord,
     ) -> Result<Added, WriteError> {
-        let tags = checked_tags(&new.tags)?;
-        check_brief(&new.brief)?;
-        if let Some((_, record)) = self.find(&Target::Content(image.content))? {
-            return Ok(Added {
+        let record = StoredRecord {
+            sign: image.content.first_sign(),
+            content: image.content,
+            size_bytes: image.size_bytes,
+            width: image.width,
+            height: image.height,
+            added_at_ms: now_ms(),
+            pdq: image.pdq,
+            pdq_quality: image.pdq_quality,
+            tags: checked_tags(&new.tags)?,
+            features_checksum: 0,
+            thumbnail_checksum: 0,
+            preview_checksum: None,
+            brief: new.brief.clone(),
+        };
+        let values = [&image.features[..], &image.thumbnail, &image.preview];
+        let stored = self.insert(record, values)?;
+        Ok(match stored {
+            Inserted::New(sign) => Added {
+                sign,
+                existed: false,
+            },
+            Inserted::Existing(record) => Added {
                 sign: record.sign,
                 existed: true,
-            });
+            },
+        })
+    }
+
+    /// Adds an image unless its content is stored. Its sign is that of the content, or the next free
+    /// one; the checksums of the record are computed. Empty features and an empty preview mean none.
+    pub(crate) fn insert(
+        &mut self,
+        mut record: StoredRecord,
+        values: [&[u8]; 3],
+    ) -> Result<Inserted, WriteError> {
+        check_brief(&record.brief)?;
+        if let Some((_, record)) = self.find(&Target::Content(record.content))? {
+            return Ok(Inserted::Existing(record));
         }
         if self.totals.images >= self.capacity {
             return Err(WriteError::Full {
@@ -107,25 +149,14 @@ impl<'txn> Batch<'txn> {
         }
 
         let id = self.next_id()?;
-        let record = StoredRecord {
-            sign: self.free_sign(&image.content)?,
-            content: image.content,
-            size_bytes: image.size_bytes,
-            width: image.width,
-            height: image.height,
-            added_at_ms: now_ms(),
-            pdq: image.pdq,
-            pdq_quality: image.pdq_quality,
-            tags,
-            features_checksum: checksum(id, &image.features),
-            thumbnail_checksum: checksum(id, &image.thumbnail),
-            brief: new.brief.clone(),
-        };
-        self.insert(id, &record, image)?;
-        Ok(Added {
-            sign: record.sign,
-            existed: false,
-        })
+        record.sign = self.free_sign(&record.content)?;
+        let record = record.with_values(id, values);
+        self.write_image(id, &record, values)?;
+        let [features, ..] = values;
+        if !features.is_empty() {
+            self.changes.features.push((id, features.to_vec()));
+        }
+        Ok(Inserted::New(record.sign))
     }
 
     pub(crate) fn update(
@@ -178,13 +209,13 @@ impl<'txn> Batch<'txn> {
         Ok(true)
     }
 
-    /// Adds an image under a number: a new one, or the one that it had in a backup.
+    /// Adds an image under a number: a new one, or the one that it had in a backup. Empty features
+    /// and an empty preview mean none.
     pub(crate) fn write_image(
         &mut self,
         id: ImageId,
         record: &StoredRecord,
-        features: &[u8],
-        thumbnail: &[u8],
+        [features, thumbnail, preview]: [&[u8]; 3],
     ) -> Result<(), StoreError> {
         self.write_keys(id, record)?;
         self.write_record(id, record)?;
@@ -193,6 +224,10 @@ impl<'txn> Batch<'txn> {
             self.features.insert(id, features)?;
         }
         self.thumbnails.insert(id, thumbnail)?;
+        if !preview.is_empty() {
+            self.previews.insert(id, preview)?;
+            self.meta.insert(FORMAT_KEY, FORMAT_WITH_PREVIEWS)?;
+        }
         self.changes
             .images
             .push(ImageChange::Added(record.summary(id)));
@@ -276,19 +311,6 @@ impl<'txn> Batch<'txn> {
         Ok(sign)
     }
 
-    fn insert(
-        &mut self,
-        id: ImageId,
-        record: &StoredRecord,
-        image: &PreparedImage,
-    ) -> Result<(), StoreError> {
-        self.write_image(id, record, &image.features, &image.thumbnail)?;
-        if !image.features.is_empty() {
-            self.changes.features.push((id, image.features.clone()));
-        }
-        Ok(())
-    }
-
     fn remove(&mut self, id: ImageId, record: &StoredRecord) -> Result<(), StoreError> {
         self.hashes.remove(record.content.as_raw())?;
         self.signs.remove(record.sign.as_raw())?;
@@ -298,6 +320,7 @@ impl<'txn> Batch<'txn> {
         }
         self.features.remove(id)?;
         self.thumbnails.remove(id)?;
+        self.previews.remove(id)?;
         self.changes.images.push(ImageChange::Deleted(id));
         Ok(())
     }
