@@ -411,18 +411,21 @@ const (
 	Capability_CAPABILITY_SEARCH_BY_SIGN Capability = 5
 	// FindDuplicates.
 	Capability_CAPABILITY_FIND_DUPLICATES Capability = 6
+	// Previews of stored images (`GetImageRequest.preview`).
+	Capability_CAPABILITY_PREVIEW Capability = 20
 )
 
 // Enum value maps for Capability.
 var (
 	Capability_name = map[int32]string{
-		0: "CAPABILITY_UNSPECIFIED",
-		1: "CAPABILITY_LIST",
-		2: "CAPABILITY_DELETE_BY_FILTER",
-		3: "CAPABILITY_GEOMETRY",
-		4: "CAPABILITY_MORE_FORMATS",
-		5: "CAPABILITY_SEARCH_BY_SIGN",
-		6: "CAPABILITY_FIND_DUPLICATES",
+		0:  "CAPABILITY_UNSPECIFIED",
+		1:  "CAPABILITY_LIST",
+		2:  "CAPABILITY_DELETE_BY_FILTER",
+		3:  "CAPABILITY_GEOMETRY",
+		4:  "CAPABILITY_MORE_FORMATS",
+		5:  "CAPABILITY_SEARCH_BY_SIGN",
+		6:  "CAPABILITY_FIND_DUPLICATES",
+		20: "CAPABILITY_PREVIEW",
 	}
 	Capability_value = map[string]int32{
 		"CAPABILITY_UNSPECIFIED":      0,
@@ -432,6 +435,7 @@ var (
 		"CAPABILITY_MORE_FORMATS":     4,
 		"CAPABILITY_SEARCH_BY_SIGN":   5,
 		"CAPABILITY_FIND_DUPLICATES":  6,
+		"CAPABILITY_PREVIEW":          20,
 	}
 )
 
@@ -2859,7 +2863,9 @@ type GetImageRequest struct {
 	// library.
 	Library string `protobuf:"bytes,1,opt,name=library,proto3" json:"library,omitempty"`
 	// Sign that an earlier call returned, 1 to 128 bytes. Required.
-	ContSign      string `protobuf:"bytes,2,opt,name=cont_sign,json=contSign,proto3" json:"cont_sign,omitempty"`
+	ContSign string `protobuf:"bytes,2,opt,name=cont_sign,json=contSign,proto3" json:"cont_sign,omitempty"`
+	// Whether the response has the preview, if one is stored. Default: false.
+	Preview       bool `protobuf:"varint,3,opt,name=preview,proto3" json:"preview,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2908,10 +2914,17 @@ func (x *GetImageRequest) GetContSign() string {
 	return ""
 }
 
+func (x *GetImageRequest) GetPreview() bool {
+	if x != nil {
+		return x.Preview
+	}
+	return false
+}
+
 // Response to GetImage.
 type GetImageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record, with its thumbnail.
+	// The record, with its thumbnail, and its preview if the request asks for it.
 	Image         *Image `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2973,6 +2986,13 @@ type Image struct {
 	AddTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=add_time,json=addTime,proto3" json:"add_time,omitempty"`
 	// JPEG with sides of up to 256 pixels; empty in listings without `thumbnails`.
 	ThumbnailJpeg []byte `protobuf:"bytes,8,opt,name=thumbnail_jpeg,json=thumbnailJpeg,proto3" json:"thumbnail_jpeg,omitempty"`
+	// JPEG of up to 1 MiB with sides of up to `libraries.NAME.preview_side` of the
+	// configuration at the time of the addition, by default 1024 pixels, and never
+	// larger than the image. In GetImage with `preview` only. Empty where the
+	// library stored none: the image has up to 256 pixels, so that the thumbnail
+	// has all of them, or was added without previews or before this version; and
+	// without CAPABILITY_PREVIEW.
+	PreviewJpeg   []byte `protobuf:"bytes,9,opt,name=preview_jpeg,json=previewJpeg,proto3" json:"preview_jpeg,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3059,6 +3079,13 @@ func (x *Image) GetAddTime() *timestamppb.Timestamp {
 func (x *Image) GetThumbnailJpeg() []byte {
 	if x != nil {
 		return x.ThumbnailJpeg
+	}
+	return nil
+}
+
+func (x *Image) GetPreviewJpeg() []byte {
+	if x != nil {
+		return x.PreviewJpeg
 	}
 	return nil
 }
@@ -5617,12 +5644,13 @@ const file_samegate_v1_same_image_proto_rawDesc = "" +
 	"\x06images\x18\x01 \x03(\v2\x12.samegate.v1.ImageR\x06images\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x19\n" +
 	"\x05total\x18\x03 \x01(\x04H\x00R\x05total\x88\x01\x01B\b\n" +
-	"\x06_total\"H\n" +
+	"\x06_total\"b\n" +
 	"\x0fGetImageRequest\x12\x18\n" +
 	"\alibrary\x18\x01 \x01(\tR\alibrary\x12\x1b\n" +
-	"\tcont_sign\x18\x02 \x01(\tR\bcontSign\"<\n" +
+	"\tcont_sign\x18\x02 \x01(\tR\bcontSign\x12\x18\n" +
+	"\apreview\x18\x03 \x01(\bR\apreview\"<\n" +
 	"\x10GetImageResponse\x12(\n" +
-	"\x05image\x18\x01 \x01(\v2\x12.samegate.v1.ImageR\x05image\"\xf9\x01\n" +
+	"\x05image\x18\x01 \x01(\v2\x12.samegate.v1.ImageR\x05image\"\x9c\x02\n" +
 	"\x05Image\x12\x1b\n" +
 	"\tcont_sign\x18\x01 \x01(\tR\bcontSign\x12\x14\n" +
 	"\x05brief\x18\x02 \x01(\tR\x05brief\x12\x12\n" +
@@ -5632,7 +5660,8 @@ const file_samegate_v1_same_image_proto_rawDesc = "" +
 	"\n" +
 	"size_bytes\x18\x06 \x01(\x04R\tsizeBytes\x125\n" +
 	"\badd_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aaddTime\x12%\n" +
-	"\x0ethumbnail_jpeg\x18\b \x01(\fR\rthumbnailJpeg\"\xf8\x01\n" +
+	"\x0ethumbnail_jpeg\x18\b \x01(\fR\rthumbnailJpeg\x12!\n" +
+	"\fpreview_jpeg\x18\t \x01(\fR\vpreviewJpeg\"\xf8\x01\n" +
 	"\vImageFilter\x12\x12\n" +
 	"\x04tags\x18\x01 \x03(\rR\x04tags\x122\n" +
 	"\ttag_logic\x18\x02 \x01(\x0e2\x15.samegate.v1.TagLogicR\btagLogic\x12%\n" +
@@ -5852,7 +5881,7 @@ const file_samegate_v1_same_image_proto_rawDesc = "" +
 	"\tListOrder\x12\x1a\n" +
 	"\x16LIST_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17LIST_ORDER_OLDEST_FIRST\x10\x01\x12\x1b\n" +
-	"\x17LIST_ORDER_NEWEST_FIRST\x10\x02*\xd3\x01\n" +
+	"\x17LIST_ORDER_NEWEST_FIRST\x10\x02*\xeb\x01\n" +
 	"\n" +
 	"Capability\x12\x1a\n" +
 	"\x16CAPABILITY_UNSPECIFIED\x10\x00\x12\x13\n" +
@@ -5861,7 +5890,8 @@ const file_samegate_v1_same_image_proto_rawDesc = "" +
 	"\x13CAPABILITY_GEOMETRY\x10\x03\x12\x1b\n" +
 	"\x17CAPABILITY_MORE_FORMATS\x10\x04\x12\x1d\n" +
 	"\x19CAPABILITY_SEARCH_BY_SIGN\x10\x05\x12\x1e\n" +
-	"\x1aCAPABILITY_FIND_DUPLICATES\x10\x06*\x86\x01\n" +
+	"\x1aCAPABILITY_FIND_DUPLICATES\x10\x06\x12\x16\n" +
+	"\x12CAPABILITY_PREVIEW\x10\x14*\x86\x01\n" +
 	"\x0eCircuitBreaker\x12\x1f\n" +
 	"\x1bCIRCUIT_BREAKER_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16CIRCUIT_BREAKER_CLOSED\x10\x01\x12\x1d\n" +

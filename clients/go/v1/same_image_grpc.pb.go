@@ -130,7 +130,8 @@ type SameImageServiceClient interface {
 	// Errors: INVALID_ARGUMENT for a page token of another library, filter or
 	// order. Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
 	ListImages(ctx context.Context, in *ListImagesRequest, opts ...grpc.CallOption) (*ListImagesResponse, error)
-	// Returns the record of one stored image, with its thumbnail.
+	// Returns the record of one stored image, with its thumbnail; on request with
+	// its preview.
 	//
 	// Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
 	GetImage(ctx context.Context, in *GetImageRequest, opts ...grpc.CallOption) (*GetImageResponse, error)
@@ -439,7 +440,8 @@ type SameImageServiceServer interface {
 	// Errors: INVALID_ARGUMENT for a page token of another library, filter or
 	// order. Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
 	ListImages(context.Context, *ListImagesRequest) (*ListImagesResponse, error)
-	// Returns the record of one stored image, with its thumbnail.
+	// Returns the record of one stored image, with its thumbnail; on request with
+	// its preview.
 	//
 	// Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
 	GetImage(context.Context, *GetImageRequest) (*GetImageResponse, error)

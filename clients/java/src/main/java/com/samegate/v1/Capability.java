@@ -70,6 +70,14 @@ public enum Capability
    * <code>CAPABILITY_FIND_DUPLICATES = 6;</code>
    */
   CAPABILITY_FIND_DUPLICATES(6),
+  /**
+   * <pre>
+   * Previews of stored images (`GetImageRequest.preview`).
+   * </pre>
+   *
+   * <code>CAPABILITY_PREVIEW = 20;</code>
+   */
+  CAPABILITY_PREVIEW(20),
   UNRECOGNIZED(-1),
   ;
 
@@ -129,6 +137,14 @@ public enum Capability
    * <code>CAPABILITY_FIND_DUPLICATES = 6;</code>
    */
   public static final int CAPABILITY_FIND_DUPLICATES_VALUE = 6;
+  /**
+   * <pre>
+   * Previews of stored images (`GetImageRequest.preview`).
+   * </pre>
+   *
+   * <code>CAPABILITY_PREVIEW = 20;</code>
+   */
+  public static final int CAPABILITY_PREVIEW_VALUE = 20;
 
 
   public final int getNumber() {
@@ -162,6 +178,7 @@ public enum Capability
       case 4: return CAPABILITY_MORE_FORMATS;
       case 5: return CAPABILITY_SEARCH_BY_SIGN;
       case 6: return CAPABILITY_FIND_DUPLICATES;
+      case 20: return CAPABILITY_PREVIEW;
       default: return null;
     }
   }

@@ -141,6 +141,21 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int PREVIEW_FIELD_NUMBER = 3;
+  private boolean preview_ = false;
+  /**
+   * <pre>
+   * Whether the response has the preview, if one is stored. Default: false.
+   * </pre>
+   *
+   * <code>bool preview = 3;</code>
+   * @return The preview.
+   */
+  @java.lang.Override
+  public boolean getPreview() {
+    return preview_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -161,6 +176,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(contSign_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 2, contSign_);
     }
+    if (preview_ != false) {
+      output.writeBool(3, preview_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -175,6 +193,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(contSign_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(2, contSign_);
+    }
+    if (preview_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(3, preview_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -195,6 +217,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getLibrary())) return false;
     if (!getContSign()
         .equals(other.getContSign())) return false;
+    if (getPreview()
+        != other.getPreview()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -210,6 +234,9 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getLibrary().hashCode();
     hash = (37 * hash) + CONT_SIGN_FIELD_NUMBER;
     hash = (53 * hash) + getContSign().hashCode();
+    hash = (37 * hash) + PREVIEW_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getPreview());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -347,6 +374,7 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       library_ = "";
       contSign_ = "";
+      preview_ = false;
       return this;
     }
 
@@ -385,6 +413,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.contSign_ = contSign_;
+      }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.preview_ = preview_;
       }
     }
 
@@ -442,6 +473,9 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000002;
         onChanged();
       }
+      if (other.getPreview() != false) {
+        setPreview(other.getPreview());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -478,6 +512,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 24: {
+              preview_ = input.readBool();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 24
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -680,6 +719,50 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       contSign_ = value;
       bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+
+    private boolean preview_ ;
+    /**
+     * <pre>
+     * Whether the response has the preview, if one is stored. Default: false.
+     * </pre>
+     *
+     * <code>bool preview = 3;</code>
+     * @return The preview.
+     */
+    @java.lang.Override
+    public boolean getPreview() {
+      return preview_;
+    }
+    /**
+     * <pre>
+     * Whether the response has the preview, if one is stored. Default: false.
+     * </pre>
+     *
+     * <code>bool preview = 3;</code>
+     * @param value The preview to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPreview(boolean value) {
+
+      preview_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether the response has the preview, if one is stored. Default: false.
+     * </pre>
+     *
+     * <code>bool preview = 3;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPreview() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      preview_ = false;
       onChanged();
       return this;
     }

@@ -49,4 +49,14 @@ public interface GetImageRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getContSignBytes();
+
+  /**
+   * <pre>
+   * Whether the response has the preview, if one is stored. Default: false.
+   * </pre>
+   *
+   * <code>bool preview = 3;</code>
+   * @return The preview.
+   */
+  boolean getPreview();
 }

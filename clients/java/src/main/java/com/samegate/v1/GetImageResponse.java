@@ -48,7 +48,7 @@ private static final long serialVersionUID = 0L;
   private com.samegate.v1.Image image_;
   /**
    * <pre>
-   * The record, with its thumbnail.
+   * The record, with its thumbnail, and its preview if the request asks for it.
    * </pre>
    *
    * <code>.samegate.v1.Image image = 1;</code>
@@ -60,7 +60,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The record, with its thumbnail.
+   * The record, with its thumbnail, and its preview if the request asks for it.
    * </pre>
    *
    * <code>.samegate.v1.Image image = 1;</code>
@@ -72,7 +72,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The record, with its thumbnail.
+   * The record, with its thumbnail, and its preview if the request asks for it.
    * </pre>
    *
    * <code>.samegate.v1.Image image = 1;</code>
@@ -438,7 +438,7 @@ private static final long serialVersionUID = 0L;
         com.samegate.v1.Image, com.samegate.v1.Image.Builder, com.samegate.v1.ImageOrBuilder> imageBuilder_;
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -449,7 +449,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -464,7 +464,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -484,7 +484,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -502,7 +502,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -527,7 +527,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -544,7 +544,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -556,7 +556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>
@@ -571,7 +571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The record, with its thumbnail.
+     * The record, with its thumbnail, and its preview if the request asks for it.
      * </pre>
      *
      * <code>.samegate.v1.Image image = 1;</code>

@@ -10,7 +10,7 @@ public interface GetImageResponseOrBuilder extends
 
   /**
    * <pre>
-   * The record, with its thumbnail.
+   * The record, with its thumbnail, and its preview if the request asks for it.
    * </pre>
    *
    * <code>.samegate.v1.Image image = 1;</code>
@@ -19,7 +19,7 @@ public interface GetImageResponseOrBuilder extends
   boolean hasImage();
   /**
    * <pre>
-   * The record, with its thumbnail.
+   * The record, with its thumbnail, and its preview if the request asks for it.
    * </pre>
    *
    * <code>.samegate.v1.Image image = 1;</code>
@@ -28,7 +28,7 @@ public interface GetImageResponseOrBuilder extends
   com.samegate.v1.Image getImage();
   /**
    * <pre>
-   * The record, with its thumbnail.
+   * The record, with its thumbnail, and its preview if the request asks for it.
    * </pre>
    *
    * <code>.samegate.v1.Image image = 1;</code>

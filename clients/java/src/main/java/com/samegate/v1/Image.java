@@ -25,6 +25,7 @@ private static final long serialVersionUID = 0L;
     brief_ = "";
     tags_ = emptyIntList();
     thumbnailJpeg_ = com.google.protobuf.ByteString.EMPTY;
+    previewJpeg_ = com.google.protobuf.ByteString.EMPTY;
   }
 
   @java.lang.Override
@@ -282,6 +283,26 @@ private static final long serialVersionUID = 0L;
     return thumbnailJpeg_;
   }
 
+  public static final int PREVIEW_JPEG_FIELD_NUMBER = 9;
+  private com.google.protobuf.ByteString previewJpeg_ = com.google.protobuf.ByteString.EMPTY;
+  /**
+   * <pre>
+   * JPEG of up to 1 MiB with sides of up to `libraries.NAME.preview_side` of the
+   * configuration at the time of the addition, by default 1024 pixels, and never
+   * larger than the image. In GetImage with `preview` only. Empty where the
+   * library stored none: the image has up to 256 pixels, so that the thumbnail
+   * has all of them, or was added without previews or before this version; and
+   * without CAPABILITY_PREVIEW.
+   * </pre>
+   *
+   * <code>bytes preview_jpeg = 9;</code>
+   * @return The previewJpeg.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString getPreviewJpeg() {
+    return previewJpeg_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -324,6 +345,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!thumbnailJpeg_.isEmpty()) {
       output.writeBytes(8, thumbnailJpeg_);
+    }
+    if (!previewJpeg_.isEmpty()) {
+      output.writeBytes(9, previewJpeg_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -374,6 +398,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBytesSize(8, thumbnailJpeg_);
     }
+    if (!previewJpeg_.isEmpty()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBytesSize(9, previewJpeg_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -408,6 +436,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getThumbnailJpeg()
         .equals(other.getThumbnailJpeg())) return false;
+    if (!getPreviewJpeg()
+        .equals(other.getPreviewJpeg())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -440,6 +470,8 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + THUMBNAIL_JPEG_FIELD_NUMBER;
     hash = (53 * hash) + getThumbnailJpeg().hashCode();
+    hash = (37 * hash) + PREVIEW_JPEG_FIELD_NUMBER;
+    hash = (53 * hash) + getPreviewJpeg().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -593,6 +625,7 @@ private static final long serialVersionUID = 0L;
         addTimeBuilder_ = null;
       }
       thumbnailJpeg_ = com.google.protobuf.ByteString.EMPTY;
+      previewJpeg_ = com.google.protobuf.ByteString.EMPTY;
       return this;
     }
 
@@ -654,6 +687,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000080) != 0)) {
         result.thumbnailJpeg_ = thumbnailJpeg_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.previewJpeg_ = previewJpeg_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -738,6 +774,9 @@ private static final long serialVersionUID = 0L;
       if (other.getThumbnailJpeg() != com.google.protobuf.ByteString.EMPTY) {
         setThumbnailJpeg(other.getThumbnailJpeg());
       }
+      if (other.getPreviewJpeg() != com.google.protobuf.ByteString.EMPTY) {
+        setPreviewJpeg(other.getPreviewJpeg());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -817,6 +856,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000080;
               break;
             } // case 66
+            case 74: {
+              previewJpeg_ = input.readBytes();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1459,6 +1503,65 @@ private static final long serialVersionUID = 0L;
     public Builder clearThumbnailJpeg() {
       bitField0_ = (bitField0_ & ~0x00000080);
       thumbnailJpeg_ = getDefaultInstance().getThumbnailJpeg();
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.ByteString previewJpeg_ = com.google.protobuf.ByteString.EMPTY;
+    /**
+     * <pre>
+     * JPEG of up to 1 MiB with sides of up to `libraries.NAME.preview_side` of the
+     * configuration at the time of the addition, by default 1024 pixels, and never
+     * larger than the image. In GetImage with `preview` only. Empty where the
+     * library stored none: the image has up to 256 pixels, so that the thumbnail
+     * has all of them, or was added without previews or before this version; and
+     * without CAPABILITY_PREVIEW.
+     * </pre>
+     *
+     * <code>bytes preview_jpeg = 9;</code>
+     * @return The previewJpeg.
+     */
+    @java.lang.Override
+    public com.google.protobuf.ByteString getPreviewJpeg() {
+      return previewJpeg_;
+    }
+    /**
+     * <pre>
+     * JPEG of up to 1 MiB with sides of up to `libraries.NAME.preview_side` of the
+     * configuration at the time of the addition, by default 1024 pixels, and never
+     * larger than the image. In GetImage with `preview` only. Empty where the
+     * library stored none: the image has up to 256 pixels, so that the thumbnail
+     * has all of them, or was added without previews or before this version; and
+     * without CAPABILITY_PREVIEW.
+     * </pre>
+     *
+     * <code>bytes preview_jpeg = 9;</code>
+     * @param value The previewJpeg to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPreviewJpeg(com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      previewJpeg_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * JPEG of up to 1 MiB with sides of up to `libraries.NAME.preview_side` of the
+     * configuration at the time of the addition, by default 1024 pixels, and never
+     * larger than the image. In GetImage with `preview` only. Empty where the
+     * library stored none: the image has up to 256 pixels, so that the thumbnail
+     * has all of them, or was added without previews or before this version; and
+     * without CAPABILITY_PREVIEW.
+     * </pre>
+     *
+     * <code>bytes preview_jpeg = 9;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPreviewJpeg() {
+      bitField0_ = (bitField0_ & ~0x00000100);
+      previewJpeg_ = getDefaultInstance().getPreviewJpeg();
       onChanged();
       return this;
     }

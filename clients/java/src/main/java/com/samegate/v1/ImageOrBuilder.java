@@ -143,4 +143,19 @@ public interface ImageOrBuilder extends
    * @return The thumbnailJpeg.
    */
   com.google.protobuf.ByteString getThumbnailJpeg();
+
+  /**
+   * <pre>
+   * JPEG of up to 1 MiB with sides of up to `libraries.NAME.preview_side` of the
+   * configuration at the time of the addition, by default 1024 pixels, and never
+   * larger than the image. In GetImage with `preview` only. Empty where the
+   * library stored none: the image has up to 256 pixels, so that the thumbnail
+   * has all of them, or was added without previews or before this version; and
+   * without CAPABILITY_PREVIEW.
+   * </pre>
+   *
+   * <code>bytes preview_jpeg = 9;</code>
+   * @return The previewJpeg.
+   */
+  com.google.protobuf.ByteString getPreviewJpeg();
 }

@@ -411,179 +411,181 @@ public final class SameImageProto {
       ".samegate.v1.ListOrder\022\022\n\nthumbnails\030\006 \001" +
       "(\010\"o\n\022ListImagesResponse\022\"\n\006images\030\001 \003(\013" +
       "2\022.samegate.v1.Image\022\027\n\017next_page_token\030" +
-      "\002 \001(\t\022\022\n\005total\030\003 \001(\004H\000\210\001\001B\010\n\006_total\"5\n\017G" +
+      "\002 \001(\t\022\022\n\005total\030\003 \001(\004H\000\210\001\001B\010\n\006_total\"F\n\017G" +
       "etImageRequest\022\017\n\007library\030\001 \001(\t\022\021\n\tcont_" +
-      "sign\030\002 \001(\t\"5\n\020GetImageResponse\022!\n\005image\030" +
-      "\001 \001(\0132\022.samegate.v1.Image\"\260\001\n\005Image\022\021\n\tc" +
-      "ont_sign\030\001 \001(\t\022\r\n\005brief\030\002 \001(\t\022\014\n\004tags\030\003 " +
-      "\003(\r\022\r\n\005width\030\004 \001(\r\022\016\n\006height\030\005 \001(\r\022\022\n\nsi" +
-      "ze_bytes\030\006 \001(\004\022,\n\010add_time\030\007 \001(\0132\032.googl" +
-      "e.protobuf.Timestamp\022\026\n\016thumbnail_jpeg\030\010" +
-      " \001(\014\"\300\001\n\013ImageFilter\022\014\n\004tags\030\001 \003(\r\022(\n\tta" +
-      "g_logic\030\002 \001(\0162\025.samegate.v1.TagLogic\022\026\n\016" +
-      "brief_contains\030\003 \001(\t\022/\n\013added_since\030\004 \001(" +
-      "\0132\032.google.protobuf.Timestamp\0220\n\014added_b" +
-      "efore\030\005 \001(\0132\032.google.protobuf.Timestamp\"" +
-      "\"\n\017ListTagsRequest\022\017\n\007library\030\001 \001(\t\"7\n\020L" +
-      "istTagsResponse\022#\n\004tags\030\001 \003(\0132\025.samegate" +
-      ".v1.TagCount\",\n\010TagCount\022\013\n\003tag\030\001 \001(\r\022\023\n" +
-      "\013image_count\030\002 \001(\004\"\026\n\024ListLibrariesReque" +
-      "st\"W\n\025ListLibrariesResponse\022+\n\tlibraries" +
-      "\030\001 \003(\0132\030.samegate.v1.LibraryInfo\022\021\n\tread" +
-      "_only\030\002 \001(\010\"\227\002\n\013LibraryInfo\022\017\n\007library\030\001" +
-      " \001(\t\022\n\n\002id\030\002 \001(\t\022\017\n\007backend\030\003 \001(\t\022\030\n\013ima" +
-      "ge_count\030\004 \001(\004H\000\210\001\001\022\033\n\016image_capacity\030\005 " +
-      "\001(\004H\001\210\001\001\022\027\n\nsize_bytes\030\006 \001(\004H\002\210\001\001\022\027\n\017max" +
-      "_image_bytes\030\007 \001(\004\022\020\n\010max_side\030\010 \001(\r\022-\n\014" +
-      "capabilities\030\t \003(\0162\027.samegate.v1.Capabil" +
-      "ityB\016\n\014_image_countB\021\n\017_image_capacityB\r" +
-      "\n\013_size_bytes\"1\n\nSameImages\022#\n\007matches\030\001" +
-      " \003(\0132\022.samegate.v1.Match\"\245\001\n\024CompareImag" +
-      "esRequest\022\017\n\007library\030\001 \001(\t\022)\n\005first\030\002 \001(" +
-      "\0132\032.samegate.v1.ComparedImage\022*\n\006second\030" +
-      "\003 \001(\0132\032.samegate.v1.ComparedImage\022%\n\007pro" +
-      "file\030\004 \001(\0162\024.samegate.v1.Profile\"P\n\rComp" +
-      "aredImage\022\021\n\007content\030\001 \001(\014H\000\022\r\n\003url\030\002 \001(" +
-      "\tH\000\022\023\n\tcont_sign\030\003 \001(\tH\000B\010\n\006source\"\351\001\n\025C" +
-      "ompareImagesResponse\022\r\n\005score\030\001 \001(\001\022,\n\010g" +
-      "eometry\030\002 \001(\0132\025.samegate.v1.GeometryH\000\210\001" +
-      "\001\022\026\n\tagreement\030\003 \001(\001H\001\210\001\001\022\025\n\010coverage\030\004 " +
-      "\001(\001H\002\210\001\001\022\032\n\rhash_distance\030\005 \001(\rH\003\210\001\001\022\016\n\006" +
-      "log_id\030\006 \001(\004B\013\n\t_geometryB\014\n\n_agreementB" +
-      "\013\n\t_coverageB\020\n\016_hash_distance\"\220\001\n\027BulkS" +
-      "earchImagesRequest\0227\n\007options\030\001 \001(\0132$.sa" +
-      "megate.v1.BulkSearchImagesOptionsH\000\0221\n\004i" +
-      "tem\030\002 \001(\0132!.samegate.v1.BulkSearchImages" +
-      "ItemH\000B\t\n\007payload\"\347\001\n\027BulkSearchImagesOp" +
-      "tions\022\017\n\007library\030\001 \001(\t\022\014\n\004tags\030\002 \003(\r\022(\n\t" +
-      "tag_logic\030\003 \001(\0162\025.samegate.v1.TagLogic\022\r" +
-      "\n\005limit\030\004 \001(\r\022\021\n\tmin_score\030\005 \001(\001\022%\n\007prof" +
-      "ile\030\006 \001(\0162\024.samegate.v1.Profile\022\025\n\rmax_i" +
-      "n_flight\030\007 \001(\r\022#\n\006effort\030\010 \001(\0162\023.samegat" +
-      "e.v1.Effort\"d\n\024BulkSearchImagesItem\022\013\n\003k" +
-      "ey\030\001 \001(\t\022\021\n\007content\030\002 \001(\014H\000\022\r\n\003url\030\003 \001(\t" +
-      "H\000\022\023\n\tcont_sign\030\004 \001(\tH\000B\010\n\006source\"\200\002\n\030Bu" +
-      "lkSearchImagesResponse\0225\n\006result\030\001 \001(\0132#" +
-      ".samegate.v1.BulkSearchImagesResultH\000\0227\n" +
-      "\010progress\030\002 \001(\0132#.samegate.v1.BulkSearch" +
-      "ImagesCountsH\000\0223\n\005drain\030\003 \001(\0132\".samegate" +
-      ".v1.BulkSearchImagesDrainH\000\0226\n\007summary\030\004" +
-      " \001(\0132#.samegate.v1.BulkSearchImagesCount" +
-      "sH\000B\007\n\005event\"\221\001\n\026BulkSearchImagesResult\022" +
-      "\013\n\003key\030\001 \001(\t\022#\n\006status\030\002 \001(\0132\023.samegate." +
-      "v1.Status\022#\n\007matches\030\003 \003(\0132\022.samegate.v1" +
-      ".Match\022\020\n\010has_more\030\004 \001(\010\022\016\n\006log_id\030\005 \001(\004" +
-      "\"^\n\026BulkSearchImagesCounts\022\020\n\010received\030\001" +
-      " \001(\004\022\017\n\007matched\030\002 \001(\004\022\021\n\tunmatched\030\003 \001(\004" +
-      "\022\016\n\006failed\030\004 \001(\004\"(\n\025BulkSearchImagesDrai" +
-      "n\022\017\n\007message\030\001 \001(\t\"\333\001\n\025FindDuplicatesReq" +
-      "uest\022\017\n\007library\030\001 \001(\t\022\021\n\tmin_score\030\002 \001(\001" +
-      "\022\014\n\004tags\030\003 \003(\r\022(\n\ttag_logic\030\004 \001(\0162\025.same" +
-      "gate.v1.TagLogic\022/\n\013added_since\030\005 \001(\0132\032." +
-      "google.protobuf.Timestamp\022\016\n\006cursor\030\006 \001(" +
-      "\t\022%\n\007profile\030\007 \001(\0162\024.samegate.v1.Profile" +
-      "\"\210\001\n\026FindDuplicatesResponse\022,\n\005group\030\001 \001" +
-      "(\0132\033.samegate.v1.DuplicateGroupH\000\0227\n\010pro" +
-      "gress\030\002 \001(\0132#.samegate.v1.FindDuplicates" +
-      "ProgressH\000B\007\n\005event\"_\n\016DuplicateGroup\022\"\n" +
-      "\006images\030\001 \003(\0132\022.samegate.v1.Image\022)\n\005pai" +
-      "rs\030\002 \003(\0132\032.samegate.v1.DuplicatePair\"o\n\r" +
-      "DuplicatePair\022\t\n\001a\030\001 \001(\t\022\t\n\001b\030\002 \001(\t\022\r\n\005s" +
-      "core\030\003 \001(\001\022,\n\010geometry\030\004 \001(\0132\025.samegate." +
-      "v1.GeometryH\000\210\001\001B\013\n\t_geometry\"I\n\026FindDup" +
-      "licatesProgress\022\020\n\010compared\030\001 \001(\004\022\r\n\005tot" +
-      "al\030\002 \001(\004\022\016\n\006cursor\030\003 \001(\t\"\021\n\017GetStateRequ" +
-      "est\"\251\002\n\020GetStateResponse\022\017\n\007version\030\001 \001(" +
-      "\t\022.\n\nstart_time\030\002 \001(\0132\032.google.protobuf." +
-      "Timestamp\022/\n\013config_time\030\003 \001(\0132\032.google." +
-      "protobuf.Timestamp\022\025\n\rconfig_failed\030\004 \001(" +
-      "\010\022\016\n\006tenant\030\005 \001(\t\022,\n\tlibraries\030\006 \003(\0132\031.s" +
-      "amegate.v1.LibraryState\022&\n\005quota\030\007 \001(\0132\027" +
-      ".samegate.v1.QuotaState\022&\n\005calls\030\010 \003(\0132\027" +
-      ".samegate.v1.RecentCall\"\376\001\n\014LibraryState" +
-      "\022\017\n\007library\030\001 \001(\t\022\017\n\007backend\030\002 \001(\t\022\030\n\013im" +
-      "age_count\030\003 \001(\004H\000\210\001\001\022\033\n\016image_capacity\030\004" +
-      " \001(\004H\001\210\001\001\022\027\n\nsize_bytes\030\005 \001(\004H\002\210\001\001\022\027\n\017st" +
-      "orage_failing\030\006 \001(\010\0221\n\013credentials\030\007 \003(\013" +
-      "2\034.samegate.v1.CredentialStateB\016\n\014_image" +
-      "_countB\021\n\017_image_capacityB\r\n\013_size_bytes" +
-      "\"\330\002\n\017CredentialState\022\014\n\004name\030\001 \001(\t\022,\n\007br" +
-      "eaker\030\002 \001(\0162\033.samegate.v1.CircuitBreaker" +
-      "\022\023\n\013in_cooldown\030\003 \001(\010\022\024\n\014queue_length\030\004 " +
-      "\001(\004\022\034\n\017available_slots\030\005 \001(\001H\000\210\001\001\022\036\n\021tok" +
-      "en_age_seconds\030\006 \001(\001H\001\210\001\001\022$\n\027token_remai" +
-      "ning_seconds\030\007 \001(\001H\002\210\001\001\022\021\n\tin_flight\030\010 \001" +
-      "(\004\022\021\n\tsucceeded\030\t \001(\004\022\016\n\006failed\030\n \001(\004B\022\n" +
-      "\020_available_slotsB\024\n\022_token_age_secondsB" +
-      "\032\n\030_token_remaining_seconds\"\330\002\n\nQuotaSta" +
-      "te\022 \n\023requests_per_second\030\001 \001(\004H\000\210\001\001\022\022\n\005" +
-      "burst\030\002 \001(\004H\001\210\001\001\022\035\n\020requests_per_day\030\003 \001" +
-      "(\004H\002\210\001\001\022\035\n\020bytes_per_second\030\004 \001(\004H\003\210\001\001\022\027" +
-      "\n\nconcurrent\030\005 \001(\004H\004\210\001\001\022\033\n\016requests_toda" +
-      "y\030\006 \001(\004H\005\210\001\001\022\024\n\007running\030\007 \001(\004H\006\210\001\001\022\020\n\010re" +
-      "jected\030\010 \001(\004B\026\n\024_requests_per_secondB\010\n\006" +
-      "_burstB\023\n\021_requests_per_dayB\023\n\021_bytes_pe" +
-      "r_secondB\r\n\013_concurrentB\021\n\017_requests_tod" +
-      "ayB\n\n\010_running\"\233\001\n\nRecentCall\022(\n\004time\030\001 " +
-      "\001(\0132\032.google.protobuf.Timestamp\022\016\n\006metho" +
-      "d\030\002 \001(\t\022\014\n\004code\030\003 \001(\t\022\016\n\006reason\030\004 \001(\t\022\024\n" +
-      "\014milliseconds\030\005 \001(\001\022\016\n\006log_id\030\006 \001(\004\022\017\n\007l" +
-      "ibrary\030\007 \001(\t*]\n\013OnDuplicate\022\034\n\030ON_DUPLIC" +
-      "ATE_UNSPECIFIED\020\000\022\027\n\023ON_DUPLICATE_REJECT" +
-      "\020\001\022\027\n\023ON_DUPLICATE_ACCEPT\020\002*a\n\007OnMatch\022\030" +
-      "\n\024ON_MATCH_UNSPECIFIED\020\000\022\022\n\016ON_MATCH_ALL" +
-      "OW\020\001\022\023\n\017ON_MATCH_REPORT\020\002\022\023\n\017ON_MATCH_RE" +
-      "JECT\020\003*J\n\010TagLogic\022\031\n\025TAG_LOGIC_UNSPECIF" +
-      "IED\020\000\022\021\n\rTAG_LOGIC_AND\020\001\022\020\n\014TAG_LOGIC_OR" +
-      "\020\002*_\n\007Profile\022\027\n\023PROFILE_UNSPECIFIED\020\000\022\021" +
-      "\n\rPROFILE_LOOSE\020\001\022\024\n\020PROFILE_BALANCED\020\002\022" +
-      "\022\n\016PROFILE_STRICT\020\003*Y\n\006Effort\022\026\n\022EFFORT_" +
-      "UNSPECIFIED\020\000\022\017\n\013EFFORT_FAST\020\001\022\021\n\rEFFORT" +
-      "_NORMAL\020\002\022\023\n\017EFFORT_THOROUGH\020\003*a\n\tListOr" +
-      "der\022\032\n\026LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027LIST_" +
-      "ORDER_OLDEST_FIRST\020\001\022\033\n\027LIST_ORDER_NEWES" +
-      "T_FIRST\020\002*\323\001\n\nCapability\022\032\n\026CAPABILITY_U" +
-      "NSPECIFIED\020\000\022\023\n\017CAPABILITY_LIST\020\001\022\037\n\033CAP" +
-      "ABILITY_DELETE_BY_FILTER\020\002\022\027\n\023CAPABILITY" +
-      "_GEOMETRY\020\003\022\033\n\027CAPABILITY_MORE_FORMATS\020\004" +
-      "\022\035\n\031CAPABILITY_SEARCH_BY_SIGN\020\005\022\036\n\032CAPAB" +
-      "ILITY_FIND_DUPLICATES\020\006*\206\001\n\016CircuitBreak" +
-      "er\022\037\n\033CIRCUIT_BREAKER_UNSPECIFIED\020\000\022\032\n\026C" +
-      "IRCUIT_BREAKER_CLOSED\020\001\022\035\n\031CIRCUIT_BREAK" +
-      "ER_HALF_OPEN\020\002\022\030\n\024CIRCUIT_BREAKER_OPEN\020\003" +
-      "2\222\t\n\020SameImageService\022G\n\010AddImage\022\034.same" +
-      "gate.v1.AddImageRequest\032\035.samegate.v1.Ad" +
-      "dImageResponse\022N\n\tAddImages\022\035.samegate.v" +
-      "1.AddImagesRequest\032\036.samegate.v1.AddImag" +
-      "esResponse(\0010\001\022S\n\014SearchImages\022 .samegat" +
-      "e.v1.SearchImagesRequest\032!.samegate.v1.S" +
-      "earchImagesResponse\022P\n\013UpdateImage\022\037.sam" +
-      "egate.v1.UpdateImageRequest\032 .samegate.v" +
-      "1.UpdateImageResponse\022S\n\014DeleteImages\022 ." +
-      "samegate.v1.DeleteImagesRequest\032!.samega" +
-      "te.v1.DeleteImagesResponse\022M\n\nGetLibrary" +
-      "\022\036.samegate.v1.GetLibraryRequest\032\037.sameg" +
-      "ate.v1.GetLibraryResponse\022M\n\nListImages\022" +
-      "\036.samegate.v1.ListImagesRequest\032\037.samega" +
-      "te.v1.ListImagesResponse\022G\n\010GetImage\022\034.s" +
-      "amegate.v1.GetImageRequest\032\035.samegate.v1" +
-      ".GetImageResponse\022G\n\010ListTags\022\034.samegate" +
-      ".v1.ListTagsRequest\032\035.samegate.v1.ListTa" +
-      "gsResponse\022V\n\rListLibraries\022!.samegate.v" +
-      "1.ListLibrariesRequest\032\".samegate.v1.Lis" +
-      "tLibrariesResponse\022V\n\rCompareImages\022!.sa" +
-      "megate.v1.CompareImagesRequest\032\".samegat" +
-      "e.v1.CompareImagesResponse\022c\n\020BulkSearch" +
-      "Images\022$.samegate.v1.BulkSearchImagesReq" +
-      "uest\032%.samegate.v1.BulkSearchImagesRespo" +
-      "nse(\0010\001\022[\n\016FindDuplicates\022\".samegate.v1." +
-      "FindDuplicatesRequest\032#.samegate.v1.Find" +
-      "DuplicatesResponse0\001\022G\n\010GetState\022\034.sameg" +
-      "ate.v1.GetStateRequest\032\035.samegate.v1.Get" +
-      "StateResponseBs\n\017com.samegate.v1B\016SameIm" +
-      "ageProtoP\001Z#samegate/gen/samegate/v1;sam" +
-      "egatev1\252\002\013Samegate.V1\312\002\013Samegate\\V1\352\002\014Sa" +
-      "megate::V1b\006proto3"
+      "sign\030\002 \001(\t\022\017\n\007preview\030\003 \001(\010\"5\n\020GetImageR" +
+      "esponse\022!\n\005image\030\001 \001(\0132\022.samegate.v1.Ima" +
+      "ge\"\306\001\n\005Image\022\021\n\tcont_sign\030\001 \001(\t\022\r\n\005brief" +
+      "\030\002 \001(\t\022\014\n\004tags\030\003 \003(\r\022\r\n\005width\030\004 \001(\r\022\016\n\006h" +
+      "eight\030\005 \001(\r\022\022\n\nsize_bytes\030\006 \001(\004\022,\n\010add_t" +
+      "ime\030\007 \001(\0132\032.google.protobuf.Timestamp\022\026\n" +
+      "\016thumbnail_jpeg\030\010 \001(\014\022\024\n\014preview_jpeg\030\t " +
+      "\001(\014\"\300\001\n\013ImageFilter\022\014\n\004tags\030\001 \003(\r\022(\n\ttag" +
+      "_logic\030\002 \001(\0162\025.samegate.v1.TagLogic\022\026\n\016b" +
+      "rief_contains\030\003 \001(\t\022/\n\013added_since\030\004 \001(\013" +
+      "2\032.google.protobuf.Timestamp\0220\n\014added_be" +
+      "fore\030\005 \001(\0132\032.google.protobuf.Timestamp\"\"" +
+      "\n\017ListTagsRequest\022\017\n\007library\030\001 \001(\t\"7\n\020Li" +
+      "stTagsResponse\022#\n\004tags\030\001 \003(\0132\025.samegate." +
+      "v1.TagCount\",\n\010TagCount\022\013\n\003tag\030\001 \001(\r\022\023\n\013" +
+      "image_count\030\002 \001(\004\"\026\n\024ListLibrariesReques" +
+      "t\"W\n\025ListLibrariesResponse\022+\n\tlibraries\030" +
+      "\001 \003(\0132\030.samegate.v1.LibraryInfo\022\021\n\tread_" +
+      "only\030\002 \001(\010\"\227\002\n\013LibraryInfo\022\017\n\007library\030\001 " +
+      "\001(\t\022\n\n\002id\030\002 \001(\t\022\017\n\007backend\030\003 \001(\t\022\030\n\013imag" +
+      "e_count\030\004 \001(\004H\000\210\001\001\022\033\n\016image_capacity\030\005 \001" +
+      "(\004H\001\210\001\001\022\027\n\nsize_bytes\030\006 \001(\004H\002\210\001\001\022\027\n\017max_" +
+      "image_bytes\030\007 \001(\004\022\020\n\010max_side\030\010 \001(\r\022-\n\014c" +
+      "apabilities\030\t \003(\0162\027.samegate.v1.Capabili" +
+      "tyB\016\n\014_image_countB\021\n\017_image_capacityB\r\n" +
+      "\013_size_bytes\"1\n\nSameImages\022#\n\007matches\030\001 " +
+      "\003(\0132\022.samegate.v1.Match\"\245\001\n\024CompareImage" +
+      "sRequest\022\017\n\007library\030\001 \001(\t\022)\n\005first\030\002 \001(\013" +
+      "2\032.samegate.v1.ComparedImage\022*\n\006second\030\003" +
+      " \001(\0132\032.samegate.v1.ComparedImage\022%\n\007prof" +
+      "ile\030\004 \001(\0162\024.samegate.v1.Profile\"P\n\rCompa" +
+      "redImage\022\021\n\007content\030\001 \001(\014H\000\022\r\n\003url\030\002 \001(\t" +
+      "H\000\022\023\n\tcont_sign\030\003 \001(\tH\000B\010\n\006source\"\351\001\n\025Co" +
+      "mpareImagesResponse\022\r\n\005score\030\001 \001(\001\022,\n\010ge" +
+      "ometry\030\002 \001(\0132\025.samegate.v1.GeometryH\000\210\001\001" +
+      "\022\026\n\tagreement\030\003 \001(\001H\001\210\001\001\022\025\n\010coverage\030\004 \001" +
+      "(\001H\002\210\001\001\022\032\n\rhash_distance\030\005 \001(\rH\003\210\001\001\022\016\n\006l" +
+      "og_id\030\006 \001(\004B\013\n\t_geometryB\014\n\n_agreementB\013" +
+      "\n\t_coverageB\020\n\016_hash_distance\"\220\001\n\027BulkSe" +
+      "archImagesRequest\0227\n\007options\030\001 \001(\0132$.sam" +
+      "egate.v1.BulkSearchImagesOptionsH\000\0221\n\004it" +
+      "em\030\002 \001(\0132!.samegate.v1.BulkSearchImagesI" +
+      "temH\000B\t\n\007payload\"\347\001\n\027BulkSearchImagesOpt" +
+      "ions\022\017\n\007library\030\001 \001(\t\022\014\n\004tags\030\002 \003(\r\022(\n\tt" +
+      "ag_logic\030\003 \001(\0162\025.samegate.v1.TagLogic\022\r\n" +
+      "\005limit\030\004 \001(\r\022\021\n\tmin_score\030\005 \001(\001\022%\n\007profi" +
+      "le\030\006 \001(\0162\024.samegate.v1.Profile\022\025\n\rmax_in" +
+      "_flight\030\007 \001(\r\022#\n\006effort\030\010 \001(\0162\023.samegate" +
+      ".v1.Effort\"d\n\024BulkSearchImagesItem\022\013\n\003ke" +
+      "y\030\001 \001(\t\022\021\n\007content\030\002 \001(\014H\000\022\r\n\003url\030\003 \001(\tH" +
+      "\000\022\023\n\tcont_sign\030\004 \001(\tH\000B\010\n\006source\"\200\002\n\030Bul" +
+      "kSearchImagesResponse\0225\n\006result\030\001 \001(\0132#." +
+      "samegate.v1.BulkSearchImagesResultH\000\0227\n\010" +
+      "progress\030\002 \001(\0132#.samegate.v1.BulkSearchI" +
+      "magesCountsH\000\0223\n\005drain\030\003 \001(\0132\".samegate." +
+      "v1.BulkSearchImagesDrainH\000\0226\n\007summary\030\004 " +
+      "\001(\0132#.samegate.v1.BulkSearchImagesCounts" +
+      "H\000B\007\n\005event\"\221\001\n\026BulkSearchImagesResult\022\013" +
+      "\n\003key\030\001 \001(\t\022#\n\006status\030\002 \001(\0132\023.samegate.v" +
+      "1.Status\022#\n\007matches\030\003 \003(\0132\022.samegate.v1." +
+      "Match\022\020\n\010has_more\030\004 \001(\010\022\016\n\006log_id\030\005 \001(\004\"" +
+      "^\n\026BulkSearchImagesCounts\022\020\n\010received\030\001 " +
+      "\001(\004\022\017\n\007matched\030\002 \001(\004\022\021\n\tunmatched\030\003 \001(\004\022" +
+      "\016\n\006failed\030\004 \001(\004\"(\n\025BulkSearchImagesDrain" +
+      "\022\017\n\007message\030\001 \001(\t\"\333\001\n\025FindDuplicatesRequ" +
+      "est\022\017\n\007library\030\001 \001(\t\022\021\n\tmin_score\030\002 \001(\001\022" +
+      "\014\n\004tags\030\003 \003(\r\022(\n\ttag_logic\030\004 \001(\0162\025.sameg" +
+      "ate.v1.TagLogic\022/\n\013added_since\030\005 \001(\0132\032.g" +
+      "oogle.protobuf.Timestamp\022\016\n\006cursor\030\006 \001(\t" +
+      "\022%\n\007profile\030\007 \001(\0162\024.samegate.v1.Profile\"" +
+      "\210\001\n\026FindDuplicatesResponse\022,\n\005group\030\001 \001(" +
+      "\0132\033.samegate.v1.DuplicateGroupH\000\0227\n\010prog" +
+      "ress\030\002 \001(\0132#.samegate.v1.FindDuplicatesP" +
+      "rogressH\000B\007\n\005event\"_\n\016DuplicateGroup\022\"\n\006" +
+      "images\030\001 \003(\0132\022.samegate.v1.Image\022)\n\005pair" +
+      "s\030\002 \003(\0132\032.samegate.v1.DuplicatePair\"o\n\rD" +
+      "uplicatePair\022\t\n\001a\030\001 \001(\t\022\t\n\001b\030\002 \001(\t\022\r\n\005sc" +
+      "ore\030\003 \001(\001\022,\n\010geometry\030\004 \001(\0132\025.samegate.v" +
+      "1.GeometryH\000\210\001\001B\013\n\t_geometry\"I\n\026FindDupl" +
+      "icatesProgress\022\020\n\010compared\030\001 \001(\004\022\r\n\005tota" +
+      "l\030\002 \001(\004\022\016\n\006cursor\030\003 \001(\t\"\021\n\017GetStateReque" +
+      "st\"\251\002\n\020GetStateResponse\022\017\n\007version\030\001 \001(\t" +
+      "\022.\n\nstart_time\030\002 \001(\0132\032.google.protobuf.T" +
+      "imestamp\022/\n\013config_time\030\003 \001(\0132\032.google.p" +
+      "rotobuf.Timestamp\022\025\n\rconfig_failed\030\004 \001(\010" +
+      "\022\016\n\006tenant\030\005 \001(\t\022,\n\tlibraries\030\006 \003(\0132\031.sa" +
+      "megate.v1.LibraryState\022&\n\005quota\030\007 \001(\0132\027." +
+      "samegate.v1.QuotaState\022&\n\005calls\030\010 \003(\0132\027." +
+      "samegate.v1.RecentCall\"\376\001\n\014LibraryState\022" +
+      "\017\n\007library\030\001 \001(\t\022\017\n\007backend\030\002 \001(\t\022\030\n\013ima" +
+      "ge_count\030\003 \001(\004H\000\210\001\001\022\033\n\016image_capacity\030\004 " +
+      "\001(\004H\001\210\001\001\022\027\n\nsize_bytes\030\005 \001(\004H\002\210\001\001\022\027\n\017sto" +
+      "rage_failing\030\006 \001(\010\0221\n\013credentials\030\007 \003(\0132" +
+      "\034.samegate.v1.CredentialStateB\016\n\014_image_" +
+      "countB\021\n\017_image_capacityB\r\n\013_size_bytes\"" +
+      "\330\002\n\017CredentialState\022\014\n\004name\030\001 \001(\t\022,\n\007bre" +
+      "aker\030\002 \001(\0162\033.samegate.v1.CircuitBreaker\022" +
+      "\023\n\013in_cooldown\030\003 \001(\010\022\024\n\014queue_length\030\004 \001" +
+      "(\004\022\034\n\017available_slots\030\005 \001(\001H\000\210\001\001\022\036\n\021toke" +
+      "n_age_seconds\030\006 \001(\001H\001\210\001\001\022$\n\027token_remain" +
+      "ing_seconds\030\007 \001(\001H\002\210\001\001\022\021\n\tin_flight\030\010 \001(" +
+      "\004\022\021\n\tsucceeded\030\t \001(\004\022\016\n\006failed\030\n \001(\004B\022\n\020" +
+      "_available_slotsB\024\n\022_token_age_secondsB\032" +
+      "\n\030_token_remaining_seconds\"\330\002\n\nQuotaStat" +
+      "e\022 \n\023requests_per_second\030\001 \001(\004H\000\210\001\001\022\022\n\005b" +
+      "urst\030\002 \001(\004H\001\210\001\001\022\035\n\020requests_per_day\030\003 \001(" +
+      "\004H\002\210\001\001\022\035\n\020bytes_per_second\030\004 \001(\004H\003\210\001\001\022\027\n" +
+      "\nconcurrent\030\005 \001(\004H\004\210\001\001\022\033\n\016requests_today" +
+      "\030\006 \001(\004H\005\210\001\001\022\024\n\007running\030\007 \001(\004H\006\210\001\001\022\020\n\010rej" +
+      "ected\030\010 \001(\004B\026\n\024_requests_per_secondB\010\n\006_" +
+      "burstB\023\n\021_requests_per_dayB\023\n\021_bytes_per" +
+      "_secondB\r\n\013_concurrentB\021\n\017_requests_toda" +
+      "yB\n\n\010_running\"\233\001\n\nRecentCall\022(\n\004time\030\001 \001" +
+      "(\0132\032.google.protobuf.Timestamp\022\016\n\006method" +
+      "\030\002 \001(\t\022\014\n\004code\030\003 \001(\t\022\016\n\006reason\030\004 \001(\t\022\024\n\014" +
+      "milliseconds\030\005 \001(\001\022\016\n\006log_id\030\006 \001(\004\022\017\n\007li" +
+      "brary\030\007 \001(\t*]\n\013OnDuplicate\022\034\n\030ON_DUPLICA" +
+      "TE_UNSPECIFIED\020\000\022\027\n\023ON_DUPLICATE_REJECT\020" +
+      "\001\022\027\n\023ON_DUPLICATE_ACCEPT\020\002*a\n\007OnMatch\022\030\n" +
+      "\024ON_MATCH_UNSPECIFIED\020\000\022\022\n\016ON_MATCH_ALLO" +
+      "W\020\001\022\023\n\017ON_MATCH_REPORT\020\002\022\023\n\017ON_MATCH_REJ" +
+      "ECT\020\003*J\n\010TagLogic\022\031\n\025TAG_LOGIC_UNSPECIFI" +
+      "ED\020\000\022\021\n\rTAG_LOGIC_AND\020\001\022\020\n\014TAG_LOGIC_OR\020" +
+      "\002*_\n\007Profile\022\027\n\023PROFILE_UNSPECIFIED\020\000\022\021\n" +
+      "\rPROFILE_LOOSE\020\001\022\024\n\020PROFILE_BALANCED\020\002\022\022" +
+      "\n\016PROFILE_STRICT\020\003*Y\n\006Effort\022\026\n\022EFFORT_U" +
+      "NSPECIFIED\020\000\022\017\n\013EFFORT_FAST\020\001\022\021\n\rEFFORT_" +
+      "NORMAL\020\002\022\023\n\017EFFORT_THOROUGH\020\003*a\n\tListOrd" +
+      "er\022\032\n\026LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027LIST_O" +
+      "RDER_OLDEST_FIRST\020\001\022\033\n\027LIST_ORDER_NEWEST" +
+      "_FIRST\020\002*\353\001\n\nCapability\022\032\n\026CAPABILITY_UN" +
+      "SPECIFIED\020\000\022\023\n\017CAPABILITY_LIST\020\001\022\037\n\033CAPA" +
+      "BILITY_DELETE_BY_FILTER\020\002\022\027\n\023CAPABILITY_" +
+      "GEOMETRY\020\003\022\033\n\027CAPABILITY_MORE_FORMATS\020\004\022" +
+      "\035\n\031CAPABILITY_SEARCH_BY_SIGN\020\005\022\036\n\032CAPABI" +
+      "LITY_FIND_DUPLICATES\020\006\022\026\n\022CAPABILITY_PRE" +
+      "VIEW\020\024*\206\001\n\016CircuitBreaker\022\037\n\033CIRCUIT_BRE" +
+      "AKER_UNSPECIFIED\020\000\022\032\n\026CIRCUIT_BREAKER_CL" +
+      "OSED\020\001\022\035\n\031CIRCUIT_BREAKER_HALF_OPEN\020\002\022\030\n" +
+      "\024CIRCUIT_BREAKER_OPEN\020\0032\222\t\n\020SameImageSer" +
+      "vice\022G\n\010AddImage\022\034.samegate.v1.AddImageR" +
+      "equest\032\035.samegate.v1.AddImageResponse\022N\n" +
+      "\tAddImages\022\035.samegate.v1.AddImagesReques" +
+      "t\032\036.samegate.v1.AddImagesResponse(\0010\001\022S\n" +
+      "\014SearchImages\022 .samegate.v1.SearchImages" +
+      "Request\032!.samegate.v1.SearchImagesRespon" +
+      "se\022P\n\013UpdateImage\022\037.samegate.v1.UpdateIm" +
+      "ageRequest\032 .samegate.v1.UpdateImageResp" +
+      "onse\022S\n\014DeleteImages\022 .samegate.v1.Delet" +
+      "eImagesRequest\032!.samegate.v1.DeleteImage" +
+      "sResponse\022M\n\nGetLibrary\022\036.samegate.v1.Ge" +
+      "tLibraryRequest\032\037.samegate.v1.GetLibrary" +
+      "Response\022M\n\nListImages\022\036.samegate.v1.Lis" +
+      "tImagesRequest\032\037.samegate.v1.ListImagesR" +
+      "esponse\022G\n\010GetImage\022\034.samegate.v1.GetIma" +
+      "geRequest\032\035.samegate.v1.GetImageResponse" +
+      "\022G\n\010ListTags\022\034.samegate.v1.ListTagsReque" +
+      "st\032\035.samegate.v1.ListTagsResponse\022V\n\rLis" +
+      "tLibraries\022!.samegate.v1.ListLibrariesRe" +
+      "quest\032\".samegate.v1.ListLibrariesRespons" +
+      "e\022V\n\rCompareImages\022!.samegate.v1.Compare" +
+      "ImagesRequest\032\".samegate.v1.CompareImage" +
+      "sResponse\022c\n\020BulkSearchImages\022$.samegate" +
+      ".v1.BulkSearchImagesRequest\032%.samegate.v" +
+      "1.BulkSearchImagesResponse(\0010\001\022[\n\016FindDu" +
+      "plicates\022\".samegate.v1.FindDuplicatesReq" +
+      "uest\032#.samegate.v1.FindDuplicatesRespons" +
+      "e0\001\022G\n\010GetState\022\034.samegate.v1.GetStateRe" +
+      "quest\032\035.samegate.v1.GetStateResponseBs\n\017" +
+      "com.samegate.v1B\016SameImageProtoP\001Z#sameg" +
+      "ate/gen/samegate/v1;samegatev1\252\002\013Samegat" +
+      "e.V1\312\002\013Samegate\\V1\352\002\014Samegate::V1b\006proto" +
+      "3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -763,7 +765,7 @@ public final class SameImageProto {
     internal_static_samegate_v1_GetImageRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_samegate_v1_GetImageRequest_descriptor,
-        new java.lang.String[] { "Library", "ContSign", });
+        new java.lang.String[] { "Library", "ContSign", "Preview", });
     internal_static_samegate_v1_GetImageResponse_descriptor =
       getDescriptor().getMessageTypes().get(28);
     internal_static_samegate_v1_GetImageResponse_fieldAccessorTable = new
@@ -775,7 +777,7 @@ public final class SameImageProto {
     internal_static_samegate_v1_Image_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_samegate_v1_Image_descriptor,
-        new java.lang.String[] { "ContSign", "Brief", "Tags", "Width", "Height", "SizeBytes", "AddTime", "ThumbnailJpeg", });
+        new java.lang.String[] { "ContSign", "Brief", "Tags", "Width", "Height", "SizeBytes", "AddTime", "ThumbnailJpeg", "PreviewJpeg", });
     internal_static_samegate_v1_ImageFilter_descriptor =
       getDescriptor().getMessageTypes().get(30);
     internal_static_samegate_v1_ImageFilter_fieldAccessorTable = new

@@ -638,7 +638,8 @@ public final class SameImageServiceGrpc {
 
     /**
      * <pre>
-     * Returns the record of one stored image, with its thumbnail.
+     * Returns the record of one stored image, with its thumbnail; on request with
+     * its preview.
      * Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
      * </pre>
      */
@@ -916,7 +917,8 @@ public final class SameImageServiceGrpc {
 
     /**
      * <pre>
-     * Returns the record of one stored image, with its thumbnail.
+     * Returns the record of one stored image, with its thumbnail; on request with
+     * its preview.
      * Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
      * </pre>
      */
@@ -1177,7 +1179,8 @@ public final class SameImageServiceGrpc {
 
     /**
      * <pre>
-     * Returns the record of one stored image, with its thumbnail.
+     * Returns the record of one stored image, with its thumbnail; on request with
+     * its preview.
      * Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
      * </pre>
      */
@@ -1415,7 +1418,8 @@ public final class SameImageServiceGrpc {
 
     /**
      * <pre>
-     * Returns the record of one stored image, with its thumbnail.
+     * Returns the record of one stored image, with its thumbnail; on request with
+     * its preview.
      * Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
      * </pre>
      */
@@ -1637,7 +1641,8 @@ public final class SameImageServiceGrpc {
 
     /**
      * <pre>
-     * Returns the record of one stored image, with its thumbnail.
+     * Returns the record of one stored image, with its thumbnail; on request with
+     * its preview.
      * Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
      * </pre>
      */
