@@ -168,7 +168,7 @@ lists: ## Listings and deletions in a library of a million records (10 minutes, 
 	$(CARGO) run --release -p same-image --example measure_lists
 
 measure-cluster: opensearch ## Measures a library in OpenSearch: [IMAGES=10000] [NODES=1] [DONORS=DIR] [QUERIES=DIR] [SOURCES=40]
-	$(CARGO) test --workspace --test it -- --ignored --nocapture measures_a_library_in_opensearch
+	$(CARGO) test --release --workspace --test it -- --ignored --nocapture measures_a_library_in_opensearch
 
 eval: .tools/eval ## Measures recall, false matches, calibration: LIBRARY=… BACKGROUND=… NEGATIVE=… [HARD=…] [SOURCES=40] [SEED=0] [KINDS=usual]
 	$(CARGO) build --release

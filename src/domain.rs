@@ -22,7 +22,7 @@ pub use self::duplicates::{
 pub use self::fields::{Brief, ContSign, ImageUrl, Tags};
 pub use self::image::{Format, ImageFile, ImageSource, RawSource};
 pub use self::limits::ImageLimits;
-pub use self::listing::{DeleteByFilter, ImageFilter, List, ListOrder, RawFilter, RawTime};
+pub use self::listing::{DeleteByFilter, Get, ImageFilter, List, ListOrder, RawFilter, RawTime};
 pub use self::request::{Add, Delete, OnMatch, Update};
 pub use self::response::{
     Added, Capability, Comparison, Deleted, DeletedByFilter, Geometry, LibraryStats, Listing,

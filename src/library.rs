@@ -35,7 +35,7 @@ use futures_util::stream::BoxStream;
 use crate::call::{Call, Tenant};
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, DuplicateEvent, FindDuplicates, ImageLimits, LibraryStats, List, Listing,
+    DeletedByFilter, DuplicateEvent, FindDuplicates, Get, ImageLimits, LibraryStats, List, Listing,
     Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
@@ -114,8 +114,9 @@ pub trait Library: Send + Sync + fmt::Debug {
         Err(unsupported("list its tags"))
     }
 
-    /// Reads one record with its thumbnail.
-    async fn get(&self, _call: &Call, _cont_sign: ContSign) -> Result<Record> {
+    /// Reads one record with its thumbnail; with its preview where the request asks for it and the
+    /// library has one.
+    async fn get(&self, _call: &Call, _request: Get) -> Result<Record> {
         Err(unsupported("return a stored image"))
     }
 

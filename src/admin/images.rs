@@ -13,7 +13,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -23,13 +23,14 @@ use crate::call::{Call, CallStats, RequestId, Tenant};
 use crate::domain::ContSign;
 use crate::error::{Error, Kind, Result};
 use crate::library::image_page::{
-    CAPACITY_HEADER, ImagePage, LIBRARY_HEADER, MAX_PAGE_BYTES, MAX_PAGE_IMAGES, NEXT_HEADER,
-    TOTAL_HEADER,
+    CAPACITY_HEADER, ImagePage, LAST_PAGE, LIBRARY_HEADER, MAX_PAGE_BYTES, MAX_PAGE_IMAGES,
+    MAX_PAGE_SIGNS, NEXT_HEADER, TOTAL_HEADER,
 };
 use crate::library::{Libraries, Library};
 use crate::telemetry::CallTrace;
 
-/// Requests at once, of all libraries; each needs up to 60 MB.
+/// Requests at once, of all libraries. Each needs up to 60 MB, and a response its size, up to 18 MB,
+/// until it is sent.
 const MAX_REQUESTS: usize = 4;
 /// Timeout of a request, its body included.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -153,8 +154,8 @@ impl Parameters {
                 "sign" if value.is_empty() => parameters.signs = Some(Vec::new()),
                 "sign" => {
                     let signs = parameters.signs.get_or_insert_default();
-                    if signs.len() == MAX_PAGE_IMAGES {
-                        return Err(invalid("sign", format!("more than {MAX_PAGE_IMAGES}")));
+                    if signs.len() == MAX_PAGE_SIGNS {
+                        return Err(invalid("sign", format!("more than {MAX_PAGE_SIGNS}")));
                     }
                     signs.push(ContSign::new(&value)?);
                 }
@@ -192,17 +193,16 @@ fn call() -> Call {
 }
 
 fn respond(page: ImagePage) -> Response {
-    let mut headers = HeaderMap::new();
-    for (name, value) in [
-        (LIBRARY_HEADER, Some(page.library)),
-        (TOTAL_HEADER, Some(page.total.to_string())),
-        (CAPACITY_HEADER, Some(page.capacity.to_string())),
-        (NEXT_HEADER, page.next),
-    ] {
-        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
-            headers.insert(name, value);
-        }
-    }
+    // Responds with 500 to a value that no header can have.
+    let headers = [
+        (LIBRARY_HEADER, page.library),
+        (TOTAL_HEADER, page.total.to_string()),
+        (CAPACITY_HEADER, page.capacity.to_string()),
+        (
+            NEXT_HEADER,
+            page.next.unwrap_or_else(|| LAST_PAGE.to_owned()),
+        ),
+    ];
     (headers, page.images).into_response()
 }
 

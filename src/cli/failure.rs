@@ -58,6 +58,14 @@ impl Failure {
         self
     }
 
+    /// Adds a value that programs need.
+    #[must_use]
+    pub(super) fn with_metadata(mut self, name: &str, value: &str) -> Self {
+        let metadata = &mut self.details.metadata;
+        metadata.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Returns the code of the server's response; none for a local failure.
     pub(super) fn code(&self) -> Option<Code> {
         self.details.code

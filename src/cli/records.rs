@@ -1,6 +1,6 @@
 //! `samegate list`, `get` and `library`: the contents of an embedded library.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ Examples:
 pub(super) const GET_EXAMPLES: &str = "\
 Examples:
   samegate get 1122334455,66778899
-  samegate get 1122334455,66778899 --thumbnail small.jpg";
+  samegate get 1122334455,66778899 --thumbnail small.jpg
+  samegate get 1122334455,66778899 --preview large.jpg";
 
 /// Maximum page size in the contract (`ListImagesRequest.page_size`).
 pub(super) const PAGE_SIZE: u32 = 1000;
@@ -53,6 +54,9 @@ pub struct Get {
     /// Write the image's thumbnail, a JPEG, to this file.
     #[arg(long, value_name = "OUT")]
     thumbnail: Option<PathBuf>,
+    /// Write the image's preview, a larger JPEG, to this file.
+    #[arg(long, value_name = "OUT")]
+    preview: Option<PathBuf>,
     #[command(flatten)]
     pub(super) target: LibraryTarget,
 }
@@ -105,6 +109,7 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
     let request = v1::GetImageRequest {
         library: args.target.library.clone(),
         cont_sign: args.sign,
+        preview: args.preview.is_some(),
     };
     let mut client = connection.client().await?;
     let image = client
@@ -115,9 +120,13 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
         .unwrap_or_default();
 
     if let Some(path) = args.thumbnail {
-        std::fs::write(&path, &image.thumbnail_jpeg).map_err(|error| {
-            Failure::local(format!("cannot write `{}`: {error}", path.display()))
-        })?;
+        write_jpeg(&path, &image.thumbnail_jpeg)?;
+    }
+    if let Some(path) = args.preview {
+        if image.preview_jpeg.is_empty() {
+            return Err(Failure::local("the library has no preview of this image"));
+        }
+        write_jpeg(&path, &image.preview_jpeg)?;
     }
     if connection.json {
         output.json(&to_json(&image));
@@ -137,6 +146,11 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
+fn write_jpeg(path: &Path, jpeg: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, jpeg)
+        .map_err(|error| Failure::local(format!("cannot write `{}`: {error}", path.display())))
+}
+
 /// Reads a record with its thumbnail; `None` if no such image is stored.
 pub(super) async fn find(
     sign: &str,
@@ -146,6 +160,7 @@ pub(super) async fn find(
     let request = target.connection.request(v1::GetImageRequest {
         library: target.library.clone(),
         cont_sign: sign.to_owned(),
+        preview: false,
     });
     match client.get_image(request).await {
         Ok(found) => Ok(found.into_inner().image),

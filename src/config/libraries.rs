@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub struct Embedded {
     pub allow_private_addresses: bool,
     /// Maximum side of an image in pixels at the gRPC API. Default: 4096.
     pub max_side: u32,
+    /// Longer side in pixels of the previews that are stored of new images; 0 means none. Default:
+    /// 1024.
+    pub preview_side: u32,
 }
 
 /// A library at a `same_hq` server.
@@ -103,9 +107,13 @@ pub enum Service {
 /// The vendor's host, the same for all its image search services.
 const VENDOR: &str = "https://aip.baidubce.com";
 const CAPACITY: u64 = 500_000;
-/// Enough for thousands of deletes, and for what a writer at full speed adds within a second, the
-/// interval of the measurement: 40 MB.
+/// Enough for thousands of deletes, and for what a writer at full speed adds within a quarter of a
+/// second, the interval of the measurement: 100 MB.
 const MIN_FREE_DISK: u64 = 256 << 20;
+/// What a phone shows, and half of a desktop's screen: docs/operations.md has the cost.
+const PREVIEW_SIDE: u32 = 1024;
+/// The engine's limits.
+const PREVIEW_SIDES: RangeInclusive<u32> = 512..=2048;
 /// Maximum number of pairs of keys of one library.
 const MAX_CREDENTIALS: usize = 16;
 /// The vendor's standard limit (its price page): 10 requests per second for each interface.
@@ -132,6 +140,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
     let allow_private_addresses =
         section.optional("allow_private_addresses", false, parse::boolean);
     let max_side = section.optional("max_side", MAX_SIDE, max_side);
+    let preview_side = section.optional("preview_side", PREVIEW_SIDE, preview_side);
     section.finish();
     Some(Embedded {
         data_dir: PathBuf::from(data_dir?),
@@ -142,6 +151,7 @@ fn read_embedded(mut section: Section<'_>) -> Option<Embedded> {
         min_score: min_score?,
         allow_private_addresses: allow_private_addresses?,
         max_side: max_side?,
+        preview_side: preview_side?,
     })
 }
 
@@ -198,6 +208,14 @@ fn backend(value: &str) -> Result<Backend, String> {
 
 fn capacity(value: &str) -> Result<u64, String> {
     parse::number(value, &(1..=100_000_000))
+}
+
+fn preview_side(value: &str) -> Result<u32, String> {
+    match value {
+        "0" => Ok(0),
+        _ => parse::number(value, &PREVIEW_SIDES)
+            .map_err(|message| format!("{message}, or 0 for none")),
+    }
 }
 
 /// Accepts the vendor's limit only, with a message for those who expect that it can be raised.

@@ -2,7 +2,7 @@
 //!
 //! Each checks every field and reports all violations together.
 
-use super::fields::Tags;
+use super::fields::{ContSign, Tags};
 use super::search::TagLogic;
 use super::violations::Violations;
 use crate::error::{Kind, Result, Violation};
@@ -78,6 +78,15 @@ pub struct List {
     pub order: ListOrder,
     /// Whether the records have thumbnails.
     pub thumbnails: bool,
+}
+
+/// Request for one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Get {
+    /// Sign of the stored image.
+    pub cont_sign: ContSign,
+    /// Whether the record has the preview, if one is stored.
+    pub preview: bool,
 }
 
 /// Request to delete every image that a filter admits.

@@ -132,6 +132,9 @@ pub struct Record {
     pub added_at_ms: u64,
     /// JPEG with sides of up to 256 pixels; empty in listings without thumbnails.
     pub thumbnail: Bytes,
+    /// JPEG with larger sides, up to 1 MiB; empty where it was not asked for, and where none is
+    /// stored.
+    pub preview: Bytes,
 }
 
 /// Response to a [`List`](super::List): one page of records.
@@ -183,6 +186,8 @@ pub enum Capability {
     SearchBySign,
     /// The groups of same images.
     FindDuplicates,
+    /// The previews of stored images.
+    Preview,
 }
 
 // === impl Added ===

@@ -435,6 +435,7 @@ pub(super) fn library_info(
         domain::Capability::MoreFormats => v1::Capability::MoreFormats,
         domain::Capability::SearchBySign => v1::Capability::SearchBySign,
         domain::Capability::FindDuplicates => v1::Capability::FindDuplicates,
+        domain::Capability::Preview => v1::Capability::Preview,
     };
     v1::LibraryInfo {
         library: library.to_owned(),
@@ -491,5 +492,6 @@ pub(super) fn record(record: domain::Record) -> v1::Image {
         size_bytes: record.size_bytes,
         add_time: Some(added_at.into()),
         thumbnail_jpeg: record.thumbnail,
+        preview_jpeg: record.preview,
     }
 }

@@ -13,7 +13,7 @@ use super::duplicates::{self, EventStream};
 use super::state::StateSources;
 use super::status;
 use crate::call::{Call, Connection};
-use crate::domain::{ContSign, ImageLimits};
+use crate::domain::{ContSign, Get, ImageLimits};
 use crate::error::{Error, Kind, Result};
 use crate::library::{Libraries, Library, check_change};
 use crate::proto::v1;
@@ -232,8 +232,11 @@ impl SameImageService for Service {
     ) -> RpcResult<v1::GetImageResponse> {
         let (call, message) = into_call(request)?;
         let library = self.library(&call, &message.library)?;
-        let sign = ContSign::new(&message.cont_sign).map_err(Error::from)?;
-        let record = library.get(&call, sign).await?;
+        let get = Get {
+            cont_sign: ContSign::new(&message.cont_sign).map_err(Error::from)?,
+            preview: message.preview,
+        };
+        let record = library.get(&call, get).await?;
         let image = Some(convert::record(record));
         respond(&call, v1::GetImageResponse { image })
     }

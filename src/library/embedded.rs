@@ -37,7 +37,7 @@ use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, DeleteTarget,
-    Deleted, DeletedByFilter, FindDuplicates, ImageFile, ImageLimits, ImageRef, ImageSource,
+    Deleted, DeletedByFilter, FindDuplicates, Get, ImageFile, ImageLimits, ImageRef, ImageSource,
     LibraryStats, List, Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result, chain};
@@ -75,6 +75,7 @@ impl EmbeddedBackend {
             capacity: config.capacity,
             min_free_disk: config.min_free_disk,
             max_side: config.max_side,
+            preview_side: config.preview_side,
             ..engine::Options::default()
         };
         let engine = engine::Engine::open(&config.data_dir, options).map_err(|error| {
@@ -173,6 +174,8 @@ impl Library for EmbeddedBackend {
                 Candidate::new(engine, &image, query)
             })
             .await??;
+        // It waits for the disk with the image.
+        call.permit.charge(candidate.preview_bytes()).await?;
         match candidate {
             Candidate::Stored(sign) => Ok(Added::new(cont_sign(sign)?, true, new_log_id())),
             Candidate::New(prepared) => {
@@ -278,6 +281,7 @@ impl Library for EmbeddedBackend {
             Capability::MoreFormats,
             Capability::SearchBySign,
             Capability::FindDuplicates,
+            Capability::Preview,
         ]
     }
 
@@ -318,15 +322,25 @@ impl Library for EmbeddedBackend {
             .collect())
     }
 
-    async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
-        let sign = convert::sign(&cont_sign).ok_or_else(not_found)?;
-        let found = self
+    async fn get(&self, call: &Call, request: Get) -> Result<Record> {
+        let sign = convert::sign(&request.cont_sign).ok_or_else(not_found)?;
+        let read = move |engine: &engine::Engine| {
+            let preview = match request.preview {
+                true => engine.preview(sign)?,
+                false => None,
+            };
+            Ok((engine.get(sign)?, preview.unwrap_or_default()))
+        };
+        let (found, preview) = self
             .run(call, demand::read(call), move |engine| {
-                engine.get(sign).map_err(|error| storage(&error))
+                read(engine).map_err(|error: engine::StoreError| storage(&error))
             })
             .await??;
         let found = found.ok_or_else(not_found)?;
-        record(found.record, found.thumbnail)
+        Ok(Record {
+            preview: preview.into(),
+            ..record(found.record, found.thumbnail)?
+        })
     }
 
     async fn find_duplicates(

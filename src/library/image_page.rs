@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 /// Maximum number of images of a page.
 pub const MAX_PAGE_IMAGES: usize = 256;
-/// Size of features and thumbnails at which a page ends; 256 images usually have 5 MB.
+/// Maximum number of images that are read by their signs at once: a preview has up to 1 MiB.
+pub const MAX_PAGE_SIGNS: usize = 16;
+/// Size of features, thumbnails and previews at which a page ends; 256 images without previews usually
+/// have 5 MB.
 pub const PAGE_BYTES: usize = 8 << 20;
 /// Maximum size of a page: one that ends with its largest image, and the records.
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
@@ -19,8 +22,11 @@ pub const LIBRARY_HEADER: &str = "samegate-library";
 pub const TOTAL_HEADER: &str = "samegate-image-count";
 /// Header with the maximum number of its images.
 pub const CAPACITY_HEADER: &str = "samegate-capacity";
-/// Header with `after` of the next page; absent on the last one.
+/// Header with `after` of the next page, or [`LAST_PAGE`]: a page whose header is lost must not pass
+/// for the last one.
 pub const NEXT_HEADER: &str = "samegate-next";
+/// Says that no page follows; no page token.
+pub const LAST_PAGE: &str = "end";
 
 /// Images of a library.
 #[derive(Clone, Debug)]

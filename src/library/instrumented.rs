@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 use crate::call::Call;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, Deleted,
-    DeletedByFilter, FindDuplicates, ImageLimits, LibraryStats, List, Listing, Record, Search,
+    DeletedByFilter, FindDuplicates, Get, ImageLimits, LibraryStats, List, Listing, Record, Search,
     SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Origin, Result, chain};
@@ -155,8 +155,8 @@ impl Library for InstrumentedLibrary {
         self.instrument(call, "tags", self.inner.tags(call)).await
     }
 
-    async fn get(&self, call: &Call, cont_sign: ContSign) -> Result<Record> {
-        self.instrument(call, "get", self.inner.get(call, cont_sign))
+    async fn get(&self, call: &Call, request: Get) -> Result<Record> {
+        self.instrument(call, "get", self.inner.get(call, request))
             .await
     }
 

@@ -39,8 +39,8 @@ use crate::call::{Call, new_log_id};
 use crate::config;
 use crate::domain::{
     Add, Added, Capability, Compare, Comparison, ContSign, Delete, DeleteByFilter, DeleteTarget,
-    Deleted, DeletedByFilter, FindDuplicates, ImageLimits, ImageRef, LibraryStats, List, Listing,
-    OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
+    Deleted, DeletedByFilter, FindDuplicates, Get, ImageLimits, ImageRef, LibraryStats, List,
+    Listing, OnMatch, Record, Search, SearchResults, TagCount, Update, Updated,
 };
 use crate::error::{Error, Kind, Result};
 use crate::library::embedded::CpuPool;
@@ -324,9 +324,9 @@ impl Library for OpenSearchBackend {
         self.tag_counts(call).await
     }
 
-    async fn get(&self, call: &Call, sign: ContSign) -> Result<Record> {
+    async fn get(&self, call: &Call, request: Get) -> Result<Record> {
         self.opened(call.deadline).await?;
-        let sign = convert::sign(&sign).ok_or_else(not_found)?;
+        let sign = convert::sign(&request.cont_sign).ok_or_else(not_found)?;
         let fields = [&RECORD[..], &["thumbnail"]].concat();
         let found = self.read(call, sign, &fields).await?;
         found.ok_or_else(not_found)?.0.into_record()

@@ -10,6 +10,9 @@
 //! - Cross-site request forgery: a form or a fetch of another page. Browsers say so in `Origin` and
 //!   `Sec-Fetch-Site`, which no page can change. Only configured origins are served, with CORS.
 //!
+//! A link from another site opens the console: at the gRPC port a GET into a window of its own is
+//! served, since nothing there is done by GET, and the page that opened it reads nothing of it.
+//!
 //! Clients that are no browsers send neither header; for them this is one comparison of the host.
 
 use std::borrow::Cow;
@@ -34,6 +37,10 @@ use crate::telemetry::Metrics;
 
 /// How the page that causes a request relates to its target (W3C Fetch Metadata).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// What a browser does with the response (W3C Fetch Metadata).
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+/// Where a browser puts the response (W3C Fetch Metadata).
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// Methods that pages of listed origins may use at the APIs: those of gRPC-Web and of forms.
 const API_METHODS: &str = "POST, GET";
 /// Methods that they may use at the admin port, which changes nothing by them.
@@ -236,9 +243,26 @@ impl Policy {
             }
         }
         match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
-            Some(b"cross-site" | b"same-site") => Verdict::Reject(WebRejection::CrossSite),
+            Some(b"cross-site" | b"same-site") if !self.is_followed_link(request) => {
+                Verdict::Reject(WebRejection::CrossSite)
+            }
             Some(_) | None => Verdict::Serve,
         }
+    }
+
+    /// Returns whether a user, or a page, opens an address of the gRPC port in a window: not in a
+    /// frame, and not by a form.
+    fn is_followed_link<A>(&self, request: &Request<A>) -> bool {
+        let is = |name, value| {
+            request
+                .headers()
+                .get(name)
+                .is_some_and(|found| found == value)
+        };
+        self.port == Port::Grpc
+            && request.method() == Method::GET
+            && is(SEC_FETCH_MODE, "navigate")
+            && is(SEC_FETCH_DEST, "document")
     }
 
     /// Returns whether a host is served: one that no name server can point elsewhere, or a

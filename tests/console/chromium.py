@@ -16,6 +16,8 @@ import time
 import urllib.parse
 
 TIMEOUT_S = 60
+# An address of this machine too.
+OTHER_SITE = "127.0.0.2"
 OPTIONS = [
     "--headless=new",
     "--no-sandbox",
@@ -27,7 +29,7 @@ OPTIONS = [
     "--force-color-profile=srgb",
     "--hide-scrollbars",
     # Nothing but this machine.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE {OTHER_SITE}",
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--remote-debugging-pipe",

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import drawn
 
@@ -17,6 +18,7 @@ import grpc  # noqa: E402
 from contract import stubs  # noqa: E402
 from ports import free_ports  # noqa: E402
 from run import stop, wait_until_ready  # noqa: E402
+from tokens import AUDIENCE, ISSUER, Issuer  # noqa: E402
 
 POSTERS = 200
 KEY, READ_KEY, OTHER_KEY = "a-key-that-writes", "a-key-that-reads", "a-key-of-others"
@@ -44,6 +46,10 @@ quota = {{ requests_per_day = 1000000 }}
 [tenants.others]
 libraries = ["theirs"]
 api_keys = ["{other}"]
+[auth.jwt]
+issuer = "{issuer}"
+audience = ["{audience}"]
+jwks_file = "{jwks}"
 [limits]
 lame_duck = "0s"
 warmup_timeout = "0s"
@@ -61,6 +67,7 @@ class Gateway:
         self.grpc, self.rest, self.admin = (f"127.0.0.1:{port}" for port in free_ports(3))
         self.origin = f"http://{self.grpc}"
         self.file = folder / "samegate.toml"
+        self.issuer = Issuer(folder)
         self.configure(KEY)
         self.start()
         self.channel = grpc.insecure_channel(self.grpc)
@@ -68,8 +75,9 @@ class Gateway:
         self.fill()
 
     def configure(self, key):
-        text = CONFIG.format(folder=self.folder, key=digest(key), read=digest(READ_KEY), other=digest(OTHER_KEY))
-        self.file.write_text(text)
+        keys = {"key": digest(key), "read": digest(READ_KEY), "other": digest(OTHER_KEY)}
+        tokens = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": self.issuer.jwks}
+        self.file.write_text(CONFIG.format(folder=self.folder, **keys, **tokens))
 
     def start(self):
         command = [self.binary, "serve", "--config", self.file]
@@ -92,13 +100,13 @@ class Gateway:
         self.configure(key)
         self.process.send_signal(signal.SIGHUP)
 
-        def is_known():
-            try:
-                return self.call("ListLibraries", pb.ListLibrariesRequest(), key)
-            except grpc.RpcError:
-                return False
+        self.until(lambda: self.knows(key), "the key is known")
 
-        self.until(is_known, "the key is known")
+    def knows(self, key):
+        try:
+            return self.call("ListLibraries", pb.ListLibrariesRequest(), key)
+        except grpc.RpcError:
+            return False
 
     def call(self, method, request, key=KEY):
         return getattr(self.stub, method)(request, metadata=[("x-api-key", key)], wait_for_ready=True)
@@ -136,6 +144,10 @@ class Gateway:
 
     def briefs(self, **filters):
         return [image.brief for image in self.list(**filters)]
+
+    def metrics(self):
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as response:
+            return response.read().decode()
 
     def until(self, condition, what):
         end = time.monotonic() + 30

@@ -19,6 +19,7 @@ from chromium import Chromium
 
 # In this order: those before leave the library as it was.
 import browsing  # noqa: F401
+import entering  # noqa: F401
 import enduring  # noqa: F401
 import searching
 import screenshots  # noqa: F401

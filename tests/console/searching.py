@@ -144,6 +144,8 @@ def a_comparison_warps_the_query_onto_the_stored_image(world):
         page.until_text(f"poster {FILMED:03}", ".match")
         page.click_text("Compare")
         page.until("!!document.querySelector('.warped')")
+        # On the preview, which is larger than a thumbnail.
+        assert page.run("Math.max(...['naturalWidth', 'naturalHeight'].map((side) => document.querySelector('.stage .framed img')[side]))") > 256
         words = page.text(".words")
         angle, scale = re.search(r"turned right by (\d+)° · enlarged to (\d+)% · \d+% of the stored image", words).groups()
         assert abs(int(angle) - ANGLE) <= 1 and abs(int(scale) - 100 * SCALE) <= 2, words

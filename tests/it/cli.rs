@@ -192,13 +192,15 @@ async fn images_are_listed_updated_shown_and_deleted() {
     )
     .await;
     assert_eq!(updated.exit, Exit::Done);
-    let thumbnail = folder.path().join("t.jpg");
+    let [thumbnail, preview] = ["t.jpg", "p.jpg"].map(|name| folder.path().join(name));
     let args = [
         "get",
         sign,
         "--json",
         "--thumbnail",
         thumbnail.to_str().unwrap(),
+        "--preview",
+        preview.to_str().unwrap(),
     ];
     let record = &samegate(&double, &args).await.json_lines()[0];
     assert_eq!(
@@ -206,6 +208,7 @@ async fn images_are_listed_updated_shown_and_deleted() {
         (&"new".into(), &3.into())
     );
     assert_eq!(std::fs::read(&thumbnail).unwrap(), b"thumbnail");
+    assert_eq!(std::fs::read(&preview).unwrap(), b"preview");
 
     let deleted = samegate(&double, &["delete", sign, "unknown"]).await;
     assert_eq!(deleted.exit, Exit::Failed);

@@ -4,7 +4,7 @@
 use std::process::Stdio;
 
 use bytes::Bytes;
-use same_image::WholeImage;
+use same_image::{LibraryId, WholeImage, read_images, write_images};
 use samegate::config::OpenSearch;
 use samegate::library::opensearch::OpenSearchBackend;
 use samegate::proto::v1;
@@ -19,10 +19,13 @@ use crate::support::proxy::{Direction, Proxy};
 
 const IMAGES: u64 = 12;
 
-/// Starts a gateway with the embedded libraries `photos` and `again`, `posters` in OpenSearch, and
-/// `vendor`.
-async fn gateway() -> (Process, OpenSearch) {
-    let posters = library(shared());
+/// Starts a gateway with the embedded libraries `photos`, `again` and `small`, `posters` in OpenSearch,
+/// and `vendor`. The last ones but `vendor` take `capacity` images.
+async fn gateway(capacity: u64) -> (Process, OpenSearch) {
+    let posters = OpenSearch {
+        capacity,
+        ..library(shared())
+    };
     OpenSearchBackend::create(&posters).await.unwrap();
     let gateway = Process::start(&config(&posters)).await.ready().await;
     (gateway, posters)
@@ -33,14 +36,15 @@ fn config(posters: &OpenSearch) -> String {
         "[limits]\ndrain_timeout = \"1s\"\nlame_duck = \"0s\"\n\
          [libraries.photos]\nbackend = \"embedded\"\ndata_dir = \"./photos\"\n\
          [libraries.again]\nbackend = \"embedded\"\ndata_dir = \"./again\"\n\
-         [libraries.small]\nbackend = \"embedded\"\ndata_dir = \"./small\"\ncapacity = 1\n\
-         [libraries.posters]\nbackend = \"opensearch\"\nurls = [\"{}\"]\nindex = \"{}\"\n\
+         [libraries.small]\nbackend = \"embedded\"\ndata_dir = \"./small\"\ncapacity = {2}\n\
+         [libraries.posters]\nbackend = \"opensearch\"\nurls = [\"{0}\"]\nindex = \"{1}\"\n\
+         capacity = {2}\n\
          [libraries.vendor]\nbackend = \"rest\"\nbase_url = \"http://127.0.0.1:1\"\n\
          credentials = [{{ api_key = \"k\", secret_key = \"s\" }}]\n\
          [tenants.local]\n\
          libraries = [\"photos\", \"again\", \"small\", \"posters\", \"vendor\"]\n\
          [auth]\nanonymous = true\n",
-        posters.urls[0], posters.index
+        posters.urls[0], posters.index, posters.capacity
     )
 }
 
@@ -53,6 +57,29 @@ async fn add(gateway: &Process, library: &str, seed: u64, image: Bytes, brief: &
         ..Default::default()
     };
     gateway.client().await.add_image(request).await.unwrap();
+}
+
+async fn delete(gateway: &Process, library: &str, sign: String) {
+    let request = v1::DeleteImagesRequest {
+        library: library.to_owned(),
+        target: Some(v1::delete_images_request::Target::ContSigns(
+            v1::ContSignList { values: vec![sign] },
+        )),
+        ..Default::default()
+    };
+    let mut client = gateway.client().await;
+    client.delete_images(request).await.unwrap();
+}
+
+async fn update(gateway: &Process, library: &str, sign: String, brief: &str) {
+    let request = v1::UpdateImageRequest {
+        library: library.to_owned(),
+        target: Some(v1::update_image_request::Target::ContSign(sign)),
+        brief: Some(brief.to_owned()),
+        ..Default::default()
+    };
+    let mut client = gateway.client().await;
+    client.update_image(request).await.unwrap();
 }
 
 /// Fills `photos`.
@@ -87,9 +114,15 @@ async fn whole(gateway: &Process, library: &str) -> Vec<WholeImage> {
     let url = format!("http://{}/libraries/{library}/images", gateway.admin);
     let response = reqwest::get(url).await.unwrap();
     assert_eq!(response.status(), 200);
-    assert!(!response.headers().contains_key("samegate-next"));
+    assert_eq!(response.headers()["samegate-next"], "end");
     let page = response.bytes().await.unwrap();
-    same_image::read_page(&page).unwrap().1
+    read_images(&page, 256).unwrap().1
+}
+
+/// Sorts images: an index has those of one millisecond in another order.
+fn sorted(mut images: Vec<WholeImage>) -> Vec<WholeImage> {
+    images.sort_by_key(|image| (image.added_at_ms, image.sign.to_string()));
+    images
 }
 
 /// Returns sign, score and brief of each match.
@@ -108,7 +141,7 @@ async fn matches(gateway: &Process, library: &str, image: Bytes) -> Vec<(String,
 
 #[tokio::test]
 async fn a_copy_in_opensearch_and_back_has_everything_and_finds_the_same() {
-    let (gateway, _) = gateway().await;
+    let (gateway, _) = gateway(IMAGES).await;
     fill(&gateway).await;
 
     let (status, there) = copy(&gateway, "photos", "posters", &[]).await;
@@ -123,13 +156,16 @@ async fn a_copy_in_opensearch_and_back_has_everything_and_finds_the_same() {
 
     assert_eq!((status, &repeated["added"]), (0, &0.into()), "{repeated}");
     assert_eq!(repeated["unchanged"], 12);
-    let photos = whole(&gateway, "photos").await;
+    let (status, embedded) = copy(&gateway, "photos", "small", &[]).await;
+    assert_eq!((status, &embedded["added"]), (0, &12.into()), "{embedded}");
+    let mut photos = whole(&gateway, "photos").await;
     assert_eq!(photos.len(), 12);
-    // The index has images of one millisecond in another order.
-    let sorted = |mut images: Vec<WholeImage>| {
-        images.sort_by_key(|image| (image.added_at_ms, image.sign.to_string()));
-        images
-    };
+    assert!(photos.iter().all(|image| !image.preview.is_empty()));
+    assert!(whole(&gateway, "small").await == photos);
+    // An index stores no previews.
+    for image in &mut photos {
+        image.preview.clear();
+    }
     assert!(sorted(whole(&gateway, "posters").await) == sorted(photos.clone()));
     assert!(sorted(whole(&gateway, "again").await) == sorted(photos));
     for seed in [0, 5, 11, 99] {
@@ -142,7 +178,7 @@ async fn a_copy_in_opensearch_and_back_has_everything_and_finds_the_same() {
 
 #[tokio::test]
 async fn another_brief_is_kept_and_reported_or_replaced_in_both_backends() {
-    let (gateway, _) = gateway().await;
+    let (gateway, _) = gateway(IMAGES).await;
     add(&gateway, "photos", 1, png(1), "new").await;
     for target in ["posters", "again"] {
         add(&gateway, target, 2, png(1), "old").await;
@@ -168,8 +204,72 @@ async fn another_brief_is_kept_and_reported_or_replaced_in_both_backends() {
 }
 
 #[tokio::test]
+async fn a_library_that_is_full_takes_the_same_images_again_and_briefs_and_the_rest_once_there_is_room()
+ {
+    let (gateway, _) = gateway(IMAGES).await;
+    fill(&gateway).await;
+    for target in ["posters", "small"] {
+        add(&gateway, target, 50, png(50), "other").await;
+        let other = whole(&gateway, target).await.remove(0).sign.to_string();
+
+        let (status, full) = copy(&gateway, "photos", target, &[]).await;
+
+        let error = &full["error"];
+        let message = error["message"].as_str().unwrap();
+        assert!(status == 1 && message.contains("12 images"), "{full}");
+        // The second page ends at it.
+        let position = error["metadata"]["position"].as_str().unwrap();
+        delete(&gateway, target, other).await;
+        let (status, rest) = copy(&gateway, "photos", target, &["--after", position]).await;
+        assert_eq!(
+            (status, &rest["added"], &rest["unchanged"]),
+            (0, &1.into(), &1.into()),
+            "{rest}"
+        );
+
+        let changed = whole(&gateway, target).await.remove(0).sign.to_string();
+        update(&gateway, target, changed, "changed").await;
+        let (status, again) = copy(&gateway, "photos", target, &["--replace"]).await;
+        assert_eq!(
+            (status, &again["replaced"], &again["unchanged"]),
+            (0, &1.into(), &11.into()),
+            "{again}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_ends_at_8_mib_and_the_next_one_continues_behind_it() {
+    let (gateway, _) = gateway(IMAGES).await;
+    fill(&gateway).await;
+    let mut images = whole(&gateway, "photos").await;
+    for image in &mut images {
+        image.image.thumbnail = vec![7; 1_000_000];
+        image.preview.clear();
+    }
+    let library = LibraryId::parse("0000000000000001").unwrap();
+    let page = Bytes::from(write_images(library, images.clone()).unwrap());
+    for target in ["posters", "small"] {
+        let url = format!("http://{}/libraries/{target}/images", gateway.admin);
+        let request = reqwest::Client::new().post(&url).body(page.clone());
+        assert_eq!(request.send().await.unwrap().status(), 200);
+
+        let first = reqwest::get(&url).await.unwrap();
+        let after = first.headers()["samegate-next"].to_str().unwrap();
+        let second = reqwest::get(format!("{url}?after={after}")).await.unwrap();
+
+        assert_eq!(second.headers()["samegate-next"], "end");
+        let (_, mut read) = read_images(&first.bytes().await.unwrap(), 256).unwrap();
+        assert_eq!(read.len(), 9, "{target}");
+        let (_, rest) = read_images(&second.bytes().await.unwrap(), 256).unwrap();
+        read.extend(rest);
+        assert!(sorted(read) == sorted(images.clone()), "{target}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_copied_is_rejected_before_anything_is() {
-    let (gateway, posters) = gateway().await;
+    let (gateway, posters) = gateway(1).await;
     add(&gateway, "photos", 1, png(1), "1").await;
     add(&gateway, "photos", 2, png(2), "2").await;
     let rejected = async |from: &str, to: &str, options: &[&str], reason: &str| {
@@ -205,7 +305,7 @@ async fn what_cannot_be_copied_is_rejected_before_anything_is() {
 
 #[tokio::test]
 async fn a_page_that_is_damaged_or_too_long_and_unknown_parameters_are_rejected() {
-    let (gateway, _) = gateway().await;
+    let (gateway, _) = gateway(IMAGES).await;
     add(&gateway, "photos", 1, png(1), "1").await;
     let url = |parameters: &str| {
         format!(
@@ -213,19 +313,24 @@ async fn a_page_that_is_damaged_or_too_long_and_unknown_parameters_are_rejected(
             gateway.admin
         )
     };
-    let client = reqwest::Client::new();
+    // The gateway closes the connection of a page that is too long.
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0);
+    let client = client.build().unwrap();
     let page = reqwest::get(url("").replace("again", "photos"))
         .await
         .unwrap();
     let mut page = page.bytes().await.unwrap().to_vec();
+    let (library, images) = read_images(&page, 1).unwrap();
+    let too_many = write_images(library, vec![images[0].clone(); 257]).unwrap();
     let last = page.len() - 1;
     page[last] ^= 1;
 
-    for (parameters, body) in [
-        ("", page),
-        ("", b"no page".to_vec()),
-        ("", vec![0; 17 << 20]),
-        ("?replace=true&what=1", Vec::new()),
+    for (parameters, body, reason) in [
+        ("", page, "damaged"),
+        ("", b"no page".to_vec(), "not a backup"),
+        ("", too_many, "257 images; max 256"),
+        ("", vec![0; 17 << 20], "more than 16777216 bytes"),
+        ("?replace=true&what=1", Vec::new(), "what"),
     ] {
         let response = client
             .post(url(parameters))
@@ -233,7 +338,9 @@ async fn a_page_that_is_damaged_or_too_long_and_unknown_parameters_are_rejected(
             .send()
             .await
             .unwrap();
-        assert_eq!(response.status(), 400, "{}", response.text().await.unwrap());
+        assert_eq!(response.status(), 400, "{reason}");
+        let message = response.text().await.unwrap();
+        assert!(message.contains(reason), "{message}");
     }
     for parameters in ["?limit=0", "?limit=257", "?sign=%20", "?size=1"] {
         let response = reqwest::get(url(parameters)).await.unwrap();
@@ -243,8 +350,40 @@ async fn a_page_that_is_damaged_or_too_long_and_unknown_parameters_are_rejected(
 }
 
 #[tokio::test]
+async fn images_that_change_in_both_libraries_during_a_copy_are_no_failure() {
+    let (gateway, _) = gateway(60).await;
+    for seed in 0..60 {
+        add(&gateway, "photos", seed, small_png(seed), "old").await;
+    }
+    let proxy = Proxy::start(gateway.admin).await;
+    for target in ["again", "posters"] {
+        // 2 images have some 20 kB.
+        proxy.stop_after(Direction::ToServer, 100_000);
+        let to = format!("http://{}/{target}", proxy.address);
+        let mut command = command(&address(&gateway, "photos"), &to, &["--page-images", "2"]);
+        let running = command.stdout(Stdio::piped()).spawn().unwrap();
+        proxy.stopped().await;
+        let copied = whole(&gateway, target).await;
+        let [deleted, changed] = [0, 1].map(|at| copied[at].sign.to_string());
+        for library in ["photos", target] {
+            delete(&gateway, library, deleted.clone()).await;
+            update(&gateway, library, changed.clone(), target).await;
+        }
+        proxy.open();
+
+        let output = running.wait_with_output().await.unwrap();
+
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{printed}");
+        let [from, to] = ["from_image_count", "to_image_count"].map(|name| &printed[name]);
+        assert_eq!(from, to);
+        assert_eq!(printed["compared"], printed["added"]);
+    }
+}
+
+#[tokio::test]
 async fn kills_of_gateway_connection_and_command_lose_no_image_of_a_copy() {
-    let (source, posters) = gateway().await;
+    let (source, posters) = gateway(60).await;
     for seed in 0..60 {
         add(&source, "photos", seed, small_png(seed), &seed.to_string()).await;
     }

@@ -14,7 +14,7 @@ mod security;
 use futures_util::StreamExt;
 use samegate::config::OpenSearch;
 use samegate::domain::{
-    Compare, DeleteByFilter, DuplicateEvent, FindDuplicates, ImageLimits, List, ListOrder,
+    Compare, DeleteByFilter, DuplicateEvent, FindDuplicates, Get, ImageLimits, List, ListOrder,
     RawFilter, RawSource, RawTarget, Search, TagLogic, Update,
 };
 use samegate::error::Kind;
@@ -151,7 +151,11 @@ async fn a_stored_image_is_returned_compared_and_searched_for_by_its_sign() {
     fixture.add(png(2), "harbour", &[]).await;
     let library = &fixture.library;
 
-    let record = library.get(&call(), sign.clone()).await.unwrap();
+    let get = Get {
+        cont_sign: sign.clone(),
+        preview: true,
+    };
+    let record = library.get(&call(), get).await.unwrap();
     let stats = library.stats(&call()).await.unwrap();
     let tags = library.tags(&call()).await.unwrap();
     let query = Search::new(signs(&[&sign]), &[], TagLogic::And, (0, 0), 0.0).unwrap();
@@ -165,6 +169,10 @@ async fn a_stored_image_is_returned_compared_and_searched_for_by_its_sign() {
         ("sunset", 320, 240)
     );
     assert!(record.thumbnail.starts_with(&[0xFF, 0xD8]), "a JPEG");
+    assert!(
+        record.preview.is_empty(),
+        "a library in OpenSearch has none"
+    );
     assert_eq!(
         (stats.images, stats.capacity, stats.id.len()),
         (3, 1000, 16)

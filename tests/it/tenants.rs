@@ -139,6 +139,7 @@ impl Two {
                 let request = v1::GetImageRequest {
                     library,
                     cont_sign: sign,
+                    preview: true,
                 };
                 client.get_image(by(key, request)).await.map(drop)
             }

@@ -15,6 +15,7 @@ mod jpeg;
 mod limits;
 mod luminance;
 mod png;
+mod preview;
 mod resize;
 mod scale_down;
 mod tiff;
@@ -31,7 +32,10 @@ use crate::features::GreyView;
 
 pub use error::DecodeError;
 pub use header::{Format, Header};
-pub use limits::{LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE};
+pub use limits::{
+    LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_PREVIEW_BYTES, MAX_PREVIEW_SIDE, MAX_SIDE,
+    MIN_PREVIEW_SIDE, MIN_SIDE,
+};
 pub(crate) use resize::grey as scaled_grey;
 pub use scale_down::{ScaledImage, is_within, scale_down};
 

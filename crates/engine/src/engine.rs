@@ -42,7 +42,7 @@ pub use records::{Cursor, ImageRef, ListQuery, Page, Record, Selection, StoredIm
 pub use search::{Hit, MAX_RESULTS, Query, Response, SearchError};
 pub use whole::{Insertion, WholeImage};
 
-use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_SIDE};
+use crate::decode::{DecodeError, LARGEST_MAX_SIDE, MAX_PREVIEW_SIDE, MAX_SIDE};
 use crate::identity::{ContentHash, LibraryId, Sign};
 use crate::maintenance::{BackupError, BackupInfo, Progress, backup_of};
 use crate::prepare::{PreparedImage, PreparedQuery};
@@ -74,6 +74,9 @@ pub struct Options {
     /// Maximum side of an image in pixels, up to [`LARGEST_MAX_SIDE`]. Memory and time of a decoder
     /// grow with its square. Default [`MAX_SIDE`].
     pub max_side: u32,
+    /// Longer side in pixels of the previews that are stored of new images, up to
+    /// [`MAX_PREVIEW_SIDE`]; see [`Engine::preview`]. Default 0: none.
+    pub preview_side: u32,
 }
 
 /// One open library.
@@ -114,6 +117,7 @@ pub struct Engine {
     dir: PathBuf,
     capacity: u64,
     max_side: u32,
+    preview_side: u32,
 }
 
 /// The size of a library.
@@ -186,18 +190,19 @@ impl Engine {
             dir: dir.to_owned(),
             capacity: options.capacity,
             max_side: options.max_side.min(LARGEST_MAX_SIDE),
+            preview_side: options.preview_side.min(MAX_PREVIEW_SIDE),
         })
     }
 
     /// Decodes an image and extracts what the library stores.
     ///
-    /// Cost: 40–90 ms of one core for a megapixel. Needs no lock.
+    /// Cost: 40–90 ms of one core for a megapixel, a preview included. Needs no lock.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] when the bytes are not an image within the limits.
     pub fn prepare(&self, bytes: &[u8]) -> Result<PreparedImage, DecodeError> {
-        PreparedImage::new(bytes, self.max_side)
+        PreparedImage::with_preview(bytes, self.max_side, self.preview_side)
     }
 
     /// Decodes an image and extracts what a search compares.
@@ -226,14 +231,14 @@ impl Engine {
         })
     }
 
-    /// Queues an add; calls `done` when the image is durable and searchable, or when the add
-    /// failed.
+    /// Queues an add; calls `done` when the image is durable and searchable, or the add failed.
     ///
     /// A duplicate (same bytes) is no error: the stored record is unchanged and [`Added::existed`]
-    /// is true. Never blocks. The queue uses about 20 kB per image and has no limit, so callers
-    /// must bound the adds that they have in flight. `done` is called exactly once, usually on the
-    /// writer thread: it must be quick and must not panic. Its error is [`WriteError::Full`],
-    /// [`WriteError::DiskReserve`], [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
+    /// is true. Never blocks. The queue uses about 20 kB per image, and up to 1 MiB for its preview
+    /// ([`PreparedImage::preview_bytes`]), and has no limit, so callers must bound the adds that they
+    /// have in flight. `done` is called exactly once, usually on the writer thread: it must be quick
+    /// and must not panic. Its error is [`WriteError::Full`], [`WriteError::DiskReserve`],
+    /// [`WriteError::BriefTooLong`], [`WriteError::InvalidTags`], [`WriteError::Storage`] or
     /// [`WriteError::Closed`].
     pub fn add(
         &self,
@@ -489,6 +494,7 @@ impl Default for Options {
             segment_images: 8192,
             min_free_disk: 0,
             max_side: MAX_SIDE,
+            preview_side: 0,
         }
     }
 }

@@ -43,8 +43,8 @@ pub mod fuzzing;
 pub mod measuring;
 
 pub use decode::{
-    DecodeError, Format, Header, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_SIDE, MIN_SIDE, ScaledImage,
-    is_within, scale_down,
+    DecodeError, Format, Header, LARGEST_MAX_SIDE, MAX_FILE_BYTES, MAX_PREVIEW_BYTES,
+    MAX_PREVIEW_SIDE, MAX_SIDE, MIN_PREVIEW_SIDE, MIN_SIDE, ScaledImage, is_within, scale_down,
 };
 pub use engine::{
     CheckError, CheckedAdd, CheckedImage, Compared, Comparison, Cursor, DocumentMatch,
@@ -58,8 +58,8 @@ pub use geometry::Geometry;
 pub use identity::{ContentHash, LibraryId, Sign};
 pub use index::Term;
 pub use maintenance::{
-    BackupError, BackupInfo, Compaction, Damage, Existing, OfflineLibrary, PageError, Progress,
-    RestoreError, Verification, read_page, restore, verify_backup, write_page,
+    BackupError, BackupInfo, Compaction, CopyError, Damage, Existing, OfflineLibrary, Progress,
+    RestoreError, Verification, read_images, restore, verify_backup, write_images,
 };
 pub use prepare::{PreparedImage, PreparedQuery, prepare_both, prepare_memory};
 pub use store::{

@@ -17,7 +17,7 @@ pub(crate) use backup::backup_of;
 pub use backup::{BackupError, BackupInfo, verify_backup};
 pub use integrity::{Damage, Verification};
 pub use offline::{Compaction, OfflineLibrary};
-pub use page::{PageError, read_page, write_page};
+pub use page::{CopyError, read_images, write_images};
 pub use restore::{Existing, RestoreError, restore};
 
 /// Reports progress: images done, and images in all.

@@ -1,7 +1,8 @@
-//! Entry points for benchmarks and measurements (`benches`, `examples/measure_libraries.rs`) into
+//! Entry points for benchmarks and measurements (`benches`, `examples/measure_*`) into
 //! private parts. Hidden from the documentation; not part of the public API.
 
 use crate::catalog::Catalog;
+use crate::decode::{DecodedImage, MAX_SIDE};
 use crate::engine::Engine;
 use crate::features::Features;
 use crate::identity::{ContentHash, ImageId};
@@ -27,7 +28,15 @@ pub fn synthetic_image(
         pdq_quality: 100,
         features: features.encode(),
         thumbnail,
+        preview: Vec::new(),
     }
+}
+
+/// Encodes a file as a preview of another quality; `None` when it cannot be decoded.
+#[must_use]
+pub fn scaled_jpeg(file: &[u8], side: u32, quality: u8) -> Option<Vec<u8>> {
+    let image = DecodedImage::decode(file, MAX_SIDE).ok()?;
+    image.jpeg(image.fit(side), quality).ok()
 }
 
 /// Returns the size of all segment files in bytes.

@@ -32,7 +32,7 @@ pub fn prepare_memory(header: &Header) -> u64 {
         .max(decoded.saturating_add(EXTRACTION))
 }
 
-/// An image prepared for an add: its data, hashes and thumbnail, without the file itself.
+/// An image prepared for an add: its data, hashes, thumbnail and preview, without the file itself.
 #[derive(Clone)]
 pub struct PreparedImage {
     pub(crate) content: ContentHash,
@@ -44,6 +44,8 @@ pub struct PreparedImage {
     /// Encoded by `features::encoding`.
     pub(crate) features: Vec<u8>,
     pub(crate) thumbnail: Vec<u8>,
+    /// Empty when it has none.
+    pub(crate) preview: Vec<u8>,
 }
 
 /// An image prepared for a search.
@@ -70,7 +72,8 @@ pub(crate) enum Look {
     Close,
 }
 
-/// Decodes an image once, and extracts what the library stores and what a search compares.
+/// Decodes an image once, and extracts what a library stores, without a preview, and what a search
+/// compares.
 ///
 /// # Errors
 ///
@@ -79,27 +82,52 @@ pub fn prepare_both(
     bytes: &[u8],
     max_side: u32,
 ) -> Result<(PreparedImage, PreparedQuery), DecodeError> {
+    prepare_both_with_preview(bytes, max_side, 0)
+}
+
+/// Does what [`prepare_both`] does, with a preview whose longer side has up to `preview_side` pixels.
+pub(crate) fn prepare_both_with_preview(
+    bytes: &[u8],
+    max_side: u32,
+    preview_side: u32,
+) -> Result<(PreparedImage, PreparedQuery), DecodeError> {
     let image = DecodedImage::decode(bytes, max_side)?;
     let digest = PdqDigest::of(image.grey());
     let query = PreparedQuery::of(&image, &digest, bytes);
-    Ok((PreparedImage::of(&image, &digest, bytes)?, query))
+    let prepared = PreparedImage::of(&image, &digest, bytes, preview_side)?;
+    Ok((prepared, query))
 }
 
 // === impl PreparedImage ===
 
 impl PreparedImage {
-    /// Decodes an image with sides of up to `max_side` pixels and extracts what a library stores;
-    /// see [`Engine::prepare`](crate::Engine::prepare).
+    /// Decodes an image with sides of up to `max_side` pixels and extracts what a library stores,
+    /// without a preview; see [`Engine::prepare`](crate::Engine::prepare).
     ///
     /// # Errors
     ///
     /// [`DecodeError`] when the bytes are not an image within the limits.
     pub fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes, max_side)?;
-        Self::of(&image, &PdqDigest::of(image.grey()), bytes)
+        Self::with_preview(bytes, max_side, 0)
     }
 
-    fn of(image: &DecodedImage, digest: &PdqDigest, bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Does what [`PreparedImage::new`] does, with a preview whose longer side has up to
+    /// `preview_side` pixels; 0 means none.
+    pub(crate) fn with_preview(
+        bytes: &[u8],
+        max_side: u32,
+        preview_side: u32,
+    ) -> Result<Self, DecodeError> {
+        let image = DecodedImage::decode(bytes, max_side)?;
+        Self::of(&image, &PdqDigest::of(image.grey()), bytes, preview_side)
+    }
+
+    fn of(
+        image: &DecodedImage,
+        digest: &PdqDigest,
+        bytes: &[u8],
+        preview_side: u32,
+    ) -> Result<Self, DecodeError> {
         Ok(Self {
             content: ContentHash::of(bytes),
             size_bytes: bytes.len() as u64,
@@ -109,6 +137,7 @@ impl PreparedImage {
             pdq_quality: digest.quality(),
             features: features::extract(&image.view()).encode(),
             thumbnail: image.thumbnail()?,
+            preview: image.preview(preview_side)?.unwrap_or_default(),
         })
     }
 
@@ -116,6 +145,12 @@ impl PreparedImage {
     #[must_use]
     pub fn content(&self) -> ContentHash {
         self.content
+    }
+
+    /// Returns the size of the preview in bytes; 0 without one.
+    #[must_use]
+    pub fn preview_bytes(&self) -> usize {
+        self.preview.len()
     }
 
     /// Returns the record of the image as far as it is known before an add.
@@ -132,13 +167,14 @@ impl PreparedImage {
             tags: Tags::default(),
             features_checksum: 0,
             thumbnail_checksum: 0,
+            preview_checksum: None,
             brief: String::new(),
         }
     }
 }
 
 impl fmt::Debug for PreparedImage {
-    /// Omits the thumbnail and the features: logs must not contain images.
+    /// Omits thumbnail, preview and features: logs must not contain images.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreparedImage")
             .field("content", &self.content)

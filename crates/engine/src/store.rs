@@ -6,11 +6,11 @@
 //! a failed write does not make the next one fail. redb panics on some damaged pages; such a panic
 //! is an error of the call too, and the file is reopened. This module does not depend on searching.
 //!
-//! Tables of format 2, file `library.redb`:
+//! Tables of formats 2 and 3, file `library.redb`:
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | `"format"` | 2 |
+//! | `meta` | `"format"` | 2; 3 from the first preview on |
 //! | `meta` | `"library"` | a random number, the identity of this library; also in its segment files |
 //! | `meta` | `"next_id"` | number of the next image; a number is never reused |
 //! | `meta` | `"images"` | number of records |
@@ -21,12 +21,15 @@
 //! | `records` | number (u32) | record, see `store::record` |
 //! | `features` | number (u32) | local features, see `features::encoding`; opaque here |
 //! | `thumbnails` | number (u32) | JPEG |
+//! | `previews` | number (u32) | JPEG; no row for an image without a preview |
 //!
-//! Features and thumbnails have tables of their own, so that a listing reads 170 bytes per image
-//! instead of 20 kB, and an open 7 kB. Every value is checked when it is read (`store::snapshot`):
-//! a record has a checksum of itself, its features and its thumbnail; what a sign or a hash leads
-//! to must be its record; the totals in `meta` show missing records. Every key is looked up at open
-//! (`store::integrity`). Format 1 has no checksums; it is converted at open (`store::migration`).
+//! Features, thumbnails and previews have tables of their own, so that a listing reads 170 bytes per
+//! image instead of 20 to 200 kB, and an open 7 kB. Every value is checked when it is read
+//! (`store::snapshot`): a record has a checksum of itself, its features, its thumbnail and its
+//! preview; what a sign or a hash leads to must be its record; the totals in `meta` show missing
+//! records. Every key is looked up at open (`store::integrity`). A library of format 2 may have no
+//! table `previews`; the first write makes it. Format 1 has no checksums; it is converted at open
+//! (`store::migration`).
 //!
 //! The file `library.id` has the identity too (`store::marker`): a lost library file is an error,
 //! not an empty library.
@@ -78,8 +81,8 @@ pub(crate) use snapshot::Snapshot;
 use error::caught;
 use health::HealthRecorder;
 use marker::Marker;
-use tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
-use totals::{FORMAT, FORMAT_KEY, Totals};
+use tables::{FEATURES, HASHES, META, PREVIEWS, RECORDS, SIGNS, THUMBNAILS};
+use totals::{FORMAT, FORMAT_KEY, FORMAT_WITH_PREVIEWS, Totals};
 
 /// Opens the database file; called again after each failure.
 type Opener = Box<dyn Fn() -> Result<Database, redb::DatabaseError> + Send + Sync>;
@@ -186,7 +189,7 @@ impl Store {
             Err(error) => return Err(storage(error.into())),
         };
         match caught(|| format_of(&database)).map_err(storage)? {
-            Some(FORMAT) => {}
+            Some(FORMAT | FORMAT_WITH_PREVIEWS) => {}
             Some(1) => caught(|| migration::migrate(&mut database)).map_err(storage)?,
             Some(found) => return Err(OpenError::Format { dir, found }),
             None => {
@@ -426,6 +429,7 @@ fn create_tables(database: &Database) -> Result<(), StoreError> {
     write.open_table(RECORDS)?;
     write.open_table(FEATURES)?;
     write.open_table(THUMBNAILS)?;
+    write.open_table(PREVIEWS)?;
     write.commit()?;
     Ok(())
 }

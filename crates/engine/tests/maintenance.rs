@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use library::Library;
 use redb::TableDefinition;
 use same_image::{
-    BackupError, BackupInfo, Engine, Existing, NewRecord, OfflineLibrary, OpenError, Options,
-    Record, RestoreError, Sign, Target, Verification, restore, verify_backup,
+    BackupError, BackupInfo, Engine, Existing, MIN_PREVIEW_SIDE, NewRecord, OfflineLibrary,
+    OpenError, Options, Record, RestoreError, Sign, Target, Verification, restore, verify_backup,
 };
 
 const IMAGES: u64 = 30;
@@ -206,8 +206,92 @@ fn no_part_of_a_backup_and_no_changed_bit_is_accepted() {
     }
     assert!(verified(&[&backup[..], b"x"].concat()).is_err());
     let mut later = backup;
-    later[7] = b'2';
+    later[7] = b'3';
     assert!(matches!(verified(&later), Err(BackupError::Format { .. })));
+}
+
+/// A library with a preview, and the signs of two images: with and without one.
+fn with_previews() -> (Library, [Sign; 2]) {
+    let library = Library::with_previews(MIN_PREVIEW_SIDE);
+    let large = draw::jpeg(&draw::image(1, 640, 300), 90);
+    let signs = [large, file(2)].map(|file| library.add(&file, "", &[]).unwrap().sign);
+    (library, signs)
+}
+
+#[test]
+fn a_restored_library_has_the_previews() {
+    let (library, [large, small]) = with_previews();
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_backup(folder.path(), &backup(&library));
+    let dir = folder.path().join("restored");
+
+    restore(&path, &dir, Existing::Keep, &mut quiet()).unwrap();
+
+    // An option of new images only.
+    let restored = Engine::open(&dir, Options::default()).unwrap();
+    let preview = restored.preview(large).unwrap().unwrap();
+    let shown = image::load_from_memory(&preview).unwrap();
+    assert_eq!((shown.width(), shown.height()), (512, 240));
+    assert_eq!(library.engine.preview(large).unwrap(), Some(preview));
+    assert_eq!(restored.preview(small).unwrap(), None);
+    restored.close();
+    assert_eq!(verify(&dir, false).damages, []);
+}
+
+#[test]
+fn a_damaged_preview_is_found_and_named_and_counts_for_the_size() {
+    let (library, [large, _]) = with_previews();
+    let without = Library::new();
+    let before = without.engine.stats().unwrap().disk_bytes;
+    let preview = library.engine.preview(large).unwrap().unwrap();
+    assert!(library.engine.stats().unwrap().disk_bytes >= before + preview.len() as u64);
+
+    let library = library.damaged(&preview[600..700]);
+
+    let error = library.engine.preview(large).unwrap_err().to_string();
+    let named = format!("the preview of image 0, sign {large}: wrong checksum");
+    assert!(error.ends_with(&named), "{error}");
+    let mut out = Vec::new();
+    let backup = library.engine.backup(&mut out, &mut |_, _| {});
+    assert!(matches!(backup, Err(BackupError::Library(_))), "{backup:?}");
+    library.engine.close();
+    let found = verify(library.path(), true);
+    let named = found
+        .damages
+        .iter()
+        .find(|damage| damage.problem.contains(&named));
+    assert!(named.is_some_and(|damage| !damage.repaired), "{found:?}");
+}
+
+/// Writes a backup without previews as the version before wrote it: without their lengths.
+fn in_format_01(backup: &[u8]) -> Vec<u8> {
+    let mut old = [b"SAMEGB01", &backup[8..40]].concat();
+    let mut rest = &backup[40..backup.len() - 32];
+    while !rest.is_empty() {
+        let lengths = rest[4..20].chunks(4);
+        let lengths = lengths.map(|length| u32::from_le_bytes(length.try_into().unwrap()));
+        let lengths: Vec<usize> = lengths.map(|length| length as usize).collect();
+        assert_eq!(lengths[3], 0);
+        let end = 20 + lengths.iter().sum::<usize>();
+        old.extend([&rest[..16], &rest[20..end]].concat());
+        rest = &rest[end..];
+    }
+    let checksum = blake3::hash(&old);
+    old.extend(checksum.as_bytes());
+    old
+}
+
+#[test]
+fn a_backup_of_the_version_before_is_restored() {
+    let library = library();
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_backup(folder.path(), &in_format_01(&backup(&library)));
+    let dir = folder.path().join("restored");
+
+    restore(&path, &dir, Existing::Keep, &mut quiet()).unwrap();
+
+    let restored = Engine::open(&dir, Options::default()).unwrap();
+    assert_eq!(everything(&restored), everything(&library.engine));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use image::{DynamicImage, ImageFormat};
 use library::Library;
-use same_image::{Header, prepare_memory};
+use same_image::{Header, MAX_PREVIEW_SIDE, prepare_memory};
 
 /// Counts the bytes that are allocated.
 struct Counting;
@@ -249,7 +249,7 @@ fn gif(screen: u16, frame: u16) -> Vec<u8> {
 #[test]
 fn a_hostile_file_needs_no_more_memory_than_its_header_announces() {
     let _counted = COUNTED.lock().unwrap();
-    let library = Library::new();
+    let library = Library::with_previews(MAX_PREVIEW_SIDE);
     let rgba = DynamicImage::ImageRgb8(draw::image(1, 100, 100)).to_rgba8();
     let mut large_bmp = encoded(&rgba.into(), ImageFormat::Bmp);
     // Two planes: the file is repaired in a copy.
@@ -293,7 +293,7 @@ fn no_image_needs_more_memory_than_its_header_announces() {
     let png = |image: DynamicImage| encoded(&image, ImageFormat::Png);
     let deep = png(image.to_rgba16().into());
     let jpeg = draw::jpeg(&image.to_rgb8(), 90);
-    let library = Library::new();
+    let library = Library::with_previews(MAX_PREVIEW_SIDE);
 
     for (name, file) in [
         ("16-bit RGBA, rotated", rotated_png(&deep)),

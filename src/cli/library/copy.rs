@@ -1,25 +1,26 @@
 //! `samegate library copy`: all images of one library to another, each with all that is stored of it.
 //!
 //! Order of events: compare the libraries → read a page of images from one gateway, send it to the
-//! other, until the last page → compare the numbers of images, and a sample of them byte for byte. No
-//! image file is needed. An image that is there already is not added again, so the command can be
-//! repeated: after a kill, and to bring what was added meanwhile.
+//! other, until the last page → check that no page was lost, and compare a sample of the images byte
+//! for byte. Both libraries may change meanwhile, which is no failure. No image file is needed. An
+//! image that is there already is not added again, so the command can be repeated: after a kill, and
+//! to bring what was added meanwhile.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Args, builder::RangedU64ValueParser};
-use same_image::{WholeImage, read_page};
+use same_image::{WholeImage, read_images};
 use serde_json::json;
 
 use super::progress::Progress;
-use super::served::ServedLibrary;
+use super::served::{RETRY_TIME, ServedLibrary};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::error::{Kind, chain};
-use crate::library::image_page::{ImagePage, Insertion, MAX_PAGE_IMAGES};
+use crate::library::image_page::{ImagePage, Insertion, MAX_PAGE_IMAGES, MAX_PAGE_SIGNS};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -32,14 +33,14 @@ serve meanwhile. TO must exist: `samegate library init` makes an index, and a
 gateway makes an embedded library when it starts.
 
 Sign, brief, tags, sides, size, time, hashes, features and thumbnail are kept, so
-both find the same images. An image that TO has already is not added again; if it
-has another brief or tags there, they stay, or with --replace become those of FROM.
-Deletions are not copied. A copy that was interrupted is run again, or continued
-with --after. At the end the numbers of images are compared, and 100 images byte for
-byte.
+both find the same images; previews too, unless TO is in OpenSearch. An image that
+TO has already is not added again; if it has another brief or tags there, they stay,
+or with --replace become those of FROM. Deletions are not copied. A copy that was
+interrupted is run again, or continued with --after. At the end 100 images are
+compared byte for byte.
 
-Exit status: 0 TO has every image; 1 failed, or images of TO have another brief or
-other tags.";
+Exit status: 0 every image of FROM, with --after those behind POSITION, was added to
+TO or was there; 1 failed, or images of TO have another brief or other tags.";
 
 /// Maximum number of images that are compared at the end.
 const SAMPLE: usize = 100;
@@ -86,42 +87,38 @@ pub(super) async fn run(args: Copy, output: &mut Output) -> Result<Exit, Failure
     let begin = Instant::now();
     let from = ServedLibrary::parse(&args.from)?;
     let to = ServedLibrary::parse(&args.to)?;
-    let (source, target) = (from.describe().await?, to.describe().await?);
-    check(&source, &target)?;
+    let source = from.describe(Duration::ZERO).await?;
+    check(&source, &to.describe(Duration::ZERO).await?)?;
     let mut copied = Copied::default();
     let mut progress = Progress::start("images", args.json, output);
     let mut after = args.after.clone();
-    loop {
-        let next = copied
+    let last = loop {
+        let page = copied
             .page(&args, (&from, &to), &after)
             .await
             .map_err(|failure| with_position(failure, &after))?;
         progress.update(copied.images(), source.total);
-        match next {
+        match page.next {
             Some(next) => after = next,
-            None => break,
+            None => break page,
         }
-    }
+    };
     drop(progress);
-    let compared = copied.compare(&to).await?;
-    let (source, target) = (from.describe().await?, to.describe().await?);
-    if target.total < copied.images() {
-        return Err(Failure::local(format!(
-            "{} has {} images, fewer than the {} that were copied",
-            to.name,
-            target.total,
-            copied.images()
-        ))
-        .with_advice("were images deleted there meanwhile? copy again"));
+    if args.after.is_empty() {
+        // At the last page: images that are added after it are none of this copy.
+        copied.check_number(&from, source.total.min(last.total))?;
     }
+    let compared = copied.compare(&from, &to).await?;
+    let target = to.describe(RETRY_TIME).await?;
     if args.json {
         output.json(&json!({
             "added": copied.added,
             "unchanged": copied.unchanged,
             "replaced": copied.replaced,
             "kept": copied.kept,
+            "kept_cont_signs": copied.kept_signs,
             "compared": compared,
-            "from_image_count": source.total,
+            "from_image_count": last.total,
             "to_image_count": target.total,
             "seconds": begin.elapsed().as_secs_f64(),
         }));
@@ -129,7 +126,7 @@ pub(super) async fn run(args: Copy, output: &mut Output) -> Result<Exit, Failure
         show(
             &copied,
             compared,
-            (&from, source.total),
+            (&from, last.total),
             (&to, target.total),
             output,
         );
@@ -159,6 +156,7 @@ fn with_position(failure: Failure, after: &str) -> Failure {
     if after.is_empty() {
         return failure;
     }
+    let failure = failure.with_metadata("position", after);
     failure.with_advice(format!("continue with --after {after}, or run it again"))
 }
 
@@ -200,17 +198,17 @@ impl Copied {
         self.added + self.unchanged + self.replaced + self.kept
     }
 
-    /// Copies one page; returns where the next one begins.
+    /// Copies one page, and returns it.
     async fn page(
         &mut self,
         args: &Copy,
         (from, to): (&ServedLibrary, &ServedLibrary),
         after: &str,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<ImagePage, Failure> {
         let page = from.page(after, args.page_images).await?;
         let images = decoded(from, &page)?;
         if images.is_empty() {
-            return Ok(page.next);
+            return Ok(page);
         }
         let insertions = to.insert(&page.images, args.replace).await?;
         if insertions.len() != images.len() {
@@ -220,7 +218,7 @@ impl Copied {
         for (image, insertion) in images.into_iter().zip(insertions) {
             self.record(image, insertion);
         }
-        Ok(page.next)
+        Ok(page)
     }
 
     fn record(&mut self, image: WholeImage, insertion: Insertion) {
@@ -251,40 +249,92 @@ impl Copied {
         }
     }
 
-    /// Reads the sample from the library that it was copied to; returns how many images it has.
-    async fn compare(&self, to: &ServedLibrary) -> Result<usize, Failure> {
-        let signs: Vec<String> = self.sample.keys().cloned().collect();
-        if signs.is_empty() {
-            return Ok(0);
+    /// Checks that at least so many images were read. Images that were deleted meanwhile are more.
+    fn check_number(&self, from: &ServedLibrary, expected: u64) -> Result<(), Failure> {
+        if self.images() >= expected {
+            return Ok(());
         }
-        let page = to.images_of(&signs).await?;
-        let stored = decoded(to, &page)?.into_iter();
-        let stored: HashMap<_, _> = stored
-            .map(|image| (image.sign.to_string(), image))
-            .collect();
-        for (sign, (sent, insertion)) in &self.sample {
-            let is_same = stored.get(sign).is_some_and(|stored| match insertion {
-                Insertion::Added => stored == sent,
-                // Another time, and features of another version, belong to the image there.
-                Insertion::Unchanged | Insertion::Replaced | Insertion::Kept => {
-                    stored.image.content == sent.image.content
-                        && (&stored.brief, &stored.tags) == (&sent.brief, &sent.tags)
-                }
-            });
-            if !is_same {
-                return Err(Failure::local(format!(
-                    "{}: image {sign} is not what was copied",
-                    to.name
-                ))
-                .with_advice("was it changed or deleted there meanwhile? copy again"));
+        let message = format!(
+            "{} has {expected} images, of which {} were read",
+            from.name,
+            self.images()
+        );
+        let advice = "were some added with an earlier time? run it again";
+        Err(Failure::local(message).with_advice(advice))
+    }
+
+    /// Compares the sample with what the library has that it was copied to; returns its number of
+    /// images. One that is deleted by now, or has another brief or tags, is compared with what it was
+    /// copied from: users change both.
+    async fn compare(&self, from: &ServedLibrary, to: &ServedLibrary) -> Result<usize, Failure> {
+        let signs: Vec<String> = self.sample.keys().cloned().collect();
+        let stored = images_of(to, &signs).await?;
+        let others = self
+            .sample
+            .iter()
+            .filter(|(sign, (sent, insertion))| !is_copy(sent, *insertion, stored.get(*sign)));
+        let others: Vec<String> = others.map(|(sign, _)| sign.clone()).collect();
+        for (sign, now) in images_of(from, &others).await? {
+            let Some((sent, insertion)) = self.sample.get(&sign) else {
+                continue;
+            };
+            let sent = WholeImage {
+                brief: now.brief,
+                tags: now.tags,
+                ..sent.clone()
+            };
+            if !is_copy(&sent, *insertion, stored.get(&sign)) {
+                let message = format!("{}: image {sign} is not what was copied", to.name);
+                let advice = "was it changed or deleted there meanwhile? copy again";
+                return Err(Failure::local(message).with_advice(advice));
             }
         }
         Ok(signs.len())
     }
 }
 
+/// Returns whether a stored image is the one that was sent.
+fn is_copy(sent: &WholeImage, insertion: Insertion, stored: Option<&WholeImage>) -> bool {
+    let Some(stored) = stored else {
+        return false;
+    };
+    match insertion {
+        // An index stores no previews.
+        Insertion::Added if stored.preview.is_empty() => {
+            let preview = Vec::new();
+            *stored
+                == WholeImage {
+                    preview,
+                    ..sent.clone()
+                }
+        }
+        Insertion::Added => stored == sent,
+        // Another time, and features of another version, belong to the image there.
+        Insertion::Unchanged | Insertion::Replaced | Insertion::Kept => {
+            stored.image.content == sent.image.content
+                && (&stored.brief, &stored.tags) == (&sent.brief, &sent.tags)
+        }
+    }
+}
+
+/// Reads images by their signs; those that are not stored are left out.
+async fn images_of(
+    library: &ServedLibrary,
+    signs: &[String],
+) -> Result<HashMap<String, WholeImage>, Failure> {
+    let mut images = HashMap::new();
+    for signs in signs.chunks(MAX_PAGE_SIGNS) {
+        let page = decoded(library, &library.images_of(signs).await?)?;
+        images.extend(
+            page.into_iter()
+                .map(|image| (image.sign.to_string(), image)),
+        );
+    }
+    Ok(images)
+}
+
 fn decoded(library: &ServedLibrary, page: &ImagePage) -> Result<Vec<WholeImage>, Failure> {
-    let read = read_page(&page.images)
+    let read = read_images(&page.images, MAX_PAGE_IMAGES)
         .map_err(|error| Failure::local(format!("{}: {}", library.name, chain(&error))))?;
     Ok(read.1)
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::failure::{Failure, last_cause};
 use crate::library::image_page::{
-    CAPACITY_HEADER, ImagePage, Insertion, LIBRARY_HEADER, NEXT_HEADER, TOTAL_HEADER,
+    CAPACITY_HEADER, ImagePage, Insertion, LAST_PAGE, LIBRARY_HEADER, NEXT_HEADER, TOTAL_HEADER,
 };
 
 /// Maximum time to establish a TCP connection.
@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(70);
 /// How long a request that fails is sent again: a restart of a gateway with a large library, or an
 /// election in a cluster.
-const RETRY_TIME: Duration = Duration::from_secs(120);
+pub(super) const RETRY_TIME: Duration = Duration::from_secs(120);
 /// Pause before that.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -73,9 +73,10 @@ impl ServedLibrary {
         })
     }
 
-    /// Reads identity and size, and no image. Is not sent again: the address may be wrong.
-    pub(super) async fn describe(&self) -> Result<ImagePage, Failure> {
-        self.read(&[("sign", "")], Duration::ZERO).await
+    /// Reads identity and size, and no image. Is sent again for `retry_time`: not at all as long as
+    /// the address may be wrong.
+    pub(super) async fn describe(&self, retry_time: Duration) -> Result<ImagePage, Failure> {
+        self.read(&[("sign", "")], retry_time).await
     }
 
     /// Reads a page of images.
@@ -122,13 +123,15 @@ impl ServedLibrary {
             let value = headers.get(name)?.to_str().ok()?;
             Some(value.to_owned())
         };
+        let missing = |name: &str| self.unknown(&format!("its response has no `{name}`"));
         let number = |name: &str| {
             let number = header(name).and_then(|value| value.parse().ok());
-            number.ok_or_else(|| self.unknown(&format!("its response has no `{name}`")))
+            number.ok_or_else(|| missing(name))
         };
+        let next = header(NEXT_HEADER).ok_or_else(|| missing(NEXT_HEADER))?;
         Ok(ImagePage {
             images,
-            next: header(NEXT_HEADER),
+            next: Some(next).filter(|next| next != LAST_PAGE),
             library: header(LIBRARY_HEADER).unwrap_or_default(),
             total: number(TOTAL_HEADER)?,
             capacity: number(CAPACITY_HEADER)?,

@@ -69,6 +69,21 @@ fn every_rule_about_libraries_is_enforced() {
 }
 
 #[test]
+fn the_side_of_previews_is_a_range_or_none_and_of_embedded_libraries_only() {
+    let embedded = "[libraries.a]\nbackend = \"embedded\"\ndata_dir = \"x\"";
+    for side in ["1", "511", "2049", "-1", "\"large\""] {
+        rejected(
+            &format!("{embedded}\npreview_side = {side}"),
+            "`libraries.a.preview_side`: must be a number from 512 to 2048, not",
+        );
+    }
+    rejected(
+        &format!("{CLOUD}preview_side = 1024"),
+        "`libraries.cloud.preview_side`: unknown key",
+    );
+}
+
+#[test]
 fn the_minimum_score_of_every_library_is_from_0_to_1() {
     let embedded = "[libraries.a]\nbackend = \"embedded\"\ndata_dir = \"x\"\n";
     for score in ["1.01", "-0.1", "nan", "\"high\""] {

@@ -15,11 +15,20 @@ import { number, percent, t } from "./i18n.js";
  * @property {string} [sizeBytes]
  * @property {string} [addTime]
  * @property {string} [thumbnailJpeg]
+ * @property {string} [previewJpeg]
  */
 
 /** @param {Image} image */
 export function nameOf(image) {
   return image.brief || image.contSign;
+}
+
+/**
+ * Returns the address of the preview of an image for `src`; of its thumbnail where none is stored.
+ * @param {Image} image
+ */
+export function previewUrl({ previewJpeg, thumbnailJpeg }) {
+  return jpegUrl(previewJpeg || thumbnailJpeg);
 }
 
 /**

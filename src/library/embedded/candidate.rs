@@ -74,6 +74,15 @@ impl Candidate {
             checked.map_err(|error| check_failed(&error))?,
         )))
     }
+
+    /// Returns the size of the preview, in bytes.
+    pub(super) fn preview_bytes(&self) -> usize {
+        match self {
+            Candidate::Stored(_) => 0,
+            Candidate::New(image) => image.preview_bytes(),
+            Candidate::Checked(image) => image.preview_bytes(),
+        }
+    }
 }
 
 #[expect(

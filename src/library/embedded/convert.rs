@@ -1,5 +1,6 @@
 //! Requests as parameters of the engine, and its results as responses.
 
+use bytes::Bytes;
 use same_image as engine;
 
 use super::choices::Choices;
@@ -117,5 +118,6 @@ pub(super) fn record(found: engine::Record, thumbnail: Vec<u8>) -> Result<Record
         size_bytes: found.size_bytes,
         added_at_ms: found.added_at_ms,
         thumbnail: thumbnail.into(),
+        preview: Bytes::new(),
     })
 }

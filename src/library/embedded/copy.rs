@@ -8,7 +8,7 @@ use super::{EmbeddedBackend, convert, demand, storage, write};
 use crate::call::Call;
 use crate::domain::{ContSign, ImageFilter, List, ListOrder};
 use crate::error::{Error, Kind, Result};
-use crate::library::image_page::{ImagePage, Insertion, PAGE_BYTES};
+use crate::library::image_page::{ImagePage, Insertion, MAX_PAGE_IMAGES, PAGE_BYTES};
 
 // === impl EmbeddedBackend ===
 
@@ -86,7 +86,7 @@ pub(in crate::library) fn encoded(
     library: engine::LibraryId,
     images: Vec<engine::WholeImage>,
 ) -> Result<Bytes> {
-    let page = engine::write_page(library, images);
+    let page = engine::write_images(library, images);
     page.map(Bytes::from).map_err(|error| storage(&error))
 }
 
@@ -94,9 +94,10 @@ pub(in crate::library) fn encoded(
 ///
 /// # Errors
 ///
-/// `InvalidParameter` for bytes that are no page, and for features of another version.
+/// `InvalidParameter` for bytes that are no page, for more images than one may have, and for features
+/// of another version.
 pub(in crate::library) fn decoded(page: &[u8]) -> Result<Vec<engine::WholeImage>> {
-    let read = engine::read_page(page);
+    let read = engine::read_images(page, MAX_PAGE_IMAGES);
     let (_, images) = read.map_err(|error| {
         let message = crate::error::chain(&error);
         Error::violation("images", Kind::InvalidParameter, message)

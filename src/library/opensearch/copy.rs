@@ -1,8 +1,12 @@
 //! Copies of images to and from other libraries: documents as pages in the engine's format.
 //!
-//! A page is read in the order of listings, so it is no snapshot: what is added meanwhile comes at
-//! its end. An image is inserted by a write that only succeeds while it is not stored, so pages that
-//! are sent again, or by several commands at once, store it once.
+//! Pages are read in the order of listings, by the time of the add, so they are no snapshot: what is
+//! added meanwhile with an earlier time is not read. An image is inserted by a write that only succeeds
+//! while it is not stored, so pages that are sent again, or by several commands at once, store it
+//! once. Those that are stored are looked up first, by one request for a page: a library that is full
+//! rejects new documents without a look at what they are. Previews are left out.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use same_image as engine;
@@ -19,8 +23,10 @@ use crate::library::embedded::convert;
 use crate::library::embedded::copy::{decoded, encoded, whole_listing};
 use crate::library::image_page::{ImagePage, Insertion, PAGE_BYTES};
 
-/// Maximum number of attempts at an insertion that deletions overtake.
-const MAX_ATTEMPTS: usize = 10;
+/// The fields that are compared with those of an image that is sent.
+const COMPARED_TEXTS: [&str; 3] = ["content", "brief", "tags"];
+/// Maximum number of writes and comparisons of an insertion that deletions overtake.
+const MAX_ATTEMPTS: usize = 20;
 
 // === impl OpenSearchBackend ===
 
@@ -63,10 +69,7 @@ impl OpenSearchBackend {
     pub(super) async fn page_of(&self, call: &Call, signs: &[ContSign]) -> Result<ImagePage> {
         self.opened(call.deadline).await?;
         let signs: Vec<_> = signs.iter().filter_map(convert::sign).collect();
-        let documents = match signs.is_empty() {
-            true => Vec::new(),
-            false => self.read_all(call, &signs, &whole()).await?,
-        };
+        let documents = self.read_signs(call, &signs, &whole()).await?;
         let total = self.count(call, &ImageFilter::default(), None).await?;
         self.image_page(call, documents, None, total).await
     }
@@ -79,40 +82,76 @@ impl OpenSearchBackend {
     ) -> Result<Vec<Insertion>> {
         self.opened(call.deadline).await?;
         let documents = self.step(call, move || {
-            let documents = decoded(&images)?.into_iter().map(|image| {
-                let document = Document::of_whole(image)?;
-                let written = document.to_json()?;
-                Ok((document, written))
-            });
+            let documents = decoded(&images)?.into_iter().map(Document::of_whole);
             documents.collect::<Result<Vec<_>>>()
         });
-        let documents = documents.await??.into_iter();
-        let inserted = documents.map(|(document, written)| {
+        let documents = documents.await??;
+        let signs: Vec<_> = documents.iter().map(Document::sign).collect();
+        let stored = self.read_signs(call, &signs, &COMPARED_TEXTS).await?;
+        let mut stored: HashMap<_, _> = stored
+            .into_iter()
+            .map(|document| (document.sign(), document))
+            .collect();
+        // In one step, and only those that are not stored.
+        let begun = self.step(call, move || {
+            let begun = documents.into_iter().map(|document| {
+                let existing = stored.remove(&document.sign());
+                let written = match existing {
+                    Some(_) => None,
+                    None => Some(document.to_json()?),
+                };
+                Ok((document, existing, written))
+            });
+            begun.collect::<Result<Vec<_>>>()
+        });
+        let inserted = begun.await??.into_iter().map(|image| {
             // Boxed: a page has hundreds of these futures.
-            Box::pin(self.insert_document(call, document, written, replace))
+            Box::pin(self.insert_document(call, image, replace))
         });
         futures_util::future::try_join_all(inserted).await
     }
 
+    /// Reads the documents with these signs; those that are not stored are left out.
+    async fn read_signs(
+        &self,
+        call: &Call,
+        signs: &[engine::Sign],
+        fields: &[&str],
+    ) -> Result<Vec<Document>> {
+        match signs.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.read_all(call, signs, fields).await,
+        }
+    }
+
+    /// Inserts a document, given the one that is stored or what is to be written.
     async fn insert_document(
         &self,
         call: &Call,
-        document: Document,
-        written: Bytes,
+        (document, mut stored, mut written): (Document, Option<Document>, Option<Bytes>),
         replace: bool,
     ) -> Result<Insertion> {
-        let (sign, content) = (document.sign(), document.image.content);
+        let sign = document.sign();
         for _ in 0..MAX_ATTEMPTS {
-            let change = Change::Create(written.clone());
-            if self.writer.write(call.deadline, sign, change).await? == Outcome::Done {
-                return Ok(Insertion::Added);
-            }
-            let fields = ["content", "brief", "tags"];
-            let Some((stored, _)) = self.read(call, sign, &fields).await? else {
-                // Deleted meanwhile.
+            let Some(stored) = stored.take() else {
+                let line = match written.take() {
+                    Some(line) => line,
+                    None => {
+                        let document = document.clone();
+                        self.step(call, move || document.to_json()).await??
+                    }
+                };
+                let change = Change::Create(line.clone());
+                if self.writer.write(call.deadline, sign, change).await? == Outcome::Done {
+                    return Ok(Insertion::Added);
+                }
+                written = Some(line);
+                // Added meanwhile, and maybe deleted again.
+                let found = self.read(call, sign, &COMPARED_TEXTS).await?;
+                stored = found.map(|(document, _)| document);
                 continue;
             };
-            if stored.image.content != content {
+            if stored.image.content != document.image.content {
                 return Err(other_sign(sign));
             }
             if stored.brief == document.brief && stored.tags == document.tags {
@@ -159,6 +198,7 @@ impl OpenSearchBackend {
 impl Document {
     fn of_whole(whole: engine::WholeImage) -> Result<Self> {
         let document = Document {
+            // Without the preview: each read of a document reads all of its source.
             image: whole.image,
             brief: whole.brief,
             tags: whole.tags,
@@ -174,6 +214,7 @@ impl Document {
         engine::WholeImage {
             sign: self.sign(),
             image: self.image,
+            preview: Vec::new(),
             brief: self.brief,
             tags: self.tags,
             added_at_ms: self.added_at_ms,

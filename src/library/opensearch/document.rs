@@ -173,6 +173,7 @@ impl Document {
             size_bytes: self.image.size_bytes,
             added_at_ms: self.added_at_ms,
             thumbnail: self.image.thumbnail.into(),
+            preview: Bytes::new(),
         })
     }
 }

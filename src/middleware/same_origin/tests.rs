@@ -163,6 +163,53 @@ fn an_origin_is_served_if_it_is_that_of_the_host_or_listed() {
 }
 
 #[test]
+fn a_link_of_another_site_opens_a_window_at_the_grpc_port_only() {
+    let of = |port, method: &str, path: &str, headers: &[(&str, &str)]| {
+        let policy = Policy {
+            port,
+            ..policy(true, &[], &[])
+        };
+        let headers = [&[("host", "localhost")], headers].concat();
+        let mut request = request(path, Version::HTTP_11, &headers);
+        *request.method_mut() = method.parse().unwrap();
+        status(&policy, &request)
+    };
+    let link = |site, mode, dest| {
+        [
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", mode),
+            ("sec-fetch-dest", dest),
+        ]
+    };
+
+    for site in ["cross-site", "same-site"] {
+        let opened = link(site, "navigate", "document");
+        assert_eq!(of(Port::Grpc, "GET", "/console/", &opened), SERVED);
+        for port in [Port::Rest, Port::Admin] {
+            assert_eq!(of(port, "GET", "/", &opened), FORBIDDEN, "{port:?}");
+        }
+        // A form of another page, and what loads something into a page.
+        assert_eq!(of(Port::Grpc, "POST", "/console/", &opened), FORBIDDEN);
+        let from = [&opened[..], &[("origin", "https://evil.test")]].concat();
+        assert_eq!(of(Port::Grpc, "GET", "/console/", &from), FORBIDDEN);
+        for (mode, dest) in [
+            ("navigate", "iframe"),
+            ("navigate", "embed"),
+            ("no-cors", "script"),
+            ("cors", "empty"),
+            ("websocket", "websocket"),
+        ] {
+            let loaded = link(site, mode, dest);
+            let found = of(Port::Grpc, "GET", "/console/", &loaded);
+            assert_eq!(found, FORBIDDEN, "{mode} {dest}");
+        }
+        // No call is made by GET.
+        let method = of(Port::Grpc, "GET", "/package.Service/Method", &opened);
+        assert_eq!(method, 405);
+    }
+}
+
+#[test]
 fn the_grpc_port_serves_content_types_of_grpc_and_connect_only() {
     let grpc = Policy {
         port: Port::Grpc,

@@ -271,6 +271,9 @@ def get_image_returns_record_and_thumbnail(client):
     equal((image.width, image.height), (images.WIDTH, images.HEIGHT))
     equal(image.size_bytes, len(images.png(100)))
     assert image.thumbnail_jpeg.startswith(b"\xff\xd8"), image.thumbnail_jpeg[:4]
+    assert not image.preview_jpeg
+    image = client.call("GetImage", cont_sign=client.signs[0], preview=True).image
+    assert image.preview_jpeg.startswith(b"\xff\xd8"), image.preview_jpeg[:4]
     assert image.add_time.seconds > 1_700_000_000, image.add_time
 
 

@@ -62,6 +62,7 @@ def an_image_is_added_found_changed_and_deleted(binary):
         assert client.compare(images.png(1), Sign(sign)).score > 0.9
         client.update(sign, brief="new", tags=[])
         equal(client.get(sign).brief, "new")
+        assert not client.get(sign).preview_jpeg and client.get(sign, preview=True).preview_jpeg.startswith(b"\xff\xd8")
         equal([image.brief for image in client.images(page_size=1)], ["new", "two"])
         equal(client.info().image_count, 2)
         equal([library.library for library in client.libraries()], ["default"])

@@ -51,6 +51,41 @@ async fn an_image_is_added_found_and_read() {
 }
 
 #[tokio::test]
+async fn a_preview_is_returned_on_request_where_one_is_stored() {
+    for (setting, expected) in [("", Some((320, 240))), ("preview_side = 0", None)] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "[libraries.default]\nbackend = \"embedded\"\ndata_dir = {:?}\n{setting}\n",
+            folder.path().join("data")
+        );
+        let gateway = Gateway::in_folder(folder, &config).await;
+        let mut client = gateway.client().await;
+        let added = client.add_image(add(png(1))).await.unwrap().into_inner();
+        let get = |preview| v1::GetImageRequest {
+            cont_sign: added.cont_sign.clone(),
+            preview,
+            ..Default::default()
+        };
+
+        let with = client.get_image(get(true)).await.unwrap().into_inner();
+        let without = client.get_image(get(false)).await.unwrap().into_inner();
+        let list = v1::ListImagesRequest {
+            thumbnails: true,
+            ..Default::default()
+        };
+        let listed = client.list_images(list).await.unwrap().into_inner();
+
+        let with = with.image.unwrap();
+        let shown = image::load_from_memory(&with.preview_jpeg).ok();
+        let sides = shown.map(|shown| (shown.width(), shown.height()));
+        assert_eq!(sides, expected, "{setting}");
+        assert!(!with.thumbnail_jpeg.is_empty());
+        assert!(without.image.unwrap().preview_jpeg.is_empty());
+        assert!(listed.images[0].preview_jpeg.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_copy_is_a_match_in_every_profile_and_says_how_well_it_agrees() {
     let gateway = Gateway::start().await;
     let mut client = gateway.client().await;

@@ -274,6 +274,7 @@ async fn a_caller_lists_its_libraries_of_every_backend_and_what_they_can_do() {
     assert_eq!((mine.id.len(), mine.max_side), (16, 8192));
     let can: Vec<_> = mine.capabilities().collect();
     assert!(can.contains(&v1::Capability::List), "{can:?}");
+    assert!(can.contains(&v1::Capability::Preview), "{can:?}");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub async fn embedded() -> Fixture {
         effort: config::Effort::default(),
         allow_private_addresses: false,
         max_side: 4096,
+        preview_side: 0,
         min_score: 0.0,
     };
     let library = EmbeddedBackend::open(&config, CpuPool::new(1 << 30)).unwrap();

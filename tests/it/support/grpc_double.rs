@@ -189,6 +189,7 @@ impl State {
             size_bytes: content.len() as u64,
             add_time: None,
             thumbnail_jpeg: Bytes::from_static(b"thumbnail"),
+            preview_jpeg: Bytes::from_static(b"preview"),
         });
         (sign, false)
     }

@@ -268,9 +268,9 @@ class Client:
         request = pb.DeleteImagesRequest(library=self._library, cont_signs=signs)
         return self._call(self._stub.DeleteImages, request)
 
-    def get(self, cont_sign: str) -> pb.Image:
-        """Returns the record of a stored image, with its thumbnail."""
-        request = pb.GetImageRequest(library=self._library, cont_sign=cont_sign)
+    def get(self, cont_sign: str, *, preview: bool = False) -> pb.Image:
+        """Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored."""
+        request = pb.GetImageRequest(library=self._library, cont_sign=cont_sign, preview=preview)
         return self._call(self._stub.GetImage, request).image
 
     def images(self, *, page_size: int = 1000, **fields: Any) -> Iterator[pb.Image]:

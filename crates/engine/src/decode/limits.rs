@@ -17,3 +17,13 @@ pub const LARGEST_MAX_SIDE: u32 = 16_384;
 /// Maximum memory of one decoder in bytes per pixel of a square with the maximum side: 16-bit RGBA
 /// twice, because progressive and interlaced decoders need a second copy.
 pub(super) const DECODER_BYTES_PER_PIXEL: u64 = 2 * 8;
+
+/// Minimum side of previews in pixels, for a library that has any: twice that of a thumbnail.
+pub const MIN_PREVIEW_SIDE: u32 = 512;
+
+/// Maximum side of previews in pixels: what a screen shows.
+pub const MAX_PREVIEW_SIDE: u32 = 2048;
+
+/// Maximum size of a preview in bytes, so that a response with one, also in base64, is within the 4 MiB
+/// that gRPC clients accept by default. A larger one is made with smaller sides.
+pub const MAX_PREVIEW_BYTES: usize = 1 << 20;

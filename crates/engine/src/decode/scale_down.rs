@@ -69,7 +69,7 @@ pub fn scale_down(
     clippy::cast_sign_loss,
     reason = "an estimate, at least 5 % below the side"
 )]
-fn smaller(side: u32, bytes: usize, max_bytes: usize) -> u32 {
+pub(super) fn smaller(side: u32, bytes: usize, max_bytes: usize) -> u32 {
     let ratio = (max_bytes as f64 / bytes as f64).sqrt() * MARGIN;
     ((f64::from(side) * ratio) as u32).max(1)
 }

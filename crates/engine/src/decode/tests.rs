@@ -220,6 +220,46 @@ fn an_image_smaller_than_a_thumbnail_is_not_enlarged() {
     assert_eq!((shown.width(), shown.height()), (60, 50));
 }
 
+/// Returns the sides of the preview of a drawn image.
+fn preview_sides((width, height): (u32, u32), side: u32) -> Option<(u32, u32)> {
+    let image = draw::jpeg(&draw::image(1, width, height), 90);
+    let image = DecodedImage::decode(&image, MAX_SIDE).unwrap();
+    let preview = image.preview(side).unwrap()?;
+    assert_eq!(image::guess_format(&preview).unwrap(), ImageFormat::Jpeg);
+    let shown = image::load_from_memory(&preview).unwrap();
+    Some((shown.width(), shown.height()))
+}
+
+#[test]
+fn a_preview_has_the_same_shape_and_is_not_enlarged() {
+    assert_eq!(preview_sides((1200, 300), 512), Some((512, 128)));
+    assert_eq!(preview_sides((300, 400), 512), Some((300, 400)));
+}
+
+#[test]
+fn there_is_no_preview_where_the_thumbnail_has_all_pixels_and_where_none_is_asked_for() {
+    assert_eq!(preview_sides((256, 200), 512), None);
+    assert_eq!(preview_sides((257, 200), 512), Some((257, 200)));
+    assert_eq!(preview_sides((1200, 300), 0), None);
+}
+
+#[test]
+fn a_preview_of_noise_is_made_smaller_until_it_is_within_the_limit() {
+    let mut chance = draw::Chance::new(1);
+    let noise = image::RgbImage::from_fn(1800, 1800, |_, _| {
+        let [a, b, c, ..] = chance.next().to_be_bytes();
+        image::Rgb([a, b, c])
+    });
+    let image = DecodedImage::decode(&draw::png(&noise), MAX_SIDE).unwrap();
+
+    let preview = image.preview(MAX_PREVIEW_SIDE).unwrap().unwrap();
+
+    let side = image::load_from_memory(&preview).unwrap().width();
+    assert!((500..1800).contains(&side), "{side}");
+    assert!(preview.len() <= MAX_PREVIEW_BYTES, "{}", preview.len());
+    assert!(preview.len() > MAX_PREVIEW_BYTES / 2, "{}", preview.len());
+}
+
 /// One file of each format and internal layout.
 fn files() -> Vec<Vec<u8>> {
     let image = draw::image(2, 70, 50);

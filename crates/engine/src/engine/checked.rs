@@ -9,7 +9,7 @@
 use crate::decode::DecodeError;
 use crate::identity::ImageId;
 use crate::index::DirectQuery;
-use crate::prepare::{PreparedImage, PreparedQuery, prepare_both};
+use crate::prepare::{PreparedImage, PreparedQuery, prepare_both_with_preview};
 use crate::store::{Added, Batch, NewRecord, StoreError, WriteError};
 
 use super::Engine;
@@ -58,15 +58,15 @@ impl Engine {
     /// searches with it.
     ///
     /// Cost: that of [`Engine::prepare`], [`Engine::prepare_query`] without decoding,
-    /// [`Engine::search`], and 10 to 20 ms. The result needs up to 4 MB until it is added, so callers
-    /// must bound the number of them.
+    /// [`Engine::search`], and 10 to 20 ms. The result needs up to 4 MB, and 1 MiB for a preview,
+    /// until it is added, so callers must bound the number of them.
     ///
     /// # Errors
     ///
     /// [`CheckError`] when the image cannot be read or the search fails.
     pub fn check(&self, bytes: &[u8], query: Query) -> Result<CheckedImage, CheckError> {
         search::check(&query)?;
-        let (image, prepared) = prepare_both(bytes, self.max_side)?;
+        let (image, prepared) = prepare_both_with_preview(bytes, self.max_side, self.preview_side)?;
         // Before the snapshot of the search, which therefore has all images up to this one.
         let newest = self.state.catalog().last();
         let wide = Query {
@@ -109,6 +109,12 @@ const FOUND: usize = 50;
 // === impl CheckedImage ===
 
 impl CheckedImage {
+    /// Returns the size of the preview in bytes; 0 without one.
+    #[must_use]
+    pub fn preview_bytes(&self) -> usize {
+        self.image.preview_bytes()
+    }
+
     fn add(
         &self,
         batch: &mut Batch<'_>,

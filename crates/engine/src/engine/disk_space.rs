@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Maximum age of a measurement. A writer at full speed (2,000 images of 20 kB per second) uses
-/// 40 MB in this time.
-const MAX_AGE: Duration = Duration::from_secs(1);
+/// Maximum age of a measurement. A writer at full speed (2,000 images of 20 to 200 kB per second)
+/// uses 10 to 100 MB in this time.
+const MAX_AGE: Duration = Duration::from_millis(250);
 
 /// The disk of a library.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl DiskSpace {
         }
     }
 
-    /// Returns the reserve while less of it is free, measured up to a second ago.
+    /// Returns the reserve while less of it is free, measured up to [`MAX_AGE`] ago.
     pub(super) fn violated_reserve(&mut self) -> Option<u64> {
         if self.reserve == 0 {
             return None;

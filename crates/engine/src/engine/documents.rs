@@ -171,6 +171,7 @@ impl ImageDocument {
             tags: Tags::default(),
             features_checksum: 0,
             thumbnail_checksum: 0,
+            preview_checksum: None,
             brief: String::new(),
         }
     }

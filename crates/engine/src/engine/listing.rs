@@ -19,6 +19,23 @@ const MAX_EXAMINED: usize = 10_000;
 // === impl Engine ===
 
 impl Engine {
+    /// Returns the preview of a stored image; `None` when no image has that sign, or it has no
+    /// preview.
+    ///
+    /// An upright JPEG of up to [`MAX_PREVIEW_BYTES`](crate::MAX_PREVIEW_BYTES), its longer side up to
+    /// [`Options::preview_side`](crate::Options::preview_side) when the image was added, and never longer than that of the image
+    /// itself. An image of up to 256 pixels has none: its thumbnail has all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the library cannot be read.
+    pub fn preview(&self, sign: Sign) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.read(|snapshot| match snapshot.by_sign(sign)? {
+            Some((id, record)) => snapshot.preview(id, &record),
+            None => Ok(None),
+        })
+    }
+
     /// Lists one page of the stored images.
     ///
     /// A page can be shorter than its limit without being the last one: check [`Page::next`]. Images

@@ -23,6 +23,8 @@ pub struct WholeImage {
     pub sign: Sign,
     /// What is computed from the file.
     pub image: ImageDocument,
+    /// The JPEG that people look at; empty for none.
+    pub preview: Vec<u8>,
     /// The text that the caller added.
     pub brief: String,
     /// Up to [`crate::MAX_TAGS`] tags, in the caller's order.
@@ -48,10 +50,11 @@ pub enum Insertion {
 
 impl Engine {
     /// Reads up to `limit` images after a cursor, the oldest first, and where to continue; `None`
-    /// after the last one. A page ends earlier when its features and thumbnails have `max_bytes`,
-    /// but has one image at least.
+    /// after the last one. A page ends earlier when its features, thumbnails and previews have
+    /// `max_bytes`. It has one image at least, unless all of its images are deleted meanwhile.
     ///
-    /// All images of a page are of one committed state. Cost: about 20 kB read for each image.
+    /// All images of a page are of one committed state. Cost: about 20 kB read for each image, and
+    /// its preview.
     ///
     /// # Errors
     ///
@@ -62,17 +65,18 @@ impl Engine {
         limit: usize,
         max_bytes: usize,
     ) -> Result<(Vec<WholeImage>, Option<Cursor>), StoreError> {
-        let (ids, mut next) = self.page(after, limit, &ImageFilter::default(), Order::Oldest);
+        let (ids, mut next) =
+            self.page(after, limit.max(1), &ImageFilter::default(), Order::Oldest);
         let (mut images, mut bytes) = (Vec::new(), 0);
         self.store.read(|snapshot| {
             for (at, id) in ids.iter().enumerate() {
-                if bytes >= max_bytes {
+                if !images.is_empty() && bytes >= max_bytes {
                     next = Some(Cursor(ids[at - 1]));
                     break;
                 }
                 if let Some(record) = snapshot.record(*id)? {
                     let image = WholeImage::read(snapshot, *id, record)?;
-                    bytes += image.image.features.len() + image.image.thumbnail.len();
+                    bytes += image.values().map(<[u8]>::len).iter().sum::<usize>();
                     images.push(image);
                 }
             }
@@ -127,14 +131,14 @@ impl WholeImage {
     fn read(snapshot: &Snapshot, id: ImageId, record: StoredRecord) -> Result<Self, StoreError> {
         let features = snapshot.features(id, |features| Ok(features.to_vec()))?;
         let thumbnail = snapshot.thumbnail(id, &record)?;
-        Ok(Self::of_parts(
-            record,
-            features.unwrap_or_default(),
-            thumbnail,
-        ))
+        let preview = snapshot.preview(id, &record)?.unwrap_or_default();
+        let values = [features.unwrap_or_default(), thumbnail, preview];
+        Ok(Self::of_parts(record, values))
     }
 
-    pub(crate) fn of_parts(record: StoredRecord, features: Vec<u8>, thumbnail: Vec<u8>) -> Self {
+    /// Makes the image of its record, features, thumbnail and preview.
+    pub(crate) fn of_parts(record: StoredRecord, values: [Vec<u8>; 3]) -> Self {
+        let [features, thumbnail, preview] = values;
         WholeImage {
             sign: record.sign,
             image: ImageDocument {
@@ -147,10 +151,16 @@ impl WholeImage {
                 features,
                 thumbnail,
             },
+            preview,
             brief: record.brief,
             tags: record.tags.to_vec(),
             added_at_ms: record.added_at_ms,
         }
+    }
+
+    /// Returns features, thumbnail and preview.
+    fn values(&self) -> [&[u8]; 3] {
+        [&self.image.features, &self.image.thumbnail, &self.preview]
     }
 
     /// Returns the record; `None` for tags that no library has. Its checksums are not computed.
@@ -167,13 +177,14 @@ impl WholeImage {
             tags: Tags::new(&self.tags)?,
             features_checksum: 0,
             thumbnail_checksum: 0,
+            preview_checksum: None,
             brief: self.brief.clone(),
         })
     }
 
     fn insert(&self, batch: &mut Batch<'_>, replace: bool) -> Result<Insertion, WriteError> {
         let record = self.record().ok_or(WriteError::InvalidTags)?;
-        let inserted = batch.insert(record, &self.image.features, &self.image.thumbnail)?;
+        let inserted = batch.insert(record, self.values())?;
         let Inserted::Existing(stored) = inserted else {
             return Ok(Insertion::Added);
         };
@@ -193,7 +204,7 @@ impl WholeImage {
 }
 
 impl fmt::Debug for WholeImage {
-    /// Omits features, thumbnail and brief: logs must not contain images.
+    /// Omits features, thumbnail, preview and brief: logs must not contain images.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WholeImage")
             .field("sign", &self.sign)

@@ -17,8 +17,8 @@ use crate::store::{Batch, Store, StoreError, WriteError};
 use super::disk_space::DiskSpace;
 use super::merger::Wake;
 
-/// Maximum number of writes in one transaction: bounds its memory (20 kB per write) and the latency
-/// of the first write of a group.
+/// Maximum number of writes in one transaction: bounds its memory (20 kB per write, and up to 1 MiB
+/// for a preview) and the latency of the first write of a group.
 const MAX_GROUP: usize = 256;
 
 /// Queues writes for the writer thread.

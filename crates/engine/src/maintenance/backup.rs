@@ -3,7 +3,7 @@
 //! ```text
 //! offset  bytes  content (little endian)
 //! 0       6      "SAMEGB"
-//! 6       2      format in decimal digits, "01"
+//! 6       2      format in decimal digits, "02"
 //! 8       8      identity of the library
 //! 16      8      time of the backup, milliseconds since 1970-01-01 UTC
 //! 24      8      number of the next image
@@ -12,10 +12,11 @@
 //! …       32     BLAKE3 of everything before
 //!
 //! image   4      its number
-//!         4 × 3  length of its record, its features (0: none) and its thumbnail
-//!         …      record (see `store::record`), features (see `features::encoding`), JPEG
+//!         4 × 4  length of its record, its features (0: none), its thumbnail and its preview (0: none)
+//!         …      record (see `store::record`), features (see `features::encoding`), two JPEGs
 //! ```
 //!
+//! Format "01" has no previews and three lengths; it is read too.
 //! It is written and read in one pass, in the memory of one image, and without a seek, so it can be
 //! sent while it is made. A stream that ends early has no checksum and is never accepted.
 
@@ -29,9 +30,11 @@ use super::Progress;
 use super::integrity::no_record;
 
 const MAGIC: &[u8; 6] = b"SAMEGB";
-/// The only format that this version reads and writes. It contains records of format 2: another
-/// format of records needs another format of backups.
-const FORMAT: &[u8; 2] = b"01";
+/// The format that this version writes. It contains records of formats 2 and 3: another format of
+/// records needs another format of backups.
+const FORMAT: &[u8; 2] = b"02";
+/// The format before, which this version reads too.
+const FORMAT_WITHOUT_PREVIEWS: &[u8; 2] = b"01";
 const CHECKSUM: usize = 32;
 
 /// What a backup contains.
@@ -55,7 +58,7 @@ pub enum BackupError {
     #[error("not a backup of a library")]
     NotABackup,
     /// A version of the engine with another format made the backup.
-    #[error("the backup has format {found}, this version reads format 01")]
+    #[error("the backup has format {found}, this version reads formats 01 and 02")]
     Format {
         /// The format of the backup.
         found: String,
@@ -89,27 +92,34 @@ pub(super) struct Entry {
     /// Empty when the image has none.
     pub(super) features: Vec<u8>,
     pub(super) thumbnail: Vec<u8>,
+    /// Empty when the image has none.
+    pub(super) preview: Vec<u8>,
 }
 
 // === impl Entry ===
 
 impl Entry {
+    /// Returns features, thumbnail and preview.
+    pub(super) fn values(&self) -> [&[u8]; 3] {
+        [&self.features, &self.thumbnail, &self.preview]
+    }
+
     fn read(snapshot: &Snapshot, id: ImageId) -> Result<Self, BackupError> {
         let record = snapshot.record(id)?.ok_or_else(|| no_record(id))?;
         let features = snapshot.features(id, |features| Ok(features.to_vec()))?;
-        let thumbnail = snapshot.thumbnail(id, &record)?;
         Ok(Entry {
             id,
-            record,
+            thumbnail: snapshot.thumbnail(id, &record)?,
+            preview: snapshot.preview(id, &record)?.unwrap_or_default(),
             features: features.unwrap_or_default(),
-            thumbnail,
+            record,
         })
     }
 
     fn write(&self, out: &mut ChecksummedWriter<'_>) -> Result<(), BackupError> {
         let id = self.id;
         let record = self.record.encode(id);
-        let parts = [&record, &self.features, &self.thumbnail];
+        let parts = [&record, &self.features, &self.thumbnail, &self.preview];
         out.write(&id.to_le_bytes())?;
         for part in parts {
             let length = u32::try_from(part.len())
@@ -207,6 +217,7 @@ pub(super) struct BackupReader<R> {
     /// Its size is that of the part that was read.
     pub(super) info: BackupInfo,
     pub(super) next_id: u64,
+    has_previews: bool,
     done: u64,
     /// The number of the last image.
     last: Option<ImageId>,
@@ -228,6 +239,7 @@ impl<R: Read> BackupReader<R> {
                 size_bytes: 0,
             },
             next_id: 0,
+            has_previews: true,
             done: 0,
             last: None,
             at_end: false,
@@ -237,7 +249,8 @@ impl<R: Read> BackupReader<R> {
             return Err(BackupError::NotABackup);
         }
         let format = backup.array::<2>()?;
-        if format != *FORMAT {
+        backup.has_previews = format != *FORMAT_WITHOUT_PREVIEWS;
+        if backup.has_previews && format != *FORMAT {
             let found = String::from_utf8_lossy(&format).into_owned();
             return Err(BackupError::Format { found });
         }
@@ -260,20 +273,23 @@ impl<R: Read> BackupReader<R> {
         if self.last.is_some_and(|last| id <= last) || u64::from(id) >= self.next_id {
             return Err(damaged(format!("image {id} is out of order")));
         }
-        let lengths: [[u8; 4]; 3] = [self.array()?, self.array()?, self.array()?];
-        let [record, features, thumbnail] = lengths.map(u32::from_le_bytes);
+        let mut lengths = [0; 4];
+        let stored = if self.has_previews { 4 } else { 3 };
+        for length in &mut lengths[..stored] {
+            *length = u32::from_le_bytes(self.array()?);
+        }
+        let [record, features, thumbnail, preview] = lengths;
         let entry = Entry {
             id,
             record: StoredRecord::decode(id, &self.bytes(record)?)
                 .ok_or_else(|| damaged(format!("the record of image {id}")))?,
             features: self.bytes(features)?,
             thumbnail: self.bytes(thumbnail)?,
+            preview: self.bytes(preview)?,
         };
-        if !entry
-            .record
-            .has_values(id, &entry.features, &entry.thumbnail)
-        {
-            return Err(damaged(format!("the features or thumbnail of image {id}")));
+        if !entry.record.has_values(id, entry.values()) {
+            let message = format!("the features, thumbnail or preview of image {id}");
+            return Err(damaged(message));
         }
         // Features of another version are kept: that version can read them.
         if let Err(FeaturesError::Damaged) = Features::decode(&entry.features)

@@ -1,8 +1,8 @@
 //! Checks everything in a library, and rebuilds what can be rebuilt.
 //!
 //! Order of events: every page of the file by its checksum (redb), every image with all its rows,
-//! every segment file. Records, features and thumbnails are the truth: a damaged one is lost, and
-//! only a backup has it. Keys of images and segments are derived from them.
+//! every segment file. Records, features, thumbnails and previews are the truth: a damaged one is
+//! lost, and only a backup has it. Keys of images and segments are derived from them.
 
 use std::fs;
 use std::io;
@@ -143,7 +143,8 @@ fn check_values(snapshot: &Snapshot, id: ImageId, record: &StoredRecord) -> Resu
         Ok(_) | Err(FeaturesError::Version(_) | FeaturesError::Codebook(_)) => Ok(()),
         Err(FeaturesError::Damaged) => Err(StoreError::damaged("its features cannot be read")),
     })?;
-    snapshot.thumbnail(id, record).map(drop)
+    snapshot.thumbnail(id, record)?;
+    snapshot.preview(id, record).map(drop)
 }
 
 fn has_keys(snapshot: &Snapshot, id: ImageId, record: &StoredRecord) -> Result<bool, StoreError> {

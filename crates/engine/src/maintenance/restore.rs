@@ -27,7 +27,7 @@ const STAGING_FOLDER: &str = "restore.partial";
 const CACHE_BYTES: usize = 64 << 20;
 /// Size of the values of one transaction: bounds its memory. Each transaction costs two syncs.
 const TRANSACTION_BYTES: usize = 32 << 20;
-/// Read buffer; about the size of 50 images.
+/// Read buffer; the size of 5 to 50 images.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// What a restore does with a library that exists.
@@ -168,9 +168,9 @@ fn build(
         }
         store.write(u64::MAX, |batch| {
             batch.set_next_id(backup.next_id);
-            group.iter().try_for_each(|entry| {
-                batch.write_image(entry.id, &entry.record, &entry.features, &entry.thumbnail)
-            })
+            group
+                .iter()
+                .try_for_each(|entry| batch.write_image(entry.id, &entry.record, entry.values()))
         })?;
         done += group.len() as u64;
         progress(done, images);
@@ -193,7 +193,7 @@ fn next_group(backup: &mut BackupReader<BufReader<File>>) -> Result<Vec<Entry>, 
         let Some(entry) = backup.next()? else {
             break;
         };
-        bytes += entry.features.len() + entry.thumbnail.len();
+        bytes += entry.values().map(<[u8]>::len).iter().sum::<usize>();
         group.push(entry);
     }
     Ok(group)

@@ -17,8 +17,8 @@ use super::changes::{Changes, ImageChange};
 use super::error::{StoreError, WriteError};
 use super::record::{StoredRecord, checksum_of};
 use super::requests::{Added, MAX_BRIEF_BYTES, NewRecord, RecordUpdate, Target};
-use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
-use super::totals::Totals;
+use super::tables::{FEATURES, HASHES, META, PREVIEWS, RECORDS, SIGNS, THUMBNAILS};
+use super::totals::{FORMAT_KEY, FORMAT_WITH_PREVIEWS, Totals};
 
 /// The tables of one write transaction.
 pub(crate) struct Batch<'txn> {
@@ -28,6 +28,7 @@ pub(crate) struct Batch<'txn> {
     records: Table<'txn, u32, &'static [u8]>,
     features: Table<'txn, u32, &'static [u8]>,
     thumbnails: Table<'txn, u32, &'static [u8]>,
+    previews: Table<'txn, u32, &'static [u8]>,
     /// Written back at the end of the batch.
     totals: Totals,
     capacity: u64,
@@ -62,6 +63,8 @@ impl<'txn> Batch<'txn> {
             records: transaction.open_table(RECORDS)?,
             features: transaction.open_table(FEATURES)?,
             thumbnails: transaction.open_table(THUMBNAILS)?,
+            // Created where an earlier version made the library.
+            previews: transaction.open_table(PREVIEWS)?,
             capacity,
             violated_reserve: None,
             is_forced: false,
@@ -108,9 +111,11 @@ impl<'txn> Batch<'txn> {
             tags: checked_tags(&new.tags)?,
             features_checksum: 0,
             thumbnail_checksum: 0,
+            preview_checksum: None,
             brief: new.brief.clone(),
         };
-        let stored = self.insert(record, &image.features, &image.thumbnail)?;
+        let values = [&image.features[..], &image.thumbnail, &image.preview];
+        let stored = self.insert(record, values)?;
         Ok(match stored {
             Inserted::New(sign) => Added {
                 sign,
@@ -124,12 +129,11 @@ impl<'txn> Batch<'txn> {
     }
 
     /// Adds an image unless its content is stored. Its sign is that of the content, or the next free
-    /// one; the checksums of the record are computed.
+    /// one; the checksums of the record are computed. Empty features and an empty preview mean none.
     pub(crate) fn insert(
         &mut self,
         mut record: StoredRecord,
-        features: &[u8],
-        thumbnail: &[u8],
+        values: [&[u8]; 3],
     ) -> Result<Inserted, WriteError> {
         check_brief(&record.brief)?;
         if let Some((_, record)) = self.find(&Target::Content(record.content))? {
@@ -146,8 +150,9 @@ impl<'txn> Batch<'txn> {
 
         let id = self.next_id()?;
         record.sign = self.free_sign(&record.content)?;
-        let record = record.with_values(id, features, thumbnail);
-        self.write_image(id, &record, features, thumbnail)?;
+        let record = record.with_values(id, values);
+        self.write_image(id, &record, values)?;
+        let [features, ..] = values;
         if !features.is_empty() {
             self.changes.features.push((id, features.to_vec()));
         }
@@ -204,13 +209,13 @@ impl<'txn> Batch<'txn> {
         Ok(true)
     }
 
-    /// Adds an image under a number: a new one, or the one that it had in a backup.
+    /// Adds an image under a number: a new one, or the one that it had in a backup. Empty features
+    /// and an empty preview mean none.
     pub(crate) fn write_image(
         &mut self,
         id: ImageId,
         record: &StoredRecord,
-        features: &[u8],
-        thumbnail: &[u8],
+        [features, thumbnail, preview]: [&[u8]; 3],
     ) -> Result<(), StoreError> {
         self.write_keys(id, record)?;
         self.write_record(id, record)?;
@@ -219,6 +224,10 @@ impl<'txn> Batch<'txn> {
             self.features.insert(id, features)?;
         }
         self.thumbnails.insert(id, thumbnail)?;
+        if !preview.is_empty() {
+            self.previews.insert(id, preview)?;
+            self.meta.insert(FORMAT_KEY, FORMAT_WITH_PREVIEWS)?;
+        }
         self.changes
             .images
             .push(ImageChange::Added(record.summary(id)));
@@ -311,6 +320,7 @@ impl<'txn> Batch<'txn> {
         }
         self.features.remove(id)?;
         self.thumbnails.remove(id)?;
+        self.previews.remove(id)?;
         self.changes.images.push(ImageChange::Deleted(id));
         Ok(())
     }

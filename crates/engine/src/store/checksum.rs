@@ -7,8 +7,16 @@ use crate::identity::ImageId;
 
 /// Returns the checksum of data of an image.
 pub(super) fn checksum(id: ImageId, data: &[u8]) -> u64 {
+    checksum_of_parts(id, [data, &[]])
+}
+
+/// Returns the checksum of data of an image that is in two parts.
+pub(super) fn checksum_of_parts(id: ImageId, [first, second]: [&[u8]; 2]) -> u64 {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&id.to_le_bytes()).update(data);
+    let hasher = hasher
+        .update(&id.to_le_bytes())
+        .update(first)
+        .update(second);
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }

@@ -3,9 +3,10 @@
 //! A damaged inner page of a table can make redb miss rows that are there. So every key of the
 //! tables is looked up once, and the rows are compared with the records: a library that opens
 //! finds all that it has. Cost: three look-ups and three hashes of up to 200 bytes per image; the
-//! test `the_cost_of_opening` measures it. Features and thumbnails are checked when they are read.
+//! test `the_cost_of_opening` measures it. Features, thumbnails and previews are checked when they are
+//! read.
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::{ReadableTable, ReadableTableMetadata, TableError};
 
 use crate::identity::ImageId;
 
@@ -13,7 +14,7 @@ use super::checksum::{Digest, checksum};
 use super::error::{StoreError, caught};
 use super::record::StoredRecord;
 use super::snapshot::Snapshot;
-use super::tables::THUMBNAILS;
+use super::tables::{PREVIEWS, THUMBNAILS};
 
 // === impl Snapshot ===
 
@@ -29,9 +30,10 @@ impl Snapshot {
         mut each: impl FnMut(ImageId, &StoredRecord),
     ) -> Result<(), StoreError> {
         let (mut signs, mut hashes) = (Digest::default(), Digest::default());
-        let mut unreachable = None;
+        let (mut unreachable, mut previews) = (None, 0);
         self.for_each_record(|id, record| {
             each(id, record);
+            previews += u64::from(record.preview_checksum.is_some());
             signs.add(checksum(id, &record.sign.as_raw().to_le_bytes()));
             hashes.add(checksum(id, record.content.as_raw()));
             // One record that cannot be found is enough for the error.
@@ -44,7 +46,7 @@ impl Snapshot {
         }
         self.check_signs(signs)?;
         self.check_hashes(hashes)?;
-        self.check_lengths()
+        self.check_lengths(previews)
     }
 
     fn has_record(&self, id: ImageId) -> Result<bool, StoreError> {
@@ -81,21 +83,31 @@ impl Snapshot {
         })
     }
 
-    /// Compares the lengths that redb keeps with the number of images.
-    fn check_lengths(&self) -> Result<(), StoreError> {
+    /// Compares the lengths that redb keeps with the number of images, and of those with a preview.
+    fn check_lengths(&self, previews: u64) -> Result<(), StoreError> {
         let images = self.totals()?.images;
         caught(|| {
             let thumbnails = self.transaction.open_table(THUMBNAILS)?.len()?;
+            let stored_previews = match self.transaction.open_table(PREVIEWS) {
+                Ok(table) => table.len()?,
+                // An earlier version made the library, and nothing was written since.
+                Err(TableError::TableDoesNotExist(_)) => 0,
+                Err(error) => return Err(error.into()),
+            };
             let lengths = [
-                ("records", self.records.len()?),
-                ("signs", self.signs.len()?),
-                ("hashes", self.hashes.len()?),
-                ("thumbnails", thumbnails),
+                ("records", self.records.len()?, images),
+                ("signs", self.signs.len()?, images),
+                ("hashes", self.hashes.len()?, images),
+                ("thumbnails", thumbnails, images),
+                ("previews", stored_previews, previews),
             ];
-            match lengths.into_iter().find(|(_, length)| *length != images) {
+            match lengths
+                .into_iter()
+                .find(|(_, found, expected)| found != expected)
+            {
                 None => Ok(()),
-                Some((table, length)) => Err(StoreError::damaged(format!(
-                    "the table `{table}` has {length} rows instead of {images}"
+                Some((table, found, expected)) => Err(StoreError::damaged(format!(
+                    "the table `{table}` has {found} rows instead of {expected}"
                 ))),
             }
         })

@@ -1,11 +1,11 @@
 //! A record of the table `records` and its encoding.
 //!
-//! Numbers are little-endian. Format 2:
+//! Numbers are little-endian. Format 3, of an image with a preview:
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | format of this record, 2 |
-//! | 1 | 8 | checksum over the number of the image and all that follows |
+//! | 0 | 1 | format of this record, 3 |
+//! | 1 | 8 | checksum over the number of the image, all that follows, and the format |
 //! | 9 | 8 | sign |
 //! | 17 | 32 | BLAKE3 of the file |
 //! | 49 | 8 | size of the file in bytes |
@@ -17,18 +17,21 @@
 //! | 106 | 4 | two tags of 2 bytes, 0 = none |
 //! | 110 | 8 | checksum of the features; of no bytes, if the image has none |
 //! | 118 | 8 | checksum of the thumbnail |
-//! | 126 | rest | brief, UTF-8 |
+//! | 126 | 8 | checksum of the preview |
+//! | 134 | rest | brief, UTF-8 |
 //!
-//! Format 1 has none of the checksums; `store::migration` converts it.
+//! Format 2, of an image without a preview, has no checksum of it, and the checksum of the record
+//! does not cover the format. Format 1 has none of the checksums; `store::migration` converts it.
 
 use crate::identity::{ContentHash, ImageId, Sign};
 use crate::pdq::PdqHash;
 use crate::tags::{MAX_TAGS, Tags};
 
 use super::changes::ImageSummary;
-use super::checksum::checksum;
+use super::checksum::{checksum, checksum_of_parts};
 
 const FORMAT: u8 = 2;
+const FORMAT_WITH_PREVIEW: u8 = 3;
 /// Format and checksum of the record.
 const HEAD_BYTES: usize = 9;
 /// Sign to tags: the same in formats 1 and 2.
@@ -48,6 +51,8 @@ pub(crate) struct StoredRecord {
     pub(crate) tags: Tags,
     pub(crate) features_checksum: u64,
     pub(crate) thumbnail_checksum: u64,
+    /// `None` for an image without a preview.
+    pub(crate) preview_checksum: Option<u64>,
     pub(crate) brief: String,
 }
 
@@ -56,7 +61,7 @@ pub(crate) struct StoredRecord {
 impl StoredRecord {
     /// Encodes the record of the image with this number.
     pub(crate) fn encode(&self, id: ImageId) -> Vec<u8> {
-        let mut bytes = unsealed(FACTS_BYTES + 16 + self.brief.len());
+        let mut bytes = unsealed(FACTS_BYTES + 24 + self.brief.len());
         bytes.extend(self.sign.as_raw().to_le_bytes());
         bytes.extend(self.content.as_raw());
         bytes.extend(self.size_bytes.to_le_bytes());
@@ -71,16 +76,29 @@ impl StoredRecord {
         }
         bytes.extend(self.features_checksum.to_le_bytes());
         bytes.extend(self.thumbnail_checksum.to_le_bytes());
+        let format = match self.preview_checksum {
+            Some(checksum) => {
+                bytes.extend(checksum.to_le_bytes());
+                FORMAT_WITH_PREVIEW
+            }
+            None => FORMAT,
+        };
         bytes.extend(self.brief.as_bytes());
-        seal(id, bytes)
+        seal(id, format, bytes)
     }
 
     /// Decodes the record of the image with this number; never panics, whatever the bytes are.
     ///
-    /// Returns `None` when the bytes are damaged: no record of format 2, or that of another image.
+    /// Returns `None` when the bytes are damaged: no record of format 2 or 3, or that of another
+    /// image.
     pub(crate) fn decode(id: ImageId, bytes: &[u8]) -> Option<Self> {
         let (head, fields) = bytes.split_first_chunk::<HEAD_BYTES>()?;
-        if head[0] != FORMAT || checksum_of(bytes) != checksum(id, fields) {
+        let has_preview = match head[0] {
+            FORMAT => false,
+            FORMAT_WITH_PREVIEW => true,
+            _ => return None,
+        };
+        if checksum_of(bytes) != record_checksum(id, head[0], fields) {
             return None;
         }
         let mut rest = fields;
@@ -96,24 +114,33 @@ impl StoredRecord {
             tags: decode_tags(take(&mut rest)?)?,
             features_checksum: u64::from_le_bytes(take(&mut rest)?),
             thumbnail_checksum: u64::from_le_bytes(take(&mut rest)?),
+            preview_checksum: match has_preview {
+                true => Some(u64::from_le_bytes(take(&mut rest)?)),
+                false => None,
+            },
             brief: std::str::from_utf8(rest).ok()?.to_owned(),
         })
     }
 
-    /// Sets the checksums of the features and the thumbnail, of the image with this number.
-    pub(crate) fn with_values(self, id: ImageId, features: &[u8], thumbnail: &[u8]) -> Self {
+    /// Sets the checksums of the features, the thumbnail and the preview, empty for none, of the
+    /// image with this number.
+    pub(crate) fn with_values(self, id: ImageId, values: [&[u8]; 3]) -> Self {
+        let [features, thumbnail, preview] = values;
         Self {
             features_checksum: checksum(id, features),
             thumbnail_checksum: checksum(id, thumbnail),
+            preview_checksum: preview_checksum(id, preview),
             ..self
         }
     }
 
-    /// Returns whether these are the features and the thumbnail of the record, of the image with
-    /// this number.
-    pub(crate) fn has_values(&self, id: ImageId, features: &[u8], thumbnail: &[u8]) -> bool {
+    /// Returns whether these are the features, the thumbnail and the preview, empty for none, of
+    /// the record of the image with this number.
+    pub(crate) fn has_values(&self, id: ImageId, values: [&[u8]; 3]) -> bool {
+        let [features, thumbnail, preview] = values;
         checksum(id, features) == self.features_checksum
             && checksum(id, thumbnail) == self.thumbnail_checksum
+            && preview_checksum(id, preview) == self.preview_checksum
     }
 
     /// Returns what the catalog keeps of the record.
@@ -126,6 +153,11 @@ impl StoredRecord {
             added_at_ms: self.added_at_ms,
         }
     }
+}
+
+/// Returns the checksum of a preview; `None` for an empty one, which means none.
+fn preview_checksum(id: ImageId, preview: &[u8]) -> Option<u64> {
+    (!preview.is_empty()).then(|| checksum(id, preview))
 }
 
 /// Returns the checksum in an encoded record; 0 for bytes that are too short to have one.
@@ -146,7 +178,7 @@ pub(super) fn from_format_1(id: ImageId, old: &[u8], checksums: [u64; 2]) -> Opt
     bytes.extend(facts);
     bytes.extend(checksums.map(u64::to_le_bytes).as_flattened());
     bytes.extend(brief);
-    Some(seal(id, bytes))
+    Some(seal(id, FORMAT, bytes))
 }
 
 /// Starts the encoding of a record: reserves its head.
@@ -157,11 +189,20 @@ fn unsealed(fields_bytes: usize) -> Vec<u8> {
 }
 
 /// Fills in the head of a record.
-fn seal(id: ImageId, mut bytes: Vec<u8>) -> Vec<u8> {
-    let checksum = checksum(id, &bytes[HEAD_BYTES..]);
-    bytes[0] = FORMAT;
+fn seal(id: ImageId, format: u8, mut bytes: Vec<u8>) -> Vec<u8> {
+    let checksum = record_checksum(id, format, &bytes[HEAD_BYTES..]);
+    bytes[0] = format;
     bytes[1..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
     bytes
+}
+
+/// Returns the checksum that a record of a format must have.
+fn record_checksum(id: ImageId, format: u8, fields: &[u8]) -> u64 {
+    match format {
+        FORMAT => checksum(id, fields),
+        // So that a damaged format does not turn the checksum of the preview into a brief.
+        _ => checksum_of_parts(id, [fields, &[format]]),
+    }
 }
 
 /// Decodes any bytes as the fields of a record, for fuzzing.
@@ -169,7 +210,7 @@ fn seal(id: ImageId, mut bytes: Vec<u8>) -> Vec<u8> {
 pub(crate) fn decode_fields(fields: &[u8]) -> Option<StoredRecord> {
     let mut bytes = unsealed(fields.len());
     bytes.extend(fields);
-    StoredRecord::decode(0, &seal(0, bytes))
+    StoredRecord::decode(0, &seal(0, FORMAT_WITH_PREVIEW, bytes))
 }
 
 fn decode_tags(bytes: [u8; 2 * MAX_TAGS]) -> Option<Tags> {
@@ -207,10 +248,11 @@ mod tests {
             any::<[u64; 4]>(),
             0..=100_u8,
             prop::collection::vec(1..=u16::MAX, 0..=2),
+            any::<Option<u64>>(),
             ".*",
         );
         (facts, rest).prop_map(|((sign, content, size_bytes, width, height), rest)| {
-            let (added_at_ms, pdq, pdq_quality, tags, brief) = rest;
+            let (added_at_ms, pdq, pdq_quality, tags, preview_checksum, brief) = rest;
             StoredRecord {
                 sign: Sign::from_raw(sign),
                 content: ContentHash::from_raw(content),
@@ -223,6 +265,7 @@ mod tests {
                 tags: Tags::new(&tags).unwrap(),
                 features_checksum: size_bytes ^ 1,
                 thumbnail_checksum: size_bytes ^ 2,
+                preview_checksum,
                 brief,
             }
         })
@@ -255,10 +298,11 @@ mod tests {
         #[test]
         fn any_bytes_with_a_right_checksum_are_read_or_rejected_without_a_panic(
             fields in prop::collection::vec(any::<u8>(), 0..200),
+            format in prop::sample::select(vec![FORMAT, FORMAT_WITH_PREVIEW]),
         ) {
             let mut bytes = unsealed(fields.len());
             bytes.extend(fields);
-            let _ = StoredRecord::decode(0, &seal(0, bytes));
+            let _ = StoredRecord::decode(0, &seal(0, format, bytes));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reads the last committed state of the library.
 //!
-//! Everything that is read is checked: a record by its checksum, features and thumbnail by their
-//! checksums in the record, a row of `signs` or `hashes` by the record that it leads to. What fails
+//! Everything that is read is checked: a record by its checksum, features, thumbnail and preview by
+//! their checksums in the record, a row of `signs` or `hashes` by the record that it leads to. What fails
 //! is an error that names the image; so is what the tables must have and do not. Each read turns a
 //! panic of redb on a damaged page into an error. A panic elsewhere in a search is no error of the
 //! library file.
@@ -13,7 +13,7 @@ use crate::identity::{ContentHash, ImageId, LibraryId, Sign};
 use super::checksum::{Digest, checksum};
 use super::error::{StoreError, caught};
 use super::record::{StoredRecord, checksum_of};
-use super::tables::{FEATURES, HASHES, META, RECORDS, SIGNS, THUMBNAILS};
+use super::tables::{FEATURES, HASHES, META, PREVIEWS, RECORDS, SIGNS, THUMBNAILS};
 use super::totals::Totals;
 
 /// One committed state; later writes are not visible in it.
@@ -121,6 +121,26 @@ impl Snapshot {
             None => Err(StoreError::damaged("missing")),
         });
         thumbnail.map_err(|error| error.within(|| format!("the thumbnail of {}", self.name(id))))
+    }
+
+    /// Returns the preview of an image, given its record; `None` when it has none.
+    pub(crate) fn preview(
+        &self,
+        id: ImageId,
+        record: &StoredRecord,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(expected) = record.preview_checksum else {
+            return Ok(None);
+        };
+        let preview = caught(|| {
+            let previews = self.transaction.open_table(PREVIEWS)?;
+            match previews.get(id)?.map(|jpeg| jpeg.value().to_vec()) {
+                Some(bytes) if checksum(id, &bytes) == expected => Ok(Some(bytes)),
+                Some(_) => Err(wrong_checksum()),
+                None => Err(StoreError::damaged("missing")),
+            }
+        });
+        preview.map_err(|error| error.within(|| format!("the preview of {}", self.name(id))))
     }
 
     /// Passes the stored features of an image to `read`; returns `None` when it has none or was

@@ -8,3 +8,4 @@ pub(super) const SIGNS: TableDefinition<u64, u32> = TableDefinition::new("signs"
 pub(super) const RECORDS: TableDefinition<u32, &[u8]> = TableDefinition::new("records");
 pub(super) const FEATURES: TableDefinition<u32, &[u8]> = TableDefinition::new("features");
 pub(super) const THUMBNAILS: TableDefinition<u32, &[u8]> = TableDefinition::new("thumbnails");
+pub(super) const PREVIEWS: TableDefinition<u32, &[u8]> = TableDefinition::new("previews");

@@ -1,6 +1,7 @@
 //! The store on a healthy disk and on a failing disk.
 
 mod damage;
+mod previews;
 
 use super::failing_disk::Disk;
 use super::power_cut::{Failure, VolatileDisk};

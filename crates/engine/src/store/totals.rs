@@ -11,8 +11,10 @@ use crate::identity::LibraryId;
 use super::checksum::{Digest, checksum};
 use super::error::StoreError;
 
-/// The format of a library that this version reads and writes.
+/// The format of a library without previews.
 pub(super) const FORMAT: u64 = 2;
+/// The format of a library from its first preview on: versions that know none must not open it.
+pub(super) const FORMAT_WITH_PREVIEWS: u64 = 3;
 /// The row of the format.
 pub(super) const FORMAT_KEY: &str = "format";
 

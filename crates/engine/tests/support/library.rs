@@ -26,11 +26,21 @@ impl Library {
     }
 
     pub fn with_capacity(capacity: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
+        Self::with_options(Options {
             capacity,
             ..Options::default()
-        };
+        })
+    }
+
+    pub fn with_previews(preview_side: u32) -> Self {
+        Self::with_options(Options {
+            preview_side,
+            ..Options::default()
+        })
+    }
+
+    fn with_options(options: Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         Self {
             engine: Engine::open(dir.path(), options).unwrap(),
             dir,

@@ -11,7 +11,7 @@ import { fill, h, icon, refill } from "../dom.js";
 import { percent, t } from "../i18n.js";
 import { setScreenKeys } from "../keys.js";
 import { corners, homography, matrix3d, words } from "../geometry.js";
-import { empty, framed, jpegUrl, nameOf, scoreBar } from "../views.js";
+import { empty, framed, nameOf, previewUrl, scoreBar } from "../views.js";
 import { lastSearch, sourceOf } from "./search.js";
 
 /** Time between two images of the blinking view: slower than three flashes a second (WCAG 2.3.1). */
@@ -46,13 +46,13 @@ export function show(place, { library, query: address }) {
       const first = await sourceOf(query);
       const [comparison, stored, queried] = await Promise.all([
         call("CompareImages", { library, first, second: { contSign: storedSign } }, leaving.signal),
-        call("GetImage", { library, contSign: storedSign }, leaving.signal),
-        query.contSign ? call("GetImage", { library, contSign: query.contSign }, leaving.signal) : undefined,
+        call("GetImage", { library, contSign: storedSign, preview: true }, leaving.signal),
+        query.contSign ? call("GetImage", { library, contSign: query.contSign, preview: true }, leaving.signal) : undefined,
       ]);
-      const src = queried ? urlOf(queried) : query.picked?.url;
+      const src = queried ? previewUrl(queried.image) : query.picked?.url;
       const size = await sizeOf(src, queried?.image);
       if (leaving.signal.aborted) return;
-      draw(comparison, { src: urlOf(stored), image: stored.image }, { src, size, name: queried ? nameOf(queried.image) : query.picked?.name ?? query.url ?? "" });
+      draw(comparison, { src: previewUrl(stored.image), image: stored.image }, { src, size, name: queried ? nameOf(queried.image) : query.picked?.name ?? query.url ?? "" });
     } catch (error) {
       if (!leaving.signal.aborted) showError(place, error, load);
     }
@@ -124,11 +124,6 @@ export function show(place, { library, query: address }) {
       { key: "Escape", label: "key_back", run: () => history.back() },
     ]);
   }
-}
-
-/** @param {{image: import("../views.js").Image}} response */
-function urlOf(response) {
-  return jpegUrl(response.image.thumbnailJpeg);
 }
 
 /**

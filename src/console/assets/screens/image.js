@@ -6,7 +6,7 @@ import { fill, h, icon } from "../dom.js";
 import { bytes, number, t, time } from "../i18n.js";
 import { setScreenKeys } from "../keys.js";
 import { session } from "../session.js";
-import { briefField, forgetRecords, framed, jpegUrl, linked, nameOf, parseTags, tagField, tagList } from "../views.js";
+import { briefField, forgetRecords, framed, linked, nameOf, parseTags, previewUrl, tagField, tagList } from "../views.js";
 
 /**
  * @param {HTMLElement} place
@@ -20,13 +20,13 @@ export function show(place, { library, argument: contSign, go }) {
   let image;
 
   /** @returns {Promise<import("../views.js").Image>} */
-  async function read() {
-    return (await call("GetImage", { library, contSign }, leaving.signal)).image;
+  async function read(preview = false) {
+    return (await call("GetImage", { library, contSign, preview }, leaving.signal)).image;
   }
 
   async function load() {
     try {
-      image = await read();
+      image = await read(true);
       draw();
     } catch (error) {
       if (!leaving.signal.aborted) showError(place, error, load);
@@ -45,8 +45,8 @@ export function show(place, { library, argument: contSign, go }) {
           canChange && h("button", { type: "button", onclick: edit }, icon("edit"), t("edit")),
           canChange && h("button", { type: "button", class: "danger", onclick: remove }, icon("trash"), t("delete")))),
       h("div", { class: "image-body" },
-        h("figure", {}, framed({ src: jpegUrl(image.thumbnailJpeg), alt: nameOf(image), width, height }),
-          h("figcaption", { class: "muted" }, t("is_thumbnail"))),
+        h("figure", { class: image.previewJpeg ? "" : "small" }, framed({ src: previewUrl(image), alt: nameOf(image), width, height }),
+          h("figcaption", { class: "muted" }, t(image.previewJpeg ? "is_preview" : "is_thumbnail"))),
         h("div", { class: "details" },
           h("h1", { tabindex: -1, dir: "auto" }, nameOf(image)),
           briefView(image.brief ?? ""),

@@ -24,7 +24,7 @@ export default {
   "bulk_progress": "{done} of {all}", "bulk_done": "{n} done.", "bulk_failed": "{n} failed.", "bulk_left": "{n} not tried.", "bulk_retry": "Try the other one again|Try the other {n} again",
   "not_an_image": "{name} is no image that the gateway can read ({type}).", "too_large": "{name} has {size}; the gateway takes {max}, and the browser cannot scale it down.", "scaled_down": "{name} was scaled down from {size} to {now}, {side} pixels on its longer side.",
 
-  "find_copies": "Find copies", "is_thumbnail": "Thumbnail of 256 pixels", "sides": "Sides", "pixels": "{width} × {height} pixels", "file_size": "File size", "added": "Added", "saved": "Saved.",
+  "find_copies": "Find copies", "is_thumbnail": "Thumbnail; no larger preview is stored", "is_preview": "Preview; the original is not stored", "sides": "Sides", "pixels": "{width} × {height} pixels", "file_size": "File size", "added": "Added", "saved": "Saved.",
   "changed_elsewhere": "It was changed elsewhere", "changed_elsewhere_text": "Since you opened it, someone else changed this image. It is now:", "overwrite": "Replace their change",
 
   "query": "Query", "matches": "Matches", "stored": "Stored image", "search_hint": "Drop or paste an image here, or", "choose_file": "Choose a file", "camera": "Camera", "from_url": "From an address", "from_url_note": "The gateway fetches the image; your browser does not.", "url_not_shown": "The browser does not fetch this address, so it is not shown.",

@@ -24,7 +24,7 @@ export default {
   "bulk_progress": "{done} / {all}", "bulk_done": "已完成 {n} 项。", "bulk_failed": "{n} 项失败。", "bulk_left": "{n} 项未执行。", "bulk_retry": "重试其余 {n} 项",
   "not_an_image": "{name} 不是网关能读取的图片（{type}）。", "too_large": "{name} 大小为 {size}，网关最大接受 {max}，浏览器也无法将其缩小。", "scaled_down": "{name} 已从 {size} 缩小到 {now}，长边 {side} 像素。",
 
-  "find_copies": "查找相同图", "is_thumbnail": "256 像素缩略图", "sides": "尺寸", "pixels": "{width} × {height} 像素", "file_size": "文件大小", "added": "入库时间", "saved": "已保存。",
+  "find_copies": "查找相同图", "is_thumbnail": "缩略图；未保存更大的预览图", "is_preview": "预览图；不保存原图", "sides": "尺寸", "pixels": "{width} × {height} 像素", "file_size": "文件大小", "added": "入库时间", "saved": "已保存。",
   "changed_elsewhere": "图片已在别处修改", "changed_elsewhere_text": "在您打开之后，此图片已被修改。现在的内容：", "overwrite": "覆盖其修改",
 
   "query": "检索图", "matches": "检索结果", "stored": "库中图片", "search_hint": "将图片拖放或粘贴到这里，或者", "choose_file": "选择文件", "camera": "拍照", "from_url": "通过网址", "from_url_note": "由网关获取图片，您的浏览器不会访问该网址。", "url_not_shown": "浏览器不访问此网址，因此不显示图片。",

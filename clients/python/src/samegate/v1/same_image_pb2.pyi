@@ -58,6 +58,7 @@ class Capability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAPABILITY_MORE_FORMATS: _ClassVar[Capability]
     CAPABILITY_SEARCH_BY_SIGN: _ClassVar[Capability]
     CAPABILITY_FIND_DUPLICATES: _ClassVar[Capability]
+    CAPABILITY_PREVIEW: _ClassVar[Capability]
 
 class CircuitBreaker(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -93,6 +94,7 @@ CAPABILITY_GEOMETRY: Capability
 CAPABILITY_MORE_FORMATS: Capability
 CAPABILITY_SEARCH_BY_SIGN: Capability
 CAPABILITY_FIND_DUPLICATES: Capability
+CAPABILITY_PREVIEW: Capability
 CIRCUIT_BREAKER_UNSPECIFIED: CircuitBreaker
 CIRCUIT_BREAKER_CLOSED: CircuitBreaker
 CIRCUIT_BREAKER_HALF_OPEN: CircuitBreaker
@@ -434,12 +436,14 @@ class ListImagesResponse(_message.Message):
     def __init__(self, images: _Optional[_Iterable[_Union[Image, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total: _Optional[int] = ...) -> None: ...
 
 class GetImageRequest(_message.Message):
-    __slots__ = ("library", "cont_sign")
+    __slots__ = ("library", "cont_sign", "preview")
     LIBRARY_FIELD_NUMBER: _ClassVar[int]
     CONT_SIGN_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
     library: str
     cont_sign: str
-    def __init__(self, library: _Optional[str] = ..., cont_sign: _Optional[str] = ...) -> None: ...
+    preview: bool
+    def __init__(self, library: _Optional[str] = ..., cont_sign: _Optional[str] = ..., preview: _Optional[bool] = ...) -> None: ...
 
 class GetImageResponse(_message.Message):
     __slots__ = ("image",)
@@ -448,7 +452,7 @@ class GetImageResponse(_message.Message):
     def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ...) -> None: ...
 
 class Image(_message.Message):
-    __slots__ = ("cont_sign", "brief", "tags", "width", "height", "size_bytes", "add_time", "thumbnail_jpeg")
+    __slots__ = ("cont_sign", "brief", "tags", "width", "height", "size_bytes", "add_time", "thumbnail_jpeg", "preview_jpeg")
     CONT_SIGN_FIELD_NUMBER: _ClassVar[int]
     BRIEF_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
@@ -457,6 +461,7 @@ class Image(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ADD_TIME_FIELD_NUMBER: _ClassVar[int]
     THUMBNAIL_JPEG_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_JPEG_FIELD_NUMBER: _ClassVar[int]
     cont_sign: str
     brief: str
     tags: _containers.RepeatedScalarFieldContainer[int]
@@ -465,7 +470,8 @@ class Image(_message.Message):
     size_bytes: int
     add_time: _timestamp_pb2.Timestamp
     thumbnail_jpeg: bytes
-    def __init__(self, cont_sign: _Optional[str] = ..., brief: _Optional[str] = ..., tags: _Optional[_Iterable[int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., size_bytes: _Optional[int] = ..., add_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., thumbnail_jpeg: _Optional[bytes] = ...) -> None: ...
+    preview_jpeg: bytes
+    def __init__(self, cont_sign: _Optional[str] = ..., brief: _Optional[str] = ..., tags: _Optional[_Iterable[int]] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., size_bytes: _Optional[int] = ..., add_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., thumbnail_jpeg: _Optional[bytes] = ..., preview_jpeg: _Optional[bytes] = ...) -> None: ...
 
 class ImageFilter(_message.Message):
     __slots__ = ("tags", "tag_logic", "brief_contains", "added_since", "added_before")

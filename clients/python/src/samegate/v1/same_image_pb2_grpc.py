@@ -223,7 +223,8 @@ class SameImageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetImage(self, request, context):
-        """Returns the record of one stored image, with its thumbnail.
+        """Returns the record of one stored image, with its thumbnail; on request with
+        its preview.
 
         Embedded and OpenSearch backends only; others fail with UNIMPLEMENTED.
         """
