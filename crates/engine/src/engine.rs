@@ -231,8 +231,7 @@ impl Engine {
         })
     }
 
-    /// Queues an add; calls `done` when the image is durable and searchable, or when the add
-    /// failed.
+    /// Queues an add; calls `done` when the image is durable and searchable, or the add failed.
     ///
     /// A duplicate (same bytes) is no error: the stored record is unchanged and [`Added::existed`]
     /// is true. Never blocks. The queue uses about 20 kB per image, and up to 1 MiB for its preview
