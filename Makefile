@@ -86,7 +86,9 @@ clients: languages .tools/python .tools/node .tools/java ## Tests the vendor's a
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 	$(PYTHON) tests/clients/python/package.py target/debug/samegate
-	$(PYTHON) tests/clients/python/examples.py target/debug/samegate python
+	set -e; for language in python rust; do \
+		$(PYTHON) tests/clients/python/examples.py target/debug/samegate $$language; \
+	done
 
 stubs: .tools/python ## Generates the messages of the Python package from the contract
 	$(PYTHON) -m grpc_tools.protoc -Iproto --python_out=clients/python/src --pyi_out=clients/python/src \

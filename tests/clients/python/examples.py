@@ -30,7 +30,12 @@ def python(name):
     return [sys.executable, CLIENTS / "python" / "examples" / f"{name}.py"]
 
 
-LANGUAGES = {"python": python}
+def rust(name):
+    """Returns the command of an example, which `cargo test` builds."""
+    return [ROOT / "target" / "debug" / "examples" / name]
+
+
+LANGUAGES = {"python": python, "rust": rust}
 # Of the child process; PYTHONPATH leads to the package without an installation.
 PATHS = [str(CLIENTS / "python" / "src"), os.environ.get("PYTHONPATH", "")]
 
