@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tonic::Code;
+use samegate_client::Code;
 
 use super::failure::Failure;
 
@@ -55,7 +55,10 @@ mod tests {
 
     #[test]
     fn only_transient_failures_lead_to_another_stream() {
-        let broken = |code| Failure::from(tonic::Status::new(code, "x"));
+        let broken = |code| {
+            let status = tonic::Status::new(code, "x");
+            Failure::from(samegate_client::Error::from(status))
+        };
 
         assert!(is_transient(&broken(Code::Unavailable)));
         assert!(is_transient(&broken(Code::DeadlineExceeded)));

@@ -141,10 +141,8 @@ async fn search(
     done: &AtomicU64,
 ) -> Result<Vec<Result<Vec<v1::Match>, Failure>>, Failure> {
     let search = BulkSearch {
-        client: args.target.connection.client().await?,
-        target: &args.target,
+        client: args.target.client().await?,
         options: v1::BulkSearchImagesOptions {
-            library: args.target.library.clone(),
             limit: 1,
             min_score: args.min_score.unwrap_or_default(),
             ..v1::BulkSearchImagesOptions::default()
