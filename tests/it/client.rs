@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::StatusCode;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use samegate_client::v1::{self, OnMatch};
 use samegate_client::{Client, Code, Error, Image};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::support::gateway::Gateway;
@@ -24,6 +28,27 @@ async fn client(gateway: &Gateway) -> Client {
 async fn client_of(double: &Double) -> Client {
     let builder = Client::builder(double.endpoint());
     builder.connect().await.unwrap()
+}
+
+/// Makes a client of a proxy that answers each call itself.
+async fn client_of_proxy(status: StatusCode, body: &'static str) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let respond = service_fn(move |_| async move {
+                let response = http::Response::builder().status(status);
+                response.body(axum::body::Body::from(body))
+            });
+            let http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(http2.serve_connection(TokioIo::new(stream), respond));
+        }
+    });
+    Client::builder(target)
+        .call_attempts(1)
+        .connect()
+        .await
+        .unwrap()
 }
 
 fn brief(text: &str) -> v1::AddImageRequest {
@@ -140,6 +165,9 @@ async fn the_key_of_a_function_is_asked_for_with_every_call() {
     assert!(second.is_ok(), "{second:?}");
     let invalid = Client::builder(double.endpoint()).api_key("a\nb").connect();
     assert_eq!(invalid.await.unwrap_err().reason(), "INVALID_KEY");
+    let invalid = Client::builder(double.endpoint()).api_key_with(|| "a\nb".to_owned());
+    let invalid = invalid.connect().await.unwrap().info().await.unwrap_err();
+    assert_eq!((invalid.code(), invalid.reason()), (None, "INVALID_KEY"));
 }
 
 #[tokio::test]
@@ -199,6 +227,68 @@ async fn a_port_that_is_not_grpc_is_called_so_and_not_asked_again() {
 
     assert!(error.is_not_grpc() && !error.is_transient(), "{error}");
     assert!(samegate.is_serving().await.is_err());
+}
+
+#[tokio::test]
+async fn a_proxy_without_a_gateway_is_a_transient_error() {
+    for status in [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE] {
+        for body in ["", "<html>no healthy upstream</html>"] {
+            let samegate = client_of_proxy(status, body).await;
+
+            let error = samegate.info().await.unwrap_err();
+
+            assert_eq!(error.code(), Some(Code::Unavailable), "{error}");
+            assert!(error.is_transient() && !error.is_not_grpc(), "{error}");
+            assert!(!samegate.is_serving().await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_denies_access_is_not_asked_again() {
+    for body in ["", "<html>log in</html>"] {
+        let samegate = client_of_proxy(StatusCode::UNAUTHORIZED, body).await;
+
+        let error = samegate.info().await.unwrap_err();
+
+        assert_eq!(error.code(), Some(Code::Unauthenticated), "{error}");
+        assert!(!error.is_transient() && !error.is_not_grpc(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_is_sent_again_when_its_gateway_is_killed() {
+    let double = Double::start();
+    let hangs = CancellationToken::new();
+    double.store.lock().unwrap().search_hangs = Some(hangs.clone());
+    let heard = Arc::<Mutex<Vec<Option<Code>>>>::default();
+    let hears = heard.clone();
+    let hook = move |error: &Error, _| hears.lock().unwrap().push(error.code());
+    let samegate = Client::builder(double.endpoint()).on_retry(hook);
+    let samegate = samegate.connect().await.unwrap();
+
+    let restart = async {
+        hangs.cancelled().await;
+        let (address, store) = (double.address, double.store.clone());
+        double.kill();
+        Double::start_at(address, store)
+    };
+    let search = samegate.search(image(1), Default::default());
+    let (found, _double) = tokio::join!(search, restart);
+
+    assert!(found.is_ok(), "{found:?}");
+    assert_eq!(heard.lock().unwrap()[0], Some(Code::Unavailable));
+}
+
+#[tokio::test]
+async fn a_client_of_another_library_uses_the_same_connection() {
+    let gateway = Gateway::start().await;
+    let samegate = client(&gateway).await;
+
+    let other = samegate.with_library("dogs").info().await.unwrap_err();
+
+    assert_eq!(other.reason(), "LIBRARY_NOT_FOUND");
+    assert!(samegate.info().await.is_ok());
 }
 
 #[tokio::test]

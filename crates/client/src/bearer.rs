@@ -9,7 +9,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-const INVALID: &str = "the API key has characters that are not allowed in a header";
+pub(crate) const INVALID: &str = "the API key has characters that are not allowed in a header";
 
 /// Returns the present key or token.
 pub(crate) type KeyFunction = dyn Fn() -> String + Send + Sync;
@@ -20,9 +20,11 @@ pub(crate) enum Bearer {
     /// The certificate names the tenant, or the gateway has none.
     #[default]
     None,
-    Key(MetadataValue<Ascii>),
+    Key(Header),
     Function(Arc<KeyFunction>),
 }
+
+type Header = MetadataValue<Ascii>;
 
 // === impl Bearer ===
 
@@ -33,23 +35,22 @@ impl Bearer {
     ///
     /// When it has characters that a header must not have.
     pub(crate) fn key(key: &str) -> Result<Self, &'static str> {
-        if key.is_empty() {
-            return Ok(Bearer::None);
-        }
-        header(key).map(Bearer::Key)
+        Ok(header(key)?.map_or(Bearer::None, Bearer::Key))
     }
 }
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let authorization = match self {
-            Bearer::None => return Ok(request),
-            Bearer::Key(header) => header.clone(),
+            Bearer::None => None,
+            Bearer::Key(header) => Some(header.clone()),
             Bearer::Function(key) => header(&key()).map_err(Status::unauthenticated)?,
         };
-        request
-            .metadata_mut()
-            .insert("authorization", authorization);
+        if let Some(authorization) = authorization {
+            request
+                .metadata_mut()
+                .insert("authorization", authorization);
+        }
         Ok(request)
     }
 }
@@ -64,9 +65,13 @@ impl fmt::Debug for Bearer {
     }
 }
 
-fn header(key: &str) -> Result<MetadataValue<Ascii>, &'static str> {
-    let bearer = format!("Bearer {}", key.trim());
-    let mut header = MetadataValue::try_from(bearer).map_err(|_| INVALID)?;
+/// Makes the header of a key; none of an empty one.
+fn header(key: &str) -> Result<Option<Header>, &'static str> {
+    let key = key.trim();
+    if key.is_empty() {
+        return Ok(None);
+    }
+    let mut header = Header::try_from(format!("Bearer {key}")).map_err(|_| INVALID)?;
     header.set_sensitive(true);
-    Ok(header)
+    Ok(Some(header))
 }

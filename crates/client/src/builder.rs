@@ -81,8 +81,8 @@ impl Builder {
         self
     }
 
-    /// Sets a function that returns the present key or JWT. It is called for every attempt of a
-    /// call, and must not block.
+    /// Sets a function that returns the present key or JWT; an empty one is none. It is called for
+    /// every attempt of a call, and must not block.
     pub fn api_key_with(mut self, key: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.key = Key::Function(Arc::new(key));
         self
@@ -115,9 +115,9 @@ impl Builder {
     }
 
     /// Sets after how many streams in a row without a result a bulk load, a bulk search or a search
-    /// for duplicates fails: 8 by default.
+    /// for duplicates fails: 12 by default, which wait 53 to 105 s; at least 1.
     pub fn stream_attempts(mut self, attempts: u32) -> Self {
-        self.settings.stream_attempts = attempts;
+        self.settings.stream_attempts = attempts.max(1);
         self
     }
 

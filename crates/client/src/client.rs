@@ -58,6 +58,15 @@ impl Client {
         }
     }
 
+    /// Returns a client of the same connection whose requests are for another library, unless they
+    /// name one.
+    #[must_use]
+    pub fn with_library(&self, library: impl Into<String>) -> Self {
+        let mut client = self.clone();
+        client.settings.library = library.into();
+        client
+    }
+
     pub(crate) fn stub(&self) -> Stub {
         SameImageServiceClient::new(self.channel.clone())
     }

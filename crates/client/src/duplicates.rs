@@ -16,6 +16,7 @@ use crate::v1::find_duplicates_response::Event;
 /// After an interruption it goes on from its cursor. Groups that share an image are one group: a
 /// large library sends a group in several parts, and after an interruption some of them again.
 #[derive(Debug)]
+#[must_use = "nothing is compared before `next`"]
 pub struct Duplicates {
     client: Client,
     request: v1::FindDuplicatesRequest,

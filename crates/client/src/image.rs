@@ -1,7 +1,9 @@
 //! The image of a request: bytes, a file, a URL, a stored image, or what a function returns.
 
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +12,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::error::{Error, LoadError};
+
+/// Maximum size of an image: protobuf's of a message, less its other fields.
+const MAX_BYTES: u64 = (1 << 31) - 1024;
 
 type Load = dyn Fn() -> BoxFuture<'static, Result<Image, LoadError>> + Send + Sync;
 
@@ -45,7 +50,7 @@ pub(crate) enum Loaded {
 // === impl Image ===
 
 impl Image {
-    /// Names a file, which is read each time that it is sent.
+    /// Names a regular file of less than 2 GiB, which is read each time that it is sent.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Image(Source::File(path.into()))
     }
@@ -81,12 +86,16 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// `FILE_UNREADABLE` for a file that cannot be read, `LOAD_FAILED` when the function fails.
+    /// `FILE_UNREADABLE` for a file that cannot be read, `LOAD_FAILED` when the function fails,
+    /// `INVALID_ITEM` for an image that no message can hold.
     pub(crate) async fn load(&self) -> Result<Loaded, Error> {
         let mut source = self.0.clone();
         loop {
             source = match source {
-                Source::Content(content) => return Ok(Loaded::Content(content)),
+                Source::Content(content) => {
+                    check_size(content.len() as u64)?;
+                    return Ok(Loaded::Content(content));
+                }
                 Source::Url(url) => return Ok(Loaded::Url(url)),
                 Source::Sign(sign) => return Ok(Loaded::Sign(sign)),
                 Source::File(path) => return Ok(Loaded::Content(read(&path).await?)),
@@ -120,24 +129,55 @@ impl From<&Path> for Image {
     }
 }
 
-/// Never prints the bytes of an image.
+/// Never prints the bytes of an image, nor the query of a URL, which may be a credential.
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::Content(content) => write!(f, "Image({} bytes)", content.len()),
             Source::File(path) => write!(f, "Image({})", path.display()),
-            Source::Url(url) => write!(f, "Image({url})"),
+            Source::Url(url) => {
+                let end = url.find(['?', '#']).unwrap_or(url.len());
+                write!(f, "Image({})", &url[..end])
+            }
             Source::Sign(sign) => write!(f, "Image({sign})"),
             Source::Function(_) => f.write_str("Image(function)"),
         }
     }
 }
 
-/// Reads a file.
-pub(crate) async fn read(path: &Path) -> Result<Bytes, Error> {
-    let read = tokio::fs::read(path).await;
-    read.map(Bytes::from)
-        .map_err(|error| Error::of_file(path, error))
+/// Reads a file, where it blocks no call.
+async fn read(path: &Path) -> Result<Bytes, Error> {
+    let file = path.to_owned();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it waits for a disk; a run reads 4 files at once"
+    )]
+    let read = tokio::task::spawn_blocking(move || read_file(&file)).await;
+    read.unwrap_or_else(|error| Err(Error::of_file(path, error.into())))
+}
+
+fn read_file(path: &Path) -> Result<Bytes, Error> {
+    let of_file = |error| Error::of_file(path, error);
+    // Before it is opened: a pipe without a writer would block this thread for ever.
+    let metadata = std::fs::metadata(path).map_err(of_file)?;
+    if !metadata.is_file() {
+        return Err(of_file(io::Error::other("not a regular file")));
+    }
+    check_size(metadata.len())?;
+    let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    // It may have grown.
+    let mut file = File::open(path).map_err(of_file)?.take(MAX_BYTES + 1);
+    file.read_to_end(&mut content).map_err(of_file)?;
+    check_size(content.len() as u64)?;
+    Ok(content.into())
+}
+
+fn check_size(bytes: u64) -> Result<(), Error> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let message = format!("an image of {bytes} bytes; max {MAX_BYTES}");
+    Err(Error::local("INVALID_ITEM", message))
 }
 
 #[cfg(test)]
@@ -149,5 +189,21 @@ mod tests {
         let image = Image::from(b"secret picture".to_vec());
 
         assert_eq!(format!("{image:?}"), "Image(14 bytes)");
+        let signed = Image::url("https://h/a.jpg?signature=canary");
+        assert_eq!(format!("{signed:?}"), "Image(https://h/a.jpg)");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_regular_file_or_fits_no_message_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let large = folder.path().join("large");
+        // Sparse: it needs no space.
+        File::create(&large).unwrap().set_len(1 << 33).unwrap();
+
+        let device = read(Path::new("/dev/zero")).await.unwrap_err();
+        let large = read(&large).await.unwrap_err();
+
+        assert_eq!(device.reason(), "FILE_UNREADABLE");
+        assert_eq!(large.reason(), "INVALID_ITEM");
     }
 }

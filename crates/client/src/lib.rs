@@ -49,7 +49,7 @@
 //!
 //! # Cost
 //!
-//! A client is one HTTP/2 connection, which clones share; images are sent without being copied.
+//! A client is one HTTP/2 connection, which clones share.
 
 mod backoff;
 mod bearer;

@@ -11,6 +11,7 @@ const PAGE_SIZE: u32 = 1000;
 
 /// The stored images of a library: [`Client::images`].
 #[derive(Debug)]
+#[must_use = "nothing is read before `next`"]
 pub struct Images {
     client: Client,
     /// The next page; `None` after the last one.

@@ -10,7 +10,8 @@ use crate::error::Error;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Times that a call is sent, as the retry policies of the other packages have it.
 const DEFAULT_CALL_ATTEMPTS: u32 = 4;
-const DEFAULT_STREAM_ATTEMPTS: u32 = 8;
+/// Streams in a row without a result: they wait 53 to 105 s, in which a gateway restarts.
+const DEFAULT_STREAM_ATTEMPTS: u32 = 12;
 /// Is called before each wait for a retry.
 type RetryHook = dyn Fn(&Error, Duration) + Send + Sync;
 

@@ -145,6 +145,30 @@ async fn a_library_that_fails_for_all_items_pauses_the_load_and_fails_none() {
 }
 
 #[tokio::test]
+async fn a_library_that_stays_down_ends_a_load_with_few_items_in_flight() {
+    let double = Double::start();
+    (0..60).for_each(|number| fail(&double, number, 100));
+    let samegate = Client::builder(double.endpoint()).stream_attempts(2);
+    let samegate = samegate.connect().await.unwrap();
+    let options = AddImagesOptions {
+        max_in_flight: 4,
+        ..Default::default()
+    };
+
+    let mut outcomes = samegate.add_all((0..60).map(item), options);
+    let mut failed = 0;
+    let error = loop {
+        match outcomes.next().await {
+            Ok(outcome) => failed += usize::from(outcome.unwrap().result.is_err()),
+            Err(error) => break error,
+        }
+    };
+
+    assert_eq!(error.reason(), "VENDOR_BUSY");
+    assert!(failed < 30, "{failed}");
+}
+
+#[tokio::test]
 async fn streams_without_an_outcome_end_the_load() {
     let rejected = || Act::Reject(Status::unavailable("out of order"));
     let double = double_that([rejected(), rejected()]);
@@ -182,6 +206,21 @@ async fn a_load_that_is_stopped_loses_no_outcome() {
 
     assert!((10..1000).contains(&count), "{count}");
     assert_eq!(double.briefs().len(), count);
+}
+
+#[tokio::test]
+async fn a_load_that_is_stopped_says_that_items_were_lost() {
+    let hangs = CancellationToken::new();
+    let double = double_that([Act::HangAfter(10, hangs.clone())]);
+    let samegate = client_of(&double).await;
+    let outcomes = samegate.add_all((0..60).map(item), AddImagesOptions::default());
+
+    hangs.cancelled().await;
+    outcomes.stop();
+    double.kill();
+    let error = all(outcomes).await.unwrap_err();
+
+    assert_eq!(error.code(), Some(Code::Unavailable), "{error}");
 }
 
 #[tokio::test]

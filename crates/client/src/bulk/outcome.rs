@@ -37,6 +37,7 @@ pub type Found = Outcome<Image, v1::BulkSearchImagesResult>;
 /// The outcomes of a bulk load or bulk search, in the order of completion. If it is dropped, the run
 /// ends: items in flight may be stored.
 #[derive(Debug)]
+#[must_use = "dropping the outcomes ends the run"]
 pub struct Outcomes<O> {
     pub(super) outcomes: mpsc::Receiver<Result<O, Error>>,
     pub(super) stop: watch::Sender<bool>,

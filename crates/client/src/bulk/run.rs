@@ -56,7 +56,7 @@ pub(super) struct Run<C: Contract, S> {
 
 /// How a stream ended.
 struct StreamEnd {
-    /// Number of outcomes.
+    /// Number of outcomes that no library which is down explains.
     outcomes: usize,
     error: Option<Error>,
 }
@@ -115,7 +115,14 @@ where
         let mut failures = 0;
         while self.has_work().await {
             let end = self.stream().await;
-            if self.is_stopped() || (self.is_exhausted && self.pending.is_empty()) {
+            if self.is_exhausted && self.pending.is_empty() {
+                return;
+            }
+            if self.is_stopped() {
+                // Without an error, the gateway has read none of the pending items.
+                if let Some(error) = end.error {
+                    let _ = self.outcomes.send(Err(error)).await;
+                }
                 return;
             }
             // An idle stream ends without an outcome, too.
@@ -131,7 +138,8 @@ where
                 let _ = self.outcomes.send(Err(error)).await;
                 return;
             }
-            if failures > 0 && !self.wait(failures, end.error).await {
+            let retry_after = end.error.as_ref().and_then(Error::retry_after);
+            if (failures > 0 || retry_after.is_some()) && !self.wait(failures, end.error).await {
                 return;
             }
         }
@@ -186,7 +194,7 @@ where
                 Step::Response(Some(Err(status))) => return end(outcomes, Some(status.into())),
                 Step::Response(Some(Ok(response))) => match C::event(response) {
                     Event::Result(result) => match self.settle(result, &mut sender).await {
-                        Ok(is_outcome) => outcomes += usize::from(is_outcome),
+                        Ok(is_progress) => outcomes += usize::from(is_progress),
                         Err(error) => return end(outcomes, Some(error)),
                     },
                     Event::Drain => sender.close(),
@@ -225,7 +233,8 @@ where
         Some(index)
     }
 
-    /// Passes on the result of an item, or sends the item again. Returns whether it has its outcome.
+    /// Passes on the result of an item, or sends the item again. Returns whether the library works: an
+    /// item that has failed too often for a transient reason does not show that.
     ///
     /// # Errors
     ///
@@ -242,6 +251,7 @@ where
             return Ok(false);
         };
         let error = C::error(&mut result);
+        let is_progress = !error.as_ref().is_some_and(Error::is_transient);
         match &error {
             Some(error) if error.reason() == NOT_PROCESSED => return Ok(false),
             Some(error) if error.is_transient() => {
@@ -260,7 +270,7 @@ where
             Some(_) | None => self.in_a_row = 0,
         }
         self.complete(index, error.map_or(Ok(result), Err)).await;
-        Ok(true)
+        Ok(is_progress)
     }
 
     /// Forgets the failed attempts of items, which were the library's.

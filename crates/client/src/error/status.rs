@@ -7,6 +7,7 @@ use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tonic_types::{StatusExt, pb};
 
 use super::{Details, Error, Violation, last_cause};
+use crate::bearer;
 use crate::v1;
 
 /// Header with the milliseconds to wait before a retry, or -1 for none at all (gRFC A6).
@@ -16,6 +17,9 @@ const SAME_IMAGES: &str = "samegate.v1.SameImages";
 
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
+        if is_of_the_bearer(&status) {
+            return Error::local("INVALID_KEY", bearer::INVALID);
+        }
         let unpacked = status.get_error_details();
         let mut details = Details {
             message: message_of(&status),
@@ -31,12 +35,7 @@ impl From<Status> for Error {
                 details.metadata = info.metadata.clone().into_iter().collect();
             }
             // A gateway always sends a reason.
-            None if is_not_grpc(&details.message) => {
-                details.message = format!("this is no gRPC port: {}", details.message);
-                details.code = Some(Code::Unavailable);
-                (details.is_lasting, details.is_not_grpc) = (true, true);
-            }
-            None => {}
+            None => details.set_transport(&status),
         }
         if let Some(request) = unpacked.bad_request() {
             let violations = request.field_violations.iter();
@@ -85,6 +84,27 @@ impl Error {
     }
 }
 
+// === impl Details ===
+
+impl Details {
+    /// Sets what a status says that no gateway has made: a proxy has, or tonic for a connection that
+    /// broke or a port without gRPC.
+    fn set_transport(&mut self, status: &Status) {
+        if let Some((code, http)) = of_proxy(&self.message) {
+            self.code = Some(code);
+            self.message = format!("HTTP status {http} without a gRPC status, as of a proxy");
+        } else if is_not_grpc(&self.message) {
+            self.message = format!("this is no gRPC port: {}", self.message);
+            self.code = Some(Code::Unavailable);
+            (self.is_lasting, self.is_not_grpc) = (true, true);
+        } else if let Some(broken) = broken_connection(status) {
+            // tonic has UNKNOWN, CANCELLED or INTERNAL for it, other implementations this.
+            self.code = Some(Code::Unavailable);
+            self.is_unsent |= broken.is_canceled();
+        }
+    }
+}
+
 /// A retry does not help.
 struct NoRetry;
 
@@ -126,6 +146,43 @@ fn message_of(status: &Status) -> String {
     }
 }
 
+/// Returns whether the status is that of [`bearer::Bearer`], of whose status tonic keeps code and text.
+fn is_of_the_bearer(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated && status.message() == bearer::INVALID
+}
+
+/// Returns the code and the HTTP status of a response that a proxy has made instead of the gateway.
+fn of_proxy(message: &str) -> Option<(Code, u16)> {
+    // What tonic says about a response without body, and about one with a page.
+    const PHRASES: [&str; 2] = [
+        "mapped from HTTP status code ",
+        "while receiving response with status: ",
+    ];
+    let rest = PHRASES
+        .iter()
+        .find_map(|phrase| Some(message.split_once(phrase)?.1))?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    let http = digits.parse().ok()?;
+    // gRPC's mapping of HTTP statuses. Other ones are those of a port without gRPC.
+    let code = match http {
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => return None,
+    };
+    Some((code, http))
+}
+
+/// Returns hyper's error of a connection or stream that ended before the response. A cancelled one
+/// was not sent.
+fn broken_connection(status: &Status) -> Option<&hyper::Error> {
+    if has_cause::<TimeoutExpired>(status) {
+        return None;
+    }
+    // An error of the user is one of the request's messages.
+    cause::<hyper::Error>(status).filter(|error| !error.is_user())
+}
+
 /// Returns whether a message says that the response is none of a gRPC server.
 fn is_not_grpc(message: &str) -> bool {
     // What tonic says about an HTTP response without gRPC's status, and what h2 and hyper say about
@@ -141,8 +198,12 @@ fn is_not_grpc(message: &str) -> bool {
 }
 
 fn has_cause<E: std::error::Error + 'static>(status: &Status) -> bool {
+    cause::<E>(status).is_some()
+}
+
+fn cause<E: std::error::Error + 'static>(status: &Status) -> Option<&E> {
     let first = std::error::Error::source(status);
-    std::iter::successors(first, |cause| cause.source()).any(|cause| cause.is::<E>())
+    std::iter::successors(first, |cause| cause.source()).find_map(|cause| cause.downcast_ref())
 }
 
 #[cfg(test)]
