@@ -5,13 +5,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use samegate_client::{Client, Image, LoadError};
+use samegate_client::{Client, Image, LoadError, Outcomes};
 
 use super::failure::Failure;
 use super::image::ImageArg;
 use super::query::QueryArg;
 use super::scale::{Loader, Resizing, Scaled};
 use crate::proto::v1;
+
+/// Streams in a row without a result after which a command fails.
+pub(super) const ATTEMPTS: u32 = 4;
 
 /// Searches with many images.
 pub(super) struct BulkSearch {
@@ -29,6 +32,12 @@ pub(super) struct Found {
     pub(super) scaled: Option<Scaled>,
 }
 
+/// The outcomes of all queries, in the order of completion.
+pub(super) struct Searches {
+    outcomes: Outcomes<samegate_client::Found>,
+    images: Arc<Images>,
+}
+
 /// Loads the images of all queries.
 struct Images {
     loader: tokio::sync::Mutex<Loader>,
@@ -41,17 +50,8 @@ struct Images {
 // === impl BulkSearch ===
 
 impl BulkSearch {
-    /// Passes the outcome of each query to `each`, in the order of completion, until it returns
-    /// false.
-    ///
-    /// # Errors
-    ///
-    /// When the streams end without a result.
-    pub(super) async fn run(
-        self,
-        queries: &[QueryArg],
-        mut each: impl FnMut(Found) -> bool + Send,
-    ) -> Result<(), Failure> {
+    /// Starts to search.
+    pub(super) fn start(self, queries: &[QueryArg]) -> Searches {
         let images = Arc::new(Images {
             loader: Loader::new(self.client.clone(), self.resizing).into(),
             scaled: Mutex::default(),
@@ -63,18 +63,26 @@ impl BulkSearch {
             let images = loading.clone();
             Image::load_with(move || images.clone().load(index, query.clone()))
         });
-        let mut outcomes = self.client.search_all(queries, self.options);
-        while let Some(outcome) = outcomes.next().await? {
-            let found = Found {
-                index: outcome.index,
-                result: outcome.result.map_err(Failure::from),
-                scaled: images.take_scaled(outcome.index),
-            };
-            if !each(found) {
-                break;
-            }
-        }
-        Ok(())
+        let outcomes = self.client.search_all(queries, self.options);
+        Searches { outcomes, images }
+    }
+}
+
+// === impl Searches ===
+
+impl Searches {
+    /// Returns the next outcome; `None` when every query has one. Dropping the future loses none.
+    ///
+    /// # Errors
+    ///
+    /// When the streams end without a result.
+    pub(super) async fn next(&mut self) -> Result<Option<Found>, Failure> {
+        let outcome = self.outcomes.next().await?;
+        Ok(outcome.map(|outcome| Found {
+            index: outcome.index,
+            result: outcome.result.map_err(Failure::from),
+            scaled: self.images.take_scaled(outcome.index),
+        }))
     }
 }
 

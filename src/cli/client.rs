@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use samegate_client::{Builder, Client};
+use samegate_client::{Builder, Client, Error};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::failure::Failure;
 use super::tls::Tls;
 
-/// Consecutive streams without a result after which a command fails.
-const STREAM_ATTEMPTS: u32 = 4;
+/// Lines for the user: what the client sends again, and why.
+pub(super) type Retries = UnboundedReceiver<String>;
 
 /// Flags of the connection to a gateway.
 #[derive(Args, Clone, Debug)]
@@ -78,8 +79,7 @@ impl Connection {
     fn builder(&self) -> Result<Builder, Failure> {
         let mut builder = Client::builder(&self.endpoint)
             .timeout(self.timeout)
-            .call_attempts(1)
-            .stream_attempts(STREAM_ATTEMPTS);
+            .call_attempts(1);
         if let Some(key) = self.key()? {
             builder = builder.api_key(key.expose_secret());
         }
@@ -109,6 +109,18 @@ impl LibraryTarget {
     /// Connects; requests are for the library.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
         Ok(self.builder()?.connect().await?)
+    }
+
+    /// Connects for streams, which fail after this many in a row without a result.
+    pub(super) async fn stream_client(&self, attempts: u32) -> Result<(Client, Retries), Failure> {
+        let (lines, retries) = unbounded_channel();
+        let hook = move |error: &Error, wait: Duration| {
+            let seconds = wait.as_secs_f64();
+            // The receiver is gone at the end of the command only.
+            drop(lines.send(format!("{}; retry in {seconds:.1} s", error.message())));
+        };
+        let builder = self.builder()?.stream_attempts(attempts);
+        Ok((builder.on_retry(hook).connect().await?, retries))
     }
 
     /// Returns the settings of a client whose requests are for the library.

@@ -13,12 +13,12 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 use prost_types::Timestamp;
-use samegate_client::Client;
+use samegate_client::{Client, Duplicates, Error};
 use serde_json::json;
 
 use self::groups::{Group, Groups, Surplus};
 use self::keep::Keep;
-use super::client::LibraryTarget;
+use super::client::{LibraryTarget, Retries};
 use super::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -99,9 +99,8 @@ pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failu
         return Err(Failure::local("nobody can be asked whether to delete")
             .with_advice("give --yes, or leave out --delete to see the images"));
     }
-    let client = args.target.builder()?.stream_attempts(MAX_ATTEMPTS);
-    let client = client.connect().await?;
-    let join = find(&args, &client, output).await;
+    let (client, mut retries) = args.target.stream_client(MAX_ATTEMPTS).await?;
+    let join = find(&args, &client, &mut retries, output).await;
     let groups: Vec<Group> = join
         .groups
         .into_groups()
@@ -169,7 +168,7 @@ struct Join {
 }
 
 /// Reads the groups to their end, over interruptions.
-async fn find(args: &Dedupe, client: &Client, output: &mut Output) -> Join {
+async fn find(args: &Dedupe, client: &Client, retries: &mut Retries, output: &mut Output) -> Join {
     let logic = if args.any_tag {
         v1::TagLogic::Or
     } else {
@@ -187,7 +186,7 @@ async fn find(args: &Dedupe, client: &Client, output: &mut Output) -> Join {
     let mut groups = Groups::default();
     let mut display = Progress::start("images", args.target.connection.json, output);
     let failure = loop {
-        match duplicates.event().await {
+        match next(&mut duplicates, retries, &display, output).await {
             Ok(Some(Event::Group(group))) => groups.add(group),
             Ok(Some(Event::Progress(progress))) => {
                 let found = format!("{} in groups", groups.images());
@@ -202,6 +201,23 @@ async fn find(args: &Dedupe, client: &Client, output: &mut Output) -> Join {
         groups,
         cursor: duplicates.cursor().to_owned(),
         failure,
+    }
+}
+
+/// Returns the next event of a join; shows meanwhile why the gateway is asked again.
+async fn next(
+    duplicates: &mut Duplicates,
+    retries: &mut Retries,
+    display: &Progress,
+    output: &mut Output,
+) -> Result<Option<Event>, Error> {
+    let event = duplicates.event();
+    tokio::pin!(event);
+    loop {
+        tokio::select! {
+            event = &mut event => return event,
+            Some(line) = retries.recv() => display.note(&line, output),
+        }
     }
 }
 

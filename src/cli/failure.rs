@@ -26,6 +26,7 @@ struct Details {
     reason: String,
     violations: Vec<(String, String)>,
     retry_after: Option<Duration>,
+    is_transient: bool,
     metadata: BTreeMap<String, String>,
     advice: Option<String>,
 }
@@ -69,6 +70,11 @@ impl Failure {
     /// Returns the delay that the server requests before a retry.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         self.details.retry_after
+    }
+
+    /// Returns whether the same call can succeed later.
+    pub(super) fn is_transient(&self) -> bool {
+        self.details.is_transient
     }
 
     /// Returns the kind in the gateway's error table that has this reason, if any.
@@ -149,6 +155,7 @@ impl From<Error> for Failure {
             .map(|violation| (violation.field.clone(), violation.description.clone()))
             .collect();
         failure.details.retry_after = error.retry_after();
+        failure.details.is_transient = error.is_transient();
         failure.details.metadata.clone_from(error.metadata());
         if code == Code::DeadlineExceeded && error.reason().is_empty() {
             "no response within --timeout".clone_into(&mut failure.message);

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::{Value, json};
 
-use super::bulk_search::{BulkSearch, Found};
+use super::bulk_search::{ATTEMPTS, BulkSearch, Found};
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -131,8 +131,9 @@ async fn search_many(args: &Search, output: &mut Output) -> Result<Exit, Failure
     let queries = Queries::find(&args.queries)?;
     let connection = &args.target.connection;
     queries.show_unusable(connection.json, output);
+    let (client, mut retries) = args.target.stream_client(ATTEMPTS).await?;
     let search = BulkSearch {
-        client: args.target.client().await?,
+        client,
         options: v1::BulkSearchImagesOptions {
             tags: args.tags.clone(),
             tag_logic: args.tag_logic().into(),
@@ -145,14 +146,18 @@ async fn search_many(args: &Search, output: &mut Output) -> Result<Exit, Failure
         resizing: args.resizing,
     };
     let mut has_failures = !queries.unusable.is_empty();
-    search
-        .run(&queries.images, |found| {
-            let name = queries.images[found.index].to_string();
-            has_failures |= found.result.is_err();
-            show_found(&name, found, connection.json, output);
-            !output.has_failed()
-        })
-        .await?;
+    let mut searches = search.start(&queries.images);
+    while !output.has_failed() {
+        tokio::select! {
+            found = searches.next() => {
+                let Some(found) = found? else { break };
+                let name = queries.images[found.index].to_string();
+                has_failures |= found.result.is_err();
+                show_found(&name, found, connection.json, output);
+            }
+            Some(line) = retries.recv() => output.note(&line),
+        }
+    }
     Ok(if has_failures {
         Exit::Failed
     } else {

@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use samegate_client::Client;
 
 use super::groups::Surplus;
-use crate::cli::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
+use crate::cli::backoff::{MAX_RETRY_AFTER, backoff};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -79,7 +79,7 @@ async fn missing<'a>(copies: &[Surplus<'a>], client: &Client) -> Result<HashSet<
                     Err(failure) => failure,
                 };
                 attempts += 1;
-                if attempts == MAX_ATTEMPTS || !is_transient(&failure) {
+                if attempts == MAX_ATTEMPTS || !failure.is_transient() {
                     return Err(failure);
                 }
                 // Look-ups count for the tenant's quota.

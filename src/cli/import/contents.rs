@@ -10,9 +10,8 @@ use std::collections::HashSet;
 use samegate_client::{Client, Error};
 use tokio::time::sleep;
 
-use crate::cli::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
+use crate::cli::backoff::{MAX_RETRY_AFTER, backoff};
 use crate::cli::failure::Failure;
-use crate::cli::failure_class::{FailureClass, classify};
 use crate::cli::records::PAGE_SIZE;
 use crate::error::Kind;
 use crate::proto::v1;
@@ -93,8 +92,7 @@ impl Contents {
                 Err(error) => Failure::from(error),
             };
             attempts += 1;
-            let is_retryable = is_transient(&failure) && classify(&failure) != FailureClass::Fatal;
-            if attempts >= self.max_attempts || !is_retryable {
+            if attempts >= self.max_attempts || !failure.is_transient() {
                 return Err(failure);
             }
             let retry_after = failure.retry_after().unwrap_or_default();

@@ -176,6 +176,7 @@ async fn an_overloaded_gateway_is_asked_again() {
 
     let shown = dedupe(&double, vec![vec![Err(overloaded)], second], &[]).await;
 
+    assert!(shown.err.contains("; retry in "), "{}", shown.err);
     assert_eq!(shown.exit, Exit::Done, "{shown:?}");
     assert!(shown.err.contains("1 groups, 2 images"), "{}", shown.err);
 }
