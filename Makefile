@@ -88,7 +88,9 @@ clients: languages .tools/python .tools/node .tools/java client-go client-node c
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/clients/run.py target/debug/samegate
 	$(PYTHON) tests/clients/python/package.py target/debug/samegate
-	$(PYTHON) tests/clients/python/examples.py target/debug/samegate python
+	set -e; for language in python rust; do \
+		$(PYTHON) tests/clients/python/examples.py target/debug/samegate $$language; \
+	done
 
 client-node: .tools/python .tools/node .tools/node-client
 	$(CARGO) test --workspace --no-run

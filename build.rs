@@ -1,4 +1,5 @@
-//! Compiles the public protobuf contract without protoc.
+//! Compiles the server of the public protobuf contract without protoc. Its messages are those of
+//! `crates/client`.
 //!
 //! The generated code goes to `OUT_DIR` and is never committed. Server reflection serves the
 //! descriptor set, which is written there too.
@@ -22,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
 
     tonic_prost_build::configure()
-        // `Bytes` fields are slices of the received frames, so images are not copied.
-        .bytes(".")
+        .build_client(false)
+        .extern_path(".samegate.v1", "::samegate_client::v1")
         .compile_fds(descriptors)?;
     Ok(())
 }

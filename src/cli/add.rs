@@ -1,12 +1,13 @@
 //! `samegate add`: one call per image; continues after a failure.
 
 use clap::{Args, ValueEnum, value_parser};
+use samegate_client::Client;
 use serde_json::json;
 
-use super::client::{Client, LibraryTarget};
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::image::{ImageArg, ImageSource};
+use super::image::ImageArg;
 use super::matches::match_to_json;
 use super::output::Output;
 use super::scale::{self, Loader, Resizing, Scaled};
@@ -76,11 +77,11 @@ pub enum OnMatch {
 
 /// Adds each image; shows the failure of one and continues with the next.
 pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure> {
-    let mut client = args.target.connection.client().await?;
-    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
+    let client = args.target.client().await?;
+    let mut loader = Loader::new(client.clone(), args.resizing);
     let mut exit = Exit::Done;
     for file in &args.files {
-        let result = add_one(&args, &mut client, &mut loader, file).await;
+        let result = add_one(&args, &client, &mut loader, file).await;
         if result.is_err() {
             exit = Exit::Failed;
         }
@@ -91,30 +92,20 @@ pub(super) async fn run(args: Add, output: &mut Output) -> Result<Exit, Failure>
 
 async fn add_one(
     args: &Add,
-    client: &mut Client,
-    loader: &mut Loader<'_>,
+    client: &Client,
+    loader: &mut Loader,
     file: &ImageArg,
 ) -> Result<(v1::AddImageResponse, Option<Scaled>), Failure> {
-    use v1::add_image_request::Source;
-
     let (image, scaled) = loader.load(file).await?;
-    let source = match image {
-        ImageSource::Content(content) => Source::Content(content),
-        ImageSource::Url(url) => Source::Url(url),
-    };
-    let request = v1::AddImageRequest {
-        library: args.target.library.clone(),
-        source: Some(source),
+    let options = v1::AddImageRequest {
         brief: args.brief.clone().unwrap_or_else(|| file.default_brief()),
         tags: args.tags.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
         on_match: args.on_match.to_proto().into(),
         match_score: args.match_score.unwrap_or_default(),
+        ..Default::default()
     };
-    let response = client
-        .add_image(args.target.connection.request(request))
-        .await?;
-    Ok((response.into_inner(), scaled))
+    Ok((client.add(image, options).await?, scaled))
 }
 
 fn show(

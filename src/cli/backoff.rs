@@ -1,10 +1,6 @@
-//! When to try again after a failure, and whether.
+//! When to try again after a failure.
 
 use std::time::Duration;
-
-use tonic::Code;
-
-use super::failure::Failure;
 
 /// Backoff after the first attempt without progress; doubled for each further one up to
 /// [`MAX_BACKOFF`].
@@ -12,23 +8,6 @@ const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(15);
 /// Maximum retry delay that is accepted from a gateway.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// Returns whether another stream can succeed after a broken one: the codes for a temporary
-/// condition, those of a broken transport, and the deadline of a stream.
-pub(super) fn is_transient(failure: &Failure) -> bool {
-    failure.code().is_some_and(|code| {
-        matches!(
-            code,
-            Code::Unavailable
-                | Code::Unknown
-                | Code::Internal
-                | Code::Cancelled
-                | Code::Aborted
-                | Code::DeadlineExceeded
-                | Code::ResourceExhausted
-        )
-    })
-}
 
 /// Returns the exponential backoff; none without a failed attempt.
 pub(super) fn backoff(failed_attempts: usize) -> Duration {
@@ -51,16 +30,5 @@ mod tests {
 
         assert_eq!(waits, [0, 500, 1000, 2000, 4000, 8000, 15_000, 15_000]);
         assert_eq!(backoff(usize::MAX), MAX_BACKOFF);
-    }
-
-    #[test]
-    fn only_transient_failures_lead_to_another_stream() {
-        let broken = |code| Failure::from(tonic::Status::new(code, "x"));
-
-        assert!(is_transient(&broken(Code::Unavailable)));
-        assert!(is_transient(&broken(Code::DeadlineExceeded)));
-        assert!(!is_transient(&broken(Code::Unauthenticated)));
-        assert!(!is_transient(&broken(Code::NotFound)));
-        assert!(!is_transient(&Failure::local("no space left")));
     }
 }

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use samegate_client::Client;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::copies::{Copies, Copy};
-use super::bulk_search::BulkSearch;
+use super::bulk_search::{ATTEMPTS, BulkSearch};
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -90,9 +91,10 @@ pub(super) async fn run(
     let min_score = args.min_score.unwrap_or_default();
     // Each file counts twice: searched for in the library, and compared with the other files.
     let done = AtomicU64::new(0);
+    let (client, mut retries) = args.target.stream_client(ATTEMPTS).await?;
     let work = async {
         futures_util::try_join!(
-            search(&args, &queries, &done),
+            search(&args, client, &queries, &done),
             Copies::find(&files, min_score, &done)
         )
     };
@@ -103,6 +105,7 @@ pub(super) async fn run(
         tokio::select! {
             result = &mut work => break Some(result),
             () = interrupt.cancelled() => break None,
+            Some(line) = retries.recv() => progress.note(&line, output),
             _ = updates.tick() => {
                 let done = done.load(Ordering::Relaxed) / 2;
                 progress.update(done, files.len() as u64, "", output);
@@ -137,14 +140,13 @@ pub(super) async fn run(
 /// Searches the library; returns the best match of every file.
 async fn search(
     args: &Check,
+    client: Client,
     queries: &[QueryArg],
     done: &AtomicU64,
 ) -> Result<Vec<Result<Vec<v1::Match>, Failure>>, Failure> {
     let search = BulkSearch {
-        client: args.target.connection.client().await?,
-        target: &args.target,
+        client,
         options: v1::BulkSearchImagesOptions {
-            library: args.target.library.clone(),
             limit: 1,
             min_score: args.min_score.unwrap_or_default(),
             ..v1::BulkSearchImagesOptions::default()
@@ -152,13 +154,11 @@ async fn search(
         resizing: args.resizing,
     };
     let mut stored: Vec<_> = queries.iter().map(|_| Ok(Vec::new())).collect();
-    search
-        .run(queries, |found| {
-            done.fetch_add(1, Ordering::Relaxed);
-            stored[found.index] = found.result.map(|result| result.matches);
-            true
-        })
-        .await?;
+    let mut searches = search.start(queries);
+    while let Some(found) = searches.next().await? {
+        done.fetch_add(1, Ordering::Relaxed);
+        stored[found.index] = found.result.map(|result| result.matches);
+    }
     Ok(stored)
 }
 

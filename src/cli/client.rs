@@ -1,35 +1,18 @@
 //! The connection to a gateway: address, TLS, key, timeout.
-//!
-//! The key is sent as `authorization: Bearer …` and marked sensitive, so that no layer below prints
-//! it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use samegate_client::{Builder, Client, Error};
 use secrecy::{ExposeSecret, SecretString};
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::failure::{Failure, last_cause, unreachable};
+use super::failure::Failure;
 use super::tls::Tls;
-use crate::proto::v1::same_image_service_client::SameImageServiceClient;
 
-/// Maximum time to establish a TCP connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// HTTP/2 keepalive: PING a connection after this time without traffic. Without it an import would
-/// wait forever behind an expired NAT entry.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// Close the connection if a PING has no response within this time.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A client that sends the key with every call.
-pub(super) type Client = SameImageServiceClient<AuthChannel>;
-/// A channel that sends the key with every call.
-pub(super) type AuthChannel = InterceptedService<Channel, Bearer>;
+/// Lines for the user: what the client sends again, and why.
+pub(super) type Retries = UnboundedReceiver<String>;
 
 /// Flags of the connection to a gateway.
 #[derive(Args, Clone, Debug)]
@@ -83,90 +66,66 @@ pub struct LibraryTarget {
     pub(super) library: String,
 }
 
-/// Adds the key to each call.
-#[derive(Clone)]
-pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
-
 // === impl Connection ===
 
 impl Connection {
-    /// Connects, and returns a client of the gateway's service.
+    /// Connects, without a library.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
-        Ok(SameImageServiceClient::new(self.channel().await?))
+        Ok(self.builder()?.connect().await?)
     }
 
-    /// Connects, and returns a channel for any client.
-    pub(super) async fn channel(&self) -> Result<AuthChannel, Failure> {
-        let bearer = Bearer(self.authorization()?);
-        let channel = self.endpoint()?.connect().await;
-        let channel = channel.map_err(|error| unreachable(&self.endpoint, &error))?;
-        Ok(InterceptedService::new(channel, bearer))
-    }
-
-    /// Wraps a message into a request with the timeout.
-    pub(super) fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(self.timeout);
-        request
-    }
-
-    fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let invalid = |message: String| {
-            Failure::local(format!("--endpoint: {message}"))
-                .with_advice("give http://HOST:PORT or https://HOST:PORT")
-        };
-        let (address, is_tls) = match self.endpoint.split_once("://") {
-            None => (format!("http://{}", self.endpoint), false),
-            Some(("http", _)) => (self.endpoint.clone(), false),
-            Some(("https", _)) => (self.endpoint.clone(), true),
-            Some((scheme, _)) => return Err(invalid(format!("`{scheme}` is not supported"))),
-        };
-        let mut endpoint = Endpoint::from_shared(address)
-            .map_err(|_| invalid(format!("`{}` is not a URL", self.endpoint)))?;
-        if is_tls {
-            endpoint = endpoint.tls_config(self.tls.config()?).map_err(|error| {
-                Failure::local(format!("cannot use TLS: {}", last_cause(&error)))
-                    .with_advice("check the files of --ca-file, --client-cert and --client-key")
-            })?;
+    /// Returns the settings of a client. A call that fails is not sent again: people see the failure
+    /// at once, and scripts decide.
+    fn builder(&self) -> Result<Builder, Failure> {
+        let mut builder = Client::builder(&self.endpoint)
+            .timeout(self.timeout)
+            .call_attempts(1);
+        if let Some(key) = self.key()? {
+            builder = builder.api_key(key.expose_secret());
+        }
+        if self.endpoint.starts_with("https://") {
+            builder = builder.tls(self.tls.files());
         } else if let Some(flag) = self.tls.given() {
             let message = format!("{flag} needs an --endpoint with https://");
             return Err(Failure::local(message));
         }
-        Ok(endpoint
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT))
+        Ok(builder)
     }
 
-    fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
-        let key: SecretString = match (&self.api_key_file, &self.api_key) {
-            (Some(file), _) => std::fs::read_to_string(file)
-                .map_err(|error| {
-                    Failure::local(format!("cannot read `{}`: {error}", file.display()))
-                })?
-                .into(),
-            (None, Some(key)) => key.clone(),
-            (None, None) => return Ok(None),
+    fn key(&self) -> Result<Option<SecretString>, Failure> {
+        let Some(file) = &self.api_key_file else {
+            return Ok(self.api_key.clone());
         };
-        let bearer = format!("Bearer {}", key.expose_secret().trim());
-        let mut value = MetadataValue::try_from(bearer).map_err(|_| {
-            Failure::local("the API key has characters that are not allowed in a header")
+        let key = std::fs::read_to_string(file).map_err(|error| {
+            Failure::local(format!("cannot read `{}`: {error}", file.display()))
         })?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+        Ok(Some(key.into()))
     }
 }
 
-// === impl Bearer ===
+// === impl LibraryTarget ===
 
-impl Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(authorization) = &self.0 {
-            request
-                .metadata_mut()
-                .insert("authorization", authorization.clone());
-        }
-        Ok(request)
+impl LibraryTarget {
+    /// Connects; requests are for the library.
+    pub(super) async fn client(&self) -> Result<Client, Failure> {
+        Ok(self.builder()?.connect().await?)
+    }
+
+    /// Connects for streams, which fail after this many in a row without a result.
+    pub(super) async fn stream_client(&self, attempts: u32) -> Result<(Client, Retries), Failure> {
+        let (lines, retries) = unbounded_channel();
+        let hook = move |error: &Error, wait: Duration| {
+            let seconds = wait.as_secs_f64();
+            // The receiver is gone at the end of the command only.
+            drop(lines.send(format!("{}; retry in {seconds:.1} s", error.message())));
+        };
+        let builder = self.builder()?.stream_attempts(attempts);
+        Ok((builder.on_retry(hook).connect().await?, retries))
+    }
+
+    /// Returns the settings of a client whose requests are for the library.
+    pub(super) fn builder(&self) -> Result<Builder, Failure> {
+        Ok(self.connection.builder()?.library(&self.library))
     }
 }
 

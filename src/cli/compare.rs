@@ -6,14 +6,12 @@ use serde_json::json;
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::image::ImageSource;
 use super::matches::corners;
 use super::output::{self, Output};
-use super::query::{QueryArg, QuerySource};
+use super::query::QueryArg;
 use super::scale::{self, Loader, Resizing};
 use super::search::Profile;
 use crate::proto::v1;
-use crate::proto::v1::compared_image::Source;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -46,35 +44,21 @@ pub struct Compare {
 
 /// Compares two images and shows how similar they are.
 pub(super) async fn run(args: Compare, output: &mut Output) -> Result<Exit, Failure> {
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
-    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
-    let mut images = Vec::new();
-    for image in [&args.first, &args.second] {
-        let (source, scaled) = image.load(&mut loader).await?;
-        scale::note(&image.to_string(), scaled.as_ref(), output);
-        images.push(compared(source));
-    }
-    let request = v1::CompareImagesRequest {
-        library: args.target.library.clone(),
-        second: images.pop(),
-        first: images.pop(),
+    let client = args.target.client().await?;
+    let mut loader = Loader::new(client.clone(), args.resizing);
+    let mut load = async |query: &QueryArg| {
+        let (image, scaled) = query.load(&mut loader).await?;
+        scale::note(&query.to_string(), scaled.as_ref(), output);
+        Ok::<_, Failure>(image)
+    };
+    let (first, second) = (load(&args.first).await?, load(&args.second).await?);
+    let options = v1::CompareImagesRequest {
         profile: Profile::to_proto(args.profile).into(),
+        ..Default::default()
     };
-    let found = client.compare_images(connection.request(request)).await?;
-    show(&found.into_inner(), connection.json, output);
+    let found = client.compare(first, second, options).await?;
+    show(&found, args.target.connection.json, output);
     Ok(Exit::Done)
-}
-
-fn compared(source: QuerySource) -> v1::ComparedImage {
-    let source = match source {
-        QuerySource::Image(ImageSource::Content(content)) => Source::Content(content),
-        QuerySource::Image(ImageSource::Url(url)) => Source::Url(url),
-        QuerySource::Sign(sign) => Source::ContSign(sign),
-    };
-    v1::ComparedImage {
-        source: Some(source),
-    }
 }
 
 fn show(found: &v1::CompareImagesResponse, json: bool, output: &mut Output) {

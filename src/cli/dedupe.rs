@@ -10,16 +10,15 @@ mod keep;
 mod sheet;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, value_parser};
 use prost_types::Timestamp;
+use samegate_client::{Client, Duplicates, Error};
 use serde_json::json;
-use tonic::{Code, Request};
 
 use self::groups::{Group, Groups, Surplus};
 use self::keep::Keep;
-use super::client::{Client, LibraryTarget};
+use super::client::{LibraryTarget, Retries};
 use super::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -29,7 +28,6 @@ use super::progress::Progress;
 use super::records;
 use super::score::score;
 use super::search::Profile;
-use crate::error::Kind;
 use crate::proto::v1;
 use crate::proto::v1::find_duplicates_response::Event;
 
@@ -46,10 +44,8 @@ Parts of an image, and images in a collage, are shown and kept. A copy whose kep
 was deleted by somebody else meanwhile is kept too.
 If a join fails, what it found so far is shown, and nothing is deleted.";
 
-/// Attempts to continue a join that was interrupted.
+/// Streams of a join in a row that have not moved its cursor.
 const MAX_ATTEMPTS: u32 = 10;
-/// Time before such an attempt, unless the server requests another.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Flags of `samegate dedupe`.
 #[derive(Args, Debug)]
@@ -103,8 +99,8 @@ pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failu
         return Err(Failure::local("nobody can be asked whether to delete")
             .with_advice("give --yes, or leave out --delete to see the images"));
     }
-    let mut client = args.target.connection.client().await?;
-    let join = find(&args, &mut client, output).await;
+    let (client, mut retries) = args.target.stream_client(MAX_ATTEMPTS).await?;
+    let join = find(&args, &client, &mut retries, output).await;
     let groups: Vec<Group> = join
         .groups
         .into_groups()
@@ -113,13 +109,13 @@ pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failu
         .collect();
     if let Some(failure) = join.failure {
         if !groups.is_empty()
-            && let Err(failure) = present(&args, &groups, &mut client, output).await
+            && let Err(failure) = present(&args, &groups, &client, output).await
         {
             output.note(&format!("error: {failure}"));
         }
         return Err(failure);
     }
-    present(&args, &groups, &mut client, output).await?;
+    present(&args, &groups, &client, output).await?;
     if !join.cursor.is_empty() {
         output.note(&format!(
             "for the images that are added from now on: --cursor {}",
@@ -134,14 +130,14 @@ pub(super) async fn run(args: Dedupe, output: &mut Output) -> Result<Exit, Failu
     if !args.yes && !confirm::deletion(count, &args.target.library, output)? {
         return Ok(Exit::Failed);
     }
-    deletion::run(&to_delete, &args.target, &mut client, output).await
+    deletion::run(&to_delete, &client, output).await
 }
 
 /// Shows the groups, writes the contact sheet if one is wanted, and counts.
 async fn present(
     args: &Dedupe,
     groups: &[Group],
-    client: &mut Client,
+    client: &Client,
     output: &mut Output,
 ) -> Result<(), Failure> {
     if args.target.connection.json {
@@ -158,7 +154,7 @@ async fn present(
         groups.len(),
     ));
     match &args.html {
-        Some(path) => sheet::write(path, groups, &args.target, client).await,
+        Some(path) => sheet::write(path, groups, client).await,
         None => Ok(()),
     }
 }
@@ -171,48 +167,57 @@ struct Join {
     failure: Option<Failure>,
 }
 
-/// Reads the stream to its end, over interruptions.
-async fn find(args: &Dedupe, client: &mut Client, output: &mut Output) -> Join {
+/// Reads the groups to their end, over interruptions.
+async fn find(args: &Dedupe, client: &Client, retries: &mut Retries, output: &mut Output) -> Join {
+    let logic = if args.any_tag {
+        v1::TagLogic::Or
+    } else {
+        v1::TagLogic::And
+    };
+    let mut duplicates = client.find_duplicates(v1::FindDuplicatesRequest {
+        min_score: args.min_score.unwrap_or_default(),
+        tags: args.tags.clone(),
+        tag_logic: logic.into(),
+        added_since: args.since,
+        cursor: args.cursor.clone(),
+        profile: Profile::to_proto(Some(args.profile)).into(),
+        ..Default::default()
+    });
     let mut groups = Groups::default();
-    let mut cursor = args.cursor.clone();
-    let mut progress = Progress::start("images", args.target.connection.json, output);
-    let mut attempts = 0;
+    let mut display = Progress::start("images", args.target.connection.json, output);
+    let failure = loop {
+        match next(&mut duplicates, retries, &display, output).await {
+            Ok(Some(Event::Group(group))) => groups.add(group),
+            Ok(Some(Event::Progress(progress))) => {
+                let found = format!("{} in groups", groups.images());
+                display.update(progress.compared, progress.total, &found, output);
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(with_cursor(error.into(), duplicates.cursor())),
+        }
+    };
+    display.finish();
+    Join {
+        groups,
+        cursor: duplicates.cursor().to_owned(),
+        failure,
+    }
+}
+
+/// Returns the next event of a join; shows meanwhile why the gateway is asked again.
+async fn next(
+    duplicates: &mut Duplicates,
+    retries: &mut Retries,
+    display: &Progress,
+    output: &mut Output,
+) -> Result<Option<Event>, Error> {
+    let event = duplicates.event();
+    tokio::pin!(event);
     loop {
-        let before = cursor.clone();
-        let ended = read(
-            args,
-            client,
-            &mut cursor,
-            &mut groups,
-            &mut progress,
-            output,
-        )
-        .await;
-        let Err(status) = ended else {
-            progress.finish();
-            return Join {
-                groups,
-                cursor,
-                failure: None,
-            };
-        };
-        if before != cursor {
-            attempts = 0;
+        tokio::select! {
+            event = &mut event => return event,
+            Some(line) = retries.recv() => display.note(&line, output),
         }
-        attempts += 1;
-        let is_cut_off = matches!(status.code(), Code::Unavailable | Code::Cancelled);
-        let failure = Failure::from(status);
-        let is_interruption = is_cut_off || failure.kind() == Some(Kind::Overloaded);
-        if !is_interruption || attempts > MAX_ATTEMPTS {
-            progress.finish();
-            let failure = Some(with_cursor(failure, &cursor));
-            return Join {
-                groups,
-                cursor,
-                failure,
-            };
-        }
-        tokio::time::sleep(failure.retry_after().unwrap_or(RETRY_INTERVAL)).await;
     }
 }
 
@@ -224,47 +229,6 @@ fn with_cursor(failure: Failure, cursor: &str) -> Failure {
     failure.with_advice(format!(
         "nothing was deleted; go on with --cursor {cursor}, which leaves out what came before"
     ))
-}
-
-/// Reads one stream.
-async fn read(
-    args: &Dedupe,
-    client: &mut Client,
-    cursor: &mut String,
-    groups: &mut Groups,
-    display: &mut Progress,
-    output: &mut Output,
-) -> Result<(), tonic::Status> {
-    let logic = if args.any_tag {
-        v1::TagLogic::Or
-    } else {
-        v1::TagLogic::And
-    };
-    // Without --timeout: a join runs for as long as it needs.
-    let request = Request::new(v1::FindDuplicatesRequest {
-        library: args.target.library.clone(),
-        min_score: args.min_score.unwrap_or_default(),
-        tags: args.tags.clone(),
-        tag_logic: logic.into(),
-        added_since: args.since,
-        cursor: cursor.clone(),
-        profile: Profile::to_proto(Some(args.profile)).into(),
-    });
-    let mut events = client.find_duplicates(request).await?.into_inner();
-    while let Some(message) = events.message().await? {
-        match message.event {
-            Some(Event::Group(group)) => groups.add(group),
-            Some(Event::Progress(progress)) => {
-                let found = format!("{} in groups", groups.images());
-                display.update(progress.compared, progress.total, &found, output);
-                if !progress.cursor.is_empty() {
-                    *cursor = progress.cursor;
-                }
-            }
-            None => {}
-        }
-    }
-    Ok(())
 }
 
 fn show(groups: &[Group], output: &mut Output) {

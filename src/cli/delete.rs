@@ -12,7 +12,7 @@ use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::filter::Filter;
-use super::image::{ImageArg, ImageSource};
+use super::image::ImageArg;
 use super::output::Output;
 use super::scale::{self, Loader, Resizing};
 use crate::proto::v1;
@@ -68,8 +68,6 @@ pub struct Delete {
 
 /// Deletes images and shows the result of each.
 pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failure> {
-    use v1::delete_images_request::Target;
-
     if args.signs.is_empty() && args.file.is_none() {
         let deletion = Deletion {
             target: &args.target,
@@ -81,37 +79,22 @@ pub(super) async fn run(args: Delete, output: &mut Output) -> Result<Exit, Failu
         };
         return by_filter::run(deletion, output).await;
     }
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
-    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
-    let (target, name) = match &args.file {
-        None => {
-            let values = args.signs.clone();
-            let signs = v1::ContSignList { values };
-            (Target::ContSigns(signs), String::new())
-        }
+    let client = args.target.client().await?;
+    let (deleted, name) = match &args.file {
+        None => (client.delete(&args.signs).await?, String::new()),
         Some(file) => {
             // A file that was added scaled down is stored as such.
+            let mut loader = Loader::new(client.clone(), args.resizing);
             let (image, scaled) = loader.load(file).await?;
-            if !connection.json {
+            if !args.target.connection.json {
                 scale::note(&file.to_string(), scaled.as_ref(), output);
             }
-            let target = match image {
-                ImageSource::Content(content) => Target::Content(content),
-                ImageSource::Url(url) => Target::Url(url),
-            };
-            (target, file.to_string())
+            (client.delete_image(image).await?, file.to_string())
         }
     };
-    let request = v1::DeleteImagesRequest {
-        library: args.target.library.clone(),
-        target: Some(target),
-        ..Default::default()
-    };
-    let deleted = client.delete_images(connection.request(request)).await?;
 
     let mut exit = Exit::Done;
-    for result in deleted.into_inner().results {
+    for result in deleted.results {
         let status = result.status.unwrap_or_default();
         if status.code != 0 {
             exit = Exit::Failed;

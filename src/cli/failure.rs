@@ -1,15 +1,13 @@
 //! The error of a command or one of its items, for people and for programs.
 //!
-//! A gRPC status is unpacked once: code, reason, violations of the request, retry delay. The text
-//! for people adds advice where it is known.
+//! Made of the client's error; the text for people adds advice, which names flags.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use samegate_client::{Code, Error, code_name};
 use serde_json::{Value, json};
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
 
 use crate::error::Kind;
 use crate::proto::v1;
@@ -28,6 +26,7 @@ struct Details {
     reason: String,
     violations: Vec<(String, String)>,
     retry_after: Option<Duration>,
+    is_transient: bool,
     metadata: BTreeMap<String, String>,
     advice: Option<String>,
 }
@@ -81,6 +80,11 @@ impl Failure {
         self.details.retry_after
     }
 
+    /// Returns whether the same call can succeed later.
+    pub(super) fn is_transient(&self) -> bool {
+        self.details.is_transient
+    }
+
     /// Returns the kind in the gateway's error table that has this reason, if any.
     pub(super) fn kind(&self) -> Option<Kind> {
         Kind::all().find(|kind| kind.reason() == self.details.reason)
@@ -90,7 +94,7 @@ impl Failure {
     pub(super) fn to_json(&self) -> Value {
         let mut object = json!({ "message": self.message });
         if let Some(code) = self.details.code {
-            object["code"] = json!(upper_snake(code));
+            object["code"] = json!(code_name(code));
         }
         if !self.details.reason.is_empty() {
             object["reason"] = json!(self.details.reason);
@@ -134,48 +138,54 @@ impl Failure {
     }
 }
 
-impl From<Status> for Failure {
-    fn from(status: Status) -> Self {
-        let details = status.get_error_details();
-        // A gateway always sends a reason.
-        if details.error_info().is_none()
-            && let Some(failure) = no_grpc(&status)
-        {
-            return failure;
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        // What failed while an image was loaded is a failure already.
+        let source = std::error::Error::source(&error);
+        if let Some(failure) = source.and_then(|source| source.downcast_ref::<Failure>()) {
+            return failure.clone();
         }
-        let mut failure = Failure::local(message_of(&status));
-        failure.details.code = Some(status.code());
-        if let Some(info) = details.error_info() {
-            failure.details.reason.clone_from(&info.reason);
-            failure.details.metadata = info.metadata.clone().into_iter().collect();
+        let mut failure = Failure::local(error.message());
+        if error.is_not_grpc() {
+            // Without a code: another attempt would fail in the same way.
+            return failure.with_advice(
+                "give the address of the gRPC API with --endpoint, https:// for TLS: `samegate \
+                 serve` prints it at its start",
+            );
         }
-        if let Some(request) = details.bad_request() {
-            for violation in &request.field_violations {
-                let violation = (violation.field.clone(), violation.description.clone());
-                failure.details.violations.push(violation);
-            }
+        let Some(code) = error.code() else {
+            return local(error.reason(), failure);
+        };
+        failure.details.code = Some(code);
+        error.reason().clone_into(&mut failure.details.reason);
+        let violations = error.violations().iter();
+        failure.details.violations = violations
+            .map(|violation| (violation.field.clone(), violation.description.clone()))
+            .collect();
+        failure.details.retry_after = error.retry_after();
+        failure.details.is_transient = error.is_transient();
+        failure.details.metadata.clone_from(error.metadata());
+        if code == Code::DeadlineExceeded && error.reason().is_empty() {
+            "no response within --timeout".clone_into(&mut failure.message);
         }
-        failure.details.retry_after = details.retry_info().and_then(|info| info.retry_delay);
         failure
     }
 }
 
 impl From<v1::Status> for Failure {
     fn from(status: v1::Status) -> Self {
-        let mut failure = Failure::local(status.message);
-        failure.details.code = Some(Code::from_i32(status.code));
-        failure.details.reason = status.reason;
-        failure.details.metadata = status.metadata.into_iter().collect();
-        failure
+        Error::from(status).into()
     }
 }
+
+impl std::error::Error for Failure {}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         match (self.details.code, self.details.reason.as_str()) {
             (_, reason) if !reason.is_empty() => write!(f, " [{reason}]")?,
-            (Some(code), _) => write!(f, " [{}]", upper_snake(code))?,
+            (Some(code), _) => write!(f, " [{}]", code_name(code))?,
             (None, _) => {}
         }
         for (field, description) in &self.details.violations {
@@ -194,10 +204,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Makes the failure of a connection that could not be made.
-pub(super) fn unreachable(endpoint: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
-    let message = format!("cannot reach {endpoint}: {}", last_cause(error));
-    Failure::from(Status::unavailable(message))
+/// Adds the flags to a failure of the set-up.
+fn local(reason: &str, mut failure: Failure) -> Failure {
+    match reason {
+        "INVALID_TARGET" => {
+            failure.message = format!("--endpoint: {}", failure.message);
+            failure.with_advice("give http://HOST:PORT or https://HOST:PORT")
+        }
+        "INVALID_TLS" => {
+            failure.with_advice("check the files of --ca-file, --client-cert and --client-key")
+        }
+        _ => failure,
+    }
 }
 
 /// Returns what to do about a failed connection, by the words of rustls.
@@ -218,41 +236,6 @@ fn advice_for_tls(message: &str) -> Option<&'static str> {
         .then_some("the port speaks no TLS: give http:// with --endpoint")
 }
 
-/// Makes the failure of a response that did not come from a gRPC server, if it is one.
-fn no_grpc(status: &Status) -> Option<Failure> {
-    // What tonic says about an HTTP response without gRPC's status, and what h2 and hyper say about
-    // bytes that are not HTTP/2.
-    const SIGNS: [&str; 4] = [
-        "grpc-status header missing",
-        "invalid compression flag",
-        "frame with invalid size",
-        "http/1",
-    ];
-    let cause = message_of(status);
-    let text = cause.to_lowercase();
-    if !SIGNS.iter().any(|sign| text.contains(sign)) {
-        return None;
-    }
-    // Without a code: another attempt would fail in the same way.
-    let failure = Failure::local(format!("this is no gRPC port: {cause}"));
-    Some(failure.with_advice(
-        "give the address of the gRPC API with --endpoint, https:// for TLS: `samegate serve` \
-         prints it at its start",
-    ))
-}
-
-/// Returns the message of a status; for a transport error it is in the causes.
-fn message_of(status: &Status) -> String {
-    // tonic's timeout of a call ends it as CANCELLED with this text.
-    if status.code() == Code::Cancelled && status.message() == "Timeout expired" {
-        return "no response within --timeout".to_owned();
-    }
-    match std::error::Error::source(status) {
-        Some(source) => last_cause(source),
-        None => status.message().to_owned(),
-    }
-}
-
 /// Returns the message of the innermost cause, which says what happened.
 pub(super) fn last_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
@@ -262,21 +245,10 @@ pub(super) fn last_cause(error: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string().to_lowercase()
 }
 
-/// Formats a code as in the gRPC specification.
-fn upper_snake(code: Code) -> String {
-    let mut name = String::new();
-    for c in format!("{code:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(c.to_ascii_uppercase());
-    }
-    name
-}
-
 #[cfg(test)]
 mod tests {
-    use tonic_types::ErrorDetails;
+    use tonic::Status;
+    use tonic_types::{ErrorDetails, StatusExt};
 
     use super::*;
 
@@ -288,7 +260,8 @@ mod tests {
             .add_bad_request_violation("tags", "3 tags; max 2")
             .set_retry_info(Some(Duration::from_millis(1500)));
         let code = Code::InvalidArgument;
-        Status::with_error_details(code, "the request is invalid", details).into()
+        let status = Status::with_error_details(code, "the request is invalid", details);
+        Error::from(status).into()
     }
 
     #[test]
@@ -319,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_unavailable_gateway_comes_with_advice() {
-        let failure = Failure::from(Status::unavailable("tcp connect error"));
+        let failure = Failure::from(Error::from(Status::unavailable("tcp connect error")));
 
         assert!(failure.to_string().contains("is `samegate serve` running?"));
     }

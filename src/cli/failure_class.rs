@@ -1,9 +1,9 @@
-//! Classifies the failure of an image: permanent, transient, or not about the image.
+//! Classifies the failure of an image: permanent, transient, or that of every image.
 //!
 //! The gateway's own error table decides. A reason that is not in it, such as one of a later
 //! gateway version, is classified by its code.
 
-use tonic::Code;
+use samegate_client::Code;
 
 use crate::cli::failure::Failure;
 use crate::error::{Kind, Origin, Retry};
@@ -15,8 +15,6 @@ pub(super) enum FailureClass {
     Permanent,
     /// A retry may succeed.
     Transient,
-    /// The gateway did not process the image.
-    NotProcessed,
     /// Every other image would fail in the same way.
     Fatal,
 }
@@ -48,9 +46,6 @@ pub(super) fn classify(failure: &Failure) -> FailureClass {
             FailureClass::Transient
         };
     };
-    if kind == Kind::ShuttingDown {
-        return FailureClass::NotProcessed;
-    }
     if FATAL.contains(&kind) {
         return FailureClass::Fatal;
     }
@@ -96,7 +91,6 @@ mod tests {
     fn an_error_that_every_image_would_get_is_fatal() {
         assert_eq!(class_of(Kind::LibraryFull), FailureClass::Fatal);
         assert_eq!(class_of(Kind::CredentialsInvalid), FailureClass::Fatal);
-        assert_eq!(class_of(Kind::ShuttingDown), FailureClass::NotProcessed);
     }
 
     #[test]

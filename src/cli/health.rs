@@ -1,10 +1,8 @@
 //! `samegate health`: calls `grpc.health.v1`, for probes and scripts.
 
 use clap::Args;
+use samegate_client::ServingStatus;
 use serde_json::json;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 use super::client::Connection;
 use super::exit::Exit;
@@ -30,11 +28,8 @@ pub struct Health {
 
 /// Calls once and shows the status.
 pub(super) async fn run(args: Health, output: &mut Output) -> Result<Exit, Failure> {
-    let mut client = HealthClient::new(args.connection.channel().await?);
-    let request = args.connection.request(HealthCheckRequest {
-        service: args.service,
-    });
-    let status = client.check(request).await?.into_inner().status();
+    let client = args.connection.client().await?;
+    let status = client.health(args.service).await?;
 
     let name = status.as_str_name();
     if args.connection.json {

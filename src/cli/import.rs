@@ -1,9 +1,9 @@
 //! `samegate import`: a bulk load that can be resumed.
 //!
 //! Order of events: find the images (`source`, `manifest`), skip those that the journal (`journal`)
-//! and the library (`contents`) contain, send the others over streams until each has its
-//! acknowledgement (`retry`, `stream`), classify (`cli::failure_class`) and record (`recorder`) each
-//! acknowledgement, and print a summary (`summary`). Adding an image is idempotent and the gateway
+//! and the library (`contents`) contain, send the others until each has its acknowledgement (`sender`),
+//! classify (`cli::failure_class`) and record (`recorder`) each acknowledgement, and print a summary
+//! (`summary`). Adding an image is idempotent and the gateway
 //! keeps no state between streams, so a resumed import needs only the journal.
 
 mod contents;
@@ -18,16 +18,17 @@ mod manifest;
 mod plan;
 mod progress;
 mod recorder;
-mod retry;
 mod scaler;
+mod sender;
 mod source;
-mod stream;
 mod summary;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
+use samegate_client::{Client, Error};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 use self::contents::Contents;
@@ -37,9 +38,8 @@ use self::journal::Journal;
 use self::plan::{Plan, Skipped};
 use self::progress::ProgressDisplay;
 use self::recorder::Recorder;
-use self::retry::{ImportEnd, RetryLoop};
 use self::scaler::Scaler;
-use self::stream::StreamSender;
+use self::sender::{ImportEnd, Report, Sender};
 use super::add::OnDuplicate;
 use super::client::LibraryTarget;
 use super::exit::Exit;
@@ -152,8 +152,9 @@ pub(super) async fn run(
         None => source::find(&args.paths, &args.tags, args.hidden)?,
     };
     // Not retried: if the first connection fails, the command line is probably wrong.
-    let client = args.target.connection.client().await?;
-    let contents = Contents::new(client.clone(), &args.target, args.attempts);
+    let (reporter, reports) = unbounded_channel();
+    let client = args.client(reporter.clone()).await?;
+    let contents = Contents::new(client.clone(), args.attempts);
     let (mut journal, skipped, limits) = tokio::select! {
         resumed = resume(&args, &contents, &mut plan, output) => resumed?,
         () = interrupt.cancelled() => return Ok(Exit::Interrupted),
@@ -166,17 +167,22 @@ pub(super) async fn run(
     let mut recorder = Recorder::new(&plan, &mut journal, failures, display, output);
     recorder.record_skipped(skipped)?;
     let options = v1::AddImagesOptions {
-        library: args.target.library.clone(),
         on_duplicate: args.on_duplicate.to_proto().into(),
         max_in_flight: args.in_flight,
         on_match: args.on_match().into(),
         match_score: args.match_score.unwrap_or_default(),
+        ..Default::default()
     };
-    let scaler = Scaler::new(limits, args.resizing);
-    let sender = StreamSender::new(&plan, options, client, scaler, interrupt);
-    let mut end = RetryLoop::new(sender, args.attempts)
-        .run(&mut recorder)
-        .await;
+    let sender = Sender {
+        plan: &plan,
+        client,
+        options,
+        scaler: Scaler::new(limits, args.resizing),
+        reporter,
+        reports,
+        interrupt,
+    };
+    let mut end = sender.run(&mut recorder).await;
     if matches!(end, Ok(ImportEnd::Complete)) {
         end = check_library(&contents, &mut recorder).await;
     }
@@ -197,7 +203,7 @@ pub(super) async fn run(
 /// library takes.
 async fn resume(
     args: &Import,
-    contents: &Contents<'_>,
+    contents: &Contents,
     plan: &mut Plan,
     output: &mut Output,
 ) -> Result<(Journal, Skipped, Limits), Failure> {
@@ -221,7 +227,7 @@ async fn resume(
 
 /// Checks that the library was not replaced between two streams.
 async fn check_library(
-    contents: &Contents<'_>,
+    contents: &Contents,
     recorder: &mut Recorder<'_>,
 ) -> Result<ImportEnd, Failure> {
     let library = contents
@@ -239,6 +245,16 @@ async fn check_library(
 // === impl Import ===
 
 impl Import {
+    /// Connects; what the client sends again, and why, goes to `reporter`.
+    async fn client(&self, reporter: UnboundedSender<Report>) -> Result<Client, Failure> {
+        let hook = move |error: &Error, wait| {
+            // The receiver is gone at the end of the import only.
+            drop(reporter.send(Report::Retry(error.message().to_owned(), wait)));
+        };
+        let builder = self.target.builder()?.stream_attempts(self.attempts);
+        Ok(builder.on_retry(hook).connect().await?)
+    }
+
     fn on_match(&self) -> v1::OnMatch {
         if self.only_new {
             v1::OnMatch::Reject

@@ -27,9 +27,7 @@ pub struct Libraries {
 /// Shows each library with its size, and what it can do.
 pub(super) async fn run(args: Libraries, output: &mut Output) -> Result<Exit, Failure> {
     let connection = &args.connection;
-    let mut client = connection.client().await?;
-    let request = connection.request(v1::ListLibrariesRequest {});
-    let libraries = client.list_libraries(request).await?.into_inner().libraries;
+    let libraries = connection.client().await?.libraries().await?.libraries;
 
     if connection.json {
         for library in &libraries {

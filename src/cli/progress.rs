@@ -61,6 +61,14 @@ impl Progress {
         }
     }
 
+    /// Shows a line beside the progress.
+    pub(super) fn note(&self, text: &str, output: &mut Output) {
+        match &self.style {
+            Style::Bar(bar) => bar.suspend(|| output.note(text)),
+            Style::Lines { .. } | Style::Quiet => output.note(text),
+        }
+    }
+
     pub(super) fn finish(&self) {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();

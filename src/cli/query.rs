@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use samegate_client::Image;
+
 use super::failure::Failure;
-use super::image::{ImageArg, ImageSource};
+use super::image::ImageArg;
 use super::import;
 use super::output::Output;
 use super::scale::{Loader, Scaled};
@@ -16,12 +18,6 @@ pub enum QueryArg {
     /// A file, a folder, a URL or standard input.
     Image(ImageArg),
     /// The sign of a stored image.
-    Sign(String),
-}
-
-/// A query image as it is sent.
-pub(super) enum QuerySource {
-    Image(ImageSource),
     Sign(String),
 }
 
@@ -42,14 +38,11 @@ impl QueryArg {
     /// Reads the image, and scales it down if the library takes only smaller ones.
     pub(super) async fn load(
         &self,
-        loader: &mut Loader<'_>,
-    ) -> Result<(QuerySource, Option<Scaled>), Failure> {
+        loader: &mut Loader,
+    ) -> Result<(Image, Option<Scaled>), Failure> {
         match self {
-            QueryArg::Sign(sign) => Ok((QuerySource::Sign(sign.clone()), None)),
-            QueryArg::Image(image) => {
-                let (source, scaled) = loader.load(image).await?;
-                Ok((QuerySource::Image(source), scaled))
-            }
+            QueryArg::Sign(sign) => Ok((Image::sign(sign), None)),
+            QueryArg::Image(image) => loader.load(image).await,
         }
     }
 

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use samegate_client::Client;
 use serde_json::{Value, json};
 
-use super::client::{Client, LibraryTarget};
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::filter::Filter;
@@ -63,8 +64,7 @@ pub struct Get {
 
 /// Lists the library page by page, so that memory use does not grow with it.
 pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failure> {
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
+    let client = args.target.client().await?;
     let mut remaining = args.limit.unwrap_or(usize::MAX);
     let mut page_token = String::new();
     let mut is_first = true;
@@ -75,19 +75,15 @@ pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failur
     };
     while remaining > 0 && !output.has_failed() {
         let request = v1::ListImagesRequest {
-            library: args.target.library.clone(),
             page_size: u32::try_from(remaining).map_or(PAGE_SIZE, |left| left.min(PAGE_SIZE)),
             page_token,
             filter: Some(args.filter.message()),
             order: order.into(),
-            thumbnails: false,
+            ..Default::default()
         };
-        let page = client
-            .list_images(connection.request(request))
-            .await?
-            .into_inner();
+        let page = client.page(request).await?;
         remaining = remaining.saturating_sub(page.images.len());
-        if connection.json {
+        if args.target.connection.json {
             for image in &page.images {
                 output.json(&to_json(image));
             }
@@ -105,19 +101,12 @@ pub(super) async fn list(args: List, output: &mut Output) -> Result<Exit, Failur
 
 /// Shows one record.
 pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure> {
-    let connection = &args.target.connection;
-    let request = v1::GetImageRequest {
-        library: args.target.library.clone(),
-        cont_sign: args.sign,
-        preview: args.preview.is_some(),
+    let client = args.target.client().await?;
+    let image = if args.preview.is_some() {
+        client.get_with_preview(args.sign).await?
+    } else {
+        client.get(args.sign).await?
     };
-    let mut client = connection.client().await?;
-    let image = client
-        .get_image(connection.request(request))
-        .await?
-        .into_inner()
-        .image
-        .unwrap_or_default();
 
     if let Some(path) = args.thumbnail {
         write_jpeg(&path, &image.thumbnail_jpeg)?;
@@ -128,7 +117,7 @@ pub(super) async fn get(args: Get, output: &mut Output) -> Result<Exit, Failure>
         }
         write_jpeg(&path, &image.preview_jpeg)?;
     }
-    if connection.json {
+    if args.target.connection.json {
         output.json(&to_json(&image));
         return Ok(Exit::Done);
     }
@@ -152,41 +141,19 @@ fn write_jpeg(path: &Path, jpeg: &[u8]) -> Result<(), Failure> {
 }
 
 /// Reads a record with its thumbnail; `None` if no such image is stored.
-pub(super) async fn find(
-    sign: &str,
-    target: &LibraryTarget,
-    client: &mut Client,
-) -> Result<Option<v1::Image>, Failure> {
-    let request = target.connection.request(v1::GetImageRequest {
-        library: target.library.clone(),
-        cont_sign: sign.to_owned(),
-        preview: false,
-    });
-    match client.get_image(request).await {
-        Ok(found) => Ok(found.into_inner().image),
-        Err(status) => {
-            let failure = Failure::from(status);
-            match failure.kind() {
-                Some(Kind::ImageNotFound) => Ok(None),
-                _ => Err(failure),
-            }
-        }
+pub(super) async fn find(sign: &str, client: &Client) -> Result<Option<v1::Image>, Failure> {
+    match client.get(sign).await.map_err(Failure::from) {
+        Ok(image) => Ok(Some(image)),
+        Err(failure) if failure.kind() == Some(Kind::ImageNotFound) => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 
 /// Shows the size and capacity of the library.
 pub(super) async fn library(target: LibraryTarget, output: &mut Output) -> Result<Exit, Failure> {
-    let connection = &target.connection;
-    let request = v1::GetLibraryRequest {
-        library: target.library,
-    };
-    let mut client = connection.client().await?;
-    let library = client
-        .get_library(connection.request(request))
-        .await?
-        .into_inner();
+    let library = target.client().await?.info().await?;
 
-    if connection.json {
+    if target.connection.json {
         output.json(&json!({
             "library": library.library,
             "id": library.id,

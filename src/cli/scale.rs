@@ -8,9 +8,9 @@ use std::fmt;
 use bytes::Bytes;
 use clap::Args;
 use same_image::{is_within, scale_down};
+use samegate_client::{Client, Image};
 use serde_json::{Value, json};
 
-use super::client::{Client, LibraryTarget};
 use super::failure::Failure;
 use super::image::{ImageArg, ImageSource};
 use super::output::{Output, bytes};
@@ -42,9 +42,8 @@ pub(super) struct Scaled {
 }
 
 /// Loads the images of a command.
-pub(super) struct Loader<'a> {
+pub(super) struct Loader {
     client: Client,
-    target: &'a LibraryTarget,
     resizing: Resizing,
     /// What the library takes, once that was needed.
     limits: Option<Limits>,
@@ -153,11 +152,10 @@ impl fmt::Display for Scaled {
 
 // === impl Loader ===
 
-impl<'a> Loader<'a> {
-    pub(super) fn new(client: Client, target: &'a LibraryTarget, resizing: Resizing) -> Self {
+impl Loader {
+    pub(super) fn new(client: Client, resizing: Resizing) -> Self {
         Loader {
             client,
-            target,
             resizing,
             limits: None,
         }
@@ -167,39 +165,30 @@ impl<'a> Loader<'a> {
     pub(super) async fn load(
         &mut self,
         image: &ImageArg,
-    ) -> Result<(ImageSource, Option<Scaled>), Failure> {
-        let source = image.read()?;
-        let ImageSource::Content(file) = &source else {
-            return Ok((source, None));
+    ) -> Result<(Image, Option<Scaled>), Failure> {
+        let file = match image.read()? {
+            ImageSource::Content(file) => file,
+            ImageSource::Url(url) => return Ok((Image::url(url), None)),
         };
-        if Limits::VENDOR.include(file) {
-            return Ok((source, None));
+        if Limits::VENDOR.include(&file) {
+            return Ok((file.into(), None));
         }
         let limits = self.limits().await?;
-        if limits.include(file) {
-            return Ok((source, None));
+        if limits.include(&file) {
+            return Ok((file.into(), None));
         }
-        let (file, scaled) = limits.fit(file, self.resizing)?;
-        Ok((ImageSource::Content(file), Some(scaled)))
+        let (file, scaled) = limits.fit(&file, self.resizing)?;
+        Ok((file.into(), Some(scaled)))
     }
 
     async fn limits(&mut self) -> Result<Limits, Failure> {
         if let Some(limits) = self.limits {
             return Ok(limits);
         }
-        let request = v1::GetLibraryRequest {
-            library: self.target.library.clone(),
-        };
-        let request = self.target.connection.request(request);
-        let limits = match self.client.get_library(request).await {
-            Ok(library) => Limits::of(library.get_ref()),
-            Err(status) => {
-                let failure = Failure::from(status);
-                if failure.kind() != Some(Kind::OperationUnsupported) {
-                    return Err(failure);
-                }
-                Limits::VENDOR
-            }
+        let limits = match self.client.info().await.map_err(Failure::from) {
+            Ok(library) => Limits::of(&library),
+            Err(failure) if failure.kind() == Some(Kind::OperationUnsupported) => Limits::VENDOR,
+            Err(failure) => return Err(failure),
         };
         self.limits = Some(limits);
         Ok(limits)

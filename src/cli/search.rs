@@ -3,14 +3,13 @@
 use clap::{Args, ValueEnum, value_parser};
 use serde_json::{Value, json};
 
-use super::bulk_search::{BulkSearch, Found};
+use super::bulk_search::{ATTEMPTS, BulkSearch, Found};
 use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::image::ImageSource;
 use super::matches::{match_to_json, row};
 use super::output::{self, Output};
-use super::query::{Queries, QueryArg, QuerySource, show_failure};
+use super::query::{Queries, QueryArg, show_failure};
 use super::scale::{self, Loader, Resizing};
 use super::score::score;
 use crate::proto::v1;
@@ -100,20 +99,10 @@ pub(super) async fn run(args: Search, output: &mut Output) -> Result<Exit, Failu
 }
 
 async fn search_one(args: &Search, query: &QueryArg, output: &mut Output) -> Result<Exit, Failure> {
-    use v1::search_images_request::Source;
-
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
-    let mut loader = Loader::new(client.clone(), &args.target, args.resizing);
+    let client = args.target.client().await?;
+    let mut loader = Loader::new(client.clone(), args.resizing);
     let (image, scaled) = query.load(&mut loader).await?;
-    let source = match image {
-        QuerySource::Image(ImageSource::Content(content)) => Source::Content(content),
-        QuerySource::Image(ImageSource::Url(url)) => Source::Url(url),
-        QuerySource::Sign(sign) => Source::ContSign(sign),
-    };
-    let request = v1::SearchImagesRequest {
-        library: args.target.library.clone(),
-        source: Some(source),
+    let options = v1::SearchImagesRequest {
         tags: args.tags.clone(),
         tag_logic: args.tag_logic().into(),
         offset: args.offset,
@@ -121,13 +110,11 @@ async fn search_one(args: &Search, query: &QueryArg, output: &mut Output) -> Res
         min_score: args.min_score.unwrap_or_default(),
         profile: Profile::to_proto(args.profile).into(),
         effort: Effort::to_proto(args.effort).into(),
+        ..Default::default()
     };
-    let found = client
-        .search_images(connection.request(request))
-        .await?
-        .into_inner();
+    let found = client.search(image, options).await?;
 
-    if connection.json {
+    if args.target.connection.json {
         let mut shown = to_json(&found.matches, found.has_more, found.log_id);
         shown["scaled"] = scaled.map_or(Value::Null, |scaled| scaled.to_json());
         output.json(&shown);
@@ -144,30 +131,33 @@ async fn search_many(args: &Search, output: &mut Output) -> Result<Exit, Failure
     let queries = Queries::find(&args.queries)?;
     let connection = &args.target.connection;
     queries.show_unusable(connection.json, output);
+    let (client, mut retries) = args.target.stream_client(ATTEMPTS).await?;
     let search = BulkSearch {
-        client: connection.client().await?,
-        target: &args.target,
+        client,
         options: v1::BulkSearchImagesOptions {
-            library: args.target.library.clone(),
             tags: args.tags.clone(),
             tag_logic: args.tag_logic().into(),
             limit: args.limit.unwrap_or_default(),
             min_score: args.min_score.unwrap_or_default(),
             profile: Profile::to_proto(args.profile).into(),
-            max_in_flight: 0,
             effort: Effort::to_proto(args.effort).into(),
+            ..Default::default()
         },
         resizing: args.resizing,
     };
     let mut has_failures = !queries.unusable.is_empty();
-    search
-        .run(&queries.images, |found| {
-            let name = queries.images[found.index].to_string();
-            has_failures |= found.result.is_err();
-            show_found(&name, found, connection.json, output);
-            !output.has_failed()
-        })
-        .await?;
+    let mut searches = search.start(&queries.images);
+    while !output.has_failed() {
+        tokio::select! {
+            found = searches.next() => {
+                let Some(found) = found? else { break };
+                let name = queries.images[found.index].to_string();
+                has_failures |= found.result.is_err();
+                show_found(&name, found, connection.json, output);
+            }
+            Some(line) = retries.recv() => output.note(&line),
+        }
+    }
     Ok(if has_failures {
         Exit::Failed
     } else {

@@ -1,11 +1,8 @@
 //! TLS of the connection to a gateway: whom the command trusts, and who it is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
-
-use super::failure::Failure;
 
 /// Flags of TLS, which `https://` turns on.
 #[derive(Args, Clone, Debug)]
@@ -51,26 +48,15 @@ impl Tls {
         given.map(|(_, flag)| flag)
     }
 
-    /// Reads the files.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be read; what is in it is checked when it is used.
-    pub(super) fn config(&self) -> Result<ClientTlsConfig, Failure> {
-        let config = match &self.ca_file {
-            Some(file) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(file)?)),
-            None => ClientTlsConfig::new().with_native_roots(),
-        };
-        match (&self.client_cert, &self.client_key) {
-            (Some(cert), Some(key)) => {
-                Ok(config.identity(Identity::from_pem(read(cert)?, read(key)?)))
-            }
-            _ => Ok(config),
+    /// Returns the files for a client.
+    pub(super) fn files(&self) -> samegate_client::Tls {
+        let mut files = samegate_client::Tls::new();
+        if let Some(file) = &self.ca_file {
+            files = files.ca_file(file);
         }
+        if let (Some(cert), Some(key)) = (&self.client_cert, &self.client_key) {
+            files = files.identity_files(cert, key);
+        }
+        files
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file)
-        .map_err(|error| Failure::local(format!("cannot read `{}`: {error}", file.display())))
 }

@@ -1,12 +1,13 @@
 //! `samegate update`: changes the brief, the tags, or both of a stored image.
 
 use clap::{ArgGroup, Args, value_parser};
+use samegate_client::{Client, Image};
 use serde_json::json;
 
-use super::client::{Client, LibraryTarget};
+use super::client::LibraryTarget;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::image::{ImageArg, ImageSource};
+use super::image::ImageArg;
 use super::output::Output;
 use super::scale::{self, Loader, Resizing};
 use crate::proto::v1;
@@ -55,21 +56,19 @@ pub struct Update {
 
 /// Changes the record; fields that are not given remain.
 pub(super) async fn run(args: Update, output: &mut Output) -> Result<Exit, Failure> {
-    let connection = &args.target.connection;
-    let mut client = connection.client().await?;
-    let target = target_image(&args, client.clone(), output).await?;
+    let client = args.target.client().await?;
+    let image = target_image(&args, client.clone(), output).await?;
     let changes_tags = args.no_tags || !args.tags.is_empty();
-    let request = v1::UpdateImageRequest {
-        library: args.target.library.clone(),
-        target,
+    let options = v1::UpdateImageRequest {
         brief: args.brief,
         tags: changes_tags.then_some(v1::TagList { values: args.tags }),
+        ..Default::default()
     };
-    let updated = client.update_image(connection.request(request)).await?;
+    let updated = client.update(image, options).await?;
 
-    match (args.quiet, connection.json) {
+    match (args.quiet, args.target.connection.json) {
         (true, _) => {}
-        (false, true) => output.json(&json!({ "log_id": updated.into_inner().log_id })),
+        (false, true) => output.json(&json!({ "log_id": updated.log_id })),
         (false, false) => output.line("updated"),
     }
     Ok(Exit::Done)
@@ -79,24 +78,16 @@ async fn target_image(
     args: &Update,
     client: Client,
     output: &mut Output,
-) -> Result<Option<v1::update_image_request::Target>, Failure> {
-    use v1::update_image_request::Target;
-
-    if let Some(sign) = &args.sign {
-        return Ok(Some(Target::ContSign(sign.clone())));
-    }
+) -> Result<Image, Failure> {
     // clap requires one of the two; without either the gateway reports it.
     let Some(file) = &args.file else {
-        return Ok(None);
+        return Ok(Image::sign(args.sign.clone().unwrap_or_default()));
     };
     // A file that was added scaled down is stored as such.
-    let mut loader = Loader::new(client, &args.target, args.resizing);
+    let mut loader = Loader::new(client, args.resizing);
     let (image, scaled) = loader.load(file).await?;
     if !args.target.connection.json {
         scale::note(&file.to_string(), scaled.as_ref(), output);
     }
-    Ok(Some(match image {
-        ImageSource::Content(content) => Target::Content(content),
-        ImageSource::Url(url) => Target::Url(url),
-    }))
+    Ok(image)
 }

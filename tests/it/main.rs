@@ -11,6 +11,7 @@ mod backup;
 mod bulk;
 mod bulk_search;
 mod cli;
+mod client;
 mod contract;
 mod copy;
 mod docs;

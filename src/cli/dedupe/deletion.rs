@@ -7,16 +7,14 @@
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use samegate_client::Client;
 
 use super::groups::Surplus;
-use crate::cli::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
-use crate::cli::client::{Client, LibraryTarget};
+use crate::cli::backoff::{MAX_RETRY_AFTER, backoff};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::records;
-use crate::proto::v1;
-use crate::proto::v1::delete_images_request::Target;
 
 /// Images of one call.
 const IMAGES_PER_CALL: usize = 1000;
@@ -28,12 +26,11 @@ const MAX_ATTEMPTS: usize = 8;
 /// Deletes the copies; returns whether all are gone.
 pub(super) async fn run(
     copies: &[Surplus<'_>],
-    target: &LibraryTarget,
-    client: &mut Client,
+    client: &Client,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let mut deleted = 0;
-    let ended = delete_all(copies, target, client, output, &mut deleted).await;
+    let ended = delete_all(copies, client, output, &mut deleted).await;
     // Also of a deletion that failed in the middle.
     output.note(&format!("deleted {deleted} images"));
     ended?;
@@ -46,13 +43,12 @@ pub(super) async fn run(
 
 async fn delete_all(
     copies: &[Surplus<'_>],
-    target: &LibraryTarget,
-    client: &mut Client,
+    client: &Client,
     output: &mut Output,
     deleted: &mut usize,
 ) -> Result<(), Failure> {
     for copies in copies.chunks(IMAGES_PER_CALL) {
-        let missing = missing(copies, target, client).await?;
+        let missing = missing(copies, client).await?;
         let mut signs = Vec::new();
         for Surplus { sign, original } in copies {
             if missing.contains(original) {
@@ -64,30 +60,26 @@ async fn delete_all(
             }
         }
         if !signs.is_empty() {
-            *deleted += delete(signs, target, client, output).await?;
+            *deleted += delete(signs, client, output).await?;
         }
     }
     Ok(())
 }
 
 /// Returns the kept images that are not stored any more.
-async fn missing<'a>(
-    copies: &[Surplus<'a>],
-    target: &LibraryTarget,
-    client: &Client,
-) -> Result<HashSet<&'a str>, Failure> {
+async fn missing<'a>(copies: &[Surplus<'a>], client: &Client) -> Result<HashSet<&'a str>, Failure> {
     let originals: HashSet<&str> = copies.iter().map(|copy| copy.original).collect();
     let look_up = |sign: &'a str| {
-        let mut client = client.clone();
+        let client = client.clone();
         async move {
             let mut attempts = 0;
             loop {
-                let failure = match records::find(sign, target, &mut client).await {
+                let failure = match records::find(sign, &client).await {
                     Ok(image) => return Ok::<_, Failure>(image.is_none().then_some(sign)),
                     Err(failure) => failure,
                 };
                 attempts += 1;
-                if attempts == MAX_ATTEMPTS || !is_transient(&failure) {
+                if attempts == MAX_ATTEMPTS || !failure.is_transient() {
                     return Err(failure);
                 }
                 // Look-ups count for the tenant's quota.
@@ -104,17 +96,11 @@ async fn missing<'a>(
 /// Deletes images by their signs; returns the number of those that are gone.
 async fn delete(
     signs: Vec<String>,
-    target: &LibraryTarget,
-    client: &mut Client,
+    client: &Client,
     output: &mut Output,
 ) -> Result<usize, Failure> {
-    let request = target.connection.request(v1::DeleteImagesRequest {
-        library: target.library.clone(),
-        target: Some(Target::ContSigns(v1::ContSignList { values: signs })),
-        ..Default::default()
-    });
     let mut deleted = 0;
-    for result in client.delete_images(request).await?.into_inner().results {
+    for result in client.delete(signs).await?.results {
         let status = result.status.unwrap_or_default();
         if status.code == 0 {
             deleted += 1;

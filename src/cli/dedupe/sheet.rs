@@ -6,9 +6,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use samegate_client::Client;
 
 use super::groups::Group;
-use crate::cli::client::{Client, LibraryTarget};
 use crate::cli::failure::Failure;
 use crate::cli::{output, records};
 use crate::proto::v1;
@@ -34,12 +34,7 @@ figcaption { overflow-wrap: anywhere; }
 ";
 
 /// Writes the sheet; the thumbnails are read one by one, so memory does not grow with it.
-pub(super) async fn write(
-    path: &Path,
-    groups: &[Group],
-    target: &LibraryTarget,
-    client: &mut Client,
-) -> Result<(), Failure> {
+pub(super) async fn write(path: &Path, groups: &[Group], client: &Client) -> Result<(), Failure> {
     let failure =
         |error: io::Error| Failure::local(format!("cannot write `{}`: {error}", path.display()));
     let mut file = BufWriter::new(File::create(path).map_err(failure)?);
@@ -55,7 +50,7 @@ pub(super) async fn write(
         for (position, image) in group.images.iter().enumerate().take(MAX_IMAGES) {
             let sign = image.cont_sign.as_str();
             // An image that was deleted meanwhile has no thumbnail.
-            let stored = records::find(sign, target, client).await?;
+            let stored = records::find(sign, client).await?;
             let thumbnail = stored.unwrap_or_default().thumbnail_jpeg;
             let score = scores.get(sign).copied().unwrap_or_default();
             let figure = figure(image, group.is_kept(position), score, &thumbnail);

@@ -23,17 +23,13 @@ pub(super) struct Deletion<'a> {
 pub(super) async fn run(args: Deletion<'_>, output: &mut Output) -> Result<Exit, Failure> {
     check(&args.filter, args.is_all)?;
     let connection = &args.target.connection;
-    let mut client = connection.client().await?;
+    let client = args.target.client().await?;
     let counting = v1::DeleteImagesRequest {
-        library: args.target.library.clone(),
         target: Some(Target::Filter(args.filter)),
-        expected_count: None,
         dry_run: true,
+        ..Default::default()
     };
-    let counted = client
-        .delete_images(connection.request(counting.clone()))
-        .await?
-        .into_inner();
+    let counted = client.delete_images(counting.clone()).await?;
     if args.dry_run {
         show_dry_run(connection.json, &counted, output);
         return Ok(Exit::Done);
@@ -47,10 +43,7 @@ pub(super) async fn run(args: Deletion<'_>, output: &mut Output) -> Result<Exit,
         dry_run: false,
         ..counting
     };
-    let deleted = client
-        .delete_images(connection.request(deletion))
-        .await?
-        .into_inner();
+    let deleted = client.delete_images(deletion).await?;
 
     if connection.json {
         output.json(&serde_json::json!({

@@ -7,13 +7,11 @@
 
 use std::collections::HashSet;
 
+use samegate_client::{Client, Error};
 use tokio::time::sleep;
-use tonic::{Response, Status};
 
-use crate::cli::backoff::{MAX_RETRY_AFTER, backoff, is_transient};
-use crate::cli::client::{Client, LibraryTarget};
+use crate::cli::backoff::{MAX_RETRY_AFTER, backoff};
 use crate::cli::failure::Failure;
-use crate::cli::failure_class::{FailureClass, classify};
 use crate::cli::records::PAGE_SIZE;
 use crate::error::Kind;
 use crate::proto::v1;
@@ -22,20 +20,18 @@ use crate::proto::v1;
 pub(super) type Notes<'a> = &'a mut (dyn FnMut(&str) + Send);
 
 /// Asks one library about its contents.
-pub(super) struct Contents<'a> {
+pub(super) struct Contents {
     client: Client,
-    target: &'a LibraryTarget,
     /// Number of times that a call is sent while it fails for a transient reason.
     max_attempts: u32,
 }
 
 // === impl Contents ===
 
-impl<'a> Contents<'a> {
-    pub(super) fn new(client: Client, target: &'a LibraryTarget, max_attempts: u32) -> Self {
+impl Contents {
+    pub(super) fn new(client: Client, max_attempts: u32) -> Self {
         Contents {
             client,
-            target,
             max_attempts,
         }
     }
@@ -45,15 +41,7 @@ impl<'a> Contents<'a> {
         &self,
         notes: Notes<'_>,
     ) -> Result<Option<v1::GetLibraryResponse>, Failure> {
-        let described = self
-            .retried(notes, async || {
-                let request = v1::GetLibraryRequest {
-                    library: self.target.library.clone(),
-                };
-                let request = self.target.connection.request(request);
-                self.client.clone().get_library(request).await
-            })
-            .await;
+        let described = self.retried(notes, async || self.client.info().await).await;
         match described {
             Ok(library) => Ok(Some(library)),
             Err(failure) if failure.kind() == Some(Kind::OperationUnsupported) => Ok(None),
@@ -73,13 +61,11 @@ impl<'a> Contents<'a> {
             let page = self
                 .retried(notes, async || {
                     let request = v1::ListImagesRequest {
-                        library: self.target.library.clone(),
                         page_size: PAGE_SIZE,
                         page_token: page_token.clone(),
                         ..Default::default()
                     };
-                    let request = self.target.connection.request(request);
-                    self.client.clone().list_images(request).await
+                    self.client.page(request).await
                 })
                 .await?;
             for image in &page.images {
@@ -97,17 +83,16 @@ impl<'a> Contents<'a> {
     async fn retried<T>(
         &self,
         notes: Notes<'_>,
-        call: impl AsyncFn() -> Result<Response<T>, Status>,
+        call: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Failure> {
         let mut attempts = 0;
         loop {
             let failure = match call().await {
-                Ok(response) => return Ok(response.into_inner()),
-                Err(status) => Failure::from(status),
+                Ok(response) => return Ok(response),
+                Err(error) => Failure::from(error),
             };
             attempts += 1;
-            let is_retryable = is_transient(&failure) && classify(&failure) != FailureClass::Fatal;
-            if attempts >= self.max_attempts || !is_retryable {
+            if attempts >= self.max_attempts || !failure.is_transient() {
                 return Err(failure);
             }
             let retry_after = failure.retry_after().unwrap_or_default();

@@ -1,13 +1,12 @@
 //! Records the outcome of each image of an import, exactly once.
 //!
 //! An acknowledgement is written to the journal before it is counted; failures are also written to
-//! the failure list. The recorder does not know connections; it returns to the stream how to
-//! continue.
+//! the failure list. The recorder does not know connections; it says whether to go on.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Instant;
 
+use samegate_client::Error;
 use serde_json::json;
 
 use super::counts::Counts;
@@ -24,9 +23,6 @@ use crate::cli::scale::Limits;
 use crate::error::Kind;
 use crate::proto::v1;
 
-/// Consecutive transient errors after which the stream pauses: they are caused by the library and
-/// not by the images. Twice the default number in flight.
-const MAX_CONSECUTIVE_TRANSIENT_ERRORS: u32 = 32;
 /// Maximum number of failures that are shown; the failure list contains all.
 const MAX_SHOWN_FAILURES: u64 = 20;
 
@@ -37,14 +33,8 @@ pub(super) struct Recorder<'a> {
     failures: FailureList,
     display: ProgressDisplay,
     output: &'a mut Output,
-    index_by_key: HashMap<Arc<str>, usize>,
-    /// By item: whether it needs no more work in this round.
+    /// By item: whether it has its outcome.
     is_settled: Vec<bool>,
-    /// Items that failed for a transient reason in this round.
-    retryable: Vec<usize>,
-    consecutive_transient_errors: u32,
-    is_last_round: bool,
-    completed: u64,
     counts: Counts,
     /// Items whose images were scaled down.
     scaled: HashSet<usize>,
@@ -56,8 +46,6 @@ pub(super) struct Recorder<'a> {
 /// How the stream continues after an acknowledgement.
 pub(super) enum StreamAction {
     Continue,
-    /// End the stream and back off: the library fails temporarily.
-    Pause(Failure),
     /// End the import: every other image would fail in the same way.
     Stop(Failure),
 }
@@ -73,21 +61,12 @@ impl<'a> Recorder<'a> {
         output: &'a mut Output,
     ) -> Self {
         Recorder {
-            index_by_key: plan
-                .pending
-                .iter()
-                .map(|&index| (plan.items[index].key.clone(), index))
-                .collect(),
             is_settled: vec![false; plan.items.len()],
             plan,
             journal,
             failures,
             display,
             output,
-            retryable: Vec::new(),
-            consecutive_transient_errors: 0,
-            is_last_round: false,
-            completed: 0,
             counts: Counts::default(),
             scaled: HashSet::new(),
             is_verified: false,
@@ -118,87 +97,48 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Begins a round; in the last one a transient failure is a failure.
-    pub(super) fn begin_round(&mut self, is_last_round: bool) {
-        self.is_last_round = is_last_round;
-        self.consecutive_transient_errors = 0;
-    }
-
-    /// Records the acknowledgement of one item.
-    pub(super) fn record_result(
+    /// Records the outcome of one item.
+    pub(super) fn record(
         &mut self,
-        result: v1::AddImagesResult,
+        index: usize,
+        result: Result<v1::AddImagesResult, Error>,
     ) -> Result<StreamAction, Failure> {
-        let Some(&index) = self.index_by_key.get(result.key.as_str()) else {
-            let message = format!(
-                "the gateway acknowledged `{}`, which was not sent",
-                result.key
-            );
-            return Ok(StreamAction::Stop(Failure::local(message)));
+        let failure = match result {
+            Ok(added) => {
+                self.record_stored(index, &added.cont_sign, added.existed)?;
+                return Ok(StreamAction::Continue);
+            }
+            // It was not sent. It is not in the journal: other flags or limits may let it pass.
+            Err(error) if error.code().is_none() => {
+                self.is_settled[index] = true;
+                self.list_failed(index, &error.into())?;
+                return Ok(StreamAction::Continue);
+            }
+            Err(error) => Failure::from(error),
         };
-        if self.is_settled[index] {
-            return Ok(StreamAction::Continue);
-        }
-        let status = result.status.unwrap_or_default();
-        if status.code == 0 {
-            self.record_stored(index, &result.cont_sign, result.existed)?;
-            return Ok(StreamAction::Continue);
-        }
-        let failure = Failure::from(status);
         // Only an import with --only-new gets this.
         if failure.kind() == Some(Kind::SameImageExists) {
             self.count_matched(index);
             return Ok(StreamAction::Continue);
         }
-        match classify(&failure) {
-            FailureClass::Fatal => Ok(StreamAction::Stop(failure)),
-            FailureClass::NotProcessed => Ok(StreamAction::Continue),
-            FailureClass::Permanent => {
-                self.settle(index);
-                self.record_failed(index, &failure)?;
-                Ok(StreamAction::Continue)
-            }
-            FailureClass::Transient => self.record_transient(index, failure),
+        if classify(&failure) == FailureClass::Fatal {
+            return Ok(StreamAction::Stop(failure));
         }
+        self.is_settled[index] = true;
+        self.record_failed(index, &failure)?;
+        Ok(StreamAction::Continue)
     }
 
     /// Counts an image of which the library has another file. It is not in the journal, since it was
     /// not stored: a later run without --only-new adds it.
     fn count_matched(&mut self, index: usize) {
-        self.settle(index);
+        self.is_settled[index] = true;
         self.counts.matched += 1;
-    }
-
-    /// Records an item that could not be sent. It is not in the journal: other flags or limits may
-    /// let it pass.
-    pub(super) fn record_unsent(&mut self, index: usize, failure: &Failure) -> Result<(), Failure> {
-        self.settle(index);
-        self.list_failed(index, failure)
     }
 
     /// Records that the image of an item was scaled down before it was sent.
     pub(super) fn record_scaled(&mut self, index: usize) {
         self.scaled.insert(index);
-    }
-
-    /// Returns whether the item needs no more work in this round.
-    pub(super) fn is_settled(&self, index: usize) -> bool {
-        self.is_settled[index]
-    }
-
-    /// Returns the number of outcomes so far, without transient failures: it grows while the import
-    /// makes progress.
-    pub(super) fn completed(&self) -> u64 {
-        self.completed
-    }
-
-    /// Returns the items of this round that failed for a transient reason, and opens them for the
-    /// next round.
-    pub(super) fn take_retryable(&mut self) -> Vec<usize> {
-        for &index in &self.retryable {
-            self.is_settled[index] = false;
-        }
-        std::mem::take(&mut self.retryable)
     }
 
     /// Returns the identity of the library at the start, if it has one.
@@ -237,7 +177,7 @@ impl<'a> Recorder<'a> {
             left_out: &self.plan.left_out,
             scaled: self.scaled.len(),
             limits,
-            remaining: unsettled + self.retryable.len(),
+            remaining: unsettled,
             elapsed: self.started.elapsed(),
             is_verified: self.is_verified,
             is_journal_restarted: self.journal.is_restarted(),
@@ -275,7 +215,7 @@ impl<'a> Recorder<'a> {
         let version = self.plan.versions[index];
         self.journal
             .record_stored(&self.plan.items[index].key, version, sign)?;
-        self.settle(index);
+        self.is_settled[index] = true;
         self.counts.bytes += version.size;
         if existed {
             self.counts.existed += 1;
@@ -303,31 +243,6 @@ impl<'a> Recorder<'a> {
             .write(&item.key, Some(&item.location), failure)?;
         self.print_failure(&item.key, failure);
         Ok(())
-    }
-
-    fn record_transient(
-        &mut self,
-        index: usize,
-        failure: Failure,
-    ) -> Result<StreamAction, Failure> {
-        self.is_settled[index] = true;
-        if self.is_last_round {
-            self.record_failed(index, &failure)?;
-        } else {
-            self.retryable.push(index);
-        }
-        self.consecutive_transient_errors += 1;
-        if self.consecutive_transient_errors < MAX_CONSECUTIVE_TRANSIENT_ERRORS {
-            return Ok(StreamAction::Continue);
-        }
-        self.consecutive_transient_errors = 0;
-        Ok(StreamAction::Pause(failure))
-    }
-
-    fn settle(&mut self, index: usize) {
-        self.is_settled[index] = true;
-        self.completed += 1;
-        self.consecutive_transient_errors = 0;
     }
 
     fn print_failure(&mut self, key: &str, failure: &Failure) {

@@ -125,10 +125,6 @@ impl OpenSearchBackend {
     }
 
     /// Inserts a document, given the one that is stored or what is to be written.
-<<<<<<< HEAD
-
-=======
->>>>>>> cluster2
     async fn insert_document(
         &self,
         call: &Call,

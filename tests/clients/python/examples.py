@@ -47,7 +47,12 @@ def java(name):
     return ["java", "-cp", classes, program.title().replace("_", "")]
 
 
-LANGUAGES = {"go": go, "java": java, "node": node, "python": python}
+def rust(name):
+    """Returns the command of an example, which `cargo test` builds."""
+    return [ROOT / "target" / "debug" / "examples" / name]
+
+
+LANGUAGES = {"go": go, "java": java, "node": node, "python": python, "rust": rust}
 # Pictures of a load that is interrupted when 20 are stored.
 LOADED = 120
 # Of the child process; PYTHONPATH leads to the package without an installation.

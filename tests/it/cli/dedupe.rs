@@ -176,6 +176,7 @@ async fn an_overloaded_gateway_is_asked_again() {
 
     let shown = dedupe(&double, vec![vec![Err(overloaded)], second], &[]).await;
 
+    assert!(shown.err.contains("; retry in "), "{}", shown.err);
     assert_eq!(shown.exit, Exit::Done, "{shown:?}");
     assert!(shown.err.contains("1 groups, 2 images"), "{}", shown.err);
 }
@@ -183,10 +184,15 @@ async fn an_overloaded_gateway_is_asked_again() {
 #[tokio::test]
 async fn a_join_that_fails_shows_what_it_found_and_deletes_nothing() {
     let double = double(4);
+    let details = ErrorDetails::with_error_info("INTERNAL", "samegate", []);
     let join = vec![
         group(&double, &[(1, 2)]),
         progress(2, "c-2"),
-        Err(Status::internal("broken")),
+        Err(Status::with_error_details(
+            Code::Internal,
+            "broken",
+            details,
+        )),
     ];
 
     let shown = dedupe(&double, vec![join], &["--delete", "--yes"]).await;

@@ -30,7 +30,7 @@ fn symptoms_quote_messages_and_reasons_that_exist() {
 /// Returns all sources, with the lines of each text joined.
 fn sources() -> String {
     let mut sources = String::new();
-    for pattern in ["/src/**/*.rs", "/crates/engine/src/**/*.rs"] {
+    for pattern in ["/src/**/*.rs", "/crates/*/src/**/*.rs"] {
         let files = glob::glob(&format!("{}{pattern}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         for file in files {
             let text = std::fs::read_to_string(file.unwrap()).unwrap();

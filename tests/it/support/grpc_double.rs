@@ -66,6 +66,8 @@ pub struct State {
     pub cursors: Vec<String>,
     /// Error of the next question about the library.
     pub library_error: Option<Status>,
+    /// The next search cancels the token, and hangs.
+    pub search_hangs: Option<CancellationToken>,
 }
 
 /// A message of a join, or its end.
@@ -310,6 +312,11 @@ impl SameImageService for Service {
         request: Request<v1::SearchImagesRequest>,
     ) -> Result<Response<v1::SearchImagesResponse>, Status> {
         self.authorize(&request)?;
+        let hangs = self.0.lock().unwrap().search_hangs.take();
+        if let Some(token) = hangs {
+            token.cancel();
+            std::future::pending::<()>().await;
+        }
         let state = self.0.lock().unwrap();
         let stored = state.stored.iter();
         let matches: Vec<v1::Match> = stored

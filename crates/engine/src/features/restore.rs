@@ -3,8 +3,8 @@
 //! A library image has words only, so its descriptors are estimated: a cell and a signature give a
 //! point of the projection, the centroid moved by a typical residual to the side of the median that
 //! each bit says, and the point gives the descriptor of which it is the projection. Projected
-//! again, it has the same word, and [`mirrored`](super::mirrored) and [`inverted`](super::inverted)
-//! apply to it as to a descriptor of pixels.
+//! again, it has the same word, and [`mirrored`] and [`inverted`] apply to it as to a descriptor of
+//! pixels.
 
 use std::sync::LazyLock;
 
