@@ -22,8 +22,8 @@ async fn print_libraries(target: &str) -> Result<(), Error> {
         .connect()
         .await?;
     for library in samegate.libraries().await?.libraries {
-        let images = library.image_count.unwrap_or_default();
-        println!("{} {images}", library.library);
+        let images = library.image_count.map(|count| count.to_string());
+        println!("{} {}", library.library, images.as_deref().unwrap_or("?"));
     }
     Ok(())
 }
