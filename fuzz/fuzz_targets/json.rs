@@ -14,7 +14,7 @@ use serde::de::DeserializeSeed;
 
 static REQUESTS: LazyLock<BTreeMap<String, MessageDescriptor>> = LazyLock::new(requests);
 
-/// The first line is the name of the method.
+// The first line is the name of the method.
 fuzz_target!(|input: &[u8]| {
     let name = input.split(|byte| *byte == b'\n').next().unwrap_or(input);
     let request = std::str::from_utf8(name).ok().and_then(|name| REQUESTS.get(name));
