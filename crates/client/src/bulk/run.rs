@@ -2,7 +2,7 @@
 //!
 //! Order of events: take an item, open a stream, then whatever comes first: an item of the caller, a
 //! loaded image, a response. A stream that ends leaves its items pending, and the next one begins with
-//! them. Results of the gateway that nobody waits for are left out: an item has one outcome.
+//! them. A result of an item that has its outcome already is left out: an item has one outcome.
 
 use std::collections::BTreeMap;
 use std::future::pending;
