@@ -25,6 +25,7 @@ use image::{DynamicImage, GrayImage};
 use same_image::features::{self, Feature, Features, GreyView, Word};
 use same_image::index::{Images, Index, SearchOptions};
 use same_image::measuring::HashCatalog;
+use same_image::{MAX_SIDE, PreparedQuery};
 
 use distractors::{Distractors, Donor};
 
@@ -53,6 +54,16 @@ fn extraction(criterion: &mut Criterion) {
     criterion.bench_function("extract, query", |b| {
         b.iter(|| features::extract_query(black_box(&view(&image))))
     });
+}
+
+/// A photo from a phone, whose file is decoded at half of its sides, and one of a size that is not.
+fn preparation(criterion: &mut Criterion) {
+    for (name, width, height) in [("12", 4000, 3000), ("4", 2300, 1725)] {
+        let file = draw::jpeg(&draw::image(SEED, width, height), 90);
+        criterion.bench_function(&format!("prepare a query of {name} megapixels"), |b| {
+            b.iter(|| PreparedQuery::new(black_box(&file), MAX_SIDE));
+        });
+    }
 }
 
 fn search(criterion: &mut Criterion) {
@@ -134,6 +145,6 @@ fn same_logo(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = extraction, search, hashes, same_logo
+    targets = extraction, preparation, search, hashes, same_logo
 }
 criterion_main!(benches);

@@ -54,6 +54,8 @@ const THUMBNAIL_QUALITY: u8 = 80;
 /// A decoded image, upright, without transparency.
 #[derive(Clone)]
 pub(crate) struct DecodedImage {
+    /// Sides of the file; the pixels of a large JPEG can have half of them.
+    sides: (u32, u32),
     pixels: RgbImage,
     grey: GrayImage,
 }
@@ -66,19 +68,31 @@ impl DecodedImage {
     /// Cost: 3–10 ms and 4 bytes of memory per pixel for a photograph of a megapixel, up to about
     /// 400 MiB for sides of 4096 pixels.
     pub(crate) fn decode(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
+        Self::decode_for(u32::MAX, bytes, max_side)
+    }
+
+    /// Does what [`DecodedImage::decode`] does for images of which a longer side of `needed_side` pixels
+    /// is enough: the pixels of a JPEG with twice as many are halved, for half of the time.
+    pub(crate) fn decode_for(
+        needed_side: u32,
+        bytes: &[u8],
+        max_side: u32,
+    ) -> Result<Self, DecodeError> {
         checks::size(bytes)?;
-        caught(|| decode_checked(bytes, max_side))
+        caught(|| decode_checked(bytes, max_side, needed_side))
     }
 
+    /// Returns the width of the file.
     pub(crate) fn width(&self) -> u32 {
-        self.pixels.width()
+        self.sides.0
     }
 
+    /// Returns the height of the file.
     pub(crate) fn height(&self) -> u32 {
-        self.pixels.height()
+        self.sides.1
     }
 
-    /// Returns the luminance (BT.601 weights) at full size.
+    /// Returns the luminance (BT.601 weights) of all decoded pixels.
     pub(crate) fn grey(&self) -> &GrayImage {
         &self.grey
     }
@@ -92,7 +106,7 @@ impl DecodedImage {
     /// Returns the luminance as a view for the feature pipeline.
     #[expect(clippy::expect_used, reason = "the message is the proof")]
     pub(crate) fn view(&self) -> GreyView<'_> {
-        GreyView::new(self.grey.as_raw(), self.width(), self.height())
+        GreyView::new(self.grey.as_raw(), self.grey.width(), self.grey.height())
             .expect("a decoded image has pixels, and one byte of luminance for each")
     }
 
@@ -101,7 +115,7 @@ impl DecodedImage {
         self.jpeg(self.fit(THUMBNAIL_SIDE), THUMBNAIL_QUALITY)
     }
 
-    /// Returns the sides, scaled down where the longer one is over `side` pixels.
+    /// Returns the sides of the pixels, scaled down where the longer one is over `side` pixels.
     pub(crate) fn fit(&self, side: u32) -> (u32, u32) {
         resize::fit(self.pixels.dimensions(), side)
     }
@@ -128,7 +142,7 @@ pub(crate) fn thumbnail_grey(file: &[u8]) -> Option<GrayImage> {
     let header = Header::read(file).ok()?;
     let is_thumbnail =
         header.format == Format::Jpeg && header.width.max(header.height) <= THUMBNAIL_SIDE;
-    let decoded = is_thumbnail.then(|| caught(|| jpeg::decode(file)))?;
+    let decoded = is_thumbnail.then(|| caught(|| jpeg::decode(file, u32::MAX)))?;
     Some(luminance::of_image(&decoded.ok()?.pixels))
 }
 
@@ -143,18 +157,25 @@ fn caught<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, Decod
 }
 
 /// Checks the header, and only then decodes the pixels.
-fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeError> {
+fn decode_checked(
+    file: &[u8],
+    max_side: u32,
+    needed_side: u32,
+) -> Result<DecodedImage, DecodeError> {
     let header = Header::read(file)?;
     checks::sides(header.width, header.height, max_side)?;
     let max_memory = u64::from(max_side).pow(2) * limits::DECODER_BYTES_PER_PIXEL;
     if header.pixel_memory() > max_memory {
         return Err(DecodeError::TooMuchMemory);
     }
+    let mut halved = None;
     let pixels = match header.format {
         Format::Jpeg => {
-            let jpeg = jpeg::decode(file)?;
+            let jpeg = jpeg::decode(file, needed_side)?;
+            let orientation = jpeg.exif.map_or(Orientation::NoTransforms, orientation);
+            halved = jpeg.is_halved.then(|| upright(&header, orientation));
             let mut image = DynamicImage::ImageRgb8(jpeg.pixels);
-            image.apply_orientation(jpeg.exif.map_or(Orientation::NoTransforms, orientation));
+            image.apply_orientation(orientation);
             image.into_rgb8()
         }
         Format::Png => {
@@ -172,8 +193,25 @@ fn decode_checked(file: &[u8], max_side: u32) -> Result<DecodedImage, DecodeErro
             decode_with(file, ImageFormat::Tiff, &header, Some(orientation))?
         }
     };
-    let grey = luminance::of_image(&pixels);
-    Ok(DecodedImage { pixels, grey })
+    Ok(DecodedImage {
+        sides: halved.unwrap_or(pixels.dimensions()),
+        grey: luminance::of_image(&pixels),
+        pixels,
+    })
+}
+
+/// Returns the sides of an image after its orientation is applied.
+fn upright(header: &Header, orientation: Orientation) -> (u32, u32) {
+    match orientation {
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => (header.height, header.width),
+        Orientation::NoTransforms
+        | Orientation::Rotate180
+        | Orientation::FlipHorizontal
+        | Orientation::FlipVertical => (header.width, header.height),
+    }
 }
 
 /// Decodes with the `image` crate, and rotates by the EXIF block that this finds if none is given.

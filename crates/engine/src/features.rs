@@ -52,9 +52,9 @@ pub enum ExtractionProfile {
 /// The features of a query image.
 #[derive(Clone, Debug)]
 pub struct QueryFeatures {
-    /// Width of the image in pixels, 1 or more.
+    /// Width of the decoded pixels, 1 or more; only its ratio to the height counts.
     pub width: u32,
-    /// Height of the image in pixels, 1 or more.
+    /// Height of the decoded pixels, 1 or more.
     pub height: u32,
     /// The features, the strongest first.
     pub features: Vec<DescribedFeature>,

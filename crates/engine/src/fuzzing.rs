@@ -1,16 +1,18 @@
 //! Entry points for the fuzz targets (`crates/engine/fuzz`) into private parts; compiled only for
 //! them.
 
-use crate::decode::{DecodeError, MAX_SIDE};
+use crate::decode::{DecodeError, DecodedImage, MAX_SIDE};
 use crate::prepare::{PreparedImage, PreparedQuery};
 use crate::store::{StoredRecord, decode_fields};
 
-/// Prepares a file for an add and for a search; returns both results.
-pub fn prepare(bytes: &[u8]) -> (Result<(), DecodeError>, Result<(), DecodeError>) {
-    (
+/// Prepares a file for an add and for a search, and decodes it at half of its sides, as large files
+/// are; returns the results.
+pub fn prepare(bytes: &[u8]) -> [Result<(), DecodeError>; 3] {
+    [
         PreparedImage::new(bytes, MAX_SIDE).map(drop),
         PreparedQuery::new(bytes, MAX_SIDE).map(drop),
-    )
+        DecodedImage::decode_for(1, bytes, MAX_SIDE).map(drop),
+    ]
 }
 
 /// Decodes the fields of a stored record.

@@ -91,11 +91,17 @@ pub(crate) fn prepare_both_with_preview(
     max_side: u32,
     preview_side: u32,
 ) -> Result<(PreparedImage, PreparedQuery), DecodeError> {
-    let image = DecodedImage::decode(bytes, max_side)?;
+    let image = DecodedImage::decode_for(needed_side(preview_side), bytes, max_side)?;
     let digest = PdqDigest::of(image.grey());
     let query = PreparedQuery::of(&image, &digest, bytes);
     let prepared = PreparedImage::of(&image, &digest, bytes, preview_side)?;
     Ok((prepared, query))
+}
+
+/// Returns the longer side in pixels that is needed of an image: features, hash, thumbnail and preview are
+/// made of the same pixels.
+fn needed_side(preview_side: u32) -> u32 {
+    QUERY_SIDE.max(preview_side)
 }
 
 // === impl PreparedImage ===
@@ -118,7 +124,7 @@ impl PreparedImage {
         max_side: u32,
         preview_side: u32,
     ) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes, max_side)?;
+        let image = DecodedImage::decode_for(needed_side(preview_side), bytes, max_side)?;
         Self::of(&image, &PdqDigest::of(image.grey()), bytes, preview_side)
     }
 
@@ -195,7 +201,7 @@ impl PreparedQuery {
     ///
     /// [`DecodeError`] when the bytes are not an image within the limits.
     pub fn new(bytes: &[u8], max_side: u32) -> Result<Self, DecodeError> {
-        let image = DecodedImage::decode(bytes, max_side)?;
+        let image = DecodedImage::decode_for(needed_side(0), bytes, max_side)?;
         Ok(Self::of(&image, &PdqDigest::of(image.grey()), bytes))
     }
 

@@ -255,3 +255,25 @@ fn a_part_that_was_stretched_is_found_at_its_position_unless_the_effort_is_fast(
         assert!(found.matches.is_empty(), "{found:?}");
     }
 }
+
+#[test]
+fn large_files_are_found_however_many_of_their_pixels_are_decoded() {
+    let image = draw::image(7, 2600, 1952);
+    let part = imageops::crop_imm(&image, 650, 488, 1300, 976).to_image();
+    let small = imageops::resize(&image, 1000, 751, FilterType::Triangle);
+    let queries = [(&image, 1.0), (&part, 0.25), (&small, 1.0)];
+    // All pixels are decoded for a preview of 2048, else a quarter of them.
+    for preview_side in [0, 2048] {
+        let library = Library::with_previews(preview_side);
+        let added = library.add(&draw::jpeg(&image, 85), "", &[]).unwrap();
+        for (query, overlap) in queries {
+            let found = library.search(&draw::jpeg(query, 70)).matches;
+
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].sign, added.sign);
+            let geometry = found[0].geometry.unwrap();
+            let found = geometry.overlap;
+            assert!((found - overlap).abs() < 0.02, "{found} for {overlap}");
+        }
+    }
+}

@@ -16,22 +16,93 @@ fn quarters() -> RgbImage {
     })
 }
 
-/// Checks that a file decodes to the upright test image, within the tolerance of its compression.
+/// Checks that a file decodes to the upright test image, within the tolerance of its compression, also
+/// where half of its sides are enough.
 fn assert_quarters(file: &[u8], tolerance: u8) {
-    let image = DecodedImage::decode(file, MAX_SIDE).unwrap();
+    for needed_side in [u32::MAX, 1] {
+        let image = DecodedImage::decode_for(needed_side, file, MAX_SIDE).unwrap();
+        assert_decoded_quarters(&image, tolerance);
+    }
+}
 
+fn assert_decoded_quarters(image: &DecodedImage, tolerance: u8) {
     assert_eq!((image.width(), image.height()), (96, 64));
+    let width = image.pixels.width();
     for (position, expected) in [(24, 16), (72, 16), (24, 48), (72, 48)]
         .into_iter()
         .zip(QUARTERS)
     {
-        let shown = image.pixels.get_pixel(position.0, position.1).0;
+        let at = |along: u32| along * width / 96;
+        let shown = image.pixels.get_pixel(at(position.0), at(position.1)).0;
         for (value, expected) in shown.into_iter().zip(expected) {
             assert!(
                 value.abs_diff(expected) <= tolerance,
                 "{position:?}: {shown:?}"
             );
         }
+    }
+}
+
+#[test]
+fn a_large_jpeg_is_halved_as_a_box_filter_halves_it() {
+    // The odd sides are rounded up.
+    let drawn = draw::image(1, 301, 203);
+    let turned = with_orientation(&draw::jpeg(&drawn, 95), 6);
+    let whole = DecodedImage::decode(&turned, MAX_SIDE).unwrap();
+    let side = |needed_side| {
+        let image = DecodedImage::decode_for(needed_side, &turned, MAX_SIDE).unwrap();
+        assert_eq!((image.width(), image.height()), (203, 301));
+        image.pixels.dimensions()
+    };
+    assert_eq!(side(151), (203, 301));
+    assert_eq!(side(150), (102, 151));
+
+    let halved = DecodedImage::decode_for(150, &turned, MAX_SIDE).unwrap();
+
+    let expected = imageops::thumbnail(whole.grey(), 102, 151);
+    let difference = |(a, b): (&u8, &u8)| u64::from(a.abs_diff(*b));
+    let sum: u64 = halved
+        .grey
+        .iter()
+        .zip(expected.iter())
+        .map(difference)
+        .sum();
+    assert!(sum < 4 * 102 * 151, "{sum}");
+}
+
+/// FNV-1a, 64 bits.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[test]
+fn the_pixels_of_a_halved_jpeg_are_those_of_libjpeg() {
+    // 97 x 67 pixels, written by Pillow; the checksums are of what its `Image.draft` reads.
+    let files: [(&[u8], u64); 4] = [
+        (
+            include_bytes!("../../tests/data/half-420.jpg"),
+            0x8de9_ed0c_b70b_ee12,
+        ),
+        (
+            include_bytes!("../../tests/data/half-422.jpg"),
+            0x24e5_0083_2f8b_4da4,
+        ),
+        (
+            include_bytes!("../../tests/data/half-444-progressive.jpg"),
+            0xe1f5_a81b_e5a1_4129,
+        ),
+        (
+            include_bytes!("../../tests/data/half-420-progressive.jpg"),
+            0x0cec_7561_d5b5_6d97,
+        ),
+    ];
+    for (number, (file, expected)) in files.into_iter().enumerate() {
+        let image = DecodedImage::decode_for(1, file, MAX_SIDE).unwrap();
+
+        assert_eq!(image.pixels.dimensions(), (49, 34));
+        assert_eq!(checksum(&image.pixels), expected, "{number}");
     }
 }
 
@@ -293,7 +364,9 @@ proptest! {
             let position = position.index(file.len());
             file[position] = value;
         }
-        let shown = DecodedImage::decode(&file, MAX_SIDE).map(|image| (image.width(), image.height()));
+        let sides = |image: DecodedImage| (image.width(), image.height());
+        let shown = DecodedImage::decode(&file, MAX_SIDE).map(sides);
+        prop_assert_eq!(shown.clone(), DecodedImage::decode_for(1, &file, MAX_SIDE).map(sides));
         if let Ok((width, height)) = shown {
             let header = Header::read(&file).unwrap();
             let (stored, shown) = ([header.width(), header.height()], [width, height]);

@@ -32,9 +32,9 @@ const FEATURE: usize = 16;
 /// The features of a library image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// Width of the image in pixels, 1 or more.
+    /// Width of the decoded pixels, 1 or more; only its ratio to the height counts.
     pub width: u16,
-    /// Height of the image in pixels, 1 or more.
+    /// Height of the decoded pixels, 1 or more.
     pub height: u16,
     /// The longer side in pixels at which the image was described, 1 or more; see
     /// [`ExtractionProfile`](super::ExtractionProfile).

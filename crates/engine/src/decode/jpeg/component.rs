@@ -17,6 +17,8 @@ pub(super) struct Component {
     /// Blocks of a row; rows of blocks.
     columns: usize,
     rows: usize,
+    /// Sides of the samples of a block; those of the component in samples.
+    block: usize,
     width: usize,
     height: usize,
     coefficients: Vec<Block>,
@@ -42,6 +44,7 @@ impl Component {
             steps: None,
             columns: header.columns,
             rows: header.rows,
+            block: header.block,
             width: header.width,
             height: header.height,
             coefficients: Vec::new(),
@@ -65,7 +68,7 @@ impl Component {
             self.coefficients = vec![[0; 64]; self.columns * self.rows];
         } else {
             self.coefficients = vec![[0; 64]; self.columns * (self.rows / frame.mcu_rows())];
-            self.samples = vec![0; 64 * self.columns * self.rows];
+            self.samples = vec![0; self.samples_of(self.rows)];
         }
         Ok(())
     }
@@ -79,14 +82,15 @@ impl Component {
     /// Makes samples of the first `count` rows of blocks of the MCUs, which are those of the image
     /// from `row` on.
     pub(super) fn finish_rows(&mut self, row: usize, count: usize) {
+        let samples_of_row = self.samples_of(1);
         let Some(steps) = &self.steps else { return };
         let blocks = &mut self.coefficients[..count * self.columns];
-        let samples = &mut self.samples[64 * row * self.columns..];
+        let samples = &mut self.samples[row * samples_of_row..];
         for (blocks, samples) in blocks
             .chunks_exact_mut(self.columns)
-            .zip(samples.chunks_exact_mut(64 * self.columns))
+            .zip(samples.chunks_exact_mut(samples_of_row))
         {
-            idct::row(blocks, steps, samples);
+            idct::row(blocks, steps, self.block, samples);
             blocks.fill([0; 64]);
         }
     }
@@ -111,20 +115,26 @@ impl Component {
         let steps = self.steps.unwrap_or([1; 64]);
         // Of a sequential file the samples are there.
         if self.samples.is_empty() {
-            self.samples = vec![0; 64 * self.columns * self.rows];
+            self.samples = vec![0; self.samples_of(self.rows)];
+            let samples_of_row = self.samples_of(1);
             for (blocks, samples) in self
                 .coefficients
                 .chunks_exact(self.columns)
-                .zip(self.samples.chunks_exact_mut(64 * self.columns))
+                .zip(self.samples.chunks_exact_mut(samples_of_row))
             {
-                idct::row(blocks, &steps, samples);
+                idct::row(blocks, &steps, self.block, samples);
             }
         }
         Plane {
             samples: self.samples,
-            stride: 8 * self.columns,
+            stride: self.block * self.columns,
             width: self.width,
             height: self.height,
         }
+    }
+
+    /// Returns the number of samples of rows of blocks.
+    fn samples_of(&self, rows: usize) -> usize {
+        self.block * self.block * self.columns * rows
     }
 }

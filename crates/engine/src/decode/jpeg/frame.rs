@@ -7,6 +7,9 @@ use crate::decode::error::{DecodeError, broken};
 pub(in crate::decode) struct Frame {
     pub(in crate::decode) width: u32,
     pub(in crate::decode) height: u32,
+    /// Sides of the decoded image: those of the file, or half of them, rounded up.
+    pub(super) decoded: (u32, u32),
+    pub(super) is_halved: bool,
     pub(in crate::decode) is_progressive: bool,
     pub(in crate::decode) components: Vec<ComponentHeader>,
     /// The largest sampling factors.
@@ -22,6 +25,8 @@ pub(in crate::decode) struct ComponentHeader {
     pub(super) v: usize,
     /// Number of its quantisation table.
     pub(super) table: u8,
+    /// Sides of the samples that are made of a block: 8, or 4.
+    pub(super) block: usize,
     /// Sides in samples.
     pub(super) width: usize,
     pub(super) height: usize,
@@ -94,6 +99,8 @@ impl Frame {
         let mut frame = Frame {
             width: width.into(),
             height: height.into(),
+            decoded: (width.into(), height.into()),
+            is_halved: false,
             is_progressive,
             components: Vec::new(),
             max_h: 1,
@@ -128,11 +135,34 @@ impl Frame {
             h,
             v,
             table,
+            block: 8,
             width: (self.width as usize * h).div_ceil(self.max_h),
             height: (self.height as usize * v).div_ceil(self.max_v),
             columns: self.mcu_columns() * h,
             rows: self.mcu_rows() * v,
         }
+    }
+
+    /// Makes it a frame that is decoded at half of its sides, as libjpeg does (`jdmaster.c`): a
+    /// component that has half of the sides already keeps its samples.
+    pub(super) fn halve(&mut self) {
+        self.decoded = (self.width.div_ceil(2), self.height.div_ceil(2));
+        self.is_halved = true;
+        for component in &mut self.components {
+            let (h, v) = (2 * component.h, 2 * component.v);
+            if !self.max_h.is_multiple_of(h) || !self.max_v.is_multiple_of(v) {
+                component.block = 4;
+                component.width = component.width.div_ceil(2);
+                component.height = component.height.div_ceil(2);
+            }
+        }
+    }
+
+    /// Returns how many pixels of the decoded image a sample of a component covers.
+    pub(super) fn pixels(&self, component: &ComponentHeader) -> (usize, usize) {
+        let scale = component.block / if self.is_halved { 4 } else { 8 };
+        let (h, v) = (self.max_h / component.h, self.max_v / component.v);
+        (h / scale, v / scale)
     }
 
     /// Returns the peak memory of decoding in bytes per pixel.

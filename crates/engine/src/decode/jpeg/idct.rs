@@ -1,5 +1,6 @@
 //! The inverse DCT: that of libjpeg (`jidctint.c`, after Loeffler, Ligtenberg & Moschytz 1989), bit
-//! for bit. Eight columns, then eight rows, are computed at once.
+//! for bit, and the one that makes half of the sides (`jidctred.c`). Eight columns, then the rows, are
+//! computed at once.
 
 use std::ops::{Add, Mul, Sub};
 
@@ -51,24 +52,40 @@ impl Mul<i32> for Lanes {
     }
 }
 
-/// Transforms a row of blocks into eight rows of samples.
+/// Transforms a row of blocks into eight or four rows of samples, as many as `side` says.
 #[multiversion(targets("x86_64+avx2+popcnt"))]
-pub(super) fn row(blocks: &[Block], steps: &[u16; 64], samples: &mut [u8]) {
-    let stride = 8 * blocks.len();
+pub(super) fn row(blocks: &[Block], steps: &[u16; 64], side: usize, samples: &mut [u8]) {
+    let stride = side * blocks.len();
     for (column, block) in blocks.iter().enumerate() {
-        let mut details = 0;
-        for value in &block[1..] {
-            details |= value;
-        }
-        let pixels = if details == 0 {
-            [[flat(block[0], steps[0]); 8]; 8]
+        let samples = &mut samples[side * column..];
+        if has_one_shade(block) {
+            let shade = flat(block[0], steps[0]);
+            for line in samples.chunks_mut(stride) {
+                line[..side].fill(shade);
+            }
+        } else if side == 8 {
+            write(&transform(block, steps), stride, samples);
         } else {
-            transform(block, steps)
-        };
-        for (line, pixels) in pixels.iter().enumerate() {
-            samples[line * stride + 8 * column..][..8].copy_from_slice(pixels);
+            write(&transform_halved(block, steps), stride, samples);
         }
     }
+}
+
+#[inline(always)]
+fn write<const SIDE: usize>(pixels: &[[u8; SIDE]; SIDE], stride: usize, samples: &mut [u8]) {
+    for (pixels, line) in pixels.iter().zip(samples.chunks_mut(stride)) {
+        line[..SIDE].copy_from_slice(pixels);
+    }
+}
+
+/// Returns whether a block has only a DC coefficient.
+#[inline(always)]
+fn has_one_shade(block: &Block) -> bool {
+    let mut details = 0;
+    for value in &block[1..] {
+        details |= value;
+    }
+    details == 0
 }
 
 /// Returns the samples of a block with only a DC coefficient.
@@ -80,6 +97,22 @@ fn flat(coefficient: i16, step: u16) -> u8 {
 
 #[inline(always)]
 fn transform(block: &Block, steps: &[u16; 64]) -> [[u8; 8]; 8] {
+    let columns = pass(dequantised(block, steps), CONSTANT_BITS - PASS_BITS);
+    let lines = pass(transposed(columns), CONSTANT_BITS + PASS_BITS + 3);
+    samples(&lines)
+}
+
+#[inline(always)]
+fn transform_halved(block: &Block, steps: &[u16; 64]) -> [[u8; 4]; 4] {
+    let values = dequantised(block, steps);
+    let [a, b, c, d] = pass_halved(values, CONSTANT_BITS - PASS_BITS + 1);
+    let none = Lanes([0; 8]);
+    let columns = transposed([a, b, c, d, none, none, none, none]);
+    samples(&pass_halved(columns, CONSTANT_BITS + PASS_BITS + 3 + 1))
+}
+
+#[inline(always)]
+fn dequantised(block: &Block, steps: &[u16; 64]) -> [Lanes; 8] {
     let mut lines = [Lanes([0; 8]); 8];
     for (line, values) in lines.iter_mut().enumerate() {
         for (i, value) in values.0.iter_mut().enumerate() {
@@ -87,12 +120,16 @@ fn transform(block: &Block, steps: &[u16; 64]) -> [[u8; 8]; 8] {
             *value = i32::from(block[at]).wrapping_mul(steps[at].into());
         }
     }
-    let columns = pass(lines, CONSTANT_BITS - PASS_BITS);
-    let lines = pass(transposed(columns), CONSTANT_BITS + PASS_BITS + 3);
-    let mut samples = [[0; 8]; 8];
-    for (column, values) in lines.iter().enumerate() {
-        for (line, value) in values.0.iter().enumerate() {
-            samples[line][column] = sample(*value);
+    lines
+}
+
+/// Makes samples of the columns of a block.
+#[inline(always)]
+fn samples<const SIDE: usize>(columns: &[Lanes; SIDE]) -> [[u8; SIDE]; SIDE] {
+    let mut samples = [[0; SIDE]; SIDE];
+    for (column, values) in columns.iter().enumerate() {
+        for (line, value) in samples.iter_mut().zip(values.0) {
+            line[column] = sample(value);
         }
     }
     samples
@@ -143,6 +180,24 @@ fn pass(x: [Lanes; 8], shift: u32) -> [Lanes; 8] {
         sums[7 - i] = rounded(even[i] - odd[i], shift);
     }
     sums
+}
+
+/// One pass that makes four values of eight, without the fourth frequency; the names and constants are
+/// those of `jidctred.c`.
+#[inline(always)]
+fn pass_halved(x: [Lanes; 8], shift: u32) -> [Lanes; 4] {
+    let tmp0 = x[0] * (1 << (CONSTANT_BITS + 1));
+    let tmp2 = x[2] * 15137 + x[6] * -6270;
+    let (tmp10, tmp12) = (tmp0 + tmp2, tmp0 - tmp2);
+
+    let tmp0 = x[7] * -1730 + x[5] * 11893 + x[3] * -17799 + x[1] * 8697;
+    let tmp2 = x[7] * -4176 + x[5] * -4926 + x[3] * 7373 + x[1] * 20995;
+    [
+        rounded(tmp10 + tmp2, shift),
+        rounded(tmp12 + tmp0, shift),
+        rounded(tmp12 - tmp0, shift),
+        rounded(tmp10 - tmp2, shift),
+    ]
 }
 
 #[inline(always)]

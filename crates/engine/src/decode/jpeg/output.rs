@@ -17,11 +17,13 @@ pub(super) fn compose(
         .into_iter()
         .zip(&frame.components)
         .map(|(plane, component)| {
-            Upsampler::new(plane, frame.max_h / component.h, frame.max_v / component.v)
+            let (h, v) = frame.pixels(component);
+            Upsampler::new(plane, h, v)
         })
         .collect();
-    let mut pixels = RgbImage::new(frame.width, frame.height);
-    let stride = 3 * frame.width as usize;
+    let (width, height) = frame.decoded;
+    let mut pixels = RgbImage::new(width, height);
+    let stride = 3 * width as usize;
     for (y, pixels) in pixels.chunks_exact_mut(stride).enumerate() {
         let rows: Vec<_> = components
             .iter_mut()

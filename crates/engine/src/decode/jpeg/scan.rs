@@ -54,7 +54,11 @@ pub(super) fn decode(
         // The blocks of one component; those that only fill an MCU are left out.
         [part] => {
             let component = &frame.components[part.component];
-            (component.width.div_ceil(8), component.height.div_ceil(8))
+            let block = component.block;
+            (
+                component.width.div_ceil(block),
+                component.height.div_ceil(block),
+            )
         }
         _ => (frame.mcu_columns(), frame.mcu_rows()),
     };

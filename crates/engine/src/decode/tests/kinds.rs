@@ -27,6 +27,7 @@ fn a_jpeg_may_have_any_sampling_and_any_scans() {
         [(2, 1), (1, 1), (1, 1)],
         [(1, 2), (1, 1), (1, 1)],
         [(4, 1), (1, 1), (1, 1)],
+        [(4, 2), (1, 1), (1, 1)],
         [(3, 1), (1, 1), (1, 1)],
         // Luma has fewer samples than chroma.
         [(1, 1), (2, 2), (2, 2)],
