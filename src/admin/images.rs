@@ -5,6 +5,7 @@
 //! Headers tell which library it is, its size, and where the next page begins. Searches have
 //! priority: the work is that of a bulk load on the CPU pool.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::StatusCode;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{StatusCode, header};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -29,10 +32,13 @@ use crate::library::image_page::{
 use crate::library::{Libraries, Library};
 use crate::telemetry::CallTrace;
 
-/// Requests at once, of all libraries. Each needs up to 60 MB, and a response its size, up to 18 MB,
-/// until it is sent.
+/// Requests at once, of all libraries: a slot is held until the response is sent. A request needs up
+/// to 60 MB, its response up to 18 MB.
 const MAX_REQUESTS: usize = 4;
-/// Timeout of a request, its body included.
+/// Bytes of a response that are copied for the connection at once. It buffers one or two pieces, and
+/// takes the last one when nearly all of the others are sent.
+const PIECE: usize = 1 << 20;
+/// Timeout of a request, its body included, and of its response.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
@@ -63,19 +69,20 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>(libraries: Libraries) -> 
 
 async fn read(State(images): State<Images>, Path(name): Path<String>, query: RawQuery) -> Response {
     let page = async {
-        let (library, _slot) = images.begin(&name)?;
+        let (library, slot) = images.begin(&name)?;
         let parameters = Parameters::parse(query.0.as_deref().unwrap_or_default())?;
         let call = call();
-        match parameters.signs {
-            Some(signs) => library.whole_images_of(&call, &signs).await,
+        let page = match parameters.signs {
+            Some(signs) => library.whole_images_of(&call, &signs).await?,
             None => {
                 let (after, limit) = (parameters.after, parameters.limit);
-                library.whole_images(&call, &after, limit).await
+                library.whole_images(&call, &after, limit).await?
             }
-        }
+        };
+        Ok((page, slot))
     };
     match page.await {
-        Ok(page) => respond(page),
+        Ok((page, slot)) => respond(page, slot),
         Err(error) => rejection(&error),
     }
 }
@@ -192,7 +199,22 @@ fn call() -> Call {
     }
 }
 
-fn respond(page: ImagePage) -> Response {
+/// Responds with a page, which holds the slot until it is sent; a slow reader is cut off.
+fn respond(page: ImagePage, slot: OwnedSemaphorePermit) -> Response {
+    let length = page.images.len().to_string();
+    let deadline = Instant::now() + TIMEOUT;
+    let pieces = stream::unfold((page.images, slot), move |(mut rest, slot)| async move {
+        let piece = rest.split_to(PIECE.min(rest.len()));
+        if piece.is_empty() {
+            return None;
+        }
+        // Copies, so that the page is freed with its slot.
+        let piece = match Instant::now() < deadline {
+            true => Ok(Bytes::copy_from_slice(&piece)),
+            false => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        };
+        Some((piece, (rest, slot)))
+    });
     // Responds with 500 to a value that no header can have.
     let headers = [
         (LIBRARY_HEADER, page.library),
@@ -203,7 +225,8 @@ fn respond(page: ImagePage) -> Response {
             page.next.unwrap_or_else(|| LAST_PAGE.to_owned()),
         ),
     ];
-    (headers, page.images).into_response()
+    let length = [(header::CONTENT_LENGTH, length)];
+    (length, headers, Body::from_stream(pieces)).into_response()
 }
 
 /// Responds to a request that failed: 429 and 503 are worth a retry.
@@ -228,4 +251,50 @@ fn rejection(error: &Error) -> Response {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (status, format!("{error}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    /// Responds with a page of two pieces, which takes the only slot.
+    fn response(slots: &Arc<Semaphore>) -> Response {
+        let page = ImagePage {
+            images: Bytes::from(vec![7; PIECE + 1]),
+            next: None,
+            library: "library".to_owned(),
+            total: 1,
+            capacity: 2,
+        };
+        respond(page, Arc::clone(slots).try_acquire_owned().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_is_read_slowly_is_cut_off() {
+        let slots = Arc::new(Semaphore::new(1));
+        let mut pieces = response(&slots).into_body().into_data_stream();
+        assert!(pieces.next().await.unwrap().is_ok());
+
+        tokio::time::advance(TIMEOUT).await;
+
+        assert!(pieces.next().await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_not_read_to_its_end_holds_its_slot() {
+        let slots = Arc::new(Semaphore::new(1));
+
+        let response = response(&slots);
+        assert_eq!(response.headers()[header::CONTENT_LENGTH], "1048577");
+        let mut pieces = response.into_body().into_data_stream();
+        for length in [PIECE, 1] {
+            assert_eq!(pieces.next().await.unwrap().unwrap().len(), length);
+            assert_eq!(slots.available_permits(), 0);
+        }
+        assert!(pieces.next().await.is_none());
+        drop(pieces);
+        assert_eq!(slots.available_permits(), 1);
+    }
 }
