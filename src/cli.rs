@@ -7,7 +7,6 @@
 //! configuration.
 
 mod add;
-mod backoff;
 mod bulk_search;
 mod check;
 mod client;

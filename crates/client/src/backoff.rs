@@ -16,8 +16,8 @@ pub(crate) const STREAM: Backoff = Backoff {
     initial: Duration::from_millis(500),
     max: Duration::from_secs(15),
 };
-/// Maximum time to wait that a stream accepts from a gateway.
-pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Maximum time to wait that is accepted from a gateway.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// A backoff that doubles with each failure.
 pub(crate) struct Backoff {
@@ -34,6 +34,15 @@ impl Backoff {
         let longest = self.initial.saturating_mul(1 << doublings).min(self.max);
         longest.mul_f64(0.5 + random() / 2.0)
     }
+}
+
+/// Returns the time to wait after this many failures in a row, for programs with a loop of their
+/// own: as long as the gateway says in [`Error::retry_after`](crate::Error::retry_after), up to
+/// 60 s, and at least a backoff that doubles from 0.5 s up to 15 s, half of it random.
+#[must_use]
+pub fn retry_delay(failures: u32, retry_after: Option<Duration>) -> Duration {
+    let retry_after = retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+    STREAM.after(failures).max(retry_after)
 }
 
 /// Returns a number that is uniformly distributed over 0 (inclusive) to 1 (exclusive).
@@ -58,5 +67,14 @@ mod tests {
                 "{failures}: {wait:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_gateway_says_how_long_to_wait_up_to_a_minute() {
+        let seconds = Duration::from_secs;
+
+        assert_eq!(retry_delay(1, Some(seconds(7))), seconds(7));
+        assert_eq!(retry_delay(1, Some(seconds(3600))), seconds(60));
+        assert!(retry_delay(1, Some(Duration::ZERO)) >= Duration::from_millis(250));
     }
 }

@@ -1,11 +1,9 @@
 //! The groups of same images in a library, over interruptions.
 
-use std::time::Duration;
-
 use tokio::time::sleep;
 use tonic::Streaming;
 
-use crate::backoff::{MAX_RETRY_AFTER, STREAM};
+use crate::backoff::retry_delay;
 use crate::client::Client;
 use crate::error::Error;
 use crate::v1;
@@ -100,10 +98,7 @@ impl Duplicates {
                 self.failures = 0;
                 return Err(error);
             }
-            let retry_after = error.retry_after().unwrap_or(Duration::ZERO);
-            let wait = STREAM
-                .after(self.failures)
-                .max(retry_after.min(MAX_RETRY_AFTER));
+            let wait = retry_delay(self.failures, error.retry_after());
             self.client.settings.notify(&error, wait);
             sleep(wait).await;
         }

@@ -67,6 +67,7 @@ mod tls;
 pub use tonic::Code;
 pub use tonic_health::pb::health_check_response::ServingStatus;
 
+pub use self::backoff::retry_delay;
 pub use self::builder::Builder;
 pub use self::bulk::{Added, Found, Item, Outcome, Outcomes};
 pub use self::client::Client;

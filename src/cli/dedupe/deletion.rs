@@ -7,10 +7,9 @@
 use std::collections::HashSet;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use samegate_client::Client;
+use samegate_client::{Client, retry_delay};
 
 use super::groups::Surplus;
-use crate::cli::backoff::{MAX_RETRY_AFTER, backoff};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -21,7 +20,7 @@ const IMAGES_PER_CALL: usize = 1000;
 /// Kept images that are looked up at once.
 const LOOK_UPS: usize = 16;
 /// Maximum number of times that one is looked up.
-const MAX_ATTEMPTS: usize = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 /// Deletes the copies; returns whether all are gone.
 pub(super) async fn run(
@@ -83,8 +82,7 @@ async fn missing<'a>(copies: &[Surplus<'a>], client: &Client) -> Result<HashSet<
                     return Err(failure);
                 }
                 // Look-ups count for the tenant's quota.
-                let wait = failure.retry_after().unwrap_or_default();
-                tokio::time::sleep(wait.max(backoff(attempts)).min(MAX_RETRY_AFTER)).await;
+                tokio::time::sleep(retry_delay(attempts, failure.retry_after())).await;
             }
         }
     };

@@ -7,10 +7,9 @@
 
 use std::collections::HashSet;
 
-use samegate_client::{Client, Error};
+use samegate_client::{Client, Error, retry_delay};
 use tokio::time::sleep;
 
-use crate::cli::backoff::{MAX_RETRY_AFTER, backoff};
 use crate::cli::failure::Failure;
 use crate::cli::records::PAGE_SIZE;
 use crate::error::Kind;
@@ -95,8 +94,7 @@ impl Contents {
             if attempts >= self.max_attempts || !failure.is_transient() {
                 return Err(failure);
             }
-            let retry_after = failure.retry_after().unwrap_or_default();
-            let delay = backoff(attempts as usize).max(retry_after.min(MAX_RETRY_AFTER));
+            let delay = retry_delay(attempts, failure.retry_after());
             let seconds = delay.as_secs_f64();
             notes(&format!("{}; retry in {seconds:.1} s", failure.message()));
             sleep(delay).await;

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::pin::{Pin, pin};
-use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, TryFutureExt};
 use tokio::sync::{mpsc, watch};
@@ -17,7 +16,7 @@ use tonic::Status;
 use super::contract::{Contract, Event};
 use super::outcome::{Outcome, Outcomes};
 use super::sender::{Pending, Sender};
-use crate::backoff::{MAX_RETRY_AFTER, STREAM};
+use crate::backoff::{STREAM, retry_delay};
 use crate::client::Client;
 use crate::error::Error;
 use crate::settings::Settings;
@@ -160,8 +159,7 @@ where
     /// Waits before the next stream; returns false if the caller stops the run.
     async fn wait(&mut self, failures: u32, error: Option<Error>) -> bool {
         let error = error.unwrap_or_else(Error::no_result);
-        let retry_after = error.retry_after().unwrap_or(Duration::ZERO);
-        let wait = STREAM.after(failures).max(retry_after.min(MAX_RETRY_AFTER));
+        let wait = retry_delay(failures, error.retry_after());
         self.settings.notify(&error, wait);
         tokio::select! {
             () = sleep(wait) => true,
