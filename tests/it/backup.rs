@@ -151,7 +151,10 @@ async fn a_client_that_stands_still_blocks_neither_writes_nor_a_shutdown_and_a_g
         // Decoders ignore bytes after the end of a PNG.
         let image = [&image[..], &[number]].concat().into();
         let mut client = client.clone();
-        async move { client.add_image(addition(1, image)).await.unwrap() }
+        let mut request = tonic::Request::new(addition(1, image));
+        // Long enough that none is rejected for its deadline.
+        request.set_timeout(std::time::Duration::from_mins(5));
+        async move { client.add_image(request).await.unwrap() }
     });
     futures_util::future::join_all(adds).await;
 

@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ImageBuffer, Rgb};
+use image::{GrayImage, ImageBuffer, Luma, Rgb};
 use samegate::proto::v1;
 use samegate::proto::v1::same_image_service_client::SameImageServiceClient;
 use sha2::{Digest, Sha256};
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::support::gateway::Gateway;
 use crate::support::images::small_png;
@@ -22,6 +22,20 @@ fn expensive_png() -> Bytes {
     let encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Up);
     image.write_with_encoder(encoder).unwrap();
     assert!(file.len() < 1 << 20, "{} bytes", file.len());
+    file.into()
+}
+
+/// Makes a PNG that has the same 16 rows of noise again and again: small as a file, and large as a JPEG.
+fn repeated_noise() -> Bytes {
+    let noise = |x: u32, y: u32| (x * 1024 + y % 16 + 1).wrapping_mul(2_654_435_761) >> 24;
+    let image = GrayImage::from_fn(1024, 1024, |x, y| {
+        Luma([u8::try_from(noise(x, y)).unwrap()])
+    });
+    let mut file = Vec::new();
+    let (compression, filter) = (CompressionType::Best, FilterType::NoFilter);
+    let encoder = PngEncoder::new_with_quality(&mut file, compression, filter);
+    image.write_with_encoder(encoder).unwrap();
+    assert!(file.len() < 56 << 10, "{} bytes", file.len());
     file.into()
 }
 
@@ -118,4 +132,30 @@ async fn all_libraries_together_decode_within_the_configured_memory() {
     // Two at a time would need 300 MiB besides.
     let peak = process.peak_memory_mib();
     assert!(peak < 256 + OVERHEAD_MIB, "{peak} MiB");
+}
+
+#[tokio::test]
+async fn the_preview_of_an_addition_counts_as_bytes_in_flight() {
+    let add = async |preview_side: u32| {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = "[limits]\nmax_message_bytes = \"64KiB\"\nmax_bytes_in_flight = \"128KiB\"\n";
+        let tenants = two_tenants(folder.path());
+        let library = "backend = \"embedded\"\n";
+        let previews = format!("{library}preview_side = {preview_side}\n");
+        let config = format!("{limits}{}", tenants.replace(library, &previews));
+        let gateway = Gateway::in_folder(folder, &config).await;
+        let source = Some(v1::add_image_request::Source::Content(repeated_noise()));
+        let mut request = Request::new(v1::AddImageRequest {
+            source,
+            ..Default::default()
+        });
+        let key = "neighbour".parse().unwrap();
+        request.metadata_mut().insert("x-api-key", key);
+        gateway.client().await.add_image(request).await
+    };
+
+    let rejected = add(1024).await.unwrap_err();
+    assert_eq!(rejected.code(), Code::ResourceExhausted, "{rejected:?}");
+    assert!(rejected.message().contains("bytes"), "{rejected:?}");
+    add(0).await.unwrap();
 }
