@@ -36,7 +36,8 @@ build: ## Builds the optimised binary, target/release/samegate
 image: ## Builds the container image (Docker or Podman)
 	docker build --tag samegate .
 
-test: lint rust clients browser console chart mesh ## Runs all checks and tests; installs what they need
+test: export TOLERANCE ?= 0.1
+test: lint rust clients browser console chart mesh instructions ## Runs all checks and tests; installs what they need
 
 check: lint doc rust ## Checks a commit: lint, doc and the Rust tests
 
@@ -174,8 +175,9 @@ mesh: .tools/python .tools/mesh ## Tests gateways behind Envoy
 	$(CARGO) test --workspace --no-run
 	PYTHONPATH=.tools/python:.tools/mesh python3 tests/mesh/run.py target/debug/samegate
 
-# A change for speed writes new figures; so does one that is worth what it costs.
-instructions: .tools/python ## Compares instructions of calls with tests/instructions/figures.json: [WRITE=1]
+# A change for speed writes new figures; so does one that is worth what it costs. `make test` tolerates what
+# another machine counts.
+instructions: .tools/python ## Compares instructions of calls with tests/instructions/figures.json: [WRITE=1] [TOLERANCE=0.03]
 	$(call debian-package,valgrind,valgrind)
 	$(CARGO) test --workspace --no-run
 	$(PYTHON) tests/instructions/run.py target/debug/samegate tests/instructions/figures.json
@@ -231,11 +233,12 @@ soak: ## Runs 24 clients against an embedded library: [SOAK_SECONDS=600]
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --workspace --test it -- --ignored --nocapture memory_stays_flat
 
 # Processes that the tests start are counted too, except those that they kill. A kill while
-# a profile is written leaves an invalid one, which is left out.
+# a profile is written leaves an invalid one, which is left out. Instrumented code is slow, so a
+# test with a limit of time may fail: `make rust` decides, not this.
 coverage: redis opensearch .tools/bin/cargo-llvm-cov ## Measures line coverage of the Rust tests (installs LLVM's tools)
 	$(call debian-package,llvm-cov-$(LLVM),llvm-$(LLVM))
 	LLVM_COV=llvm-cov-$(LLVM) LLVM_PROFDATA=llvm-profdata-$(LLVM) \
-		.tools/bin/cargo-llvm-cov llvm-cov --workspace --failure-mode all --summary-only
+		.tools/bin/cargo-llvm-cov llvm-cov --workspace --ignore-run-fail --failure-mode all --summary-only
 
 .tools/bin/cargo-llvm-cov:
 	$(CARGO) install --locked --root .tools cargo-llvm-cov@0.9.1

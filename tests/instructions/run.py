@@ -1,6 +1,6 @@
 """Counts the instructions of calls through a whole gateway, and compares them with figures.
 
-Usage: [WRITE=1] run.py GATEWAY_BINARY [FIGURES]
+Usage: [WRITE=1] [TOLERANCE=0.03] run.py GATEWAY_BINARY [FIGURES]
 
 The gateway runs under valgrind's callgrind, so a count does not depend on what else the
 machine does. It does depend on the processor's vector instructions (the figures need AVX2)
@@ -32,8 +32,9 @@ from contract import stubs  # noqa: E402
 from ports import free_ports  # noqa: E402
 from stub import HITS, Stub as Upstream  # noqa: E402
 
-# Repeated runs of one binary differ by up to 1 %: random states of hash maps, packets.
-TOLERANCE = 0.03
+# Repeated runs of one binary differ by up to 1 %: random states of hash maps, packets. Machines differ by
+# more: the C library copies by the sizes of the caches.
+TOLERANCE = float(os.environ.get("TOLERANCE", 0.03))
 TIMEOUT_S = 120
 KEY = "instructions"
 pb, Stub = stubs(ROOT / "proto")
@@ -152,6 +153,8 @@ def compare(counts, figures):
 
 
 def main(binary, file=None):
+    if file and " avx2 " not in pathlib.Path("/proc/cpuinfo").read_text():
+        return print("not compared: the figures are of a processor with AVX2")
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="samegate-instructions-"))
         counts = measure(Gateway(binary, pathlib.Path(folder), stack))
