@@ -138,7 +138,9 @@ async fn all_libraries_together_decode_within_the_configured_memory() {
 async fn the_preview_of_an_addition_counts_as_bytes_in_flight() {
     let add = async |preview_side: u32| {
         let folder = tempfile::tempdir().unwrap();
-        let limits = "[limits]\nmax_message_bytes = \"64KiB\"\nmax_bytes_in_flight = \"128KiB\"\n";
+        // A tenant may have 200 KiB.
+        let limits = "[limits]\nmax_message_bytes = \"64KiB\"\nmax_bytes_in_flight = \"1MiB\"\n\
+             max_tenant_percent = 20\n";
         let tenants = two_tenants(folder.path());
         let library = "backend = \"embedded\"\n";
         let previews = format!("{library}preview_side = {preview_side}\n");
