@@ -165,9 +165,14 @@ export class Client {
     return this.#channel.unary(method.deleteImages, request, options);
   }
 
-  /** Returns the record of a stored image, with its thumbnail. */
-  async get(contSign: string, options?: CallOptions): Promise<pb.Image> {
-    const response = await this.#channel.unary(method.getImage, { library: this.#library, contSign }, options);
+  /** Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored. */
+  async get(
+    contSign: string,
+    fields?: Fields<typeof pb.GetImageRequestSchema, "contSign">,
+    options?: CallOptions,
+  ): Promise<pb.Image> {
+    const request = { ...fields, library: this.#library, contSign };
+    const response = await this.#channel.unary(method.getImage, request, options);
     return response.image!;
   }
 

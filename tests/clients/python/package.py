@@ -66,13 +66,22 @@ def an_image_is_added_found_changed_and_deleted(binary):
         assert client.compare(images.png(1), Sign(sign)).score > 0.9
         client.update(sign, brief="new", tags=[])
         equal(client.get(sign).brief, "new")
-        assert not client.get(sign).preview_jpeg and client.get(sign, preview=True).preview_jpeg.startswith(b"\xff\xd8")
         equal([image.brief for image in client.images(page_size=1)], ["new", "two"])
         equal(client.info().image_count, 2)
         equal([library.library for library in client.libraries()], ["default"])
         equal(client.state().tenant, "shop")
         equal([result.status.code for result in client.delete([sign, "1,1"]).results], [0, 5])
         equal(client.info().image_count, 1)
+
+
+@check
+def a_record_has_its_thumbnail_and_on_request_its_preview(binary):
+    with gateway(binary) as started, client_of(started) as client:
+        sign = client.add(images.png(1)).cont_sign
+        plain, image = client.get(sign), client.get(sign, preview=True)
+        equal((plain.preview_jpeg, image.thumbnail_jpeg), (b"", plain.thumbnail_jpeg))
+        assert image.preview_jpeg.startswith(b"\xff\xd8"), image.preview_jpeg[:9]
+        assert len(image.preview_jpeg) > len(image.thumbnail_jpeg), len(image.preview_jpeg)
 
 
 @check

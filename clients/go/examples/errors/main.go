@@ -61,7 +61,7 @@ func run(ctx context.Context, target string, picture samegate.File) error {
 	invalid := samegate.AddOptions{Brief: strings.Repeat("x", 257), Tags: []uint32{0}}
 	_, format := client.Search(ctx, samegate.Bytes("not a picture"), samegate.SearchOptions{})
 	_, fields := client.Add(ctx, picture, invalid)
-	_, missing := client.Get(ctx, "1,1")
+	_, missing := client.Get(ctx, "1,1", samegate.GetOptions{})
 	_, unreadable := client.Search(ctx, samegate.File("no such file"), samegate.SearchOptions{})
 	for _, err := range []error{firstErr, secondErr, format, fields, missing, unreadable} {
 		var failure *samegate.Error

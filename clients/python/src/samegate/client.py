@@ -273,7 +273,10 @@ class Client:
         return self._call(self._stub.DeleteImages, request)
 
     def get(self, cont_sign: str, *, preview: bool = False) -> pb.Image:
-        """Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored."""
+        """Returns the record of a stored image, with its thumbnail.
+
+        With `preview` it has its preview too, if one is stored.
+        """
         request = pb.GetImageRequest(library=self._library, cont_sign=cont_sign, preview=preview)
         return self._call(self._stub.GetImage, request).image
 

@@ -271,9 +271,21 @@ public final class SamegateClient implements AutoCloseable {
      * @return the record
      */
     public Image get(String contSign) {
-        GetImageRequest request =
-                GetImageRequest.newBuilder().setLibrary(library).setContSign(contSign).build();
-        return call(SameImageServiceGrpc.getGetImageMethod(), request).getImage();
+        return get(contSign, request -> {});
+    }
+
+    /**
+     * Returns the record of a stored image.
+     *
+     * @param contSign its sign
+     * @param settings sets further fields, such as {@code setPreview(true)}
+     * @return the record, with its thumbnail, and its preview where it is asked for and stored
+     */
+    public Image get(String contSign, Consumer<GetImageRequest.Builder> settings) {
+        GetImageRequest.Builder request =
+                GetImageRequest.newBuilder().setLibrary(library).setContSign(contSign);
+        settings.accept(request);
+        return call(SameImageServiceGrpc.getGetImageMethod(), request.build()).getImage();
     }
 
     /**
