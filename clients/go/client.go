@@ -27,7 +27,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	pb "samegate/v1"
 )
@@ -35,7 +34,8 @@ import (
 // DefaultTimeout is the deadline of a unary call, its retries included.
 const DefaultTimeout = 30 * time.Second
 
-// gRPC sends no request again that is larger: by default 256 KiB, less than a photograph.
+// gRPC sends a request again by itself that no gateway has read, such as one over a connection that
+// closes, unless it is larger: by default 256 KiB, less than a photograph.
 const retryBufferBytes = 64 << 20
 
 // gRPC's own limit of the backoff is 2 minutes, for which calls fail after a gateway is back.
@@ -126,26 +126,6 @@ func (c *Client) IsServing(ctx context.Context) (bool, error) {
 	return response.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING, err
 }
 
-// call is what every unary call does beside its own.
-func (c *Client) call(
-	ctx context.Context, method string, request, response any,
-	connection *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
-) error {
-	if err := checkMessage(request.(proto.Message)); err != nil {
-		return err
-	}
-	if _, hasDeadline := ctx.Deadline(); !hasDeadline {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.options.Timeout)
-		defer cancel()
-	}
-	ctx, err := c.withKey(ctx)
-	if err != nil {
-		return err
-	}
-	return callError(ctx, invoke(ctx, method, request, response, connection, options...))
-}
-
 // openStream is what every stream does beside its own. Streams are resumed by this package: gRPC
 // need not keep what they send.
 func (c *Client) openStream(
@@ -176,36 +156,8 @@ func (c *Client) withKey(ctx context.Context) (context.Context, error) {
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key), nil
 }
 
-// Calls go to all addresses of the target that are healthy, one after the other. UNAVAILABLE may
-// come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits for as long as
-// the gateway asks for (grpc-retry-pushback-ms).
+// Calls go to all addresses of the target that are healthy, one after the other.
 const serviceConfig = `{
 	"loadBalancingConfig": [{"round_robin": {}}],
-	"healthCheckConfig": {"serviceName": "samegate.v1.SameImageService"},
-	"methodConfig": [{
-		"name": [
-			{"service": "samegate.v1.SameImageService", "method": "SearchImages"},
-			{"service": "samegate.v1.SameImageService", "method": "UpdateImage"},
-			{"service": "samegate.v1.SameImageService", "method": "GetLibrary"},
-			{"service": "samegate.v1.SameImageService", "method": "ListImages"},
-			{"service": "samegate.v1.SameImageService", "method": "GetImage"},
-			{"service": "samegate.v1.SameImageService", "method": "ListTags"},
-			{"service": "samegate.v1.SameImageService", "method": "ListLibraries"},
-			{"service": "samegate.v1.SameImageService", "method": "CompareImages"},
-			{"service": "samegate.v1.SameImageService", "method": "GetState"}
-		],
-		"retryPolicy": {
-			"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "5s", "backoffMultiplier": 2,
-			"retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
-		}
-	}, {
-		"name": [
-			{"service": "samegate.v1.SameImageService", "method": "AddImage"},
-			{"service": "samegate.v1.SameImageService", "method": "DeleteImages"}
-		],
-		"retryPolicy": {
-			"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "5s", "backoffMultiplier": 2,
-			"retryableStatusCodes": ["RESOURCE_EXHAUSTED"]
-		}
-	}]
+	"healthCheckConfig": {"serviceName": "samegate.v1.SameImageService"}
 }`

@@ -24,6 +24,8 @@ import (
 type server struct {
 	pb.UnimplementedSameImageServiceServer
 	addImages func(pb.SameImageService_AddImagesServer) error
+	// What calls fail with, one after the other; they succeed then.
+	failures []error
 
 	mutex    sync.Mutex
 	received []string
@@ -54,6 +56,27 @@ func (s *server) all() string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return strings.Join(s.received, " ")
+}
+
+// call records a call and fails as the test says.
+func (s *server) call(name string) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.received = append(s.received, name)
+	if len(s.failures) == 0 {
+		return nil
+	}
+	failure := s.failures[0]
+	s.failures = s.failures[1:]
+	return failure
+}
+
+func (s *server) AddImage(context.Context, *pb.AddImageRequest) (*pb.AddImageResponse, error) {
+	return &pb.AddImageResponse{}, s.call("AddImage")
+}
+
+func (s *server) GetLibrary(context.Context, *pb.GetLibraryRequest) (*pb.GetLibraryResponse, error) {
+	return &pb.GetLibraryResponse{}, s.call("GetLibrary")
 }
 
 func (s *server) AddImages(stream pb.SameImageService_AddImagesServer) error {

@@ -117,7 +117,7 @@ func (r *run[I, R]) settle(result R, queue chan<- proto.Message) error {
 		item.attempts++
 		if failure.IsTransient() && item.attempts < itemAttempts {
 			// Does not hold up other items. If the stream has ended by then, nobody reads the queue.
-			time.AfterFunc(backoffAfter(item.attempts), func() { queue <- item.message })
+			time.AfterFunc(backoffAfter(streamBackoff, item.attempts), func() { queue <- item.message })
 			return nil
 		}
 		outcome.Err = failure

@@ -16,54 +16,38 @@ import {
 import * as grpc from "@grpc/grpc-js";
 
 import { onAbort } from "./abort";
+import { backoffMs, sleep } from "./backoff";
 import { SamegateError } from "./errors";
-import { SameImageService } from "./gen/samegate/v1/same_image_pb";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
 /** The default of gRPC is 2 minutes, for which calls fail after a gateway is back. */
 const MAX_RECONNECT_BACKOFF_MS = 5_000;
-/** gRPC sends no request again that is larger: by default 1 MiB, less than a photo. */
+/**
+ * gRPC sends a request again by itself that no gateway has read, such as one over a connection that
+ * closes, unless it is larger: by default 1 MiB, less than a photo.
+ */
 const RETRY_BUFFER_BYTES = 64 * 1024 * 1024;
-/** Of all calls together, by default 16 MiB: a call beyond is not retried. It holds what calls send anyway. */
+/** Of all calls together, by default 16 MiB. It holds what calls send anyway. */
 const ALL_RETRY_BUFFERS_BYTES = 256 * 1024 * 1024;
 
-// UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
-// as long as the gateway asks for (`grpc-retry-pushback-ms`).
-const SAFE = [
-  "SearchImages",
-  "UpdateImage",
-  "GetLibrary",
-  "ListImages",
-  "GetImage",
-  "ListTags",
-  "ListLibraries",
-  "CompareImages",
-  "GetState",
-];
-const UNSAFE = ["AddImage", "DeleteImages"];
+/** Times that a call is sent, and the first backoff where the gateway does not say how long to wait. */
+const CALL_ATTEMPTS = 4;
+const CALL_BACKOFF_MS = 200;
 
-/** Calls go to all replicas of a name, one after the other. */
-const SERVICE_CONFIG = {
-  loadBalancingConfig: [{ round_robin: {} }],
-  methodConfig: [
-    retries(SAFE, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]),
-    retries(UNSAFE, ["RESOURCE_EXHAUSTED"]),
-  ],
+/** After which codes a call is sent again. RESOURCE_EXHAUSTED was not carried out, UNAVAILABLE may have been. */
+const RETRIED = {
+  never: [] as grpc.status[],
+  unprocessed: [grpc.status.RESOURCE_EXHAUSTED],
+  idempotent: [grpc.status.RESOURCE_EXHAUSTED, grpc.status.UNAVAILABLE],
 };
 
-function retries(methods: string[], codes: string[]) {
-  return {
-    name: methods.map((method) => ({ service: SameImageService.typeName, method })),
-    retryPolicy: {
-      maxAttempts: 4,
-      initialBackoff: "0.2s",
-      maxBackoff: "5s",
-      backoffMultiplier: 2,
-      retryableStatusCodes: codes,
-    },
-  };
-}
+/**
+ * Calls go to all replicas of a name, one after the other. It has no retry policy: gRPC would begin a
+ * wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the gateway has rejected
+ * the call.
+ */
+const SERVICE_CONFIG = { loadBalancingConfig: [{ round_robin: {} }] };
 
 /** Contents of PEM files. Default: the authorities that come with Node, no client certificate. */
 export interface Tls {
@@ -95,6 +79,9 @@ export interface CallOptions {
 
 interface Cancellable {
   cancel(): void;
+}
+
+interface Call extends Cancellable {
   on(event: "status", listener: () => void): unknown;
 }
 
@@ -130,24 +117,24 @@ export class Channel {
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     { signal }: CallOptions = {},
+    retried: keyof typeof RETRIED = "idempotent",
   ): Promise<MessageShape<O>> {
     const bytes = encode(method.input, request);
-    const options = { deadline: Date.now() + this.#timeoutMs };
+    const deadline = Date.now() + this.#timeoutMs;
     const metadata = await this.#metadata(signal);
-    try {
-      return await new Promise((resolve, reject) => {
-        const done: grpc.requestCallback<MessageShape<O>> = (error, response) =>
-          response === undefined ? reject(error) : resolve(response);
-        this.#track(
-          this.#client.makeUnaryRequest(
-            pathOf(method), unchanged, decoder(method.output), bytes, metadata, options, done,
-          ),
-          signal,
-        );
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw SamegateError.fromCall(error);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(method, bytes, metadata, deadline, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        const failure = SamegateError.fromCall(error);
+        const { code, isTransient, reason, retryAfterMs } = failure;
+        // The gateway says how long to wait if a retry helps.
+        const helps = isTransient && (retryAfterMs !== undefined || !reason) && RETRIED[retried].includes(code!);
+        const wait = retryAfterMs ?? backoffMs(attempt, CALL_BACKOFF_MS);
+        if (attempt === CALL_ATTEMPTS || !helps || wait >= deadline - Date.now()) throw failure;
+        await this.#pause(wait, signal);
+      }
     }
   }
 
@@ -174,6 +161,40 @@ export class Channel {
       pathOf(method), unchanged, decoder(method.output), metadata,
     );
     return this.#track(stream.on("error", ignore), signal);
+  }
+
+  #attempt<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    bytes: Buffer,
+    metadata: grpc.Metadata,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<MessageShape<O>> {
+    return new Promise((resolve, reject) => {
+      const done: grpc.requestCallback<MessageShape<O>> = (error, response) =>
+        response === undefined ? reject(error) : resolve(response);
+      this.#track(
+        this.#client.makeUnaryRequest(
+          pathOf(method), unchanged, decoder(method.output), bytes, metadata, { deadline }, done,
+        ),
+        signal,
+      );
+    });
+  }
+
+  /** Waits before a retry; throws when the signal is aborted or the channel is closed. */
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const closing = new AbortController();
+    const message = "the client was closed while a call waited for a retry";
+    const waiting = { cancel: () => closing.abort(new SamegateError(grpc.status.CANCELLED, message)) };
+    const forget = onAbort(signal, () => closing.abort(signal?.reason));
+    this.#calls.add(waiting);
+    try {
+      await sleep(ms, closing.signal);
+    } finally {
+      this.#calls.delete(waiting);
+      forget();
+    }
   }
 
   async #metadata(signal?: AbortSignal): Promise<grpc.Metadata> {
@@ -207,7 +228,7 @@ export class Channel {
   }
 
   /** Cancels a call when the signal or the channel says so, until it has its status. */
-  #track<C extends Cancellable>(call: C, signal?: AbortSignal): C {
+  #track<C extends Call>(call: C, signal?: AbortSignal): C {
     const forget = onAbort(signal, () => cancel(call));
     this.#calls.add(call);
     call.on("status", () => {

@@ -57,7 +57,7 @@ export class Client {
   async isServing(options?: CallOptions): Promise<boolean> {
     const request = { service: pb.SameImageService.typeName };
     try {
-      const response = await this.#channel.unary(health.Health.method.check, request, options);
+      const response = await this.#channel.unary(health.Health.method.check, request, options, "never");
       return response.status === health.HealthCheckResponse_ServingStatus.SERVING;
     } catch (error) {
       const absent = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED];
@@ -73,7 +73,7 @@ export class Client {
     options?: CallOptions,
   ): Promise<pb.AddImageResponse> {
     const request = { ...fields, library: this.#library, source: await source(image) };
-    return this.#channel.unary(method.addImage, request, options);
+    return this.#channel.unary(method.addImage, request, options, "unprocessed");
   }
 
   /**
@@ -162,7 +162,7 @@ export class Client {
       library: this.#library,
       target: { case: "contSigns", value: { values: contSigns } },
     };
-    return this.#channel.unary(method.deleteImages, request, options);
+    return this.#channel.unary(method.deleteImages, request, options, "unprocessed");
   }
 
   /** Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored. */

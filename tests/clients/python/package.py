@@ -6,6 +6,7 @@ Each check starts what it needs. Examples have checks of their own, in `examples
 """
 
 import contextlib
+import datetime
 import http.server
 import pathlib
 import pickle
@@ -14,10 +15,13 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from concurrent import futures
 
 import grpc
 import grpc_tools
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 import images
 from checks import check, run
@@ -30,6 +34,8 @@ sys.path.insert(0, str(PACKAGE / "src"))
 from samegate import Client, Item, SamegateError, Sign, Url  # noqa: E402
 from samegate.v1 import same_image_pb2 as pb  # noqa: E402
 from samegate.v1 import same_image_pb2_grpc  # noqa: E402
+
+RESOURCE_EXHAUSTED, UNAVAILABLE = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE
 
 
 def client_of(started, key="writer", **options):
@@ -282,25 +288,24 @@ def a_gateway_that_is_not_there_is_one_error(_):
 
 
 class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):
-    """A server that answers what a test wants; counts the calls."""
+    """A server that answers what a test wants; counts the calls, which fail one after the other."""
 
-    def __init__(self):
+    def __init__(self, *failures):
         self.calls = []
+        self.failures = list(failures)
 
     def AddImage(self, _, context):
-        self.calls.append("AddImage")
-        context.abort(grpc.StatusCode.UNAVAILABLE, "once")
+        self._called("AddImage", context)
+        return pb.AddImageResponse()
 
     def GetLibrary(self, _, context):
-        self.calls.append("GetLibrary")
-        if len(self.calls) == 1:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "once")
+        self._called("GetLibrary", context)
         return pb.GetLibraryResponse(image_count=3)
 
-    def UpdateImage(self, _, context):
-        self.calls.append("UpdateImage")
-        context.set_trailing_metadata([("grpc-retry-pushback-ms", "-1")])
-        context.abort(grpc.StatusCode.UNAVAILABLE, "for good")
+    def _called(self, name, context):
+        self.calls.append(name)
+        if self.failures:
+            context.abort_with_status(rpc_status.to_status(self.failures.pop(0)))
 
     def AddImages(self, requests, _):
         next(requests)
@@ -317,10 +322,20 @@ class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):
         yield pb.FindDuplicatesResponse(group=pb.DuplicateGroup())
 
 
+def failure(code, reason="", wait=None):
+    """Makes a status as the gateway sends it; without a reason it is that of a proxy."""
+    made = status_pb2.Status(code=code.value[0], message="as the test says")
+    if reason:
+        made.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason))
+    if wait:
+        made.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=datetime.timedelta(seconds=wait)))
+    return made
+
+
 @contextlib.contextmanager
-def rejecting():
+def rejecting(*failures):
     """Yields a client and the server that it calls."""
-    served, (port,) = Rejecting(), free_ports(1)
+    served, (port,) = Rejecting(*failures), free_ports(1)
     server = grpc.server(futures.ThreadPoolExecutor(4))
     same_image_pb2_grpc.add_SameImageServiceServicer_to_server(served, server)
     server.add_insecure_port(f"127.0.0.1:{port}")
@@ -334,19 +349,38 @@ def rejecting():
 
 @check
 def what_may_have_been_carried_out_is_not_sent_again(_):
-    with rejecting() as (client, served):
-        equal(rejected(client.add, images.png(1)).code, grpc.StatusCode.UNAVAILABLE)
-        equal(served.calls, ["AddImage"])
-    with rejecting() as (client, served):
+    failures = failure(UNAVAILABLE), failure(UNAVAILABLE, "VENDOR_UNAVAILABLE", 0.001)
+    for first in failures:
+        with rejecting(first) as (client, served):
+            equal(rejected(client.add, images.png(1)).code, UNAVAILABLE)
+            equal(served.calls, ["AddImage"])
+    with rejecting(*failures) as (client, served):
         equal(client.info().image_count, 3)
-        equal(served.calls, ["GetLibrary"] * 2)
+        equal(served.calls, ["GetLibrary"] * 3)
 
 
 @check
-def a_negative_pushback_ends_the_retries(_):
-    with rejecting() as (client, served):
-        rejected(client.update, "1,1", brief="new")
-        equal(served.calls, ["UpdateImage"])
+def a_rejected_call_is_sent_four_times_in_all(_):
+    with rejecting(*[failure(RESOURCE_EXHAUSTED, "OVERLOADED", 0.001)] * 5) as (client, served):
+        equal(rejected(client.add, images.png(1)).reason, "OVERLOADED")
+        equal(served.calls, ["AddImage"] * 4)
+
+
+@check
+def a_wait_that_ends_after_the_deadline_is_not_begun(_):
+    with rejecting(failure(RESOURCE_EXHAUSTED, "QUOTA_RATE_EXCEEDED", 2 * LIMIT_S)) as (client, served):
+        begin = time.monotonic()
+        late = rejected(client.info)
+        equal((late.reason, late.retry_after), ("QUOTA_RATE_EXCEEDED", 2 * LIMIT_S))
+        assert time.monotonic() - begin < LIMIT_S
+        equal(served.calls, ["GetLibrary"])
+
+
+@check
+def an_error_without_a_wait_is_not_retried(_):
+    with rejecting(failure(RESOURCE_EXHAUSTED, "OF_A_LATER_VERSION")) as (client, served):
+        equal(rejected(client.info).reason, "OF_A_LATER_VERSION")
+        equal(served.calls, ["GetLibrary"])
 
 
 @check

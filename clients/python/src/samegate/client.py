@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import pathlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Optional, Union
 
@@ -23,46 +25,24 @@ SERVICE = "samegate.v1.SameImageService"
 KEEPALIVE_MS = 60_000
 #: gRPC's own limit is 2 minutes, for which calls fail after a gateway is back.
 MAX_RECONNECT_BACKOFF_MS = 5_000
-#: gRPC sends no request again that is larger: by default 256 KiB, less than a photo.
+#: gRPC sends a request again by itself that no gateway has read, such as one over a connection that
+#: closes, unless it is larger: by default 256 KiB, less than a photo.
 RETRY_BUFFER_BYTES = 64 * 1024 * 1024
 
-# UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
-# as long as the gateway asks for (`grpc-retry-pushback-ms`).
-_SAFE = [
-    "SearchImages",
-    "UpdateImage",
-    "GetLibrary",
-    "ListImages",
-    "GetImage",
-    "ListTags",
-    "ListLibraries",
-    "CompareImages",
-    "GetState",
-]
-_UNSAFE = ["AddImage", "DeleteImages"]
+#: Times that a call is sent, and the backoff where the gateway does not say how long to wait.
+CALL_ATTEMPTS = 4
+CALL_BACKOFF_S = 0.2
 
+# UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does.
+_IDEMPOTENT = frozenset([grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+_NOT_IDEMPOTENT = frozenset([grpc.StatusCode.RESOURCE_EXHAUSTED])
 
-def _retries(methods: Sequence[str], codes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "name": [{"service": SERVICE, "method": method} for method in methods],
-        "retryPolicy": {
-            "maxAttempts": 4,
-            "initialBackoff": "0.2s",
-            "maxBackoff": "5s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": codes,
-        },
-    }
-
-
-#: Calls go to all replicas of a name that are healthy, one after the other.
+#: Calls go to all replicas of a name that are healthy, one after the other. It has no retry policy:
+#: gRPC would begin a wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the
+#: gateway has rejected the call.
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "healthCheckConfig": {"serviceName": SERVICE},
-    "methodConfig": [
-        _retries(_SAFE, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]),
-        _retries(_UNSAFE, ["RESOURCE_EXHAUSTED"]),
-    ],
 }
 
 
@@ -130,7 +110,7 @@ class Client:
         stub = health_pb2_grpc.HealthStub(self._channel)
         request = health_pb2.HealthCheckRequest(service=SERVICE)
         try:
-            response = self._call(stub.Check, request)
+            response = self._call(stub.Check, request, retried=frozenset())
         except SamegateError as error:
             # The channel itself leaves out a gateway that is not serving.
             if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
@@ -158,7 +138,7 @@ class Client:
             match_score=match_score,
             **source(image),
         )
-        return self._call(self._stub.AddImage, request)
+        return self._call(self._stub.AddImage, request, retried=_NOT_IDEMPOTENT)
 
     def add_all(
         self,
@@ -270,7 +250,7 @@ class Client:
         """Deletes up to 10,000 images; read `results` for the outcome of each sign."""
         signs = pb.ContSignList(values=cont_signs)
         request = pb.DeleteImagesRequest(library=self._library, cont_signs=signs)
-        return self._call(self._stub.DeleteImages, request)
+        return self._call(self._stub.DeleteImages, request, retried=_NOT_IDEMPOTENT)
 
     def get(self, cont_sign: str, *, preview: bool = False) -> pb.Image:
         """Returns the record of a stored image, with its thumbnail.
@@ -328,11 +308,28 @@ class Client:
         )
         return Duplicates(self._stream(self._stub.FindDuplicates), request)
 
-    def _call(self, method: Any, request: Any) -> Any:
-        try:
-            return method(request, timeout=self._timeout, metadata=self._metadata())
-        except grpc.RpcError as error:
-            raise SamegateError.from_call(error) from None
+    def _call(
+        self, method: Any, request: Any, *, retried: frozenset[grpc.StatusCode] = _IDEMPOTENT
+    ) -> Any:
+        """Calls a method, and again after the codes in `retried` as long as the timeout allows."""
+        metadata = self._metadata()
+        deadline = time.monotonic() + self._timeout
+        for attempt in itertools.count(1):
+            try:
+                return method(request, timeout=deadline - time.monotonic(), metadata=metadata)
+            except grpc.RpcError as error:
+                failure = SamegateError.from_call(error)
+            wait = failure.retry_after or bulk.backoff(attempt, CALL_BACKOFF_S)
+            # The gateway says how long to wait if a retry helps.
+            helps = failure.is_transient and (failure.retry_after or not failure.reason)
+            if (
+                attempt == CALL_ATTEMPTS
+                or failure.code not in retried
+                or not helps
+                or wait >= deadline - time.monotonic()
+            ):
+                raise failure
+            time.sleep(wait)
 
     def _stream(self, method: Any) -> Callable[[Any], Any]:
         return lambda request: method(request, metadata=self._metadata())

@@ -47,6 +47,7 @@ import io.grpc.stub.ClientCalls;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -66,6 +67,16 @@ public final class SamegateClient implements AutoCloseable {
     private static final int DEFAULT_WINDOW = 16;
 
     private static final int MAX_WINDOW = 256;
+
+    /** Times that a call is sent. */
+    private static final int MAX_ATTEMPTS = 4;
+
+    /** Codes after which a call was not carried out. */
+    private static final Set<Status.Code> UNPROCESSED = Set.of(Status.Code.RESOURCE_EXHAUSTED);
+
+    /** These, and one after which it may have been. */
+    private static final Set<Status.Code> IDEMPOTENT =
+            Set.of(Status.Code.RESOURCE_EXHAUSTED, Status.Code.UNAVAILABLE);
 
     private final ManagedChannel connection;
     private final Channel channel;
@@ -104,7 +115,7 @@ public final class SamegateClient implements AutoCloseable {
         HealthCheckRequest request =
                 HealthCheckRequest.newBuilder().setService(SameImageServiceGrpc.SERVICE_NAME).build();
         try {
-            HealthCheckResponse response = call(HealthGrpc.getCheckMethod(), request);
+            HealthCheckResponse response = call(HealthGrpc.getCheckMethod(), request, Set.of());
             return response.getStatus() == HealthCheckResponse.ServingStatus.SERVING;
         } catch (SamegateException error) {
             // The channel itself leaves out a gateway that is not serving.
@@ -136,7 +147,7 @@ public final class SamegateClient implements AutoCloseable {
         AddImageRequest.Builder request = AddImageRequest.newBuilder().setLibrary(library);
         Sources.set(image, request::setContent, request::setUrl, Sources.NO_SIGN);
         settings.accept(request);
-        return retry(SameImageServiceGrpc.getAddImageMethod(), request.build());
+        return call(SameImageServiceGrpc.getAddImageMethod(), request.build(), UNPROCESSED);
     }
 
     /**
@@ -261,7 +272,7 @@ public final class SamegateClient implements AutoCloseable {
         ContSignList signs = ContSignList.newBuilder().addAllValues(contSigns).build();
         DeleteImagesRequest request =
                 DeleteImagesRequest.newBuilder().setLibrary(library).setContSigns(signs).build();
-        return retry(SameImageServiceGrpc.getDeleteImagesMethod(), request);
+        return call(SameImageServiceGrpc.getDeleteImagesMethod(), request, UNPROCESSED);
     }
 
     /**
@@ -376,38 +387,32 @@ public final class SamegateClient implements AutoCloseable {
     }
 
     private <Q, P> P call(MethodDescriptor<Q, P> method, Q request) {
-        return call(method, request, deadline());
+        return call(method, request, IDEMPOTENT);
     }
 
-    private <Q, P> P call(MethodDescriptor<Q, P> method, Q request, Deadline deadline) {
+    /**
+     * Calls a method, and again after some codes as long as the timeout allows. A retry policy of gRPC would begin
+     * a wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the gateway has rejected the
+     * call; it also follows a pushback whatever the code is.
+     */
+    private <Q, P> P call(MethodDescriptor<Q, P> method, Q request, Set<Status.Code> retried) {
+        Deadline deadline = Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
         CallOptions options = CallOptions.DEFAULT.withDeadline(deadline);
-        try {
-            return ClientCalls.blockingUnaryCall(channel, method, options, request);
-        } catch (StatusRuntimeException error) {
-            throw SamegateException.of(error);
-        }
-    }
-
-    /** Calls a method that is not idempotent: again after RESOURCE_EXHAUSTED, when it was not carried out. */
-    private <Q, P> P retry(MethodDescriptor<Q, P> method, Q request) {
-        Deadline deadline = deadline();
         for (int attempt = 1; ; attempt++) {
             try {
-                return call(method, request, deadline);
-            } catch (SamegateException error) {
-                long wait = error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(Long.MAX_VALUE);
-                if (error.code() != Status.Code.RESOURCE_EXHAUSTED
-                        || attempt == ServiceConfig.MAX_ATTEMPTS
+                return ClientCalls.blockingUnaryCall(channel, method, options, request);
+            } catch (StatusRuntimeException thrown) {
+                SamegateException error = SamegateException.of(thrown);
+                long wait = Backoff.ofCall(attempt, error);
+                if (attempt == MAX_ATTEMPTS
+                        || !retried.contains(error.code())
+                        || !error.isRetryHelpful()
                         || wait >= deadline.timeRemaining(TimeUnit.NANOSECONDS)) {
                     throw error;
                 }
                 Pause.nanos(wait, new Semaphore(0));
             }
         }
-    }
-
-    private Deadline deadline() {
-        return Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
     }
 
     private ListImagesResponse page(ListImagesRequest.Builder request) {

@@ -15,7 +15,10 @@ import java.util.function.Supplier;
 public final class SamegateClientBuilder {
     private static final Duration KEEPALIVE = Duration.ofMinutes(1);
 
-    /** Bytes of a request that gRPC can send again: by default 1 MiB, less than many photos. */
+    /**
+     * Bytes of a request that gRPC sends again by itself when no gateway has read it, such as one over a connection
+     * that closes: by default 1 MiB, less than many photos.
+     */
     private static final long RETRY_BUFFER_BYTES = 64L << 20;
 
     /**

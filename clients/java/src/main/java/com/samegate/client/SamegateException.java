@@ -188,6 +188,11 @@ public final class SamegateException extends RuntimeException {
         return code != null && TRANSIENT.contains(code) && !LASTING.contains(reason());
     }
 
+    /** Returns whether the gateway, which says how long to wait if a retry helps, or no gateway has responded. */
+    boolean isRetryHelpful() {
+        return isTransient() && (reason().isEmpty() || details.retryAfter() != null);
+    }
+
     private static String text(Status.Code code, String description, ErrorDetails details) {
         String name = details.reason().isEmpty() && code != null ? code.name() : details.reason();
         return description + (name.isEmpty() ? "" : " [" + name + "]");

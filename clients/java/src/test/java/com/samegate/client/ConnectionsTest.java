@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.Any;
+import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import com.samegate.v1.AddImageRequest;
 import com.samegate.v1.AddImageResponse;
@@ -17,7 +18,6 @@ import io.grpc.Context;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
-import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
@@ -36,6 +36,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** Retries, deadlines and the life of connections. */
 class ConnectionsTest {
@@ -142,7 +143,7 @@ class ConnectionsTest {
     }
 
     @Test
-    void largeImagesAreSentAgainAfterAPushbackAlsoManyAtOnce() throws Exception {
+    void largeImagesAreSentAgainAlsoManyAtOnce() throws Exception {
         Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 300);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
@@ -157,8 +158,8 @@ class ConnectionsTest {
     }
 
     @Test
-    void aPushbackBelowZeroEndsTheRetries() throws Exception {
-        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, -1);
+    void anErrorWithoutAWaitIsNotRetried() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 0);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
             assertEquals(Status.Code.RESOURCE_EXHAUSTED, rejected(() -> client.add(bytes(1))).code());
@@ -185,9 +186,13 @@ class ConnectionsTest {
         Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 60_000);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
-            SamegateException error = rejected(() -> client.add(bytes(1)));
-            assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.code());
-            assertEquals(Optional.of(Duration.ofMinutes(1)), error.retryAfter());
+            long begin = System.nanoTime();
+            for (Executable call : List.<Executable>of(() -> client.add(bytes(1)), () -> client.search(bytes(1)))) {
+                SamegateException error = rejected(call);
+                assertEquals("OVERLOADED", error.reason());
+                assertEquals(Optional.of(Duration.ofMinutes(1)), error.retryAfter());
+            }
+            assertTrue(System.nanoTime() - begin < Duration.ofSeconds(30).toNanos());
         }
     }
 
@@ -242,20 +247,18 @@ class ConnectionsTest {
         final AtomicInteger searches = new AtomicInteger();
         private final StatusRuntimeException error;
 
-        /** As the gateway does, with `grpc-retry-pushback-ms` and RetryInfo; without it below zero. */
-        Rejecting(Status status, int pushback) {
-            Metadata trailers = new Metadata();
-            trailers.put(
-                    Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER),
-                    Integer.toString(pushback));
+        /** As the gateway does: with a wait if a retry helps. */
+        Rejecting(Status status, int waitMs) {
             com.google.rpc.Status.Builder details =
-                    com.google.rpc.Status.newBuilder().setCode(status.getCode().value());
-            if (pushback >= 0) {
+                    com.google.rpc.Status.newBuilder()
+                            .setCode(status.getCode().value())
+                            .addDetails(Any.pack(ErrorInfo.newBuilder().setReason("OVERLOADED").build()));
+            if (waitMs > 0) {
                 RetryInfo.Builder retry = RetryInfo.newBuilder();
-                retry.getRetryDelayBuilder().setSeconds(pushback / 1000).setNanos(pushback % 1000 * 1_000_000);
+                retry.getRetryDelayBuilder().setSeconds(waitMs / 1000).setNanos(waitMs % 1000 * 1_000_000);
                 details.addDetails(Any.pack(retry.build()));
             }
-            error = StatusProto.toStatusRuntimeException(details.build(), trailers);
+            error = StatusProto.toStatusRuntimeException(details.build());
         }
 
         @Override
