@@ -8,9 +8,12 @@ Each check starts what it needs. Examples have checks of their own, in `examples
 import contextlib
 import datetime
 import http.server
+import io
+import os
 import pathlib
 import pickle
 import queue
+import re
 import signal
 import sys
 import tempfile
@@ -412,6 +415,38 @@ def a_server_that_speaks_http_1_is_one_error(_):
             grpc.StatusCode.DEADLINE_EXCEEDED,
         }
     server.shutdown()
+
+
+@check
+def the_code_of_the_page_and_the_readme_runs(binary):
+    for page in (ROOT / "docs" / "clients" / "python.md", PACKAGE / "README.md"):
+        with gateway(binary) as started, client_of(started) as client:
+            files = {name: started.folder / name for name in ("ca", "certificate", "private_key", "picture")}
+            for file in files.values():
+                file.write_bytes(images.png(2))
+            for name in ("poster.jpg", "photo.jpg", "stock/one.jpg"):
+                (started.folder / name).parent.mkdir(exist_ok=True)
+                (started.folder / name).write_bytes(images.png(1))
+            # What the page takes for granted.
+            kept = []
+            names = {**files, "key": "writer", "token": lambda: "writer", "keep": kept.append}
+            blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S)
+            with working_directory(started.folder), contextlib.redirect_stdout(io.StringIO()) as printed:
+                for block in blocks:
+                    own = block.replace("localhost:50051", started.grpc).replace('"…"', '"writer"')
+                    exec(compile(own, page.name, "exec"), {**names, "samegate": client, "pathlib": pathlib})
+            assert "1.0 poster 7\n" in printed.getvalue(), printed.getvalue()
+            equal(len(kept), int(page.name == "python.md"))
+
+
+@contextlib.contextmanager
+def working_directory(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @check
