@@ -267,10 +267,17 @@ func TestAGatewayWithoutTLSIsOneError(t *testing.T) {
 }
 
 func TestNoCallFailsWhenAReplicaIsReplaced(t *testing.T) {
+	for _, hasHealthChecks := range []bool{false, true} {
+		replaceReplica(t, hasHealthChecks)
+	}
+}
+
+func replaceReplica(t *testing.T, hasHealthChecks bool) {
 	ctx, one, other := context.Background(), start(t), start(t)
 	replicas := manual.NewBuilderWithScheme("replicas")
 	replicas.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: one.address}, {Addr: other.address}}})
 	client := clientOf(t, "replicas:///localhost", func(o *samegate.Options) {
+		o.HealthChecks = hasHealthChecks
 		o.DialOptions = []grpc.DialOption{grpc.WithResolvers(replicas)}
 	})
 	_, err := one.client().Add(ctx, pngOf(1), samegate.AddOptions{})

@@ -58,6 +58,9 @@ type Options struct {
 	Timeout time.Duration
 	// TLS of the connection, for example &tls.Config{} or that of TLSFiles. Default: no TLS.
 	TLS *tls.Config
+	// HealthChecks says whether an address whose gateway is not serving gets no call. Not for a proxy,
+	// where the health of one gateway would count for all.
+	HealthChecks bool
 	// DialOptions are further options of gRPC, which override the client's.
 	DialOptions []grpc.DialOption
 }
@@ -89,9 +92,13 @@ func New(target string, options Options) (*Client, error) {
 	if options.TLS != nil {
 		transport = credentials.NewTLS(options.TLS)
 	}
+	config := serviceConfig
+	if options.HealthChecks {
+		config = healthCheckedConfig
+	}
 	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
-		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithDefaultServiceConfig(config),
 		grpc.WithConnectParams(reconnect),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute}),
 		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(retryBufferBytes)),
@@ -120,7 +127,7 @@ func (c *Client) IsServing(ctx context.Context) (bool, error) {
 	response, err := health.Check(ctx, request)
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded:
-		// The channel itself leaves out a gateway that is not serving.
+		// With health checks the channel itself leaves out a gateway that is not serving.
 		return false, nil
 	}
 	return response.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING, err
@@ -156,8 +163,11 @@ func (c *Client) withKey(ctx context.Context) (context.Context, error) {
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key), nil
 }
 
-// Calls go to all addresses of the target that are healthy, one after the other.
-const serviceConfig = `{
-	"loadBalancingConfig": [{"round_robin": {}}],
-	"healthCheckConfig": {"serviceName": "samegate.v1.SameImageService"}
-}`
+// Calls go to all addresses of the target, one after the other.
+const (
+	serviceConfig       = `{"loadBalancingConfig": [{"round_robin": {}}]}`
+	healthCheckedConfig = `{
+		"loadBalancingConfig": [{"round_robin": {}}],
+		"healthCheckConfig": {"serviceName": "samegate.v1.SameImageService"}
+	}`
+)

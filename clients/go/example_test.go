@@ -32,7 +32,9 @@ func ExampleNew() {
 }
 
 func ExampleNew_replicas() {
-	client, err := samegate.New("dns:///samegate-headless:50051", samegate.Options{KeyFunc: token, TLS: &tls.Config{}})
+	client, err := samegate.New("dns:///samegate-headless:50051", samegate.Options{
+		KeyFunc: token, TLS: &tls.Config{}, HealthChecks: true,
+	})
 	if err != nil {
 		panic(err)
 	}

@@ -28,7 +28,7 @@ from grpc_status import rpc_status
 
 import images
 from checks import check, run
-from gateways import LIMIT_S, equal, gateway, wait_until
+from gateways import EMBEDDED, LIMIT_S, equal, gateway, wait_until
 from ports import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -288,6 +288,21 @@ def a_gateway_that_is_not_there_is_one_error(_):
         assert error.is_transient, error
         unavailable = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
         assert error.code in unavailable, error
+
+
+@check
+def a_gateway_that_drains_is_called_until_it_closes_unless_its_health_is_checked(binary):
+    with (
+        gateway(binary, f'[limits]\nlame_duck = "{2 * LIMIT_S}s"\n{EMBEDDED}') as started,
+        client_of(started) as client,
+        client_of(started, health_checks=True) as checking,
+    ):
+        client.info()
+        checking.info()
+        started.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not checking.is_serving())
+        equal(rejected(checking.info).code, UNAVAILABLE)
+        client.info()
 
 
 class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):

@@ -37,13 +37,11 @@ CALL_BACKOFF_S = 0.2
 _IDEMPOTENT = frozenset([grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
 _NOT_IDEMPOTENT = frozenset([grpc.StatusCode.RESOURCE_EXHAUSTED])
 
-#: Calls go to all replicas of a name that are healthy, one after the other. It has no retry policy:
-#: gRPC would begin a wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the
-#: gateway has rejected the call.
-SERVICE_CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "healthCheckConfig": {"serviceName": SERVICE},
-}
+#: Calls go to all addresses of a name, one after the other. It has no retry policy: gRPC would begin a
+#: wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the gateway has rejected
+#: the call.
+SERVICE_CONFIG = {"loadBalancingConfig": [{"round_robin": {}}]}
+HEALTH_CHECKS = {"healthCheckConfig": {"serviceName": SERVICE}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +64,8 @@ class Client:
     `target` is HOST:PORT, or `dns:///NAME:PORT` for all addresses of a name. `api_key` is a key or a
     token, or a function that returns the present one. `library` is that of every call; empty is the
     tenant's first one. `timeout` in seconds limits each call, its retries included; streams have none.
+    With `health_checks`, an address whose gateway is not serving gets no call: not for a proxy, where the
+    health of one gateway would count for all.
     Every method raises SamegateError.
     """
 
@@ -77,13 +77,15 @@ class Client:
         library: str = "",
         timeout: float = 30.0,
         tls: Optional[Tls] = None,
+        health_checks: bool = False,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         self._api_key = api_key
         self._library = library
         self._timeout = timeout
+        config = SERVICE_CONFIG | (HEALTH_CHECKS if health_checks else {})
         options = [
-            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.service_config", json.dumps(config)),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_BACKOFF_MS),
             ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
@@ -112,7 +114,7 @@ class Client:
         try:
             response = self._call(stub.Check, request, retried=frozenset())
         except SamegateError as error:
-            # The channel itself leaves out a gateway that is not serving.
+            # With health checks the channel itself leaves out a gateway that is not serving.
             if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 return False
             raise

@@ -118,7 +118,7 @@ public final class SamegateClient implements AutoCloseable {
             HealthCheckResponse response = call(HealthGrpc.getCheckMethod(), request, Set.of());
             return response.getStatus() == HealthCheckResponse.ServingStatus.SERVING;
         } catch (SamegateException error) {
-            // The channel itself leaves out a gateway that is not serving.
+            // With health checks the channel itself leaves out a gateway that is not serving.
             if (error.code() == Status.Code.UNAVAILABLE || error.code() == Status.Code.DEADLINE_EXCEEDED) {
                 return false;
             }

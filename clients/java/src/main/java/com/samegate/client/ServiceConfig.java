@@ -6,11 +6,14 @@ import java.util.Map;
 
 /** gRPC's settings of the service: load balancing and health checks. The client itself retries. */
 final class ServiceConfig {
-    /** Calls go to all replicas of a name that are healthy, one after the other. */
-    static final Map<String, ?> VALUE =
+    /** Calls go to all addresses of a name, one after the other. */
+    static final Map<String, ?> VALUE = Map.of("loadBalancingConfig", List.of(Map.of("round_robin", Map.of())));
+
+    /** Calls go to those whose gateway is serving. */
+    static final Map<String, ?> HEALTH_CHECKED =
             Map.of(
                     "loadBalancingConfig",
-                    List.of(Map.of("round_robin", Map.of())),
+                    VALUE.get("loadBalancingConfig"),
                     "healthCheckConfig",
                     Map.of("serviceName", SameImageServiceGrpc.SERVICE_NAME));
 

@@ -124,6 +124,21 @@ class ConnectionsTest {
     }
 
     @Test
+    void aGatewayThatDrainsIsCalledUntilItClosesUnlessItsHealthIsChecked() throws Exception {
+        try (Gateway gateway = Gateway.start("[limits]\nlame_duck = \"60s\"", "");
+                SamegateClient client = gateway.client();
+                SamegateClient checking =
+                        SamegateClient.builder(gateway.address).apiKey("writer").healthChecks(true).build()) {
+            client.info();
+            checking.info();
+            gateway.signal("TERM");
+            Gateway.await(() -> !checking.isServing());
+            assertEquals(Status.Code.UNAVAILABLE, rejected(checking::info).code());
+            client.info();
+        }
+    }
+
+    @Test
     void connectionsThatEndByAgeLoseNoCall() throws Exception {
         try (Gateway gateway = Gateway.start("[limits]\nmax_connection_age = \"1s\"", "");
                 SamegateClient client = gateway.client()) {
