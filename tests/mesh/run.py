@@ -25,7 +25,7 @@ import proxy  # noqa: E402
 from checks import check, run  # noqa: E402
 from contract import details, stubs  # noqa: E402
 from parts import TIMEOUT_S, Certificates, Envoy, Gateway, wait_until  # noqa: E402
-from samegate import Client, SamegateError  # noqa: E402
+from samegate import Client, Item, SamegateError  # noqa: E402
 
 IMAGE = images.png(1)
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -169,6 +169,19 @@ def a_client_package_loses_no_call_while_each_gateway_drains(binary):
                 before = draining.vendor.calls
                 draining.start()
                 wait_until(lambda: draining.vendor.calls > before + 20, m.envoy)
+
+
+@check
+def a_bulk_load_of_a_client_package_survives_a_gateway_that_is_killed(binary):
+    with mesh(binary) as m, Client(m.envoy.listener) as client:
+        # A decoder ignores what comes after the end of the image.
+        load = client.add_all(Item(IMAGE + b"%d" % number) for number in range(200))
+        outcomes = [next(load) for _ in range(20)]
+        serving = max(m.gateways, key=lambda gateway: gateway.vendor.calls)
+        serving.process.kill()
+        outcomes += load
+        assert len(outcomes) == 200, len(outcomes)
+        assert not any(outcome.error for outcome in outcomes), outcomes
 
 
 @check
