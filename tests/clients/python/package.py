@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import http.server
 import io
+import json
 import os
 import pathlib
 import pickle
@@ -462,6 +463,16 @@ def working_directory(folder):
         yield
     finally:
         os.chdir(before)
+
+
+@check
+def the_service_config_names_each_unary_method_once(_):
+    config = json.loads((ROOT / "clients" / "service_config.json").read_text())
+    service = pb.DESCRIPTOR.services_by_name["SameImageService"]
+    unary = [each.name for each in service.methods if not each.client_streaming and not each.server_streaming]
+    names = [name for methods in config["methodConfig"] for name in methods["name"]]
+    equal({name["service"] for name in names}, {service.full_name})
+    equal(sorted(name["method"] for name in names), sorted(unary))
 
 
 @check
