@@ -15,6 +15,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -76,6 +77,9 @@ type Client struct {
 	key        func(context.Context) (string, error)
 	connection *grpc.ClientConn
 	stub       pb.SameImageServiceClient
+	// Closed once by close, for calls that wait for a retry.
+	closed chan struct{}
+	close  func()
 }
 
 // New makes a client; it connects with the first call. The target is HOST:PORT, of which every
@@ -84,7 +88,9 @@ func New(target string, options Options) (*Client, error) {
 	options.Timeout = cmp.Or(options.Timeout, DefaultTimeout)
 	key := options.APIKey
 	options.APIKey = ""
-	client := &Client{options: options, key: options.KeyFunc}
+	closed := make(chan struct{})
+	client := &Client{options: options, key: options.KeyFunc, closed: closed}
+	client.close = sync.OnceFunc(func() { close(closed) })
 	if client.key == nil {
 		client.key = func(context.Context) (string, error) { return key, nil }
 	}
@@ -113,8 +119,11 @@ func New(target string, options Options) (*Client, error) {
 	return client, nil
 }
 
-// Close closes the connections; calls that run fail.
-func (c *Client) Close() error { return c.connection.Close() }
+// Close closes the connections; calls that run fail, also those that wait for a retry.
+func (c *Client) Close() error {
+	c.close()
+	return c.connection.Close()
+}
 
 // Stub returns the generated client for what has no method here, such as deletions by a filter. Its
 // calls have the key, deadline, retries and errors of this client; its requests name the library.
@@ -145,7 +154,7 @@ func (c *Client) openStream(
 	}
 	options = append(options, grpc.MaxRetryRPCBufferSize(0))
 	stream, err := open(ctx, description, connection, method, options...)
-	return stream, callError(ctx, err)
+	return stream, callError(ctx, err, nil)
 }
 
 func (c *Client) withKey(ctx context.Context) (context.Context, error) {

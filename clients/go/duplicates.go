@@ -109,5 +109,5 @@ func (d *Duplicates) oneStream(ctx context.Context, yield func(*pb.DuplicateGrou
 	if err == io.EOF {
 		return nil
 	}
-	return callError(ctx, err)
+	return callError(ctx, err, stream.Trailer())
 }

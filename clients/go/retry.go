@@ -1,12 +1,12 @@
 package samegate
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
 	pb "samegate/v1"
@@ -18,12 +18,12 @@ import (
 const (
 	// Times that a call is sent.
 	callAttempts = 4
-	// Where the gateway does not say how long to wait: no gateway has responded.
+	// The first wait, unless the gateway asks for a longer one.
 	callBackoff = 200 * time.Millisecond
 )
 
 // Methods that are sent again also after UNAVAILABLE, which may come after the gateway has done its
-// work. RESOURCE_EXHAUSTED never does, so every method is sent again after it.
+// work. RESOURCE_EXHAUSTED of a gateway never does, so every method is sent again after it.
 var idempotent = map[string]bool{
 	pb.SameImageService_SearchImages_FullMethodName:  true,
 	pb.SameImageService_UpdateImage_FullMethodName:   true,
@@ -55,27 +55,60 @@ func (c *Client) call(
 	if err != nil {
 		return err
 	}
+	var trailer metadata.MD
+	options = append(options, grpc.Trailer(&trailer))
+	var rejected *Error
 	for attempt := 1; ; attempt++ {
-		err := callError(ctx, invoke(ctx, method, request, response, connection, options...))
+		trailer = nil
+		err := invoke(ctx, method, request, response, connection, options...)
+		err = callError(ctx, err, trailer)
 		failure, _ := err.(*Error)
-		if failure == nil || attempt == callAttempts || !failure.isRetried(method) {
+		if failure == nil {
 			return err
 		}
-		wait := cmp.Or(failure.RetryAfter, backoffAfter(callBackoff, attempt))
-		if wait >= time.Until(deadline) {
+		if rejected != nil && failure.Code == codes.DeadlineExceeded && idempotent[method] {
+			// Too little time was left. Of other methods the caller has to know that this attempt may
+			// have been carried out.
+			return rejected
+		}
+		wait := max(failure.RetryAfter, backoffAfter(callBackoff, attempt))
+		if attempt == callAttempts || !failure.isRetried(method) || wait >= time.Until(deadline) {
+			return failure
+		}
+		rejected = failure
+		if err := c.pause(ctx, wait); err != nil {
 			return err
 		}
-		if !sleep(ctx, wait) {
-			return contextError(ctx)
-		}
+	}
+}
+
+// pause waits before a retry; its error is that of a context or a client that has ended.
+func (c *Client) pause(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return contextError(ctx)
+	case <-c.closed:
+		return &Error{Code: codes.Canceled, Message: "the client was closed while a call waited for a retry"}
 	}
 }
 
 // isRetried returns whether a call of a method that failed is sent again.
 func (e *Error) isRetried(method string) bool {
-	if e.Code != codes.ResourceExhausted && !(e.Code == codes.Unavailable && idempotent[method]) {
+	// A gateway says how long to wait if a retry helps.
+	if !e.IsTransient() || e.Reason != "" && !e.hasRetryInfo {
 		return false
 	}
-	// The gateway says how long to wait if a retry helps.
-	return e.IsTransient() && (e.Reason == "" || e.RetryAfter > 0)
+	switch e.Code {
+	case codes.ResourceExhausted:
+		// Without a reason no gateway has sent it: gRPC itself makes one of a response above its limit.
+		return e.Reason != "" || idempotent[method]
+	case codes.Unavailable:
+		return idempotent[method]
+	default:
+		return false
+	}
 }

@@ -59,7 +59,7 @@ func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
 			case event.err == io.EOF:
 				return results, nil
 			case event.err != nil:
-				return results, callError(ctx, event.err)
+				return results, callError(ctx, event.err, stream.Trailer())
 			case event.isDrain:
 				endSending()
 			case event.result != none:
