@@ -31,16 +31,25 @@ const RETRY_BUFFER_BYTES = 64 * 1024 * 1024;
 /** Of all calls together, by default 16 MiB. It holds what calls send anyway. */
 const ALL_RETRY_BUFFERS_BYTES = 256 * 1024 * 1024;
 
-/** Times that a call is sent, and the first backoff where the gateway does not say how long to wait. */
+/** Times that a call is sent, and the first backoff, unless the gateway asks for a longer wait. */
 const CALL_ATTEMPTS = 4;
 const CALL_BACKOFF_MS = 200;
 
-/** After which codes a call is sent again. RESOURCE_EXHAUSTED was not carried out, UNAVAILABLE may have been. */
-const RETRIED = {
-  never: [] as grpc.status[],
-  unprocessed: [grpc.status.RESOURCE_EXHAUSTED],
-  idempotent: [grpc.status.RESOURCE_EXHAUSTED, grpc.status.UNAVAILABLE],
-};
+/**
+ * Methods that are sent again also after UNAVAILABLE, which may come after the gateway has done its work.
+ * RESOURCE_EXHAUSTED of a gateway never does, so every method is sent again after it.
+ */
+const IDEMPOTENT = new Set([
+  "SearchImages",
+  "UpdateImage",
+  "GetLibrary",
+  "ListImages",
+  "GetImage",
+  "ListTags",
+  "ListLibraries",
+  "CompareImages",
+  "GetState",
+]);
 
 /**
  * Calls go to all replicas of a name, one after the other. It has no retry policy: gRPC would begin a
@@ -75,6 +84,8 @@ export interface ClientOptions {
 export interface CallOptions {
   /** Cancels the call or the stream, which then throws the signal's reason. */
   signal?: AbortSignal;
+  /** In place of the client's, for this call. */
+  timeoutMs?: number;
 }
 
 interface Cancellable {
@@ -116,23 +127,25 @@ export class Channel {
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    { signal }: CallOptions = {},
-    retried: keyof typeof RETRIED = "idempotent",
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const bytes = encode(method.input, request);
-    const deadline = Date.now() + this.#timeoutMs;
-    const metadata = await this.#metadata(signal);
+    const deadline = Date.now() + timeoutMs;
+    const isIdempotent = IDEMPOTENT.has(method.name);
+    const metadata = await this.#metadata(timeoutMs, signal);
+    let rejected: SamegateError | undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#attempt(method, bytes, metadata, deadline, signal);
       } catch (error) {
         signal?.throwIfAborted();
         const failure = SamegateError.fromCall(error);
-        const { code, isTransient, reason, retryAfterMs } = failure;
-        // The gateway says how long to wait if a retry helps.
-        const helps = isTransient && (retryAfterMs !== undefined || !reason) && RETRIED[retried].includes(code!);
-        const wait = retryAfterMs ?? backoffMs(attempt, CALL_BACKOFF_MS);
-        if (attempt === CALL_ATTEMPTS || !helps || wait >= deadline - Date.now()) throw failure;
+        // Too little time was left for a retry. Of other methods the caller has to know that this attempt
+        // may have been carried out.
+        if (rejected && isIdempotent && failure.code === grpc.status.DEADLINE_EXCEEDED) throw rejected;
+        const wait = Math.max(failure.retryAfterMs ?? 0, backoffMs(attempt, CALL_BACKOFF_MS));
+        if (attempt === CALL_ATTEMPTS || !isRetried(failure, isIdempotent) || wait >= deadline - Date.now()) throw failure;
+        rejected = failure;
         await this.#pause(wait, signal);
       }
     }
@@ -141,10 +154,10 @@ export class Channel {
   async serverStream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,
-    { signal }: CallOptions = {},
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
   ): Promise<grpc.ClientReadableStream<MessageShape<O>>> {
     const bytes = encode(method.input, request);
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata(timeoutMs, signal);
     const stream = this.#client.makeServerStreamRequest(
       pathOf(method), unchanged, decoder(method.output), bytes, metadata,
     );
@@ -154,9 +167,9 @@ export class Channel {
   /** Opens a stream whose requests are encoded already. */
   async bidiStream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
-    { signal }: CallOptions = {},
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
   ): Promise<grpc.ClientDuplexStream<Buffer, MessageShape<O>>> {
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata(timeoutMs, signal);
     const stream = this.#client.makeBidiStreamRequest(
       pathOf(method), unchanged, decoder(method.output), metadata,
     );
@@ -197,34 +210,15 @@ export class Channel {
     }
   }
 
-  async #metadata(signal?: AbortSignal): Promise<grpc.Metadata> {
+  async #metadata(timeoutMs: number, signal?: AbortSignal): Promise<grpc.Metadata> {
     signal?.throwIfAborted();
-    const key = typeof this.#apiKey === "function" ? await this.#inTime(this.#apiKey, signal) : this.#apiKey;
+    const key = typeof this.#apiKey === "function" ? await inTime(this.#apiKey, timeoutMs, signal) : this.#apiKey;
     signal?.throwIfAborted();
     // The error of gRPC would have the key in it.
     if (key && /[^ -~]/.test(key)) throw new TypeError("the API key has a line break or other character that no header may have");
     const metadata = new grpc.Metadata();
     if (key) metadata.set("authorization", `Bearer ${key}`);
     return metadata;
-  }
-
-  /** Waits for a key until the timeout or the signal. */
-  async #inTime<K>(present: () => K, signal?: AbortSignal): Promise<Awaited<K>> {
-    let stop = ignore;
-    const limit = new Promise<never>((_, reject) => {
-      const late = () => reject(new SamegateError(grpc.status.DEADLINE_EXCEEDED, `no API key within ${this.#timeoutMs} ms`));
-      const timer = setTimeout(late, this.#timeoutMs);
-      const forget = onAbort(signal, () => reject(signal?.reason));
-      stop = () => {
-        clearTimeout(timer);
-        forget();
-      };
-    });
-    try {
-      return await Promise.race([present(), limit]);
-    } finally {
-      stop();
-    }
   }
 
   /** Cancels a call when the signal or the channel says so, until it has its status. */
@@ -236,6 +230,34 @@ export class Channel {
       forget();
     });
     return call;
+  }
+}
+
+/** Returns whether a call that failed is sent again. */
+function isRetried({ code, reason, isTransient, retryAfterMs }: SamegateError, isIdempotent: boolean): boolean {
+  // A gateway says how long to wait if a retry helps.
+  if (!isTransient || (reason && retryAfterMs === undefined)) return false;
+  if (code === grpc.status.UNAVAILABLE) return isIdempotent;
+  // Without a reason no gateway has sent it: gRPC itself makes one of a response above its limit.
+  return code === grpc.status.RESOURCE_EXHAUSTED && (isIdempotent || reason !== "");
+}
+
+/** Waits for a key until the timeout or the signal. */
+async function inTime<K>(present: () => K, timeoutMs: number, signal?: AbortSignal): Promise<Awaited<K>> {
+  let stop = ignore;
+  const limit = new Promise<never>((_, reject) => {
+    const late = () => reject(new SamegateError(grpc.status.DEADLINE_EXCEEDED, `no API key within ${timeoutMs} ms`));
+    const timer = setTimeout(late, timeoutMs);
+    const forget = onAbort(signal, () => reject(signal?.reason));
+    stop = () => {
+      clearTimeout(timer);
+      forget();
+    };
+  });
+  try {
+    return await Promise.race([present(), limit]);
+  } finally {
+    stop();
   }
 }
 

@@ -44,7 +44,7 @@ export class Client {
     this.#library = options.library ?? "";
   }
 
-  /** Closes the connection; calls that run fail. */
+  /** Closes the connection; calls that run fail, also those that wait for a retry. */
   close(): void {
     this.#channel.close();
   }
@@ -53,11 +53,11 @@ export class Client {
     this.close();
   }
 
-  /** Asks the health service; false also for a gateway that is not there or does not answer. */
+  /** Asks the health service; false also for a gateway that is not there or does not respond. */
   async isServing(options?: CallOptions): Promise<boolean> {
     const request = { service: pb.SameImageService.typeName };
     try {
-      const response = await this.#channel.unary(health.Health.method.check, request, options, "never");
+      const response = await this.#channel.unary(health.Health.method.check, request, options);
       return response.status === health.HealthCheckResponse_ServingStatus.SERVING;
     } catch (error) {
       const absent = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED];
@@ -73,7 +73,7 @@ export class Client {
     options?: CallOptions,
   ): Promise<pb.AddImageResponse> {
     const request = { ...fields, library: this.#library, source: await source(image) };
-    return this.#channel.unary(method.addImage, request, options, "unprocessed");
+    return this.#channel.unary(method.addImage, request, options);
   }
 
   /**
@@ -162,7 +162,7 @@ export class Client {
       library: this.#library,
       target: { case: "contSigns", value: { values: contSigns } },
     };
-    return this.#channel.unary(method.deleteImages, request, options, "unprocessed");
+    return this.#channel.unary(method.deleteImages, request, options);
   }
 
   /** Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored. */

@@ -8,7 +8,7 @@ import { gateway, until } from "./support/gateway.mjs";
 import { png } from "./support/images.mjs";
 import { failing } from "./support/server.mjs";
 
-const { CANCELLED, RESOURCE_EXHAUSTED, UNAVAILABLE } = status;
+const { CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE } = status;
 const IMAGE = Buffer.from("the server does not read it");
 
 function clientOf(t, { target }, options = {}) {
@@ -46,18 +46,55 @@ test("a wait that ends after the deadline is not begun", async (t) => {
   assert.equal(server.times.length, 1);
 });
 
+test("a deadline of the call counts in place of the client's", async (t) => {
+  const server = await failing(t, [{ code: RESOURCE_EXHAUSTED, reason: "OVERLOADED", waitMs: 1000 }]);
+  const late = clientOf(t, server).search(IMAGE, {}, { timeoutMs: 500 });
+  await assert.rejects(late, { code: RESOURCE_EXHAUSTED, reason: "OVERLOADED", retryAfterMs: 1000 });
+  assert.equal(server.times.length, 1);
+});
+
 test("a signal and the end of the client end a wait", async (t) => {
-  const server = await failing(t, Array(2).fill({ code: RESOURCE_EXHAUSTED, reason: "OVERLOADED", waitMs: 20_000 }));
+  const waitMs = 20_000;
+  const server = await failing(t, Array(2).fill({ code: RESOURCE_EXHAUSTED, reason: "OVERLOADED", waitMs }));
   const client = clientOf(t, server);
   const controller = new AbortController();
+  const begin = performance.now();
   const aborted = assert.rejects(client.search(IMAGE, {}, { signal: controller.signal }), new Error("mine"));
   await until(() => server.times.length === 1);
   controller.abort(new Error("mine"));
   await aborted;
+  assert.equal(server.times.length, 1);
   const closed = assert.rejects(client.search(IMAGE), { code: CANCELLED });
   await until(() => server.times.length === 2);
   client.close();
   await closed;
+  assert.equal(server.times.length, 2);
+  assert.ok(performance.now() - begin < waitMs);
+});
+
+test("a retry that meets the deadline reports the rejection before it", async (t) => {
+  const failures = [{ code: RESOURCE_EXHAUSTED, reason: "OVERLOADED", waitMs: 1 }, { code: DEADLINE_EXCEEDED }];
+  const search = clientOf(t, await failing(t, failures)).search(IMAGE);
+  await assert.rejects(search, { code: RESOURCE_EXHAUSTED, reason: "OVERLOADED" });
+  // The last attempt of an addition may have been carried out.
+  const addition = clientOf(t, await failing(t, failures)).add(IMAGE);
+  await assert.rejects(addition, { code: DEADLINE_EXCEEDED });
+});
+
+test("what no gateway has rejected is retried only if it is idempotent", async (t) => {
+  const failures = [{ code: RESOURCE_EXHAUSTED }];
+  await clientOf(t, await failing(t, failures)).search(IMAGE);
+  const server = await failing(t, failures);
+  await assert.rejects(clientOf(t, server).add(IMAGE), { code: RESOURCE_EXHAUSTED });
+  assert.equal(server.times.length, 1);
+});
+
+test("a wait of zero means that a retry helps, a negative pushback that none does", async (t) => {
+  const failure = { code: RESOURCE_EXHAUSTED, reason: "OVERLOADED", waitMs: 0 };
+  await clientOf(t, await failing(t, [failure])).add(IMAGE);
+  const server = await failing(t, [{ ...failure, pushback: "-1" }]);
+  await assert.rejects(clientOf(t, server).search(IMAGE), { code: RESOURCE_EXHAUSTED, isTransient: false });
+  assert.equal(server.times.length, 1);
 });
 
 test("an error without a wait gets no retry, and none gets more than three", async (t) => {

@@ -1,4 +1,4 @@
-// Servers that answer as a test says.
+// Servers that respond as a test says.
 
 import { createRequire } from "node:module";
 
@@ -39,7 +39,7 @@ export async function serve(t, handlers) {
  * Starts a server whose calls fail as `failures` says, one after the other, and succeed then. Without a
  * reason a failure is a proxy's; of a gateway that gives no wait, a retry does not help.
  *
- * @param {{ code: grpc.status, reason?: string, waitMs?: number }[]} failures
+ * @param {{ code: grpc.status, reason?: string, waitMs?: number, pushback?: string }[]} failures
  * @returns its address, and the times of the calls
  */
 export async function failing(t, failures) {
@@ -47,13 +47,14 @@ export async function failing(t, failures) {
   const handle = (_, done) => {
     const failure = failures[times.push(performance.now()) - 1];
     if (!failure) return done(null, {});
-    const { code, reason, waitMs } = failure;
+    const { code, reason, waitMs, pushback } = failure;
     const details = [];
     if (reason) details.push(anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason })));
-    if (waitMs) details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(waitMs) })));
+    if (waitMs !== undefined) details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(waitMs) })));
     const metadata = new grpc.Metadata();
     const packed = toBinary(StatusSchema, create(StatusSchema, { code, details }));
     metadata.set("grpc-status-details-bin", Buffer.from(packed));
+    if (pushback) metadata.set("grpc-retry-pushback-ms", pushback);
     done({ code, details: "as the test says", metadata });
   };
   return { target: await serve(t, { addImage: handle, searchImages: handle }), times };
