@@ -22,15 +22,16 @@ final class Backoff {
 
     /** As above, but at least what the gateway asks for. */
     static long nanos(int failures, SamegateException error) {
-        long asked = error == null ? 0 : TimeUnit.NANOSECONDS.convert(error.retryAfter().orElse(Duration.ZERO));
-        return Math.max(asked, nanos(failures));
+        return Math.max(asked(error), nanos(failures));
     }
 
-    /** Returns what the gateway asks for, and without it the backoff of a call. */
+    /** Returns the backoff of a call, but at least what the gateway asks for. */
     static long ofCall(int failures, SamegateException error) {
-        return error.retryAfter()
-                .map(TimeUnit.NANOSECONDS::convert)
-                .orElseGet(() -> nanos(INITIAL_OF_CALL, failures));
+        return Math.max(asked(error), nanos(INITIAL_OF_CALL, failures));
+    }
+
+    private static long asked(SamegateException error) {
+        return error == null ? 0 : TimeUnit.NANOSECONDS.convert(error.retryAfter().orElse(Duration.ZERO));
     }
 
     private static long nanos(Duration initial, int failures) {

@@ -32,24 +32,17 @@ import com.samegate.v1.SameImageServiceGrpc;
 import com.samegate.v1.SearchImagesRequest;
 import com.samegate.v1.SearchImagesResponse;
 import com.samegate.v1.UpdateImageRequest;
-import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
-import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthGrpc;
-import io.grpc.stub.ClientCalls;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -68,26 +61,14 @@ public final class SamegateClient implements AutoCloseable {
 
     private static final int MAX_WINDOW = 256;
 
-    /** Times that a call is sent. */
-    private static final int MAX_ATTEMPTS = 4;
-
-    /** Codes after which a call was not carried out. */
-    private static final Set<Status.Code> UNPROCESSED = Set.of(Status.Code.RESOURCE_EXHAUSTED);
-
-    /** These, and one after which it may have been. */
-    private static final Set<Status.Code> IDEMPOTENT =
-            Set.of(Status.Code.RESOURCE_EXHAUSTED, Status.Code.UNAVAILABLE);
-
-    private final ManagedChannel connection;
     private final Channel channel;
+    private final Calls calls;
     private final String library;
-    private final Duration timeout;
 
     SamegateClient(ManagedChannel connection, Supplier<String> apiKey, String library, Duration timeout) {
-        this.connection = connection;
         this.channel = ClientInterceptors.intercept(connection, new Authorization(connection, apiKey));
+        this.calls = new Calls(connection, channel, timeout);
         this.library = library;
-        this.timeout = timeout;
     }
 
     /**
@@ -100,22 +81,22 @@ public final class SamegateClient implements AutoCloseable {
         return new SamegateClientBuilder(target);
     }
 
-    /** Closes the connection; calls that run fail. */
+    /** Closes the connection; calls that run fail, also those that wait for a retry. */
     @Override
     public void close() {
-        connection.shutdownNow();
+        calls.close();
     }
 
     /**
      * Asks the health service.
      *
-     * @return false also for a gateway that is not there or does not answer
+     * @return false also for a gateway that is not there or does not respond
      */
     public boolean isServing() {
         HealthCheckRequest request =
                 HealthCheckRequest.newBuilder().setService(SameImageServiceGrpc.SERVICE_NAME).build();
         try {
-            HealthCheckResponse response = call(HealthGrpc.getCheckMethod(), request, Set.of());
+            HealthCheckResponse response = call(HealthGrpc.getCheckMethod(), request);
             return response.getStatus() == HealthCheckResponse.ServingStatus.SERVING;
         } catch (SamegateException error) {
             // With health checks the channel itself leaves out a gateway that is not serving.
@@ -147,7 +128,7 @@ public final class SamegateClient implements AutoCloseable {
         AddImageRequest.Builder request = AddImageRequest.newBuilder().setLibrary(library);
         Sources.set(image, request::setContent, request::setUrl, Sources.NO_SIGN);
         settings.accept(request);
-        return call(SameImageServiceGrpc.getAddImageMethod(), request.build(), UNPROCESSED);
+        return call(SameImageServiceGrpc.getAddImageMethod(), request.build());
     }
 
     /**
@@ -272,7 +253,7 @@ public final class SamegateClient implements AutoCloseable {
         ContSignList signs = ContSignList.newBuilder().addAllValues(contSigns).build();
         DeleteImagesRequest request =
                 DeleteImagesRequest.newBuilder().setLibrary(library).setContSigns(signs).build();
-        return call(SameImageServiceGrpc.getDeleteImagesMethod(), request, UNPROCESSED);
+        return call(SameImageServiceGrpc.getDeleteImagesMethod(), request);
     }
 
     /**
@@ -387,32 +368,7 @@ public final class SamegateClient implements AutoCloseable {
     }
 
     private <Q, P> P call(MethodDescriptor<Q, P> method, Q request) {
-        return call(method, request, IDEMPOTENT);
-    }
-
-    /**
-     * Calls a method, and again after some codes as long as the timeout allows. A retry policy of gRPC would begin
-     * a wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the gateway has rejected the
-     * call; it also follows a pushback whatever the code is.
-     */
-    private <Q, P> P call(MethodDescriptor<Q, P> method, Q request, Set<Status.Code> retried) {
-        Deadline deadline = Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
-        CallOptions options = CallOptions.DEFAULT.withDeadline(deadline);
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return ClientCalls.blockingUnaryCall(channel, method, options, request);
-            } catch (StatusRuntimeException thrown) {
-                SamegateException error = SamegateException.of(thrown);
-                long wait = Backoff.ofCall(attempt, error);
-                if (attempt == MAX_ATTEMPTS
-                        || !retried.contains(error.code())
-                        || !error.isRetryHelpful()
-                        || wait >= deadline.timeRemaining(TimeUnit.NANOSECONDS)) {
-                    throw error;
-                }
-                Pause.nanos(wait, new Semaphore(0));
-            }
-        }
+        return calls.call(method, request);
     }
 
     private ListImagesResponse page(ListImagesRequest.Builder request) {
