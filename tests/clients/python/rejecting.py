@@ -10,16 +10,17 @@ from grpc_status import rpc_status
 
 from gateways import LIMIT_S
 from ports import free_ports
-from samegate import Client
+from samegate import Client, SamegateError
 from samegate.v1 import same_image_pb2 as pb
 from samegate.v1 import same_image_pb2_grpc
 
 
 class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):
-    """A server that answers what a test wants; counts the calls, which fail one after the other."""
+    """A server whose calls fail as a check says, one after the other; records the calls."""
 
-    def __init__(self, *failures):
+    def __init__(self, *failures, trailer):
         self.calls = []
+        self.trailer = trailer
         self.failures = list(failures)
 
     def AddImage(self, _, context):
@@ -33,7 +34,10 @@ class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):
     def _called(self, name, context):
         self.calls.append(name)
         if self.failures:
-            context.abort_with_status(rpc_status.to_status(self.failures.pop(0)))
+            status = rpc_status.to_status(self.failures.pop(0))
+            context.abort_with_status(
+                status._replace(trailing_metadata=(*status.trailing_metadata, *self.trailer))
+            )
 
     def AddImages(self, requests, _):
         next(requests)
@@ -55,15 +59,15 @@ def failure(code, reason="", wait=None):
     made = status_pb2.Status(code=code.value[0], message="as the test says")
     if reason:
         made.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason))
-    if wait:
+    if wait is not None:
         made.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=datetime.timedelta(seconds=wait)))
     return made
 
 
 @contextlib.contextmanager
-def rejecting(*failures):
+def rejecting(*failures, trailer=()):
     """Yields a client and the server that it calls."""
-    served, (port,) = Rejecting(*failures), free_ports(1)
+    served, (port,) = Rejecting(*failures, trailer=trailer), free_ports(1)
     server = grpc.server(futures.ThreadPoolExecutor(4))
     same_image_pb2_grpc.add_SameImageServiceServicer_to_server(served, server)
     server.add_insecure_port(f"127.0.0.1:{port}")
@@ -73,3 +77,12 @@ def rejecting(*failures):
             yield client, served
     finally:
         server.stop(None).wait()
+
+
+def rejected(call, *arguments, **fields):
+    """Calls, expects an error, and returns it."""
+    try:
+        call(*arguments, **fields)
+    except SamegateError as error:
+        return error
+    raise AssertionError("it was not rejected")
