@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Scanner;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Calls gateways with the generated stub alone: retries and health checks are gRPC's own. Makes one call for each
@@ -21,7 +22,10 @@ import java.util.Scanner;
  * <p>Usage: ServiceConfig TARGET FILE
  *
  * <p>TARGET is a name of all gateways, such as dns:///samegate-headless:50051; FILE is clients/service_config.json.
- * Health checks need {@code grpc-services} in the class path.
+ * Health checks need {@code grpc-services} in the class path, reading the file {@code com.google.code.gson:gson}.
+ *
+ * <p>gRPC-Java has no limit for the time between two tries to connect, up to 2 min: for that long, calls wait for a
+ * gateway that is back, if all were away. {@code ManagedChannel.resetConnectBackoff} ends that time.
  */
 class ServiceConfig {
     public static void main(String[] arguments) throws IOException {
@@ -31,6 +35,8 @@ class ServiceConfig {
                         // What a service config cannot say: by default gRPC retries no request above 1 MiB.
                         .perRpcBufferLimit(64 << 20)
                         .retryBufferSize(256 << 20)
+                        // By default there are no pings, and a connection that is lost without a word hangs.
+                        .keepAliveTime(1, TimeUnit.MINUTES)
                         .build();
         Metadata headers = new Metadata();
         headers.put(
@@ -51,7 +57,7 @@ class ServiceConfig {
     }
 
     /**
-     * Reads the file, without the retry policy of AddImage and DeleteImages: gRPC-Java repeats a call with a policy
+     * Reads the file, without the retry policy of AddImage and DeleteImages: gRPC-Java retries a call with a policy
      * after every pushback, also after UNAVAILABLE, when the gateway may have done its work.
      */
     @SuppressWarnings("unchecked")

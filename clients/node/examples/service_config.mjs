@@ -18,11 +18,12 @@ const [target, file] = process.argv.slice(2);
 const { input, output, parent, name } = pb.SameImageService.method.getLibrary;
 const client = new grpc.Client(target, grpc.credentials.createInsecure(), {
   "grpc.service_config": fs.readFileSync(file, "utf8"),
-  // What a service config cannot say. By default gRPC retries no request above 1 MiB, and tries to
-  // connect every 2 minutes, for which calls would wait.
+  // What a service config cannot say. By default gRPC retries no request above 1 MiB, tries to connect
+  // every 2 minutes, for which calls would wait, and sends no pings: a lost connection would hang.
   "grpc.per_rpc_retry_buffer_size": 64 * 1024 * 1024,
   "grpc.retry_buffer_size": 256 * 1024 * 1024,
   "grpc.max_reconnect_backoff_ms": 5_000,
+  "grpc.keepalive_time_ms": 60_000,
 });
 
 function getLibrary() {

@@ -20,9 +20,11 @@ def main(target, file):
     options = [
         ("grpc.service_config", pathlib.Path(file).read_text()),
         # What a service config cannot say. By default gRPC retries no request above 256 KiB, less than
-        # a photograph, and tries to connect every 2 minutes, for which calls would wait.
+        # a photograph, tries to connect every 2 minutes, for which calls would wait, and sends no pings:
+        # a lost connection would hang.
         ("grpc.per_rpc_retry_buffer_size", 64 << 20),
         ("grpc.max_reconnect_backoff_ms", 5_000),
+        ("grpc.keepalive_time_ms", 60_000),
     ]
     metadata = [("authorization", f"Bearer {os.environ.get('SAMEGATE_API_KEY', '')}")]
     with grpc.insecure_channel(target, options) as channel:

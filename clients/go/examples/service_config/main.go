@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // Without it there are no health checks.
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 
 	pb "samegate/v1"
@@ -33,6 +34,8 @@ func connect(target, config string) (*grpc.ClientConn, error) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(config),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: limited, MinConnectTimeout: 20 * time.Second}),
+		// By default there are no pings, and a connection that is lost without a word hangs.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute}),
 		// By default gRPC retries no request above 256 KiB, less than a photograph.
 		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(64<<20)),
 	)
