@@ -116,9 +116,15 @@ func (c *Client) Delete(ctx context.Context, signs ...string) (*pb.DeleteImagesR
 	})
 }
 
+// GetOptions are the settings of a read.
+type GetOptions struct {
+	// Preview says whether the record has the preview, if one is stored.
+	Preview bool
+}
+
 // Get returns the record of a stored image, with its thumbnail.
-func (c *Client) Get(ctx context.Context, sign string) (*pb.Image, error) {
-	request := &pb.GetImageRequest{Library: c.options.Library, ContSign: sign}
+func (c *Client) Get(ctx context.Context, sign string, options GetOptions) (*pb.Image, error) {
+	request := &pb.GetImageRequest{Library: c.options.Library, ContSign: sign, Preview: options.Preview}
 	response, err := c.stub.GetImage(ctx, request)
 	return response.GetImage(), err
 }

@@ -1,10 +1,12 @@
 package samegate_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"image/jpeg"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +49,7 @@ func TestAnImageIsAddedFoundChangedAndDeleted(t *testing.T) {
 	must(t, err)
 	equal(t, len(tags), 1)
 	must(t, client.Update(ctx, pngOf(1), samegate.Changes{Brief: new("new"), Tags: []uint32{}}))
-	record, err := client.Get(ctx, added.ContSign)
+	record, err := client.Get(ctx, added.ContSign, samegate.GetOptions{})
 	must(t, err)
 	equal(t, record.Brief, "new")
 	equal(t, len(record.Tags), 0)
@@ -73,6 +75,27 @@ func TestAnImageIsAddedFoundChangedAndDeleted(t *testing.T) {
 	equal(t, imageCount(t, client), 0)
 }
 
+func TestARecordHasItsThumbnailAndOnRequestItsPreview(t *testing.T) {
+	ctx, client := context.Background(), start(t).client()
+	added, err := client.Add(ctx, pngOf(1), samegate.AddOptions{})
+	must(t, err)
+
+	record, err := client.Get(ctx, added.ContSign, samegate.GetOptions{})
+	must(t, err)
+	equal(t, longerSide(t, record.ThumbnailJpeg), 256)
+	equal(t, len(record.PreviewJpeg), 0)
+	record, err = client.Get(ctx, added.ContSign, samegate.GetOptions{Preview: true})
+	must(t, err)
+	equal(t, longerSide(t, record.PreviewJpeg), 480)
+}
+
+func longerSide(t testing.TB, file []byte) int {
+	t.Helper()
+	decoded, err := jpeg.DecodeConfig(bytes.NewReader(file))
+	must(t, err)
+	return max(decoded.Width, decoded.Height)
+}
+
 func TestAnErrorNamesReasonFieldsAndTheStoredImage(t *testing.T) {
 	ctx, g := context.Background(), start(t)
 	client := g.client()
@@ -95,7 +118,7 @@ func TestAnErrorNamesReasonFieldsAndTheStoredImage(t *testing.T) {
 	invalid := rejected(t, response, err)
 	equal(t, len(invalid.Violations), 2)
 	equal(t, strings.Count(err.Error(), "`brief`"), 1)
-	image, err := client.Get(ctx, "1,1")
+	image, err := client.Get(ctx, "1,1", samegate.GetOptions{})
 	equal(t, rejected(t, image, err).Reason, "IMAGE_NOT_FOUND")
 	info, err := g.client(func(o *samegate.Options) { o.Library = "none" }).Info(ctx)
 	equal(t, rejected(t, info, err).Reason, "LIBRARY_NOT_FOUND")
@@ -244,10 +267,17 @@ func TestAGatewayWithoutTLSIsOneError(t *testing.T) {
 }
 
 func TestNoCallFailsWhenAReplicaIsReplaced(t *testing.T) {
+	for _, hasHealthChecks := range []bool{false, true} {
+		replaceReplica(t, hasHealthChecks)
+	}
+}
+
+func replaceReplica(t *testing.T, hasHealthChecks bool) {
 	ctx, one, other := context.Background(), start(t), start(t)
 	replicas := manual.NewBuilderWithScheme("replicas")
 	replicas.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: one.address}, {Addr: other.address}}})
 	client := clientOf(t, "replicas:///localhost", func(o *samegate.Options) {
+		o.HealthChecks = hasHealthChecks
 		o.DialOptions = []grpc.DialOption{grpc.WithResolvers(replicas)}
 	})
 	_, err := one.client().Add(ctx, pngOf(1), samegate.AddOptions{})

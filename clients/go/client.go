@@ -15,6 +15,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -27,7 +28,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	pb "samegate/v1"
 )
@@ -35,7 +35,8 @@ import (
 // DefaultTimeout is the deadline of a unary call, its retries included.
 const DefaultTimeout = 30 * time.Second
 
-// gRPC sends no request again that is larger: by default 256 KiB, less than a photograph.
+// gRPC sends a request again by itself that no gateway has read, such as one over a connection that
+// closes, unless it is larger: by default 256 KiB, less than a photograph.
 const retryBufferBytes = 64 << 20
 
 // gRPC's own limit of the backoff is 2 minutes, for which calls fail after a gateway is back.
@@ -58,6 +59,9 @@ type Options struct {
 	Timeout time.Duration
 	// TLS of the connection, for example &tls.Config{} or that of TLSFiles. Default: no TLS.
 	TLS *tls.Config
+	// HealthChecks says whether an address whose gateway is not serving gets no call. Not for a proxy,
+	// where the health of one gateway would count for all.
+	HealthChecks bool
 	// DialOptions are further options of gRPC, which override the client's.
 	DialOptions []grpc.DialOption
 }
@@ -73,6 +77,9 @@ type Client struct {
 	key        func(context.Context) (string, error)
 	connection *grpc.ClientConn
 	stub       pb.SameImageServiceClient
+	// Closed once by close, for calls that wait for a retry.
+	closed chan struct{}
+	close  func()
 }
 
 // New makes a client; it connects with the first call. The target is HOST:PORT, of which every
@@ -81,7 +88,9 @@ func New(target string, options Options) (*Client, error) {
 	options.Timeout = cmp.Or(options.Timeout, DefaultTimeout)
 	key := options.APIKey
 	options.APIKey = ""
-	client := &Client{options: options, key: options.KeyFunc}
+	closed := make(chan struct{})
+	client := &Client{options: options, key: options.KeyFunc, closed: closed}
+	client.close = sync.OnceFunc(func() { close(closed) })
 	if client.key == nil {
 		client.key = func(context.Context) (string, error) { return key, nil }
 	}
@@ -89,9 +98,13 @@ func New(target string, options Options) (*Client, error) {
 	if options.TLS != nil {
 		transport = credentials.NewTLS(options.TLS)
 	}
+	config := serviceConfig
+	if options.HealthChecks {
+		config = healthCheckedConfig
+	}
 	dial := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
-		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithDefaultServiceConfig(config),
 		grpc.WithConnectParams(reconnect),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute}),
 		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(retryBufferBytes)),
@@ -106,8 +119,11 @@ func New(target string, options Options) (*Client, error) {
 	return client, nil
 }
 
-// Close closes the connections; calls that run fail.
-func (c *Client) Close() error { return c.connection.Close() }
+// Close closes the connections; calls that run fail, also those that wait for a retry.
+func (c *Client) Close() error {
+	c.close()
+	return c.connection.Close()
+}
 
 // Stub returns the generated client for what has no method here, such as deletions by a filter. Its
 // calls have the key, deadline, retries and errors of this client; its requests name the library.
@@ -120,30 +136,10 @@ func (c *Client) IsServing(ctx context.Context) (bool, error) {
 	response, err := health.Check(ctx, request)
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded:
-		// The channel itself leaves out a gateway that is not serving.
+		// With health checks the channel itself leaves out a gateway that is not serving.
 		return false, nil
 	}
 	return response.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING, err
-}
-
-// call is what every unary call does beside its own.
-func (c *Client) call(
-	ctx context.Context, method string, request, response any,
-	connection *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption,
-) error {
-	if err := checkMessage(request.(proto.Message)); err != nil {
-		return err
-	}
-	if _, hasDeadline := ctx.Deadline(); !hasDeadline {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.options.Timeout)
-		defer cancel()
-	}
-	ctx, err := c.withKey(ctx)
-	if err != nil {
-		return err
-	}
-	return callError(ctx, invoke(ctx, method, request, response, connection, options...))
 }
 
 // openStream is what every stream does beside its own. Streams are resumed by this package: gRPC
@@ -158,7 +154,7 @@ func (c *Client) openStream(
 	}
 	options = append(options, grpc.MaxRetryRPCBufferSize(0))
 	stream, err := open(ctx, description, connection, method, options...)
-	return stream, callError(ctx, err)
+	return stream, callError(ctx, err, nil)
 }
 
 func (c *Client) withKey(ctx context.Context) (context.Context, error) {
@@ -176,36 +172,11 @@ func (c *Client) withKey(ctx context.Context) (context.Context, error) {
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key), nil
 }
 
-// Calls go to all addresses of the target that are healthy, one after the other. UNAVAILABLE may
-// come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits for as long as
-// the gateway asks for (grpc-retry-pushback-ms).
-const serviceConfig = `{
-	"loadBalancingConfig": [{"round_robin": {}}],
-	"healthCheckConfig": {"serviceName": "samegate.v1.SameImageService"},
-	"methodConfig": [{
-		"name": [
-			{"service": "samegate.v1.SameImageService", "method": "SearchImages"},
-			{"service": "samegate.v1.SameImageService", "method": "UpdateImage"},
-			{"service": "samegate.v1.SameImageService", "method": "GetLibrary"},
-			{"service": "samegate.v1.SameImageService", "method": "ListImages"},
-			{"service": "samegate.v1.SameImageService", "method": "GetImage"},
-			{"service": "samegate.v1.SameImageService", "method": "ListTags"},
-			{"service": "samegate.v1.SameImageService", "method": "ListLibraries"},
-			{"service": "samegate.v1.SameImageService", "method": "CompareImages"},
-			{"service": "samegate.v1.SameImageService", "method": "GetState"}
-		],
-		"retryPolicy": {
-			"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "5s", "backoffMultiplier": 2,
-			"retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
-		}
-	}, {
-		"name": [
-			{"service": "samegate.v1.SameImageService", "method": "AddImage"},
-			{"service": "samegate.v1.SameImageService", "method": "DeleteImages"}
-		],
-		"retryPolicy": {
-			"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "5s", "backoffMultiplier": 2,
-			"retryableStatusCodes": ["RESOURCE_EXHAUSTED"]
-		}
-	}]
-}`
+// Calls go to all addresses of the target, one after the other.
+const (
+	serviceConfig       = `{"loadBalancingConfig": [{"round_robin": {}}]}`
+	healthCheckedConfig = `{
+		"loadBalancingConfig": [{"round_robin": {}}],
+		"healthCheckConfig": {"serviceName": "samegate.v1.SameImageService"}
+	}`
+)

@@ -78,7 +78,7 @@ func (d *Duplicates) Groups(ctx context.Context) iter.Seq2[*pb.DuplicateGroup, e
 				yield(nil, err)
 				return
 			}
-			if !sleep(ctx, max(failure.RetryAfter, backoffAfter(failures))) {
+			if !sleep(ctx, max(failure.RetryAfter, backoffAfter(streamBackoff, failures))) {
 				yield(nil, contextError(ctx))
 				return
 			}
@@ -109,5 +109,5 @@ func (d *Duplicates) oneStream(ctx context.Context, yield func(*pb.DuplicateGrou
 	if err == io.EOF {
 		return nil
 	}
-	return callError(ctx, err)
+	return callError(ctx, err, stream.Trailer())
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	pb "samegate/v1"
@@ -54,6 +56,10 @@ type Error struct {
 	RetryAfter time.Duration
 
 	cause error
+	// Whether the gateway says how long to wait, which may be 0.
+	hasRetryInfo bool
+	// Whether the gateway says that no retry helps, for reasons that this version does not know.
+	isLasting bool
 }
 
 // Violation is an invalid field of a request.
@@ -64,6 +70,9 @@ func (e *Error) ContSign() string { return e.Metadata["cont_sign"] }
 
 // IsTransient returns whether the same request can succeed later.
 func (e *Error) IsTransient() bool {
+	if e.isLasting {
+		return false
+	}
 	switch e.Code {
 	case codes.Internal:
 		// Without a reason it is not the gateway's: a proxy or a connection that broke.
@@ -88,9 +97,12 @@ func (e *Error) Unwrap() error { return e.cause }
 // GRPCStatus lets [status.Code] read the error.
 func (e *Error) GRPCStatus() *status.Status { return status.New(e.Code, e.Error()) }
 
-// callError unpacks the status of a call and its details. Other errors are returned as they are:
+// pushback is the trailer with the milliseconds to wait, or a negative number if no retry helps (gRFC A6).
+const pushback = "grpc-retry-pushback-ms"
+
+// callError unpacks the status of a call, its details and its trailer. Other errors are returned as they are:
 // those of a KeyFunc, and the end of a stream.
-func callError(ctx context.Context, err error) error {
+func callError(ctx context.Context, err error, trailer metadata.MD) error {
 	var failed interface{ GRPCStatus() *status.Status }
 	if _, isDone := errors.AsType[*Error](err); isDone || !errors.As(err, &failed) {
 		return err
@@ -103,6 +115,9 @@ func callError(ctx context.Context, err error) error {
 	if made.Code == codes.Canceled || made.Code == codes.DeadlineExceeded {
 		made.cause = ctx.Err()
 	}
+	if asked := trailer.Get(pushback); len(asked) > 0 {
+		made.isLasting = strings.HasPrefix(asked[0], "-")
+	}
 	for _, detail := range packed.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
@@ -112,7 +127,7 @@ func callError(ctx context.Context, err error) error {
 				made.Violations = append(made.Violations, Violation{field.Field, field.Description})
 			}
 		case *errdetails.RetryInfo:
-			made.RetryAfter = detail.RetryDelay.AsDuration()
+			made.RetryAfter, made.hasRetryInfo = detail.RetryDelay.AsDuration(), true
 		case *pb.SameImages:
 			made.Matches = detail.Matches
 		}
@@ -122,7 +137,7 @@ func callError(ctx context.Context, err error) error {
 
 // contextError is the error of a context that has ended.
 func contextError(ctx context.Context) error {
-	return callError(ctx, status.FromContextError(ctx.Err()).Err())
+	return callError(ctx, status.FromContextError(ctx.Err()).Err(), nil)
 }
 
 // itemError is the error of one item of a stream.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"samegate"
+	pb "samegate/v1"
 )
 
 // The code of docs/clients/go.md and README.md, which TestDocumentsShowTheseExamples compares.
@@ -31,7 +32,9 @@ func ExampleNew() {
 }
 
 func ExampleNew_replicas() {
-	client, err := samegate.New("dns:///samegate-headless:50051", samegate.Options{KeyFunc: token, TLS: &tls.Config{}})
+	client, err := samegate.New("dns:///samegate-headless:50051", samegate.Options{
+		KeyFunc: token, TLS: &tls.Config{}, HealthChecks: true,
+	})
 	if err != nil {
 		panic(err)
 	}
@@ -55,7 +58,7 @@ func ExampleClient_Search() {
 			return err
 		}
 		fmt.Println("stored as", added.ContSign)
-		found, err := client.Search(ctx, samegate.File("photo.jpg"), samegate.SearchOptions{Limit: 10})
+		found, err := client.Search(ctx, samegate.File("photo.jpg"), samegate.SearchOptions{MinScore: 0.8, Limit: 10})
 		if err != nil {
 			return err
 		}
@@ -68,13 +71,15 @@ func ExampleClient_Search() {
 
 func ExampleError() {
 	_ = func(picture samegate.File) (string, error) {
-		added, err := client.Add(ctx, picture, samegate.AddOptions{})
+		added, err := client.Add(ctx, picture, samegate.AddOptions{OnMatch: pb.OnMatch_ON_MATCH_REJECT})
 		var failure *samegate.Error
 		switch {
 		case err == nil:
 			return added.ContSign, nil
-		case errors.As(err, &failure) && failure.Reason == "IMAGE_ALREADY_EXISTS":
+		case errors.As(err, &failure) && failure.Reason == "IMAGE_ALREADY_EXISTS": // The same bytes.
 			return failure.ContSign(), nil
+		case failure != nil && len(failure.Matches) > 0: // SAME_IMAGE_EXISTS: another file of the same image.
+			return failure.Matches[0].ContSign, nil
 		case failure != nil && failure.IsTransient():
 			later(failure.RetryAfter)
 		}

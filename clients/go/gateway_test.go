@@ -147,11 +147,15 @@ func waitUntil(t testing.TB, what string, condition func() bool) {
 // that closes ends its streams, also those that were forgotten.
 func checkLeaks(t testing.TB) {
 	waitUntil(t, "no goroutine is left", func() bool {
-		buffer := make([]byte, 1<<20)
-		stacks := string(buffer[:runtime.Stack(buffer, true)])
-		return !strings.Contains(stacks, "samegate.(*run") && !strings.Contains(stacks, "samegate.send") &&
-			!strings.Contains(stacks, "grpc.newClientStream")
+		return !hasGoroutine("samegate.(*run") && !hasGoroutine("samegate.send") &&
+			!hasGoroutine("grpc.newClientStream")
 	})
+}
+
+// hasGoroutine returns whether a goroutine is in a function.
+func hasGoroutine(function string) bool {
+	buffer := make([]byte, 1<<20)
+	return strings.Contains(string(buffer[:runtime.Stack(buffer, true)]), function)
 }
 
 func must(t testing.TB, err error) {

@@ -30,7 +30,7 @@ const (
 	itemAttempts = 3
 	// Streams in a row without a result after which the run fails: 53 to 105 s of waiting.
 	streamAttempts = 12
-	firstBackoff   = 500 * time.Millisecond
+	streamBackoff  = 500 * time.Millisecond
 	maxBackoff     = 15 * time.Second
 )
 
@@ -193,7 +193,7 @@ func (r *run[I, R]) allStreams(ctx context.Context) error {
 		if failures == streamAttempts {
 			return failure
 		}
-		if !sleep(ctx, max(failure.RetryAfter, backoffAfter(failures))) {
+		if !sleep(ctx, max(failure.RetryAfter, backoffAfter(streamBackoff, failures))) {
 			return contextError(ctx)
 		}
 	}
@@ -227,8 +227,8 @@ func (r *run[I, R]) emit(outcome Outcome[I, R]) error {
 }
 
 // backoffAfter returns the exponential backoff with jitter.
-func backoffAfter(failures int) time.Duration {
-	longest := min(firstBackoff<<(failures-1), maxBackoff)
+func backoffAfter(first time.Duration, failures int) time.Duration {
+	longest := min(first<<(failures-1), maxBackoff)
 	return time.Duration(float64(longest) * (0.5 + 0.5*rand.Float64()))
 }
 

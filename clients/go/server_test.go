@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"samegate"
@@ -24,6 +25,10 @@ import (
 type server struct {
 	pb.UnimplementedSameImageServiceServer
 	addImages func(pb.SameImageService_AddImagesServer) error
+	// What calls fail with, one after the other; they succeed then.
+	failures []error
+	// Sent with the response of each call.
+	trailer metadata.MD
 
 	mutex    sync.Mutex
 	received []string
@@ -54,6 +59,28 @@ func (s *server) all() string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return strings.Join(s.received, " ")
+}
+
+// call records a call and fails as the test says.
+func (s *server) call(ctx context.Context, name string) error {
+	grpc.SetTrailer(ctx, s.trailer)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.received = append(s.received, name)
+	if len(s.failures) == 0 {
+		return nil
+	}
+	failure := s.failures[0]
+	s.failures = s.failures[1:]
+	return failure
+}
+
+func (s *server) AddImage(ctx context.Context, _ *pb.AddImageRequest) (*pb.AddImageResponse, error) {
+	return &pb.AddImageResponse{}, s.call(ctx, "AddImage")
+}
+
+func (s *server) GetLibrary(ctx context.Context, _ *pb.GetLibraryRequest) (*pb.GetLibraryResponse, error) {
+	return &pb.GetLibraryResponse{}, s.call(ctx, "GetLibrary")
 }
 
 func (s *server) AddImages(stream pb.SameImageService_AddImagesServer) error {

@@ -59,7 +59,7 @@ func (r *run[I, R]) oneStream(ctx context.Context) (results int, err error) {
 			case event.err == io.EOF:
 				return results, nil
 			case event.err != nil:
-				return results, callError(ctx, event.err)
+				return results, callError(ctx, event.err, stream.Trailer())
 			case event.isDrain:
 				endSending()
 			case event.result != none:
@@ -117,7 +117,7 @@ func (r *run[I, R]) settle(result R, queue chan<- proto.Message) error {
 		item.attempts++
 		if failure.IsTransient() && item.attempts < itemAttempts {
 			// Does not hold up other items. If the stream has ended by then, nobody reads the queue.
-			time.AfterFunc(backoffAfter(item.attempts), func() { queue <- item.message })
+			time.AfterFunc(backoffAfter(streamBackoff, item.attempts), func() { queue <- item.message })
 			return nil
 		}
 		outcome.Err = failure

@@ -19,11 +19,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "clients" / "python"))
+sys.path.insert(0, str(ROOT / "clients" / "python" / "src"))
 import images  # noqa: E402
 import proxy  # noqa: E402
 from checks import check, run  # noqa: E402
 from contract import details, stubs  # noqa: E402
 from parts import TIMEOUT_S, Certificates, Envoy, Gateway, wait_until  # noqa: E402
+from samegate import Client, Item, SamegateError  # noqa: E402
 
 IMAGE = images.png(1)
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -154,6 +156,35 @@ def a_gateway_drains_without_a_failed_call(binary):
 
 
 @check
+def a_client_package_loses_no_call_while_each_gateway_drains(binary):
+    with mesh(binary) as m, contextlib.ExitStack() as stack:
+        # Without the option, all channels share one connection.
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        clients = [stack.enter_context(Client(m.envoy.listener, options=options)) for _ in range(CALLERS)]
+        with calling(lambda number: clients[number].search(IMAGE)):
+            for draining in m.gateways:
+                wait_until(lambda: all(m.calls_per_gateway()))
+                draining.begin_to_stop()
+                assert draining.process.wait(TIMEOUT_S) == 0
+                before = draining.vendor.calls
+                draining.start()
+                wait_until(lambda: draining.vendor.calls > before + 20, m.envoy)
+
+
+@check
+def a_bulk_load_of_a_client_package_survives_a_gateway_that_is_killed(binary):
+    with mesh(binary) as m, Client(m.envoy.listener) as client:
+        # A decoder ignores what comes after the end of the image.
+        load = client.add_all(Item(IMAGE + b"%d" % number) for number in range(200))
+        outcomes = [next(load) for _ in range(20)]
+        serving = max(m.gateways, key=lambda gateway: gateway.vendor.calls)
+        serving.process.kill()
+        outcomes += load
+        assert len(outcomes) == 200, len(outcomes)
+        assert not any(outcome.error for outcome in outcomes), outcomes
+
+
+@check
 def rolling_restarts_fail_no_call_of_clients_that_follow_goaway(binary):
     with mesh(binary, limits='lame_duck = "0s"') as m:
         # Without Envoy, so that the clients themselves receive the GOAWAY.
@@ -189,8 +220,8 @@ def calling(call):
         while not stop.is_set():
             try:
                 responses.append(call(number))
-            except grpc.RpcError as error:
-                failures.append((error.code(), error.details()))
+            except (grpc.RpcError, SamegateError) as error:
+                failures.append(str(error))
 
     callers = [threading.Thread(target=calls, args=[number]) for number in range(CALLERS)]
     for caller in callers:

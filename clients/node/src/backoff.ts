@@ -1,4 +1,4 @@
-// How long streams wait before the next attempt.
+// How long streams and calls wait before the next attempt.
 
 import { setTimeout } from "node:timers/promises";
 
@@ -8,8 +8,8 @@ const INITIAL_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 15_000;
 
 /** Returns the exponential backoff with jitter. */
-export function backoffMs(failures: number): number {
-  const longest = Math.min(INITIAL_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
+export function backoffMs(failures: number, initialMs = INITIAL_BACKOFF_MS): number {
+  const longest = Math.min(initialMs * 2 ** (failures - 1), MAX_BACKOFF_MS);
   return longest * (0.5 + Math.random() / 2);
 }
 

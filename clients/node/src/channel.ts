@@ -16,21 +16,30 @@ import {
 import * as grpc from "@grpc/grpc-js";
 
 import { onAbort } from "./abort";
+import { backoffMs, sleep } from "./backoff";
 import { SamegateError } from "./errors";
-import { SameImageService } from "./gen/samegate/v1/same_image_pb";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
 /** The default of gRPC is 2 minutes, for which calls fail after a gateway is back. */
 const MAX_RECONNECT_BACKOFF_MS = 5_000;
-/** gRPC sends no request again that is larger: by default 1 MiB, less than a photo. */
+/**
+ * gRPC sends a request again by itself that no gateway has read, such as one over a connection that
+ * closes, unless it is larger: by default 1 MiB, less than a photo.
+ */
 const RETRY_BUFFER_BYTES = 64 * 1024 * 1024;
-/** Of all calls together, by default 16 MiB: a call beyond is not retried. It holds what calls send anyway. */
+/** Of all calls together, by default 16 MiB. It holds what calls send anyway. */
 const ALL_RETRY_BUFFERS_BYTES = 256 * 1024 * 1024;
 
-// UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
-// as long as the gateway asks for (`grpc-retry-pushback-ms`).
-const SAFE = [
+/** Times that a call is sent, and the first backoff, unless the gateway asks for a longer wait. */
+const CALL_ATTEMPTS = 4;
+const CALL_BACKOFF_MS = 200;
+
+/**
+ * Methods that are sent again also after UNAVAILABLE, which may come after the gateway has done its work.
+ * RESOURCE_EXHAUSTED of a gateway never does, so every method is sent again after it.
+ */
+const IDEMPOTENT = new Set([
   "SearchImages",
   "UpdateImage",
   "GetLibrary",
@@ -40,30 +49,14 @@ const SAFE = [
   "ListLibraries",
   "CompareImages",
   "GetState",
-];
-const UNSAFE = ["AddImage", "DeleteImages"];
+]);
 
-/** Calls go to all replicas of a name, one after the other. */
-const SERVICE_CONFIG = {
-  loadBalancingConfig: [{ round_robin: {} }],
-  methodConfig: [
-    retries(SAFE, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]),
-    retries(UNSAFE, ["RESOURCE_EXHAUSTED"]),
-  ],
-};
-
-function retries(methods: string[], codes: string[]) {
-  return {
-    name: methods.map((method) => ({ service: SameImageService.typeName, method })),
-    retryPolicy: {
-      maxAttempts: 4,
-      initialBackoff: "0.2s",
-      maxBackoff: "5s",
-      backoffMultiplier: 2,
-      retryableStatusCodes: codes,
-    },
-  };
-}
+/**
+ * Calls go to all replicas of a name, one after the other. It has no retry policy: gRPC would begin a
+ * wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the gateway has rejected
+ * the call.
+ */
+const SERVICE_CONFIG = { loadBalancingConfig: [{ round_robin: {} }] };
 
 /** Contents of PEM files. Default: the authorities that come with Node, no client certificate. */
 export interface Tls {
@@ -91,10 +84,15 @@ export interface ClientOptions {
 export interface CallOptions {
   /** Cancels the call or the stream, which then throws the signal's reason. */
   signal?: AbortSignal;
+  /** In place of the client's, for this call. */
+  timeoutMs?: number;
 }
 
 interface Cancellable {
   cancel(): void;
+}
+
+interface Call extends Cancellable {
   on(event: "status", listener: () => void): unknown;
 }
 
@@ -129,35 +127,37 @@ export class Channel {
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    { signal }: CallOptions = {},
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const bytes = encode(method.input, request);
-    const options = { deadline: Date.now() + this.#timeoutMs };
-    const metadata = await this.#metadata(signal);
-    try {
-      return await new Promise((resolve, reject) => {
-        const done: grpc.requestCallback<MessageShape<O>> = (error, response) =>
-          response === undefined ? reject(error) : resolve(response);
-        this.#track(
-          this.#client.makeUnaryRequest(
-            pathOf(method), unchanged, decoder(method.output), bytes, metadata, options, done,
-          ),
-          signal,
-        );
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw SamegateError.fromCall(error);
+    const deadline = Date.now() + timeoutMs;
+    const isIdempotent = IDEMPOTENT.has(method.name);
+    const metadata = await this.#metadata(timeoutMs, signal);
+    let rejected: SamegateError | undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(method, bytes, metadata, deadline, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        const failure = SamegateError.fromCall(error);
+        // Too little time was left for a retry. Of other methods the caller has to know that this attempt
+        // may have been carried out.
+        if (rejected && isIdempotent && failure.code === grpc.status.DEADLINE_EXCEEDED) throw rejected;
+        const wait = Math.max(failure.retryAfterMs ?? 0, backoffMs(attempt, CALL_BACKOFF_MS));
+        if (attempt === CALL_ATTEMPTS || !isRetried(failure, isIdempotent) || wait >= deadline - Date.now()) throw failure;
+        rejected = failure;
+        await this.#pause(wait, signal);
+      }
     }
   }
 
   async serverStream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,
-    { signal }: CallOptions = {},
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
   ): Promise<grpc.ClientReadableStream<MessageShape<O>>> {
     const bytes = encode(method.input, request);
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata(timeoutMs, signal);
     const stream = this.#client.makeServerStreamRequest(
       pathOf(method), unchanged, decoder(method.output), bytes, metadata,
     );
@@ -167,18 +167,52 @@ export class Channel {
   /** Opens a stream whose requests are encoded already. */
   async bidiStream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
-    { signal }: CallOptions = {},
+    { signal, timeoutMs = this.#timeoutMs }: CallOptions = {},
   ): Promise<grpc.ClientDuplexStream<Buffer, MessageShape<O>>> {
-    const metadata = await this.#metadata(signal);
+    const metadata = await this.#metadata(timeoutMs, signal);
     const stream = this.#client.makeBidiStreamRequest(
       pathOf(method), unchanged, decoder(method.output), metadata,
     );
     return this.#track(stream.on("error", ignore), signal);
   }
 
-  async #metadata(signal?: AbortSignal): Promise<grpc.Metadata> {
+  #attempt<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    bytes: Buffer,
+    metadata: grpc.Metadata,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<MessageShape<O>> {
+    return new Promise((resolve, reject) => {
+      const done: grpc.requestCallback<MessageShape<O>> = (error, response) =>
+        response === undefined ? reject(error) : resolve(response);
+      this.#track(
+        this.#client.makeUnaryRequest(
+          pathOf(method), unchanged, decoder(method.output), bytes, metadata, { deadline }, done,
+        ),
+        signal,
+      );
+    });
+  }
+
+  /** Waits before a retry; throws when the signal is aborted or the channel is closed. */
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const closing = new AbortController();
+    const message = "the client was closed while a call waited for a retry";
+    const waiting = { cancel: () => closing.abort(new SamegateError(grpc.status.CANCELLED, message)) };
+    const forget = onAbort(signal, () => closing.abort(signal?.reason));
+    this.#calls.add(waiting);
+    try {
+      await sleep(ms, closing.signal);
+    } finally {
+      this.#calls.delete(waiting);
+      forget();
+    }
+  }
+
+  async #metadata(timeoutMs: number, signal?: AbortSignal): Promise<grpc.Metadata> {
     signal?.throwIfAborted();
-    const key = typeof this.#apiKey === "function" ? await this.#inTime(this.#apiKey, signal) : this.#apiKey;
+    const key = typeof this.#apiKey === "function" ? await inTime(this.#apiKey, timeoutMs, signal) : this.#apiKey;
     signal?.throwIfAborted();
     // The error of gRPC would have the key in it.
     if (key && /[^ -~]/.test(key)) throw new TypeError("the API key has a line break or other character that no header may have");
@@ -187,27 +221,8 @@ export class Channel {
     return metadata;
   }
 
-  /** Waits for a key until the timeout or the signal. */
-  async #inTime<K>(present: () => K, signal?: AbortSignal): Promise<Awaited<K>> {
-    let stop = ignore;
-    const limit = new Promise<never>((_, reject) => {
-      const late = () => reject(new SamegateError(grpc.status.DEADLINE_EXCEEDED, `no API key within ${this.#timeoutMs} ms`));
-      const timer = setTimeout(late, this.#timeoutMs);
-      const forget = onAbort(signal, () => reject(signal?.reason));
-      stop = () => {
-        clearTimeout(timer);
-        forget();
-      };
-    });
-    try {
-      return await Promise.race([present(), limit]);
-    } finally {
-      stop();
-    }
-  }
-
   /** Cancels a call when the signal or the channel says so, until it has its status. */
-  #track<C extends Cancellable>(call: C, signal?: AbortSignal): C {
+  #track<C extends Call>(call: C, signal?: AbortSignal): C {
     const forget = onAbort(signal, () => cancel(call));
     this.#calls.add(call);
     call.on("status", () => {
@@ -215,6 +230,34 @@ export class Channel {
       forget();
     });
     return call;
+  }
+}
+
+/** Returns whether a call that failed is sent again. */
+function isRetried({ code, reason, isTransient, retryAfterMs }: SamegateError, isIdempotent: boolean): boolean {
+  // A gateway says how long to wait if a retry helps.
+  if (!isTransient || (reason && retryAfterMs === undefined)) return false;
+  if (code === grpc.status.UNAVAILABLE) return isIdempotent;
+  // Without a reason no gateway has sent it: gRPC itself makes one of a response above its limit.
+  return code === grpc.status.RESOURCE_EXHAUSTED && (isIdempotent || reason !== "");
+}
+
+/** Waits for a key until the timeout or the signal. */
+async function inTime<K>(present: () => K, timeoutMs: number, signal?: AbortSignal): Promise<Awaited<K>> {
+  let stop = ignore;
+  const limit = new Promise<never>((_, reject) => {
+    const late = () => reject(new SamegateError(grpc.status.DEADLINE_EXCEEDED, `no API key within ${timeoutMs} ms`));
+    const timer = setTimeout(late, timeoutMs);
+    const forget = onAbort(signal, () => reject(signal?.reason));
+    stop = () => {
+      clearTimeout(timer);
+      forget();
+    };
+  });
+  try {
+    return await Promise.race([present(), limit]);
+  } finally {
+    stop();
   }
 }
 

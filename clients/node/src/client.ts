@@ -44,7 +44,7 @@ export class Client {
     this.#library = options.library ?? "";
   }
 
-  /** Closes the connection; calls that run fail. */
+  /** Closes the connection; calls that run fail, also those that wait for a retry. */
   close(): void {
     this.#channel.close();
   }
@@ -53,7 +53,7 @@ export class Client {
     this.close();
   }
 
-  /** Asks the health service; false also for a gateway that is not there or does not answer. */
+  /** Asks the health service; false also for a gateway that is not there or does not respond. */
   async isServing(options?: CallOptions): Promise<boolean> {
     const request = { service: pb.SameImageService.typeName };
     try {
@@ -165,9 +165,14 @@ export class Client {
     return this.#channel.unary(method.deleteImages, request, options);
   }
 
-  /** Returns the record of a stored image, with its thumbnail. */
-  async get(contSign: string, options?: CallOptions): Promise<pb.Image> {
-    const response = await this.#channel.unary(method.getImage, { library: this.#library, contSign }, options);
+  /** Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored. */
+  async get(
+    contSign: string,
+    fields?: Fields<typeof pb.GetImageRequestSchema, "contSign">,
+    options?: CallOptions,
+  ): Promise<pb.Image> {
+    const request = { ...fields, library: this.#library, contSign };
+    const response = await this.#channel.unary(method.getImage, request, options);
     return response.image!;
   }
 

@@ -29,6 +29,9 @@ const LASTING = new Set([
   "VENDOR_PROTOCOL",
 ]);
 
+// Trailer with the milliseconds to wait, or a negative number if no retry helps (gRFC A6).
+const PUSHBACK = "grpc-retry-pushback-ms";
+
 /** An invalid field of a request. */
 export interface Violation {
   readonly field: string;
@@ -42,6 +45,8 @@ export interface ErrorDetails {
   violations?: Violation[];
   retryAfterMs?: number;
   matches?: pb.Match[];
+  /** The gateway says that no retry helps, for reasons that this version does not know. */
+  isLasting?: boolean;
   cause?: unknown;
 }
 
@@ -66,9 +71,10 @@ export class SamegateError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The stored images for which an image was not added. */
   readonly matches: readonly pb.Match[];
+  readonly #isLasting: boolean;
 
   constructor(code: status | undefined, details: string, known: ErrorDetails = {}) {
-    const { reason = "", metadata = {}, violations = [], retryAfterMs, matches = [], cause } = known;
+    const { reason = "", metadata = {}, violations = [], retryAfterMs, matches = [], isLasting = false, cause } = known;
     const name = reason || (code === undefined ? "" : status[code]);
     super(name ? `${details} [${name}]` : details, { cause });
     this.code = code;
@@ -78,6 +84,7 @@ export class SamegateError extends Error {
     this.violations = violations;
     this.retryAfterMs = retryAfterMs;
     this.matches = matches;
+    this.#isLasting = isLasting;
   }
 
   /** The sign of the stored image that the error is about; empty if there is none. */
@@ -87,6 +94,7 @@ export class SamegateError extends Error {
 
   /** Whether the same request can succeed later. */
   get isTransient(): boolean {
+    if (this.#isLasting) return false;
     // INTERNAL without a reason is not the gateway's: a proxy or a connection that broke.
     if (this.code === status.INTERNAL) return !this.reason;
     return this.code !== undefined && TRANSIENT.has(this.code) && !LASTING.has(this.reason);
@@ -97,6 +105,7 @@ export class SamegateError extends Error {
     if (!isServiceError(error)) throw error;
     const known: ErrorDetails = { cause: error };
     for (const packed of packedDetails(error)) unpack(packed, known);
+    known.isLasting = Number(error.metadata.get(PUSHBACK)[0]) < 0;
     return new SamegateError(error.code, error.details || status[error.code], known);
   }
 

@@ -43,6 +43,17 @@ test("an image is added, found, changed and deleted", async (t) => {
   assert.deepEqual(results.map((result) => result.status?.code), [status.OK, status.NOT_FOUND]);
 });
 
+test("a record has its thumbnail, and on request its preview", async (t) => {
+  const client = (await gateway(t)).client(t);
+  const { contSign } = await client.add(png(1));
+  const plain = await client.get(contSign);
+  assert.equal(plain.previewJpeg.length, 0);
+  const { thumbnailJpeg, previewJpeg } = await client.get(contSign, { preview: true });
+  assert.deepEqual(thumbnailJpeg, plain.thumbnailJpeg);
+  assert.deepEqual([...previewJpeg.subarray(0, 2)], [0xff, 0xd8]);
+  assert.ok(previewJpeg.length > thumbnailJpeg.length, `${previewJpeg.length}`);
+});
+
 test("an error names reason, fields and the stored image", async (t) => {
   const started = await gateway(t);
   const client = started.client(t);

@@ -15,7 +15,7 @@ const read = (...parts) => fs.readFileSync(path.join(...parts), "utf8");
 /** What the code of the page is about, declared. */
 const PAGE = `
 import { readdir } from "node:fs/promises";
-import { Client, SamegateError } from "samegate";
+import { Client, pb, SamegateError } from "samegate";
 declare const samegate: Client;
 declare const key: string, privateKey: Buffer, ca: Buffer, cert: Buffer, picture: Buffer;
 declare let sign: string;

@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import images
 from checks import check, run
-from gateways import LIMIT_S, equal, gateway, gateway_with_certificates, wait_until
+from gateways import EMBEDDED, LIMIT_S, equal, gateway, gateway_with_certificates, wait_until
+from names import dns_server
 from ports import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -53,6 +55,8 @@ def rust(name):
 
 
 LANGUAGES = {"go": go, "java": java, "node": node, "python": python, "rust": rust}
+language = sys.argv[2]
+command_of = LANGUAGES[language]
 # Pictures of a load that is interrupted when 20 are stored.
 LOADED = 120
 # Of the child process; PYTHONPATH leads to the package without an installation.
@@ -202,6 +206,82 @@ def a_client_certificate_names_the_tenant(binary):
         equal(example("mtls", started.grpc, *files), "mine\n")
 
 
+@contextlib.contextmanager
+def replicas(binary):
+    """Two gateways that have one name; the library of the second one has an image. Yields them and a target."""
+    # Longer than the check, where health checks move the calls; grpc-js has none, and waits for the end.
+    lame_duck = "1s" if language == "node" else "60s"
+    settings = f'[limits]\nlame_duck = "{lame_duck}"\n{EMBEDDED}[listen]\nhosts = ["gateways.test"]\n'
+    with dns_server(["127.0.0.1", "127.0.0.2"]) as dns, gateway(binary, settings) as one, folder_of(1) as folder:
+        _, port = one.grpc.split(":")
+        with gateway(binary, settings, grpc=f"127.0.0.2:{port}") as other:
+            example("load_folder", other.grpc, folder)
+            yield one, other, f"dns://{dns}/gateways.test:{port}"
+
+
+@contextlib.contextmanager
+def service_config(target, folder):
+    """Runs the example; yields a function that lets it begin a call, and one that returns the response."""
+    hosts = folder / "hosts"
+    hosts.write_text("127.0.0.1 gateways.test\n127.0.0.2 gateways.test\n")
+    variables = {
+        **environment("writer"),
+        "GRPC_NODE_USE_ALTERNATIVE_RESOLVER": "true",  # That knows the DNS server of a target.
+        "JAVA_TOOL_OPTIONS": f"-Djdk.net.hosts.file={hosts}",  # gRPC-Java ignores the DNS server.
+    }
+    command = [*command_of("service_config"), target, CLIENTS / "service_config.json"]
+    with subprocess.Popen(
+        command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        yield lambda: process.stdin.write("\n"), lambda: process.stdout.readline().strip()
+        process.stdin.close()
+        equal(process.wait(LIMIT_S), 0)
+
+
+def a_service_config_lets_no_call_fail_when_gateways_drain_and_die(binary):
+    with replicas(binary) as (one, other, target), service_config(target, one.folder) as (begin, response):
+
+        def responses(count):
+            """Makes calls; returns which gateways respond."""
+            found = set()
+            for _ in range(count):
+                begin()
+                found.add(response())
+            assert found <= {"0 images", "1 images"}, found
+            return found
+
+        wait_until(lambda: len(responses(4)) == 2)
+        one.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: responses(4) == {"1 images"})
+        # It would still accept calls.
+        assert language == "node" or one.process.poll() is None
+        one.end(signal.SIGKILL)
+        one.start()
+        wait_until(lambda: len(responses(4)) == 2)
+        other.end(signal.SIGKILL)
+        equal(responses(4), {"0 images"})
+        one.end(signal.SIGKILL)
+        begin()
+        other.start()
+        equal(response(), "1 images")
+
+
+def a_retry_policy_waits_as_long_as_the_gateway_asks_for(binary):
+    quota = "quota = { requests_per_second = 2, burst = 1 }\n"
+    with gateway(binary, tenant=quota) as started:
+        with service_config(started.grpc, started.folder) as (begin, response):
+            start = time.monotonic()
+            for _ in range(4):
+                begin()
+                equal(response(), "0 images")
+            assert time.monotonic() - start > 1.4
+
+
+if language != "rust":  # tonic reads no service config.
+    check(a_service_config_lets_no_call_fail_when_gateways_drain_and_die)
+    check(a_retry_policy_waits_as_long_as_the_gateway_asks_for)
+
+
 @check
 def a_gateway_that_is_not_there_is_one_error(_):
     (port,) = free_ports(1)
@@ -220,5 +300,4 @@ def a_server_that_speaks_http_1_is_one_error(_):
 
 
 if __name__ == "__main__":
-    command_of = LANGUAGES[sys.argv[2]]
     run(sys.argv[1])

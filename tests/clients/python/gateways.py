@@ -28,17 +28,21 @@ sign client URI:spiffe://example/shop
 
 
 class Gateway:
-    """A gateway with keys, in a folder of its own."""
+    """A gateway with keys, in a folder of its own.
 
-    def __init__(self, binary, folder, library=EMBEDDED):
+    `library` and `tenant` are settings. `grpc` is its address, by default a free one.
+    """
+
+    def __init__(self, binary, folder, library=EMBEDDED, tenant="", grpc=None):
         self.binary = pathlib.Path(binary).resolve()
         self.folder = folder
         self.grpc, self.rest, self.admin = (f"127.0.0.1:{port}" for port in free_ports(3))
+        self.grpc = grpc or self.grpc
         digest = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
         keys = "".join(f'{name} = ["sha256:{value}"]\n' for name, value in digest.items())
         (folder / "samegate.toml").write_text(
             f'{library}[tenants.shop]\nlibraries = ["default"]\n{keys}'
-            'rest_keys = [{ api_key = "shop", secret_key = "its secret at the vendor" }]\n'
+            f'rest_keys = [{{ api_key = "shop", secret_key = "its secret at the vendor" }}]\n{tenant}'
         )
         self.process = None
 
@@ -61,9 +65,9 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def gateway(binary, library=EMBEDDED):
+def gateway(binary, *settings, **options):
     with tempfile.TemporaryDirectory(prefix="samegate-package-") as folder:
-        started = Gateway(binary, pathlib.Path(folder), library)
+        started = Gateway(binary, pathlib.Path(folder), *settings, **options)
         started.start()
         try:
             yield started

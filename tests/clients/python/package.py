@@ -7,21 +7,24 @@ Each check starts what it needs. Examples have checks of their own, in `examples
 
 import contextlib
 import http.server
+import io
+import json
+import os
 import pathlib
 import pickle
 import queue
+import re
 import signal
 import sys
 import tempfile
 import threading
-from concurrent import futures
 
 import grpc
 import grpc_tools
 
 import images
 from checks import check, run
-from gateways import LIMIT_S, equal, gateway, wait_until
+from gateways import EMBEDDED, LIMIT_S, equal, gateway, wait_until
 from ports import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -29,20 +32,12 @@ PACKAGE = ROOT / "clients" / "python"
 sys.path.insert(0, str(PACKAGE / "src"))
 from samegate import Client, Item, SamegateError, Sign, Url  # noqa: E402
 from samegate.v1 import same_image_pb2 as pb  # noqa: E402
-from samegate.v1 import same_image_pb2_grpc  # noqa: E402
+import retries  # noqa: E402, F401  (registers its checks)
+from rejecting import rejected, rejecting  # noqa: E402
 
 
 def client_of(started, key="writer", **options):
     return Client(started.grpc, api_key=key, **options)
-
-
-def rejected(call, *arguments, **fields):
-    """Calls, expects an error, and returns it."""
-    try:
-        call(*arguments, **fields)
-    except SamegateError as error:
-        return error
-    raise AssertionError("it was not rejected")
 
 
 def items(count):
@@ -66,13 +61,22 @@ def an_image_is_added_found_changed_and_deleted(binary):
         assert client.compare(images.png(1), Sign(sign)).score > 0.9
         client.update(sign, brief="new", tags=[])
         equal(client.get(sign).brief, "new")
-        assert not client.get(sign).preview_jpeg and client.get(sign, preview=True).preview_jpeg.startswith(b"\xff\xd8")
         equal([image.brief for image in client.images(page_size=1)], ["new", "two"])
         equal(client.info().image_count, 2)
         equal([library.library for library in client.libraries()], ["default"])
         equal(client.state().tenant, "shop")
         equal([result.status.code for result in client.delete([sign, "1,1"]).results], [0, 5])
         equal(client.info().image_count, 1)
+
+
+@check
+def a_record_has_its_thumbnail_and_on_request_its_preview(binary):
+    with gateway(binary) as started, client_of(started) as client:
+        sign = client.add(images.png(1)).cont_sign
+        plain, image = client.get(sign), client.get(sign, preview=True)
+        equal((plain.preview_jpeg, image.thumbnail_jpeg), (b"", plain.thumbnail_jpeg))
+        assert image.preview_jpeg.startswith(b"\xff\xd8"), image.preview_jpeg[:9]
+        assert len(image.preview_jpeg) > len(image.thumbnail_jpeg), len(image.preview_jpeg)
 
 
 @check
@@ -272,72 +276,28 @@ def a_gateway_that_is_not_there_is_one_error(_):
         assert error.code in unavailable, error
 
 
-class Rejecting(same_image_pb2_grpc.SameImageServiceServicer):
-    """A server that answers what a test wants; counts the calls."""
-
-    def __init__(self):
-        self.calls = []
-
-    def AddImage(self, _, context):
-        self.calls.append("AddImage")
-        context.abort(grpc.StatusCode.UNAVAILABLE, "once")
-
-    def GetLibrary(self, _, context):
-        self.calls.append("GetLibrary")
-        if len(self.calls) == 1:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "once")
-        return pb.GetLibraryResponse(image_count=3)
-
-    def UpdateImage(self, _, context):
-        self.calls.append("UpdateImage")
-        context.set_trailing_metadata([("grpc-retry-pushback-ms", "-1")])
-        context.abort(grpc.StatusCode.UNAVAILABLE, "for good")
-
-    def AddImages(self, requests, _):
-        next(requests)
-        for request in requests:
-            self.calls.append(request.item.key)
-            status = pb.Status(code=14, message="not now", reason="VENDOR_UNAVAILABLE")
-            yield pb.AddImagesResponse(result=pb.AddImagesResult(key=request.item.key, status=status))
-
-    def FindDuplicates(self, request, context):
-        self.calls.append(request.cursor)
-        if not request.cursor:
-            yield pb.FindDuplicatesResponse(progress=pb.FindDuplicatesProgress(cursor="half"))
-            context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
-        yield pb.FindDuplicatesResponse(group=pb.DuplicateGroup())
+@check
+def a_gateway_that_drains_is_called_until_it_closes_unless_its_health_is_checked(binary):
+    with (
+        gateway(binary, f'[limits]\nlame_duck = "{2 * LIMIT_S}s"\n{EMBEDDED}') as started,
+        client_of(started) as client,
+        client_of(started, health_checks=True) as checking,
+    ):
+        client.info()
+        checking.info()
+        started.process.send_signal(signal.SIGTERM)
+        # The health service and the channel learn of it apart from each other.
+        wait_until(lambda: is_unavailable(checking))
+        assert not checking.is_serving()
+        client.info()
 
 
-@contextlib.contextmanager
-def rejecting():
-    """Yields a client and the server that it calls."""
-    served, (port,) = Rejecting(), free_ports(1)
-    server = grpc.server(futures.ThreadPoolExecutor(4))
-    same_image_pb2_grpc.add_SameImageServiceServicer_to_server(served, server)
-    server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
+def is_unavailable(client):
     try:
-        with Client(f"127.0.0.1:{port}", timeout=LIMIT_S) as client:
-            yield client, served
-    finally:
-        server.stop(None).wait()
-
-
-@check
-def what_may_have_been_carried_out_is_not_sent_again(_):
-    with rejecting() as (client, served):
-        equal(rejected(client.add, images.png(1)).code, grpc.StatusCode.UNAVAILABLE)
-        equal(served.calls, ["AddImage"])
-    with rejecting() as (client, served):
-        equal(client.info().image_count, 3)
-        equal(served.calls, ["GetLibrary"] * 2)
-
-
-@check
-def a_negative_pushback_ends_the_retries(_):
-    with rejecting() as (client, served):
-        rejected(client.update, "1,1", brief="new")
-        equal(served.calls, ["UpdateImage"])
+        client.info()
+    except SamegateError as error:
+        return error.code == grpc.StatusCode.UNAVAILABLE
+    return False
 
 
 @check
@@ -369,6 +329,48 @@ def a_server_that_speaks_http_1_is_one_error(_):
             grpc.StatusCode.DEADLINE_EXCEEDED,
         }
     server.shutdown()
+
+
+@check
+def the_code_of_the_page_and_the_readme_runs(binary):
+    for page in (ROOT / "docs" / "clients" / "python.md", PACKAGE / "README.md"):
+        with gateway(binary) as started, client_of(started) as client:
+            files = {name: started.folder / name for name in ("ca", "certificate", "private_key", "picture")}
+            for file in files.values():
+                file.write_bytes(images.png(2))
+            for name in ("poster.jpg", "photo.jpg", "stock/one.jpg"):
+                (started.folder / name).parent.mkdir(exist_ok=True)
+                (started.folder / name).write_bytes(images.png(1))
+            # What the page takes for granted.
+            kept = []
+            names = {**files, "key": "writer", "token": lambda: "writer", "keep": kept.append}
+            blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S)
+            with working_directory(started.folder), contextlib.redirect_stdout(io.StringIO()) as printed:
+                for block in blocks:
+                    own = block.replace("localhost:50051", started.grpc).replace('"…"', '"writer"')
+                    exec(compile(own, page.name, "exec"), {**names, "samegate": client, "pathlib": pathlib})
+            assert "1.0 poster 7\n" in printed.getvalue(), printed.getvalue()
+            equal(len(kept), int(page.name == "python.md"))
+
+
+@contextlib.contextmanager
+def working_directory(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@check
+def the_service_config_names_each_unary_method_once(_):
+    config = json.loads((ROOT / "clients" / "service_config.json").read_text())
+    service = pb.DESCRIPTOR.services_by_name["SameImageService"]
+    unary = [each.name for each in service.methods if not each.client_streaming and not each.server_streaming]
+    names = [name for methods in config["methodConfig"] for name in methods["name"]]
+    equal({name["service"] for name in names}, {service.full_name})
+    equal(sorted(name["method"] for name in names), sorted(unary))
 
 
 @check

@@ -58,14 +58,12 @@ func run(ctx context.Context, target string, picture samegate.File) error {
 	first, firstErr := addOnce(ctx, client, picture)
 	second, secondErr := addOnce(ctx, client, picture)
 	fmt.Println("stored as", first, second)
-	invalid := samegate.AddOptions{Brief: strings.Repeat("x", 257), Tags: []uint32{0}}
 	_, format := client.Search(ctx, samegate.Bytes("not a picture"), samegate.SearchOptions{})
-	_, fields := client.Add(ctx, picture, invalid)
-	_, missing := client.Get(ctx, "1,1")
+	_, fields := client.Add(ctx, picture, samegate.AddOptions{Brief: strings.Repeat("x", 257), Tags: []uint32{0}})
+	_, missing := client.Get(ctx, "1,1", samegate.GetOptions{})
 	_, unreadable := client.Search(ctx, samegate.File("no such file"), samegate.SearchOptions{})
 	for _, err := range []error{firstErr, secondErr, format, fields, missing, unreadable} {
-		var failure *samegate.Error
-		if errors.As(err, &failure) {
+		if failure, isTyped := errors.AsType[*samegate.Error](err); isTyped {
 			fmt.Printf("%s: %s: %s\n", failure.Reason, failure.Message, explain(failure))
 		}
 	}

@@ -298,7 +298,7 @@ def sendable(message: Any) -> Any:
     return message
 
 
-def backoff(failures: int) -> float:
+def backoff(failures: int, first: float = FIRST_BACKOFF_S) -> float:
     """Returns the exponential backoff with jitter, in seconds."""
-    longest = min(FIRST_BACKOFF_S * 2 ** (failures - 1), MAX_BACKOFF_S)
+    longest = min(first * 2 ** (failures - 1), MAX_BACKOFF_S)
     return longest * random.uniform(0.5, 1.0)

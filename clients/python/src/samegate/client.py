@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import pathlib
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Optional, Union
 
@@ -23,47 +26,35 @@ SERVICE = "samegate.v1.SameImageService"
 KEEPALIVE_MS = 60_000
 #: gRPC's own limit is 2 minutes, for which calls fail after a gateway is back.
 MAX_RECONNECT_BACKOFF_MS = 5_000
-#: gRPC sends no request again that is larger: by default 256 KiB, less than a photo.
+#: gRPC sends a request again by itself that no gateway has read, such as one over a connection that
+#: closes, unless it is larger: by default 256 KiB, less than a photo.
 RETRY_BUFFER_BYTES = 64 * 1024 * 1024
 
-# UNAVAILABLE may come after the gateway has done its work, RESOURCE_EXHAUSTED never does. gRPC waits
-# as long as the gateway asks for (`grpc-retry-pushback-ms`).
-_SAFE = [
-    "SearchImages",
-    "UpdateImage",
-    "GetLibrary",
-    "ListImages",
-    "GetImage",
-    "ListTags",
-    "ListLibraries",
-    "CompareImages",
-    "GetState",
-]
-_UNSAFE = ["AddImage", "DeleteImages"]
+#: Times that a call is sent, and the first backoff, unless the gateway asks for a longer wait.
+CALL_ATTEMPTS = 4
+CALL_BACKOFF_S = 0.2
 
+#: Requests of methods that are sent again also after UNAVAILABLE, which may come after the gateway has
+#: done its work. RESOURCE_EXHAUSTED of a gateway never does, so every request is sent again after it.
+IDEMPOTENT = frozenset(
+    [
+        pb.SearchImagesRequest,
+        pb.UpdateImageRequest,
+        pb.GetLibraryRequest,
+        pb.ListImagesRequest,
+        pb.GetImageRequest,
+        pb.ListTagsRequest,
+        pb.ListLibrariesRequest,
+        pb.CompareImagesRequest,
+        pb.GetStateRequest,
+    ]
+)
 
-def _retries(methods: Sequence[str], codes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "name": [{"service": SERVICE, "method": method} for method in methods],
-        "retryPolicy": {
-            "maxAttempts": 4,
-            "initialBackoff": "0.2s",
-            "maxBackoff": "5s",
-            "backoffMultiplier": 2,
-            "retryableStatusCodes": codes,
-        },
-    }
-
-
-#: Calls go to all replicas of a name that are healthy, one after the other.
-SERVICE_CONFIG = {
-    "loadBalancingConfig": [{"round_robin": {}}],
-    "healthCheckConfig": {"serviceName": SERVICE},
-    "methodConfig": [
-        _retries(_SAFE, ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]),
-        _retries(_UNSAFE, ["RESOURCE_EXHAUSTED"]),
-    ],
-}
+#: Calls go to all addresses of a name, one after the other. It has no retry policy: gRPC would begin a
+#: wait that ends after the deadline, and its DEADLINE_EXCEEDED would hide why the gateway has rejected
+#: the call.
+SERVICE_CONFIG = {"loadBalancingConfig": [{"round_robin": {}}]}
+HEALTH_CHECKS = {"healthCheckConfig": {"serviceName": SERVICE}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +76,10 @@ class Client:
 
     `target` is HOST:PORT, or `dns:///NAME:PORT` for all addresses of a name. `api_key` is a key or a
     token, or a function that returns the present one. `library` is that of every call; empty is the
-    tenant's first one. `timeout` in seconds limits each call, its retries included; streams have none.
+    tenant's first one. `timeout` in seconds limits each call, its retries included; a method takes
+    another one for its call. Streams have none.
+    With `health_checks`, an address whose gateway is not serving gets no call: not for a proxy, where the
+    health of one gateway would count for all.
     Every method raises SamegateError.
     """
 
@@ -97,13 +91,16 @@ class Client:
         library: str = "",
         timeout: float = 30.0,
         tls: Optional[Tls] = None,
+        health_checks: bool = False,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         self._api_key = api_key
         self._library = library
         self._timeout = timeout
+        self._is_closed = threading.Event()
+        config = SERVICE_CONFIG | (HEALTH_CHECKS if health_checks else {})
         options = [
-            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.service_config", json.dumps(config)),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.max_reconnect_backoff_ms", MAX_RECONNECT_BACKOFF_MS),
             ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
@@ -122,17 +119,18 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; calls that run fail."""
+        """Closes the connection; calls that run fail, also those that wait for a retry."""
+        self._is_closed.set()
         self._channel.close()
 
-    def is_serving(self) -> bool:
+    def is_serving(self, *, timeout: Optional[float] = None) -> bool:
         """Asks the health service; False also for a gateway that is not there."""
         stub = health_pb2_grpc.HealthStub(self._channel)
         request = health_pb2.HealthCheckRequest(service=SERVICE)
         try:
-            response = self._call(stub.Check, request)
+            response = self._call(stub.Check, request, timeout)
         except SamegateError as error:
-            # The channel itself leaves out a gateway that is not serving.
+            # With health checks the channel itself leaves out a gateway that is not serving.
             if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
                 return False
             raise
@@ -147,6 +145,7 @@ class Client:
         on_duplicate: int = pb.ON_DUPLICATE_UNSPECIFIED,
         on_match: int = pb.ON_MATCH_UNSPECIFIED,
         match_score: float = 0.0,
+        timeout: Optional[float] = None,
     ) -> pb.AddImageResponse:
         """Adds one image. By default the same bytes are rejected with IMAGE_ALREADY_EXISTS."""
         request = pb.AddImageRequest(
@@ -158,7 +157,7 @@ class Client:
             match_score=match_score,
             **source(image),
         )
-        return self._call(self._stub.AddImage, request)
+        return self._call(self._stub.AddImage, request, timeout)
 
     def add_all(
         self,
@@ -200,6 +199,7 @@ class Client:
         min_score: float = 0.0,
         profile: int = pb.PROFILE_UNSPECIFIED,
         effort: int = pb.EFFORT_UNSPECIFIED,
+        timeout: Optional[float] = None,
     ) -> pb.SearchImagesResponse:
         """Finds the stored images that are wholly or partly the same."""
         request = pb.SearchImagesRequest(
@@ -213,7 +213,7 @@ class Client:
             effort=effort,
             **source(image),
         )
-        return self._call(self._stub.SearchImages, request)
+        return self._call(self._stub.SearchImages, request, timeout)
 
     def search_all(
         self,
@@ -244,14 +244,16 @@ class Client:
         )
         return run.outcomes()
 
-    def compare(self, first: Image, second: Image) -> pb.CompareImagesResponse:
+    def compare(
+        self, first: Image, second: Image, *, timeout: Optional[float] = None
+    ) -> pb.CompareImagesResponse:
         """Compares two images; nothing is stored."""
         request = pb.CompareImagesRequest(
             library=self._library,
             first=pb.ComparedImage(**source(first)),
             second=pb.ComparedImage(**source(second)),
         )
-        return self._call(self._stub.CompareImages, request)
+        return self._call(self._stub.CompareImages, request, timeout)
 
     def update(
         self,
@@ -259,49 +261,64 @@ class Client:
         *,
         brief: Optional[str] = None,
         tags: Optional[Sequence[int]] = None,
+        timeout: Optional[float] = None,
     ) -> None:
         """Changes the brief or the tags, or both, of a stored image."""
         request = pb.UpdateImageRequest(library=self._library, cont_sign=cont_sign, brief=brief)
         if tags is not None:
             request.tags.CopyFrom(pb.TagList(values=tags))
-        self._call(self._stub.UpdateImage, request)
+        self._call(self._stub.UpdateImage, request, timeout)
 
-    def delete(self, cont_signs: Sequence[str]) -> pb.DeleteImagesResponse:
+    def delete(
+        self, cont_signs: Sequence[str], *, timeout: Optional[float] = None
+    ) -> pb.DeleteImagesResponse:
         """Deletes up to 10,000 images; read `results` for the outcome of each sign."""
         signs = pb.ContSignList(values=cont_signs)
         request = pb.DeleteImagesRequest(library=self._library, cont_signs=signs)
-        return self._call(self._stub.DeleteImages, request)
+        return self._call(self._stub.DeleteImages, request, timeout)
 
-    def get(self, cont_sign: str, *, preview: bool = False) -> pb.Image:
-        """Returns the record of a stored image, with its thumbnail; with `preview` also its preview, if one is stored."""
+    def get(
+        self, cont_sign: str, *, preview: bool = False, timeout: Optional[float] = None
+    ) -> pb.Image:
+        """Returns the record of a stored image, with its thumbnail.
+
+        With `preview` it has its preview too, if one is stored.
+        """
         request = pb.GetImageRequest(library=self._library, cont_sign=cont_sign, preview=preview)
-        return self._call(self._stub.GetImage, request).image
+        return self._call(self._stub.GetImage, request, timeout).image
 
-    def images(self, *, page_size: int = 1000, **fields: Any) -> Iterator[pb.Image]:
-        """Yields the stored images, oldest first; `fields` are those of ListImagesRequest."""
+    def images(
+        self, *, page_size: int = 1000, timeout: Optional[float] = None, **fields: Any
+    ) -> Iterator[pb.Image]:
+        """Yields the stored images, oldest first; `fields` are those of ListImagesRequest.
+
+        `timeout` limits the call for each page.
+        """
         request = pb.ListImagesRequest(library=self._library, page_size=page_size, **fields)
         while True:
-            page = self._call(self._stub.ListImages, request)
+            page = self._call(self._stub.ListImages, request, timeout)
             yield from page.images
             request.page_token = page.next_page_token
             if not request.page_token:
                 return
 
-    def tags(self) -> pb.ListTagsResponse:
+    def tags(self, *, timeout: Optional[float] = None) -> pb.ListTagsResponse:
         """Returns the tags of the library, each with the number of its images."""
-        return self._call(self._stub.ListTags, pb.ListTagsRequest(library=self._library))
+        request = pb.ListTagsRequest(library=self._library)
+        return self._call(self._stub.ListTags, request, timeout)
 
-    def info(self) -> pb.GetLibraryResponse:
+    def info(self, *, timeout: Optional[float] = None) -> pb.GetLibraryResponse:
         """Returns the size, the capacity and the limits of the library."""
-        return self._call(self._stub.GetLibrary, pb.GetLibraryRequest(library=self._library))
+        request = pb.GetLibraryRequest(library=self._library)
+        return self._call(self._stub.GetLibrary, request, timeout)
 
-    def libraries(self) -> Sequence[pb.LibraryInfo]:
+    def libraries(self, *, timeout: Optional[float] = None) -> Sequence[pb.LibraryInfo]:
         """Returns the libraries that the caller may use, with what each can do."""
-        return self._call(self._stub.ListLibraries, pb.ListLibrariesRequest()).libraries
+        return self._call(self._stub.ListLibraries, pb.ListLibrariesRequest(), timeout).libraries
 
-    def state(self) -> pb.GetStateResponse:
+    def state(self, *, timeout: Optional[float] = None) -> pb.GetStateResponse:
         """Returns the caller's libraries, quotas and last calls, and the version of the gateway."""
-        return self._call(self._stub.GetState, pb.GetStateRequest())
+        return self._call(self._stub.GetState, pb.GetStateRequest(), timeout)
 
     def find_duplicates(
         self,
@@ -325,11 +342,32 @@ class Client:
         )
         return Duplicates(self._stream(self._stub.FindDuplicates), request)
 
-    def _call(self, method: Any, request: Any) -> Any:
-        try:
-            return method(request, timeout=self._timeout, metadata=self._metadata())
-        except grpc.RpcError as error:
-            raise SamegateError.from_call(error) from None
+    def _call(self, method: Any, request: Any, timeout: Optional[float]) -> Any:
+        """Calls a method, and again where a retry helps, as long as the timeout allows."""
+        metadata = self._metadata()
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        is_idempotent = type(request) in IDEMPOTENT
+        rejected = None
+        for attempt in itertools.count(1):
+            try:
+                return method(request, timeout=deadline - time.monotonic(), metadata=metadata)
+            except grpc.RpcError as error:
+                failure = SamegateError.from_call(error)
+            if rejected and is_idempotent and failure.code == grpc.StatusCode.DEADLINE_EXCEEDED:
+                # Too little time was left for a retry. Of other methods the caller has to know that this
+                # attempt may have been carried out.
+                raise rejected
+            wait = max(failure.retry_after or 0, bulk.backoff(attempt, CALL_BACKOFF_S))
+            if (
+                attempt == CALL_ATTEMPTS
+                or not _is_retried(failure, is_idempotent)
+                or wait >= deadline - time.monotonic()
+            ):
+                raise failure
+            rejected = failure
+            if self._is_closed.wait(wait):
+                message = "the client was closed while a call waited for a retry"
+                raise SamegateError(grpc.StatusCode.CANCELLED, message)
 
     def _stream(self, method: Any) -> Callable[[Any], Any]:
         return lambda request: method(request, metadata=self._metadata())
@@ -339,3 +377,13 @@ class Client:
         if key and not (key.isascii() and key.isprintable()):
             raise ValueError("the key has a line break or another sign that a header cannot have")
         return [("authorization", f"Bearer {key}")] if key else []
+
+
+def _is_retried(failure: SamegateError, is_idempotent: bool) -> bool:
+    # A gateway says how long to wait if a retry helps.
+    if not failure.is_transient or (failure.reason and failure.retry_after is None):
+        return False
+    if failure.code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        # Without a reason no gateway has sent it: gRPC itself makes one of a response above its limit.
+        return is_idempotent or bool(failure.reason)
+    return failure.code == grpc.StatusCode.UNAVAILABLE and is_idempotent

@@ -36,6 +36,10 @@ _LASTING = {
 }
 
 
+# Trailer with the milliseconds to wait, or a negative number if no retry helps (gRFC A6).
+_PUSHBACK = "grpc-retry-pushback-ms"
+
+
 @dataclasses.dataclass(frozen=True)
 class Violation:
     """An invalid field of a request."""
@@ -73,6 +77,8 @@ class SamegateError(Exception):
         self.retry_after = retry_after
         #: The stored images for which an image was not added.
         self.matches = list(matches)
+        # The gateway says that no retry helps, for reasons that this version does not know.
+        self._is_lasting = False
 
     @property
     def cont_sign(self) -> str:
@@ -82,6 +88,8 @@ class SamegateError(Exception):
     @property
     def is_transient(self) -> bool:
         """Whether the same request can succeed later."""
+        if self._is_lasting:
+            return False
         if self.code == grpc.StatusCode.INTERNAL:
             # Without a reason it is not the gateway's: a proxy or a connection that broke.
             return not self.reason
@@ -96,6 +104,8 @@ class SamegateError(Exception):
     def from_call(cls, error: grpc.RpcError) -> SamegateError:
         """Unpacks the status of a call and its details."""
         made = cls(error.code(), error.details() or error.code().name)
+        for key, value in error.trailing_metadata() or ():
+            made._is_lasting |= key == _PUSHBACK and value.startswith("-")
         try:
             status = rpc_status.from_call(error)
         except ValueError:  # A proxy's status that contradicts its details: the code holds.

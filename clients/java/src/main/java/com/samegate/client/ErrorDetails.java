@@ -25,6 +25,16 @@ record ErrorDetails(
         implements Serializable {
     static final ErrorDetails NONE = new ErrorDetails("", Map.of(), List.of(), null, List.of());
 
+    /** Milliseconds to wait, or a negative number if no retry helps (gRFC A6). */
+    private static final Metadata.Key<String> PUSHBACK =
+            Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+
+    /** Returns whether the gateway says that no retry helps, also for reasons that this version does not know. */
+    static boolean forbidsRetries(Metadata trailers) {
+        String pushback = trailers == null ? null : trailers.get(PUSHBACK);
+        return pushback != null && pushback.startsWith("-");
+    }
+
     /** Unpacks the details of a status, which are in the trailers. */
     static ErrorDetails of(Status status, Metadata trailers) {
         ErrorDetails details = NONE;

@@ -32,23 +32,17 @@ import com.samegate.v1.SameImageServiceGrpc;
 import com.samegate.v1.SearchImagesRequest;
 import com.samegate.v1.SearchImagesResponse;
 import com.samegate.v1.UpdateImageRequest;
-import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
-import io.grpc.Deadline;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthGrpc;
-import io.grpc.stub.ClientCalls;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -67,16 +61,14 @@ public final class SamegateClient implements AutoCloseable {
 
     private static final int MAX_WINDOW = 256;
 
-    private final ManagedChannel connection;
     private final Channel channel;
+    private final Calls calls;
     private final String library;
-    private final Duration timeout;
 
     SamegateClient(ManagedChannel connection, Supplier<String> apiKey, String library, Duration timeout) {
-        this.connection = connection;
         this.channel = ClientInterceptors.intercept(connection, new Authorization(connection, apiKey));
+        this.calls = new Calls(connection, channel, timeout);
         this.library = library;
-        this.timeout = timeout;
     }
 
     /**
@@ -89,16 +81,16 @@ public final class SamegateClient implements AutoCloseable {
         return new SamegateClientBuilder(target);
     }
 
-    /** Closes the connection; calls that run fail. */
+    /** Closes the connection; calls that run fail, also those that wait for a retry. */
     @Override
     public void close() {
-        connection.shutdownNow();
+        calls.close();
     }
 
     /**
      * Asks the health service.
      *
-     * @return false also for a gateway that is not there or does not answer
+     * @return false also for a gateway that is not there or does not respond
      */
     public boolean isServing() {
         HealthCheckRequest request =
@@ -107,7 +99,7 @@ public final class SamegateClient implements AutoCloseable {
             HealthCheckResponse response = call(HealthGrpc.getCheckMethod(), request);
             return response.getStatus() == HealthCheckResponse.ServingStatus.SERVING;
         } catch (SamegateException error) {
-            // The channel itself leaves out a gateway that is not serving.
+            // With health checks the channel itself leaves out a gateway that is not serving.
             if (error.code() == Status.Code.UNAVAILABLE || error.code() == Status.Code.DEADLINE_EXCEEDED) {
                 return false;
             }
@@ -136,7 +128,7 @@ public final class SamegateClient implements AutoCloseable {
         AddImageRequest.Builder request = AddImageRequest.newBuilder().setLibrary(library);
         Sources.set(image, request::setContent, request::setUrl, Sources.NO_SIGN);
         settings.accept(request);
-        return retry(SameImageServiceGrpc.getAddImageMethod(), request.build());
+        return call(SameImageServiceGrpc.getAddImageMethod(), request.build());
     }
 
     /**
@@ -261,7 +253,7 @@ public final class SamegateClient implements AutoCloseable {
         ContSignList signs = ContSignList.newBuilder().addAllValues(contSigns).build();
         DeleteImagesRequest request =
                 DeleteImagesRequest.newBuilder().setLibrary(library).setContSigns(signs).build();
-        return retry(SameImageServiceGrpc.getDeleteImagesMethod(), request);
+        return call(SameImageServiceGrpc.getDeleteImagesMethod(), request);
     }
 
     /**
@@ -271,9 +263,21 @@ public final class SamegateClient implements AutoCloseable {
      * @return the record
      */
     public Image get(String contSign) {
-        GetImageRequest request =
-                GetImageRequest.newBuilder().setLibrary(library).setContSign(contSign).build();
-        return call(SameImageServiceGrpc.getGetImageMethod(), request).getImage();
+        return get(contSign, request -> {});
+    }
+
+    /**
+     * Returns the record of a stored image.
+     *
+     * @param contSign its sign
+     * @param settings sets further fields, such as {@code setPreview(true)}
+     * @return the record, with its thumbnail, and its preview where it is asked for and stored
+     */
+    public Image get(String contSign, Consumer<GetImageRequest.Builder> settings) {
+        GetImageRequest.Builder request =
+                GetImageRequest.newBuilder().setLibrary(library).setContSign(contSign);
+        settings.accept(request);
+        return call(SameImageServiceGrpc.getGetImageMethod(), request.build()).getImage();
     }
 
     /**
@@ -364,38 +368,7 @@ public final class SamegateClient implements AutoCloseable {
     }
 
     private <Q, P> P call(MethodDescriptor<Q, P> method, Q request) {
-        return call(method, request, deadline());
-    }
-
-    private <Q, P> P call(MethodDescriptor<Q, P> method, Q request, Deadline deadline) {
-        CallOptions options = CallOptions.DEFAULT.withDeadline(deadline);
-        try {
-            return ClientCalls.blockingUnaryCall(channel, method, options, request);
-        } catch (StatusRuntimeException error) {
-            throw SamegateException.of(error);
-        }
-    }
-
-    /** Calls a method that is not idempotent: again after RESOURCE_EXHAUSTED, when it was not carried out. */
-    private <Q, P> P retry(MethodDescriptor<Q, P> method, Q request) {
-        Deadline deadline = deadline();
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return call(method, request, deadline);
-            } catch (SamegateException error) {
-                long wait = error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(Long.MAX_VALUE);
-                if (error.code() != Status.Code.RESOURCE_EXHAUSTED
-                        || attempt == ServiceConfig.MAX_ATTEMPTS
-                        || wait >= deadline.timeRemaining(TimeUnit.NANOSECONDS)) {
-                    throw error;
-                }
-                Pause.nanos(wait, new Semaphore(0));
-            }
-        }
-    }
-
-    private Deadline deadline() {
-        return Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
+        return calls.call(method, request);
     }
 
     private ListImagesResponse page(ListImagesRequest.Builder request) {

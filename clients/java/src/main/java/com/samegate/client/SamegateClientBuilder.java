@@ -15,7 +15,10 @@ import java.util.function.Supplier;
 public final class SamegateClientBuilder {
     private static final Duration KEEPALIVE = Duration.ofMinutes(1);
 
-    /** Bytes of a request that gRPC can send again: by default 1 MiB, less than many photos. */
+    /**
+     * Bytes of a request that gRPC sends again by itself when no gateway has read it, such as one over a connection
+     * that closes: by default 1 MiB, less than many photos.
+     */
     private static final long RETRY_BUFFER_BYTES = 64L << 20;
 
     /**
@@ -29,6 +32,7 @@ public final class SamegateClientBuilder {
     private String library = "";
     private Duration timeout = Duration.ofSeconds(30);
     private ChannelCredentials credentials = InsecureChannelCredentials.create();
+    private boolean healthChecks;
     private Consumer<ManagedChannelBuilder<?>> channel = made -> {};
 
     SamegateClientBuilder(String target) {
@@ -94,6 +98,18 @@ public final class SamegateClientBuilder {
     }
 
     /**
+     * Sets whether an address whose gateway is not serving gets no call. Not for a proxy, where the health of one
+     * gateway would count for all. Default: false.
+     *
+     * @param isOn whether each connection watches the health of its gateway
+     * @return this
+     */
+    public SamegateClientBuilder healthChecks(boolean isOn) {
+        healthChecks = isOn;
+        return this;
+    }
+
+    /**
      * Sets further options of the channel, after those of this package.
      *
      * @param options sets them
@@ -111,7 +127,7 @@ public final class SamegateClientBuilder {
      */
     public SamegateClient build() {
         ManagedChannelBuilder<?> made = Grpc.newChannelBuilder(target, credentials);
-        made.defaultServiceConfig(ServiceConfig.VALUE)
+        made.defaultServiceConfig(healthChecks ? ServiceConfig.HEALTH_CHECKED : ServiceConfig.VALUE)
                 .keepAliveTime(KEEPALIVE.toSeconds(), TimeUnit.SECONDS)
                 .perRpcBufferLimit(RETRY_BUFFER_BYTES)
                 .retryBufferSize(RETRY_BUFFERS_BYTES);

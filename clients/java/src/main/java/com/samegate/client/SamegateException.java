@@ -39,14 +39,14 @@ public final class SamegateException extends RuntimeException {
     private final String description;
     private final ErrorDetails details;
 
-    /** Whether the caller ended the call, so that another one would end the same way. */
-    private final boolean isCallers;
+    /** Whether another call would end the same way: the caller ended this one, or the gateway says so. */
+    private final boolean isLasting;
 
     private SamegateException(
-            Status.Code code, String description, ErrorDetails details, Throwable cause, boolean isCallers) {
+            Status.Code code, String description, ErrorDetails details, Throwable cause, boolean isLasting) {
         super(text(code, description, details), cause);
         this.code = code;
-        this.isCallers = isCallers;
+        this.isLasting = isLasting;
         this.description = description;
         this.details = details;
     }
@@ -63,7 +63,8 @@ public final class SamegateException extends RuntimeException {
         boolean isEnd = code == Status.Code.CANCELLED || code == Status.Code.DEADLINE_EXCEEDED;
         boolean isCallers =
                 isEnd && (status.getCause() instanceof InterruptedException || Context.current().isCancelled());
-        return new SamegateException(code, describe(status), ErrorDetails.of(status, trailers), known, isCallers);
+        boolean isLasting = isCallers || ErrorDetails.forbidsRetries(trailers);
+        return new SamegateException(code, describe(status), ErrorDetails.of(status, trailers), known, isLasting);
     }
 
     /** Makes the error of what the caller ended. */
@@ -175,10 +176,10 @@ public final class SamegateException extends RuntimeException {
      * Returns whether the same request can succeed later.
      *
      * @return true for a temporary condition or a broken connection; false when the caller ended the call, by an
-     *     interrupt, by its Context, or by closing the run
+     *     interrupt, by its Context, or by closing the run or the client
      */
     public boolean isTransient() {
-        if (isCallers) {
+        if (isLasting) {
             return false;
         }
         if (code == Status.Code.INTERNAL) {
@@ -186,6 +187,19 @@ public final class SamegateException extends RuntimeException {
             return reason().isEmpty();
         }
         return code != null && TRANSIENT.contains(code) && !LASTING.contains(reason());
+    }
+
+    /** Returns whether a call that failed is sent again. */
+    boolean isRetried(boolean isIdempotent) {
+        // A gateway says how long to wait if a retry helps.
+        if (!isTransient() || (!reason().isEmpty() && details.retryAfter() == null)) {
+            return false;
+        }
+        if (code == Status.Code.RESOURCE_EXHAUSTED) {
+            // Without a reason no gateway has sent it: gRPC itself makes one of a response above its limit.
+            return isIdempotent || !reason().isEmpty();
+        }
+        return code == Status.Code.UNAVAILABLE && isIdempotent;
     }
 
     private static String text(Status.Code code, String description, ErrorDetails details) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.protobuf.ByteString;
 import com.samegate.v1.DeleteImagesResult;
 import com.samegate.v1.Image;
 import com.samegate.v1.LibraryInfo;
@@ -23,6 +24,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -68,6 +70,20 @@ class CallsTest {
         List<DeleteImagesResult> deleted = client.delete(List.of(sign, "1,1")).getResultsList();
         assertEquals(List.of(0, 5), deleted.stream().map(each -> each.getStatus().getCode()).toList());
         assertEquals(before + 1, client.info().getImageCount());
+    }
+
+    @Test
+    void aRecordHasItsThumbnailAndOnRequestItsPreview() throws Exception {
+        String sign = client.add(bytes(4)).getContSign();
+
+        Image plain = client.get(sign);
+        assertEquals(256, width(plain.getThumbnailJpeg()));
+        assertTrue(plain.getPreviewJpeg().isEmpty());
+        assertEquals(480, width(client.get(sign, request -> request.setPreview(true)).getPreviewJpeg()));
+    }
+
+    private static int width(ByteString file) throws Exception {
+        return ImageIO.read(file.newInput()).getWidth();
     }
 
     @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.Any;
+import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import com.samegate.v1.AddImageRequest;
 import com.samegate.v1.AddImageResponse;
@@ -34,11 +35,17 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** Retries, deadlines and the life of connections. */
 class ConnectionsTest {
+    /** A wait of an error that no retry helps: it has no RetryInfo. */
+    private static final int NO_RETRY = -1;
+
     @Test
     void callsWaitForTheQuotaAsTheGatewaySays() throws Exception {
         try (Gateway gateway = Gateway.start("", "quota = { requests_per_second = 2, burst = 1 }");
@@ -80,7 +87,7 @@ class ConnectionsTest {
     }
 
     @Test
-    void aGatewayThatDoesNotAnswerIsNotServing() throws Exception {
+    void aGatewayThatDoesNotRespondIsNotServing() throws Exception {
         try (ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
                 SamegateClient client =
                         SamegateClient.builder("127.0.0.1:" + silent.getLocalPort())
@@ -123,6 +130,22 @@ class ConnectionsTest {
     }
 
     @Test
+    void aGatewayThatDrainsIsCalledUntilItClosesUnlessItsHealthIsChecked() throws Exception {
+        try (Gateway gateway = Gateway.start("[limits]\nlame_duck = \"60s\"", "");
+                SamegateClient client = gateway.client();
+                SamegateClient checking =
+                        SamegateClient.builder(gateway.address).apiKey("writer").healthChecks(true).build()) {
+            client.info();
+            checking.info();
+            gateway.signal("TERM");
+            // The health service and the channel learn of it apart from each other.
+            Gateway.await(() -> isUnavailable(checking));
+            assertFalse(checking.isServing());
+            client.info();
+        }
+    }
+
+    @Test
     void connectionsThatEndByAgeLoseNoCall() throws Exception {
         try (Gateway gateway = Gateway.start("[limits]\nmax_connection_age = \"1s\"", "");
                 SamegateClient client = gateway.client()) {
@@ -142,7 +165,7 @@ class ConnectionsTest {
     }
 
     @Test
-    void largeImagesAreSentAgainAfterAPushbackAlsoManyAtOnce() throws Exception {
+    void largeImagesAreSentAgainAlsoManyAtOnce() throws Exception {
         Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 300);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
@@ -157,8 +180,8 @@ class ConnectionsTest {
     }
 
     @Test
-    void aPushbackBelowZeroEndsTheRetries() throws Exception {
-        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, -1);
+    void anErrorWithoutAWaitIsNotRetried() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, NO_RETRY);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
             assertEquals(Status.Code.RESOURCE_EXHAUSTED, rejected(() -> client.add(bytes(1))).code());
@@ -169,7 +192,7 @@ class ConnectionsTest {
     }
 
     @Test
-    void afterUnavailableASearchIsRepeatedAndAnAdditionIsNot() throws Exception {
+    void afterUnavailableASearchIsRetriedAndAnAdditionIsNot() throws Exception {
         Rejecting service = new Rejecting(Status.UNAVAILABLE, 1);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
@@ -185,9 +208,13 @@ class ConnectionsTest {
         Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 60_000);
         try (Service server = new Service(service);
                 SamegateClient client = server.client()) {
-            SamegateException error = rejected(() -> client.add(bytes(1)));
-            assertEquals(Status.Code.RESOURCE_EXHAUSTED, error.code());
-            assertEquals(Optional.of(Duration.ofMinutes(1)), error.retryAfter());
+            long begin = System.nanoTime();
+            for (Executable call : List.<Executable>of(() -> client.add(bytes(1)), () -> client.search(bytes(1)))) {
+                SamegateException error = rejected(call);
+                assertEquals("OVERLOADED", error.reason());
+                assertEquals(Optional.of(Duration.ofMinutes(1)), error.retryAfter());
+            }
+            assertTrue(System.nanoTime() - begin < Duration.ofSeconds(30).toNanos());
         }
     }
 
@@ -223,6 +250,97 @@ class ConnectionsTest {
         }
     }
 
+    @Test
+    void aClientThatClosesEndsTheWaitForARetry() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 20_000);
+        try (Service server = new Service(service)) {
+            SamegateClient client = server.client();
+            Thread caller = Thread.currentThread();
+            Thread ending =
+                    new Thread(
+                            () -> {
+                                Gateway.await(
+                                        () -> Arrays.toString(caller.getStackTrace()).contains("Pause.nanos"));
+                                client.close();
+                            });
+            ending.start();
+            long begin = System.nanoTime();
+            SamegateException error = rejected(() -> client.search(bytes(1)));
+            ending.join();
+            assertEquals(Status.Code.CANCELLED, error.code());
+            assertFalse(error.isTransient());
+            assertEquals(1, service.searches.get());
+            assertTrue(System.nanoTime() - begin < Duration.ofSeconds(20).toNanos());
+        }
+    }
+
+    @Test
+    void aWaitThatIsLongerThanTheDeadlineOfTheContextIsNotBegun() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 20_000);
+        ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+        try (Service server = new Service(service);
+                SamegateClient client = server.client();
+                Context.CancellableContext context =
+                        Context.current().withDeadlineAfter(15, TimeUnit.SECONDS, timer)) {
+            SamegateException error = context.call(() -> rejected(() -> client.search(bytes(1))));
+            assertEquals("OVERLOADED", error.reason());
+            assertEquals(Optional.of(Duration.ofSeconds(20)), error.retryAfter());
+            assertEquals(1, service.searches.get());
+        } finally {
+            timer.shutdownNow();
+        }
+    }
+
+    @Test
+    void aRetryThatMeetsTheDeadlineReportsTheRejectionBeforeIt() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 1);
+        service.next = Status.DEADLINE_EXCEEDED.asRuntimeException();
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            assertEquals("OVERLOADED", rejected(() -> client.search(bytes(1))).reason());
+            // The last attempt of an addition may have been carried out.
+            assertEquals(Status.Code.DEADLINE_EXCEEDED, rejected(() -> client.add(bytes(1))).code());
+            assertEquals(2, service.searches.get());
+            assertEquals(2, service.additions.get());
+        }
+    }
+
+    @Test
+    void whatNoGatewayHasRejectedIsRetriedOnlyIfItIsIdempotent() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED.asRuntimeException());
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            rejected(() -> client.search(bytes(1)));
+            rejected(() -> client.add(bytes(1)));
+            assertEquals(4, service.searches.get());
+            assertEquals(1, service.additions.get());
+        }
+    }
+
+    @Test
+    void aWaitOfZeroMeansThatARetryHelpsAndANegativePushbackThatNoneDoes() throws Exception {
+        Rejecting service = new Rejecting(Status.RESOURCE_EXHAUSTED, 0);
+        try (Service server = new Service(service);
+                SamegateClient client = server.client()) {
+            assertTrue(rejected(() -> client.add(bytes(1))).isTransient());
+            assertEquals(4, service.additions.get());
+            Metadata.Key<String> pushback =
+                    Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+            service.error.getTrailers().put(pushback, "-1");
+            assertFalse(rejected(() -> client.search(bytes(1))).isTransient());
+            assertEquals(1, service.searches.get());
+        }
+    }
+
+    private static boolean isUnavailable(SamegateClient client) {
+        try {
+            client.info();
+            return false;
+        } catch (SamegateException error) {
+            return error.code() == Status.Code.UNAVAILABLE;
+        }
+    }
+
     private static <T> List<T> inParallel(int count, Callable<T> work) throws Exception {
         ExecutorService threads = Executors.newFixedThreadPool(count);
         try {
@@ -240,22 +358,31 @@ class ConnectionsTest {
     private static final class Rejecting extends SameImageServiceGrpc.SameImageServiceImplBase {
         final AtomicInteger additions = new AtomicInteger();
         final AtomicInteger searches = new AtomicInteger();
-        private final StatusRuntimeException error;
+        final StatusRuntimeException error;
 
-        /** As the gateway does, with `grpc-retry-pushback-ms` and RetryInfo; without it below zero. */
-        Rejecting(Status status, int pushback) {
-            Metadata trailers = new Metadata();
-            trailers.put(
-                    Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER),
-                    Integer.toString(pushback));
+        /** What every second call fails with, unless it is null. */
+        StatusRuntimeException next;
+
+        /** As the gateway does: with a wait if a retry helps. */
+        Rejecting(Status status, int waitMs) {
+            this(ofGateway(status, waitMs));
+        }
+
+        Rejecting(StatusRuntimeException error) {
+            this.error = error;
+        }
+
+        private static StatusRuntimeException ofGateway(Status status, int waitMs) {
             com.google.rpc.Status.Builder details =
-                    com.google.rpc.Status.newBuilder().setCode(status.getCode().value());
-            if (pushback >= 0) {
+                    com.google.rpc.Status.newBuilder()
+                            .setCode(status.getCode().value())
+                            .addDetails(Any.pack(ErrorInfo.newBuilder().setReason("OVERLOADED").build()));
+            if (waitMs != NO_RETRY) {
                 RetryInfo.Builder retry = RetryInfo.newBuilder();
-                retry.getRetryDelayBuilder().setSeconds(pushback / 1000).setNanos(pushback % 1000 * 1_000_000);
+                retry.getRetryDelayBuilder().setSeconds(waitMs / 1000).setNanos(waitMs % 1000 * 1_000_000);
                 details.addDetails(Any.pack(retry.build()));
             }
-            error = StatusProto.toStatusRuntimeException(details.build(), trailers);
+            return StatusProto.toStatusRuntimeException(details.build());
         }
 
         @Override
@@ -269,8 +396,9 @@ class ConnectionsTest {
         }
 
         private <T> void respond(AtomicInteger calls, StreamObserver<T> response, T message) {
-            if (calls.incrementAndGet() <= 6) {
-                response.onError(error);
+            int call = calls.incrementAndGet();
+            if (call <= 6) {
+                response.onError(next == null || call % 2 == 1 ? error : next);
                 return;
             }
             response.onNext(message);
