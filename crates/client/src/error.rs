@@ -155,8 +155,11 @@ impl Error {
     /// Returns whether a call may be sent again, also one that changes images.
     pub(crate) fn is_retryable(&self, is_idempotent: bool) -> bool {
         match self.0.code {
-            // Was not carried out.
-            Some(Code::ResourceExhausted) => self.is_transient(),
+            // The gateway has not carried it out. Without a reason the connection may have rejected the
+            // response.
+            Some(Code::ResourceExhausted) => {
+                self.is_transient() && (is_idempotent || !self.0.reason.is_empty())
+            }
             // May have been, unless it was not even sent.
             Some(Code::Unavailable) => self.is_transient() && (is_idempotent || self.0.is_unsent),
             _ => false,
