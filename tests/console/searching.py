@@ -252,8 +252,10 @@ def duplicates_are_found_and_resolved_by_the_keyboard(world):
         page.until("document.querySelectorAll('.group').length === 2 && document.querySelectorAll('.member').length === 5", timeout=180)
         page.until_text("204 of 204 images compared", "main", timeout=180)
         page.until("!document.querySelector('main .heading .primary').disabled")
-        # The original has the most pixels; its crop is no whole copy of it.
-        shown = page.run("[...document.querySelectorAll('.member.doomed .name')].map((e) => e.innerText).sort()")
+        # The original has the most pixels; its crop is no whole copy of it. Names arrive after their images.
+        doomed = "[...document.querySelectorAll('.member.doomed .name')].map((e) => e.textContent).sort()"
+        page.until(f"{doomed}.every((name) => name)")
+        shown = page.run(doomed)
         assert shown == ["copy, half as wide", "its only copy"], shown
         page.press("j")
         page.press("a")

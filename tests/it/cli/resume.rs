@@ -221,5 +221,6 @@ async fn a_busy_library_is_asked_again() {
     let ran = samegate(&double, &["import", path(&folder)]).await;
 
     assert_eq!(ran.exit, Exit::Done, "{ran:?}");
-    assert!(ran.err.contains("busy; retry in 0.5 s"), "{ran:?}");
+    // Between a quarter and a half of a second.
+    assert!(ran.err.contains("busy; retry in 0."), "{ran:?}");
 }
