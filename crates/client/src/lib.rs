@@ -42,10 +42,11 @@
 //!
 //! # Retries
 //!
-//! `RESOURCE_EXHAUSTED` was not carried out, so every call is sent again. `UNAVAILABLE` may have been:
+//! `RESOURCE_EXHAUSTED` of the gateway was not carried out, so every call is sent again; without a
+//! reason it is gRPC's own, and only idempotent calls are. `UNAVAILABLE` may have been carried out:
 //! idempotent calls are sent again, which are reads, searches, comparisons and updates, and others
 //! only where there was no connection at all. The client waits for as long as the gateway says, and
-//! without that with exponential backoff from 0.2 s to 5 s; not beyond the deadline of the call.
+//! at least for an exponential backoff from 0.2 s to 5 s; not beyond the deadline of the call.
 //!
 //! # Cost
 //!

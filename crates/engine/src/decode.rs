@@ -72,7 +72,7 @@ impl DecodedImage {
     }
 
     /// Does what [`DecodedImage::decode`] does for images of which a longer side of `needed_side` pixels
-    /// is enough: the pixels of a JPEG with twice as many are halved, for half of the time.
+    /// is enough: the sides of a JPEG with twice as many are halved, which takes less time.
     pub(crate) fn decode_for(
         needed_side: u32,
         bytes: &[u8],

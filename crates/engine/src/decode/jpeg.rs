@@ -68,7 +68,7 @@ struct Decoder<'a> {
 }
 
 /// Decodes a file; at half of its sides, rounded up, where these are enough for a longer side of
-/// `needed_side` pixels: that takes half of the time, and loses no more than a box filter.
+/// `needed_side` pixels: that takes less time, and loses no more than a box filter.
 pub(super) fn decode(file: &[u8], needed_side: u32) -> Result<Jpeg<'_>, DecodeError> {
     let mut decoder = Decoder {
         needed_side,
